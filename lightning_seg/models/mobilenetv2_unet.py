@@ -78,6 +78,9 @@ class MobileNetV2UNet(nn.Module):
             channels = out_channels + skip
         self.decoder = nn.ModuleList(blocks)
         self.head = upsampling_conv(channels, num_classes)
+        # As Keras does; torch's default takes a transposed convolution's inputs for outputs and starts far too large.
+        nn.init.xavier_uniform_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
 
     def forward(self, images: Tensor) -> Tensor:
         height, width = images.shape[-2:]

@@ -1,0 +1,27 @@
+"""Train, compare and apply models for image segmentation, classification and sliding-window detection."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lightning_seg.datamodules import OxfordPetsDataModule as OxfordPetsDataModule
+    from lightning_seg.tasks import MobileNetV2UNetTask as MobileNetV2UNetTask
+
+__version__ = "0.1.0"
+
+# Loaded on first use, so that "import lightning_seg" and "--help" stay quick.
+_HOME = {
+    "MobileNetV2UNetTask": "lightning_seg.tasks",
+    "OxfordPetsDataModule": "lightning_seg.datamodules",
+}
+__all__ = ["MobileNetV2UNetTask", "OxfordPetsDataModule", "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *_HOME]

@@ -1,0 +1,61 @@
+"""``lightning-seg`` and ``python -m lightning_seg``."""
+
+import sys
+from collections.abc import Sequence
+
+from lightning_seg.errors import UserError
+
+
+HELP = """usage: lightning-seg COMMAND [options]     (lightning-seg COMMAND --help lists them)
+
+train and apply
+  fit         train; --config configs/pets.yaml, --run RUN continues a run
+  validate    measure on the validation split
+  test        measure on the test split; --run RUN takes a run's config and best checkpoint
+  predict     write predicted masks of the test split
+
+data
+  synthesize  write a synthetic dataset in the published layout
+
+--debug shows the traceback of an error.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; a user's mistake is one line on stderr and exit code 2."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in words
+    try:
+        _dispatch([word for word in words if word != "--debug"])
+    except UserError as error:
+        if debug:
+            raise
+        print(f"lightning-seg: error: {_last_line(error)}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _dispatch(words: list[str]) -> None:
+    # Imports wait until they are needed, so that help and mistakes answer at once.
+    if not words or words[0] in ("-h", "--help"):
+        print(HELP, end="")
+    elif words[0] in ("fit", "validate", "test", "predict"):
+        from lightning_seg.cli import run_lightning
+
+        run_lightning(words)
+    else:
+        from lightning_seg.commands import run_command
+
+        run_command(words)
+
+
+def _last_line(error: UserError) -> str:
+    """An error from a loader process arrives as a traceback, whose last line is the message."""
+    line = str(error).strip().splitlines()[-1]
+    return line.removeprefix(f"{type(error).__module__}.{type(error).__name__}: ")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

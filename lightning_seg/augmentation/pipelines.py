@@ -1,0 +1,60 @@
+"""The shipped pipelines, by name. Masks are always moved with their image and never interpolated."""
+
+from collections.abc import Callable, Sequence
+from difflib import get_close_matches
+
+import albumentations as A
+import cv2
+
+from lightning_seg.errors import ConfigError
+
+Transforms = list[A.BasicTransform]
+
+
+def flip() -> Transforms:
+    """Left-right flip of every second picture: the augmentation of the pets tutorial."""
+    return [A.HorizontalFlip(p=0.5)]
+
+
+def flip_affine_brightness() -> Transforms:
+    """Flips, scale 0.8 to 1.25, shift up to a tenth, brightness and contrast up to a fifth."""
+    return [*flip(), affine(scale=(0.8, 1.25)), A.RandomBrightnessContrast(0.2, 0.2, p=0.5)]
+
+
+def flip_affine_colour() -> Transforms:
+    """Flips, scale 0.7 to 1.4, shift up to a tenth, turns up to 15 degrees, and jitter of all colour properties."""
+    return [*flip(), affine(scale=(0.7, 1.4), degrees=15.0), colour_jitter()]
+
+
+def affine(scale: tuple[float, float], shift: float = 0.1, degrees: float = 0.0) -> A.BasicTransform:
+    """Nine pictures of ten scaled, shifted (share of the side) and turned; borders are mirrored, mask included."""
+    return A.Affine(
+        scale=scale,
+        translate_percent=(-shift, shift),
+        rotate=(-degrees, degrees),
+        border_mode=cv2.BORDER_REFLECT_101,
+        mask_interpolation=cv2.INTER_NEAREST,
+        p=0.9,
+    )
+
+
+def colour_jitter() -> A.BasicTransform:
+    """Brightness and contrast +-30 %, saturation +-50 %, hue +-0.1 of the circle; image only."""
+    return A.ColorJitter(brightness=(0.7, 1.3), contrast=(0.7, 1.3), saturation=(0.5, 1.5), hue=(-0.1, 0.1), p=0.8)
+
+
+PIPELINES: dict[str, Callable[[], Transforms]] = {
+    pipeline.__name__: pipeline for pipeline in (flip, flip_affine_brightness, flip_affine_colour)
+}
+
+
+def resolve_pipeline(augment: bool | str | Sequence[A.BasicTransform], default: str) -> Transforms:
+    """``True`` is the dataset's default pipeline, ``False`` none, a string one of ``PIPELINES``, a list itself."""
+    if isinstance(augment, bool):
+        return PIPELINES[default]() if augment else []
+    if not isinstance(augment, str):
+        return list(augment)
+    if augment not in PIPELINES:
+        near = get_close_matches(augment, PIPELINES, n=1, cutoff=0.0)[0]
+        raise ConfigError(f"augment {augment!r} is no pipeline; did you mean {near!r}? There are {', '.join(PIPELINES)}")
+    return PIPELINES[augment]()

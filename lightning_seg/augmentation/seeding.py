@@ -1,0 +1,72 @@
+"""Random draws that depend on (seed, epoch, sample index) and on nothing else.
+
+Albumentations seeds its transforms per process, which repeats draws between epochs and between workers. Here the
+sampler hands each worker (epoch, index), and the pipeline is seeded anew for every sample.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import albumentations as A
+import numpy as np
+import torch.distributed as dist
+from torch.utils.data import Dataset, DistributedSampler
+
+from lightning_seg.images import Array
+
+
+class EpochIndex(NamedTuple):
+    """What a sampler asks a dataset for; a plain ``int`` means epoch 0."""
+
+    epoch: int
+    index: int
+
+
+def draw_seed(seed: int, epoch: int, index: int) -> int:
+    """One 32-bit seed for one sample in one epoch."""
+    return int(np.random.SeedSequence((seed, epoch, index)).generate_state(1)[0])
+
+
+class SeededPipeline:
+    """Albumentations transforms applied to an image and its mask together, seeded per sample."""
+
+    def __init__(self, transforms: Sequence[A.BasicTransform], seed: int = 0) -> None:
+        self.compose = A.Compose(list(transforms))
+        self.seed = seed
+
+    def __call__(self, image: Array, mask: Array, key: EpochIndex) -> tuple[Array, Array]:
+        self.compose.set_random_seed(draw_seed(self.seed, *key))
+        drawn = self.compose(image=image, mask=mask)
+        return drawn["image"], drawn["mask"]
+
+
+def _distributed() -> bool:
+    return dist.is_available() and dist.is_initialized()
+
+
+class TrainSampler(DistributedSampler[EpochIndex]):
+    """Shuffled by (seed, epoch); Lightning calls ``set_epoch`` and leaves this kind of sampler in place."""
+
+    def __init__(self, dataset: Dataset[object], seed: int = 0) -> None:
+        replicas, rank = (None, None) if _distributed() else (1, 0)
+        super().__init__(dataset, num_replicas=replicas, rank=rank, shuffle=True, seed=seed)
+
+    def __iter__(self) -> Iterator[EpochIndex]:
+        return (EpochIndex(self.epoch, int(index)) for index in super().__iter__())
+
+
+class EvalSampler(DistributedSampler[int]):
+    """In order, every sample exactly once over all processes: torch's own sampler repeats some to even them out."""
+
+    def __init__(self, dataset: Dataset[object]) -> None:
+        replicas, rank = (None, None) if _distributed() else (1, 0)
+        super().__init__(dataset, num_replicas=replicas, rank=rank, shuffle=False)
+
+    def _own(self) -> range:
+        return range(self.rank, len(self.dataset), self.num_replicas)  # type: ignore[arg-type]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._own())
+
+    def __len__(self) -> int:
+        return len(self._own())

@@ -1,0 +1,8 @@
+"""When to draw, write or switch something."""
+
+from lightning_seg.callbacks.compile import Compile
+from lightning_seg.callbacks.mask_writer import MaskWriter
+from lightning_seg.callbacks.prediction_samples import PredictionSamples
+from lightning_seg.callbacks.run_record import RunRecord
+
+__all__ = ["Compile", "MaskWriter", "PredictionSamples", "RunRecord"]

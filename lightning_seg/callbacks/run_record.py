@@ -1,0 +1,109 @@
+"""What a run leaves behind besides checkpoints and logs: its numbers and its curves."""
+
+import json
+import math
+import platform
+import statistics
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+import torchvision
+
+import lightning_seg
+from lightning_seg.callbacks.csv_logger import METRICS_FILE, read_curves
+from lightning_seg.plots.curves import draw_curves
+from lightning_seg.plots.figures import save_figure
+
+RECORD_FILE = "metrics.json"
+
+
+class RunRecord(pl.Callback):
+    """Writes ``metrics.json`` (flat keys, the last value of every metric) and ``curves.png`` into the run folder.
+
+    Both are brought up to date after every epoch; validating and testing add their values.
+
+    Args:
+        quantities: what the curves show, each for training and validation.
+    """
+
+    def __init__(self, quantities: tuple[str, ...] = ("loss", "miou")) -> None:
+        self.quantities = quantities
+        self.seconds: list[float] = []
+        self.started = 0.0
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        parameters = list(pl_module.parameters())
+        trainable = sum(parameter.numel() for parameter in parameters if parameter.requires_grad)
+        counts = {"parameters": sum(map(torch.numel, parameters)), "trainable_parameters": trainable}
+        _add(trainer, {**counts, **versions()})
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        # Here and not when the epoch ends: the module logs its training metrics after the callbacks' turn.
+        self._update(trainer)
+        self.started = time.perf_counter()
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.seconds.append(time.perf_counter() - self.started)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._update(trainer)
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if trainer.state.fn == "validate":
+            _add(trainer, _plain(trainer.callback_metrics))
+
+    def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        _add(trainer, _plain(trainer.callback_metrics))
+
+    def _update(self, trainer: pl.Trainer) -> None:
+        if not self.seconds:
+            return
+        values = _plain(trainer.callback_metrics)
+        values["seconds_per_epoch"] = round(statistics.median(self.seconds), 3)
+        values["epochs"] = trainer.fit_loop.epoch_progress.current.completed
+        checkpoint = trainer.checkpoint_callback
+        if isinstance(checkpoint, pl.callbacks.ModelCheckpoint) and checkpoint.best_model_score is not None:
+            values[f"best/{checkpoint.monitor}"] = checkpoint.best_model_score.item()
+        _add(trainer, values)
+        self._draw_curves(trainer)
+
+    def _draw_curves(self, trainer: pl.Trainer) -> None:
+        log_dir = trainer.log_dir
+        if log_dir is None or not trainer.is_global_zero:
+            return
+        for logger in trainer.loggers:
+            logger.save()
+        curves = read_curves(Path(log_dir) / METRICS_FILE)
+        if curves:
+            save_figure(draw_curves(curves, self.quantities), Path(log_dir) / "curves.png")
+
+
+def versions() -> dict[str, str]:
+    """What the numbers were made with."""
+    return {
+        "version/lightning_seg": lightning_seg.__version__,
+        "version/python": platform.python_version(),
+        "version/torch": torch.__version__,
+        "version/torchvision": torchvision.__version__,
+        "version/pytorch_lightning": pl.__version__,
+    }
+
+
+def _plain(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    # JSON has no NaN.
+    values = {name: float(value) for name, value in metrics.items()}
+    return {name: value if math.isfinite(value) else None for name, value in values.items()}
+
+
+def _add(trainer: pl.Trainer, values: Mapping[str, Any]) -> None:
+    log_dir = trainer.log_dir  # asks all processes, so it stands before the return
+    if log_dir is None or not trainer.is_global_zero:
+        return
+    path = Path(log_dir) / RECORD_FILE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    known = json.loads(path.read_text()) if path.is_file() else {}
+    path.write_text(json.dumps({**known, **values}, indent=2) + "\n")

@@ -1,0 +1,141 @@
+"""The Lightning command line: ``fit``, ``validate``, ``test`` and ``predict`` on run folders."""
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import EarlyStopping, LearningRateMonitor, ModelCheckpoint, ModelSummary
+from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
+from pytorch_lightning.loggers import Logger, TensorBoardLogger
+
+# Classes can be given by their short names once their modules are imported.
+import lightning_seg.datamodules
+import lightning_seg.tasks
+from lightning_seg.arguments import OneLineErrors, RunArguments
+from lightning_seg.callbacks import MaskWriter, PredictionSamples, RunRecord
+from lightning_seg.callbacks.csv_logger import ContinuedCSVLogger
+from lightning_seg.errors import ConfigError
+from lightning_seg.models.weights import without_pretrained
+from lightning_seg.tasks.segmentation import SegmentationTask
+
+LINKS = ("num_classes", "class_names", "ignore_index")
+"""What a task learns from the datamodule."""
+
+
+class Parser(OneLineErrors, LightningArgumentParser):
+    """Lightning's parser, whose errors are one line."""
+
+
+class CommandLine(LightningCLI):
+    """LightningCLI with one folder per run.
+
+    Args:
+        arguments: what the user typed, see ``RunArguments``.
+    """
+
+    def __init__(self, arguments: RunArguments) -> None:
+        self.arguments = arguments
+        super().__init__(
+            pl.LightningModule,
+            pl.LightningDataModule,
+            subclass_mode_model=True,
+            subclass_mode_data=True,
+            auto_configure_optimizers=False,
+            # A checkpoint stores what the task's constructor received, so it loads without this command line.
+            load_from_checkpoint_support=False,
+            seed_everything_default=0,
+            save_config_kwargs={"overwrite": arguments.run is not None},
+            parser_class=Parser,
+            parser_kwargs={"prog": "lightning-seg"},
+            args=arguments.for_lightning,
+        )
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        parser.add_argument(
+            "--early_stopping",
+            type=int | None,
+            default=None,
+            help="Stop when the task's monitored metric has not improved for this many validations.",
+        )
+        for name in LINKS:
+            parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on="instantiate")
+
+    def _parse_ckpt_path(self) -> None:
+        """Lightning lets hyper-parameters of the checkpoint win over typed flags; here they do not."""
+
+    def instantiate_classes(self) -> None:
+        # A checkpoint replaces all weights, so the file of the pretrained ones need not exist any more.
+        restored = self._get(self.config, "ckpt_path") is not None
+        with without_pretrained() if restored else nullcontext():
+            super().instantiate_classes()
+
+    def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
+        given = self._get(self.config_init, "trainer")
+        if not given["fast_dev_run"]:
+            kwargs["logger"] = self._loggers(given)
+            kwargs["callbacks"] = self._callbacks(given, bool(kwargs["logger"]))
+        return super().instantiate_trainer(**kwargs)
+
+    def _loggers(self, given: Any) -> list[Logger]:
+        if given["logger"] not in (None, True):
+            chosen = given["logger"]
+            return chosen if isinstance(chosen, list) else [chosen] if chosen else []
+        save_dir, name, version = self._place(given["default_root_dir"])
+        tensorboard = TensorBoardLogger(save_dir, name, version, log_graph=self.subcommand == "fit", default_hp_metric=False)
+        return [tensorboard, ContinuedCSVLogger(save_dir, name, tensorboard.version)]
+
+    def _place(self, default_root_dir: str | None) -> tuple[str, str, str | None]:
+        if self.arguments.run is not None:
+            folder = self.arguments.run.folder.resolve()
+            return str(folder.parent.parent), folder.parent.name, folder.name
+        configs = self._get(self.config, "config") or []
+        name = Path(str(configs[0])).stem if configs else type(self.model).__name__
+        return str(default_root_dir or "runs"), name, None
+
+    def _callbacks(self, given: Any, logs: bool) -> list[pl.Callback]:
+        callbacks = list(given["callbacks"] or [])
+        for callback in self._defaults(logs):
+            if not any(isinstance(other, type(callback)) for other in callbacks):
+                callbacks.append(callback)
+        return callbacks
+
+    def _defaults(self, logs: bool) -> list[pl.Callback]:
+        callbacks: list[pl.Callback] = [ModelSummary(max_depth=3)]
+        if logs:
+            callbacks.append(RunRecord())
+        if self.subcommand == "predict":
+            callbacks.append(MaskWriter())
+        if self.subcommand == "fit" and logs:
+            callbacks += [PredictionSamples(), LearningRateMonitor("step")]
+        monitored = isinstance(self.model, SegmentationTask) and self.subcommand == "fit"
+        return callbacks + (self._monitors() if monitored else [])
+
+    def _monitors(self) -> list[pl.Callback]:
+        metric, mode = self.model.monitor
+        best = ModelCheckpoint(
+            filename="best", monitor=metric, mode=mode, save_last=True, enable_version_counter=False, auto_insert_metric_name=False
+        )
+        patience = self._get(self.config, "early_stopping")
+        return [best] if patience is None else [best, EarlyStopping(metric, mode=mode, patience=patience)]
+
+    def before_fit(self) -> None:
+        checkpoint, epochs = self._get(self.config, "ckpt_path"), self.trainer.max_epochs
+        if self.arguments.run is None or checkpoint is None or epochs is None or epochs < 0:
+            return
+        done = torch.load(checkpoint, map_location="cpu", weights_only=True)["epoch"] + 1
+        if done >= epochs:
+            raise ConfigError(
+                f"{self.arguments.run.folder} has trained {done} epochs of {epochs}; give --trainer.max_epochs {done + 10}, for "
+                "instance, to go on"
+            )
+
+
+def run_lightning(argv: Sequence[str]) -> None:
+    """Run one of Lightning's subcommands and print the run folder as the last line."""
+    trainer = CommandLine(RunArguments.parse(argv)).trainer
+    folder = trainer.log_dir
+    if trainer.is_global_zero and folder is not None:
+        print(folder, flush=True)

@@ -1,0 +1,32 @@
+"""The commands that Lightning does not have: one file each, a plain typed function of the file's name."""
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from importlib import import_module
+
+from jsonargparse import ArgumentParser, auto_cli
+
+from lightning_seg.arguments import OneLineErrors
+from lightning_seg.errors import ConfigError
+
+COMMANDS = ("synthesize",)
+LIGHTNING = ("fit", "validate", "test", "predict")
+
+
+class Parser(OneLineErrors, ArgumentParser):
+    """jsonargparse's parser, whose errors are one line."""
+
+
+def run_command(argv: Sequence[str]) -> None:
+    """Call the function that the first word names with the flags behind it.
+
+    Raises:
+        ConfigError: if there is no such command.
+    """
+    name, *flags = argv
+    if name not in COMMANDS:
+        near = get_close_matches(name, (*LIGHTNING, *COMMANDS), n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise ConfigError(f"no command {name!r}; {hint}There are {', '.join((*LIGHTNING, *COMMANDS))}")
+    function = getattr(import_module(f"lightning_seg.commands.{name}"), name)
+    auto_cli(function, args=flags, as_positional=False, prog=f"lightning-seg {name}", parser_class=Parser)

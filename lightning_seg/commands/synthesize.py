@@ -1,0 +1,60 @@
+"""``lightning-seg synthesize``: a small dataset with nothing to download."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from inspect import signature
+from pathlib import Path
+from typing import Any, Literal
+
+from lightning_seg.errors import ConfigError
+from lightning_seg.synthetic.oxford_pets import write_oxford_pets
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Who writes a dataset, and the config that trains on it."""
+
+    write: Callable[..., None]
+    config: str
+
+
+RECIPES = {"oxford_pets": Recipe(write_oxford_pets, "configs/pets.yaml")}
+
+
+def synthesize(
+    dataset: Literal["oxford_pets"],
+    root: str,
+    num_trainval: int = 320,
+    num_test: int = 80,
+    num_breeds: int = 8,
+    seed: int = 0,
+) -> None:
+    """Write a small synthetic dataset in the published layout, and say how to train on it.
+
+    Args:
+        dataset: Whose layout to write.
+        root: Folder for the dataset: new, empty, or a synthetic dataset, which is replaced if its arguments differ.
+        num_trainval: Pictures to train and validate on.
+        num_test: Pictures to test on.
+        num_breeds: Breeds of cats and dogs; each appears in both splits.
+        seed: Another seed gives other pictures.
+    """
+    if dataset not in RECIPES:
+        raise ConfigError(f"dataset {dataset!r} cannot be synthesized; use {', '.join(RECIPES)}")
+    recipe = RECIPES[dataset]
+    arguments = {"num_trainval": num_trainval, "num_test": num_test, "num_breeds": num_breeds, "seed": seed}
+    recipe.write(root, **_accepted(recipe, dataset, arguments))
+    print(
+        f"{Path(root)} holds synthetic {dataset} ({num_trainval} trainval and {num_test} test pictures); "
+        f"train on them: lightning-seg fit --config {recipe.config} --data.root {root}"
+    )
+
+
+def _accepted(recipe: Recipe, dataset: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """What the writer takes; an argument of another dataset may only have its default."""
+    taken = signature(recipe.write).parameters
+    defaults = signature(synthesize).parameters
+    for name, value in arguments.items():
+        if name not in taken and value != defaults[name].default:
+            raise ConfigError(f"{name} {value} does not go with {dataset}; leave it out")
+    return {name: value for name, value in arguments.items() if name in taken}

@@ -1,0 +1,5 @@
+"""Splits and loaders."""
+
+from lightning_seg.datamodules.oxford_pets import OxfordPetsDataModule
+
+__all__ = ["OxfordPetsDataModule"]

@@ -1,0 +1,174 @@
+"""What every datamodule shares: arguments, loaders, the synthetic stand-in."""
+
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import albumentations as A
+import cv2
+import pytorch_lightning as pl
+import torch
+from torch.utils.data import DataLoader
+
+from lightning_seg.augmentation.collate import collate_segmentation
+from lightning_seg.augmentation.pipelines import resolve_pipeline
+from lightning_seg.augmentation.seeding import EvalSampler, SeededPipeline, TrainSampler
+from lightning_seg.batch import IGNORE_INDEX, SegmentationBatch
+from lightning_seg.datasets.base import SegmentationDataset
+from lightning_seg.errors import ConfigError
+from lightning_seg.synthetic.marker import is_synthetic
+
+Loader = DataLoader[SegmentationBatch]
+log = logging.getLogger(__name__)
+
+
+class SegmentationDataModule(pl.LightningDataModule):
+    """Loaders over pictures and masks; a subclass says where they come from and how they are split.
+
+    Args:
+        root: folder of the dataset.
+        source: ``real`` reads what lies in ``root``; ``synthetic`` first writes a small stand-in there.
+        image_size: side, or (height, width), of what the model sees.
+        batch_size: pictures per step and process.
+        num_workers: loader processes; None takes one per spare CPU core, eight at most.
+        augment: True for the dataset's pipeline, False for none, a name of ``augmentation.pipelines.PIPELINES``, or a
+            list of Albumentations transforms.
+        val_fraction: share of the training pictures held out for validation.
+        seed: of the split, the order and the random draws.
+        cache: keep decoded and resized pictures in a temporary file, see ``PictureCache``.
+        download: fetch what is missing in ``root``.
+        start_method: ``fork``, ``spawn`` or ``forkserver`` for the loader processes; None is Python's default.
+
+    Raises:
+        ConfigError: if an argument has an impossible value.
+    """
+
+    class_names: ClassVar[tuple[str, ...]]
+    default_pipeline: ClassVar[str] = "flip"
+    ignore_index: ClassVar[int] = IGNORE_INDEX
+
+    def __init__(
+        self,
+        root: str | Path,
+        source: Literal["real", "synthetic"] = "real",
+        image_size: int | tuple[int, int] = 128,
+        batch_size: int = 16,
+        num_workers: int | None = None,
+        augment: bool | str | list[A.BasicTransform] = True,
+        val_fraction: float = 0.1,
+        seed: int = 0,
+        cache: bool = False,
+        download: bool = False,
+        start_method: Literal["fork", "spawn", "forkserver"] | None = None,
+    ) -> None:
+        super().__init__()
+        self.root = Path(root).expanduser()
+        self.source = source
+        self.image_size = _pair(image_size)
+        self.batch_size = _at_least(1, "batch_size", batch_size)
+        self.num_workers = _spare_cores() if num_workers is None else _at_least(0, "num_workers", num_workers)
+        self.pipeline = resolve_pipeline(augment, self.default_pipeline)
+        self.val_fraction = val_fraction
+        self.seed = _at_least(0, "seed", seed)
+        self.cache = cache
+        self.download = download
+        self.start_method = start_method
+        self.datasets: dict[str, SegmentationDataset[Any]] = {}
+
+    @property
+    def num_classes(self) -> int:
+        return len(self.class_names)
+
+    def download_missing(self) -> None:
+        """Fetch the real files that are not in ``root`` yet."""
+        raise NotImplementedError
+
+    def write_synthetic(self) -> None:
+        """Write the stand-in with the same layout into ``root``."""
+        raise NotImplementedError
+
+    def make_train_val(self) -> tuple[SegmentationDataset[Any], SegmentationDataset[Any]]:
+        """The two parts of the training pictures, without pipeline."""
+        raise NotImplementedError
+
+    def make_test(self) -> SegmentationDataset[Any]:
+        raise NotImplementedError
+
+    def prepare_data(self) -> None:
+        if self.source == "synthetic":
+            self.write_synthetic()
+        elif self.download:
+            self.download_missing()
+
+    def setup(self, stage: str) -> None:
+        if self.source == "real" and is_synthetic(self.root):
+            log.warning("%s holds synthetic pictures, not the real dataset", self.root)
+        if stage in ("fit", "validate") and "val" not in self.datasets:
+            train, val = self.make_train_val()
+            train.pipeline = SeededPipeline(self.pipeline, self.seed) if self.pipeline else None
+            self._add("train", train)
+            self._add("val", val)
+        if stage in ("test", "predict") and "test" not in self.datasets:
+            self._add("test", self.make_test())
+
+    def _add(self, split: str, dataset: SegmentationDataset[Any]) -> None:
+        # The test pictures are read once; caching them would only write them twice.
+        if self.cache and split != "test":
+            dataset.enable_cache()
+        self.datasets[split] = dataset
+
+    def train_dataloader(self) -> Loader:
+        """Fresh draws and a fresh order each epoch; a last partial batch is left out, other pictures every epoch."""
+        dataset = self.datasets["train"]
+        sampler = TrainSampler(dataset, seed=self.seed)
+        return self._loader(dataset, sampler, drop_last=len(sampler) >= self.batch_size)
+
+    def val_dataloader(self) -> Loader:
+        return self._eval_loader("val")
+
+    def test_dataloader(self) -> Loader:
+        return self._eval_loader("test")
+
+    def predict_dataloader(self) -> Loader:
+        return self._eval_loader("test")
+
+    def _eval_loader(self, split: str) -> Loader:
+        dataset = self.datasets[split]
+        return self._loader(dataset, EvalSampler(dataset))
+
+    def _loader(self, dataset: SegmentationDataset[Any], sampler: Any, drop_last: bool = False) -> Loader:
+        # Keywords only: a positional batch size breaks Lightning's predict.
+        return DataLoader(
+            dataset,
+            batch_size=self.batch_size,
+            sampler=sampler,
+            drop_last=drop_last,
+            num_workers=self.num_workers,
+            collate_fn=collate_segmentation,
+            pin_memory=torch.cuda.is_available(),
+            persistent_workers=self.num_workers > 0,
+            multiprocessing_context=self.start_method if self.num_workers else None,
+            worker_init_fn=_one_thread,
+        )
+
+
+def _one_thread(worker: int) -> None:
+    cv2.setNumThreads(0)
+
+
+def _pair(image_size: int | Sequence[int]) -> tuple[int, int]:
+    height, width = (image_size, image_size) if isinstance(image_size, int) else image_size
+    return _at_least(1, "image_size", height), _at_least(1, "image_size", width)
+
+
+def _at_least(least: int, name: str, value: int) -> int:
+    if value < least:
+        raise ConfigError(f"{name} {value} is too small; give {least} or more")
+    return value
+
+
+def _spare_cores() -> int:
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(8, available - 1)

@@ -1,0 +1,1 @@
+"""Readers: one sample from disk at a time."""

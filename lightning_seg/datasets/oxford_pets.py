@@ -1,0 +1,107 @@
+"""Oxford-IIIT Pet: photos of cats and dogs with trimaps (https://www.robots.ox.ac.uk/~vgg/data/pets/)."""
+
+import re
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from lightning_seg.augmentation.seeding import SeededPipeline
+from lightning_seg.datasets.base import SegmentationDataset
+from lightning_seg.errors import DataError
+from lightning_seg.images import Array, read_index_mask
+
+LAYOUT = "images/*.jpg, annotations/trimaps/*.png, annotations/trainval.txt and annotations/test.txt"
+
+
+class PetRecord(NamedTuple):
+    name: str
+    breed: str
+    species: Literal["cat", "dog"]
+
+
+class OxfordPetsDataset(SegmentationDataset[PetRecord]):
+    """Pictures with masks of three classes; a trimap's 1, 2, 3 become 0 pet, 1 background, 2 border.
+
+    Only what the list file of the split names is read, so the archive's ``.mat`` and ``._*`` files do not matter.
+
+    Source: Parkhi et al., "Cats and Dogs", CVPR 2012.
+
+    Args:
+        root: folder with the published layout.
+        split: ``trainval`` (3,680 pictures when complete) or ``test`` (3,669).
+        image_size: (height, width) of the returned pictures.
+        pipeline: random transforms.
+
+    Raises:
+        DataError: if files are missing, at construction; if one cannot be read or is no trimap, when it is read.
+    """
+
+    class_names = ("pet", "background", "border")
+
+    def __init__(
+        self,
+        root: str | Path,
+        split: Literal["trainval", "test"] = "trainval",
+        image_size: tuple[int, int] | None = None,
+        pipeline: SeededPipeline | None = None,
+    ) -> None:
+        self.root = Path(root)
+        super().__init__(read_list(self.root, split), image_size, pipeline)
+        self._check_pairs()
+
+    def image_path(self, record: PetRecord) -> Path:
+        return self.root / "images" / f"{record.name}.jpg"
+
+    def trimap_path(self, record: PetRecord) -> Path:
+        return self.root / "annotations" / "trimaps" / f"{record.name}.png"
+
+    def read_mask(self, record: PetRecord) -> Array:
+        path = self.trimap_path(record)
+        trimap = read_index_mask(path)
+        if trimap.min() < 1 or trimap.max() > 3:
+            wrong = [value for value in np.unique(trimap).tolist() if not 1 <= value <= 3]
+            raise DataError(
+                f"{path}: a trimap holds 1 (pet), 2 (background) and 3 (border), this file also {wrong[:10]}; "
+                "replace it with the published one"
+            )
+        return trimap - np.uint8(1)
+
+    def _check_pairs(self) -> None:
+        images = {path.stem for path in (self.root / "images").glob("*.jpg")}
+        trimaps = {path.stem for path in (self.root / "annotations" / "trimaps").glob("*.png")}
+        names = [record.name for record in self.records]
+        self._refuse("have a trimap and no picture", [name for name in names if name in trimaps - images])
+        self._refuse("have a picture and no trimap", [name for name in names if name in images - trimaps])
+        self._refuse("have neither picture nor trimap", [name for name in names if name not in images | trimaps])
+
+    def _refuse(self, problem: str, names: list[str]) -> None:
+        if names:
+            shown = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
+            raise DataError(
+                f"{self.root}: {len(names)} listed names {problem}: {shown}; restore the files or take the names off "
+                "annotations/trainval.txt and annotations/test.txt"
+            )
+
+
+def read_list(root: Path, split: str) -> list[PetRecord]:
+    """The records that ``annotations/<split>.txt`` names, one line ``NAME CLASS-ID SPECIES BREED-ID`` each."""
+    path = root / "annotations" / f"{split}.txt"
+    if not path.is_file():
+        raise DataError(
+            f"{root}: no {path.relative_to(root)} there, so this is not a copy of Oxford-IIIT Pet ({LAYOUT}); give its "
+            "folder with --data.root, fetch it with --data.download true, or try --data.source synthetic"
+        )
+    lines = path.read_text().splitlines()
+    records = [_record(path, number, line) for number, line in enumerate(lines, 1) if line and line[0] != "#"]
+    if not records:
+        raise DataError(f"{path}: the list names no picture; restore the published file")
+    return records
+
+
+def _record(path: Path, number: int, line: str) -> PetRecord:
+    match = re.fullmatch(r"((\S+)_\d+) \d+ ([12]) \d+", line.strip())
+    if match is None:
+        raise DataError(f"{path}, line {number}: expected NAME CLASS-ID SPECIES BREED-ID, found {line[:80]!r}")
+    name, breed, species = match.groups()
+    return PetRecord(name, breed, "cat" if species == "1" else "dog")

@@ -1,0 +1,37 @@
+"""Segmentation metrics from one confusion matrix per split."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torchmetrics.classification import MulticlassConfusionMatrix
+
+from lightning_seg.batch import IGNORE_INDEX
+
+
+class SegmentationMetrics(MulticlassConfusionMatrix):
+    """Counts pixels over a whole split and over all processes, so partial batches need no correction.
+
+    ``update`` takes predictions and masks ``(B, H, W)`` of class indices; ``compute`` gives ``matrix[true, predicted]``.
+    """
+
+    def __init__(self, num_classes: int, ignore_index: int = IGNORE_INDEX) -> None:
+        super().__init__(num_classes, ignore_index=ignore_index, validate_args=False)
+
+
+def summarize(matrix: Tensor, class_names: Sequence[str]) -> dict[str, float]:
+    """Accuracy, IoU and Dice from a confusion matrix ``[true, predicted]`` of pixels.
+
+    ``accuracy`` is the share of pixels that are right, ``iou/<class>`` and ``dice/<class>`` are per class, ``miou`` and
+    ``mdice`` their means. A class that is neither true nor predicted anywhere has no IoU: it is left out of both.
+    """
+    matrix = matrix.double()
+    right = matrix.diag()
+    touched = matrix.sum(0) + matrix.sum(1)
+    seen = touched > 0
+    iou, dice = right / (touched - right), 2 * right / touched
+    values = {"accuracy": right.sum() / matrix.sum(), "miou": iou[seen].mean(), "mdice": dice[seen].mean()}
+    for index in torch.nonzero(seen).flatten().tolist():
+        values[f"iou/{class_names[index]}"] = iou[index]
+        values[f"dice/{class_names[index]}"] = dice[index]
+    return {name: value.item() for name, value in values.items()}

@@ -1,0 +1,1 @@
+"""Networks: plain modules that know neither a trainer nor a dataset."""

@@ -1,0 +1,80 @@
+"""Pretrained weights: from a file or a published address into (a part of) a network."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torchvision.models import WeightsEnum
+
+from lightning_seg.errors import DownloadError, WeightsError
+
+_wanted: ContextVar[bool] = ContextVar("pretrained_weights_wanted", default=True)
+
+
+@contextmanager
+def without_pretrained() -> Iterator[None]:
+    """Networks built inside do not read pretrained weights, because a checkpoint is about to replace them anyway."""
+    token = _wanted.set(False)
+    try:
+        yield
+    finally:
+        _wanted.reset(token)
+
+
+def load_pretrained(part: nn.Module, weights: str | Path | None, published: WeightsEnum) -> None:
+    """Fill ``part`` with the entries of the same names; entries that the part does not have are left aside.
+
+    Args:
+        part: the encoder or network to fill.
+        weights: ``imagenet`` for the published weights, a file with a state dict, or None to do nothing.
+        published: where ``imagenet`` comes from, checked by the hash in its name.
+
+    Raises:
+        WeightsError: if the file cannot be read, or an entry is missing or has another shape.
+        DownloadError: if the published file cannot be fetched.
+    """
+    if weights is None or not _wanted.get():
+        return
+    state = _download(published) if weights == "imagenet" else read_state_dict(Path(weights))
+    own = part.state_dict()
+    missing = [name for name in own if name not in state]
+    other = [name for name in own if name in state and state[name].shape != own[name].shape]
+    if missing or other:
+        problem = f"lacks {len(missing)} entries of it" if missing else f"has other shapes for {len(other)}"
+        raise WeightsError(
+            f"{weights}: these are weights of another network than {type(part).__name__}: the file {problem}, the "
+            f"first is {(missing or other)[0]}; give a file in torchvision's layout, or null to start from random weights"
+        )
+    part.load_state_dict({name: state[name] for name in own})
+
+
+def read_state_dict(path: Path) -> Mapping[str, Tensor]:
+    """The tensors of a ``.pth`` file.
+
+    Raises:
+        WeightsError: if there is none, or it holds something else.
+    """
+    if not path.is_file():
+        raise WeightsError(f"{path}: no such weights file; give a file, 'imagenet' or null")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    # torch.load answers a broken file with errors of many kinds.
+    except Exception as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise WeightsError(f"{path}: not a file of tensors that torch.load can read ({reason})") from error
+    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise WeightsError(f"{path}: expected a state dict, names to tensors; save model.state_dict() into it")
+    return state
+
+
+def _download(published: WeightsEnum) -> Mapping[str, Tensor]:
+    try:
+        return published.get_state_dict(progress=True, check_hash=True)
+    except (OSError, RuntimeError) as error:
+        raise DownloadError(
+            f"{published.url}: cannot be downloaded ({error}); give a local copy with --model.encoder_weights FILE, or "
+            "null to start from random weights"
+        ) from error

@@ -1,0 +1,30 @@
+"""Training curves."""
+
+from collections.abc import Mapping, Sequence
+
+from matplotlib.figure import Figure
+
+from lightning_seg.plots.figures import new_figure
+
+Curve = Mapping[int, float]
+"""Epoch to value."""
+
+
+def draw_curves(curves: Mapping[str, Curve], quantities: Sequence[str]) -> Figure:
+    """One panel per quantity, training and validation in each.
+
+    Args:
+        curves: by metric name, for instance ``train/loss`` and ``val/loss``.
+        quantities: what the panels show, for instance ``loss`` and ``miou``.
+    """
+    figure = new_figure(5.0 * len(quantities), 3.8)
+    for axis, quantity in zip(figure.subplots(1, len(quantities), squeeze=False)[0], quantities, strict=True):
+        for split, style in (("train", "o--"), ("val", "o-")):
+            curve = curves.get(f"{split}/{quantity}", {})
+            # Counted from one: the value after that many epochs.
+            axis.plot([epoch + 1 for epoch in curve], list(curve.values()), style, markersize=3, label=split)
+        axis.set_xlabel("epochs")
+        axis.set_title(quantity)
+        axis.grid(alpha=0.3)
+        axis.legend()
+    return figure

@@ -1,0 +1,125 @@
+"""Optimisers and learning-rate schedules by name."""
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+import timm.optim
+import torch
+from torch import nn
+from torch.optim import Optimizer, lr_scheduler
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler
+
+from lightning_seg.errors import ConfigError
+
+ParamGroup = dict[str, Any]
+Shape = Callable[..., float]
+
+
+def constant(progress: float) -> float:
+    return 1.0
+
+
+def one_cycle(progress: float, warmup: float = 0.3, start: float = 0.04, end: float = 0.0) -> float:
+    """Half a cosine up from ``start`` during the ``warmup`` share of the run, half a cosine down to ``end``.
+
+    Source: Smith and Topin, "Super-Convergence", 2018.
+    """
+    if progress < warmup:
+        return _cosine(start, 1.0, progress / warmup)
+    return _cosine(1.0, end, (progress - warmup) / (1 - warmup))
+
+
+def cosine(progress: float, warmup: float = 0.05, end: float = 0.0) -> float:
+    """A straight line up from 0 during ``warmup``, half a cosine down to ``end``.
+
+    Source: Loshchilov and Hutter, "SGDR", 2017.
+    """
+    if progress < warmup:
+        return progress / warmup
+    return _cosine(1.0, end, (progress - warmup) / (1 - warmup))
+
+
+def poly(progress: float, power: float = 0.9) -> float:
+    """``(1 - progress) ** power``. Source: Chen et al., "DeepLab", 2017."""
+    return float((1 - progress) ** power)
+
+
+def _cosine(first: float, last: float, share: float) -> float:
+    return last + (first - last) * (1 + math.cos(math.pi * share)) / 2
+
+
+SHAPES: dict[str, Shape] = {shape.__name__: shape for shape in (constant, one_cycle, cosine, poly)}
+"""Factor of the learning rate over the share of the run that is done, in [0, 1]."""
+
+
+def create_schedule(name: str, optimizer: Optimizer, total_steps: int, options: Mapping[str, Any]) -> LRScheduler:
+    """A schedule stepped once per optimiser step: one of ``SHAPES``, or a class of ``torch.optim.lr_scheduler``.
+
+    A shape stores how many steps were done and not how many there would be, so a resumed run may have a new length.
+
+    Raises:
+        ConfigError: if the name or an option does not exist.
+    """
+    try:
+        if name in SHAPES:
+            shape = SHAPES[name]
+            shape(0.0, **options)
+            return LambdaLR(optimizer, lambda step: shape(min(step / total_steps, 1.0), **options))
+        if _is_class(lr_scheduler, name, LRScheduler):
+            schedule: LRScheduler = getattr(lr_scheduler, name)(optimizer, **options)
+            return schedule
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"schedule {name!r} does not accept {dict(options)}: {error}") from error
+    classes = [key for key in vars(lr_scheduler) if _is_class(lr_scheduler, key, LRScheduler)]
+    raise _unknown("schedule", name, [*SHAPES, *classes])
+
+
+def create_optimizer(name: str, groups: Iterable[ParamGroup], lr: float, options: Mapping[str, Any]) -> Optimizer:
+    """A class of ``torch.optim`` by its exact name (``AdamW``), or any optimiser of timm (``adamw``, ``lamb``, ...).
+
+    Raises:
+        ConfigError: if the name or an option does not exist.
+    """
+    groups = list(groups)
+    try:
+        if _is_class(torch.optim, name, Optimizer):
+            optimizer: Optimizer = getattr(torch.optim, name)(groups, lr=lr, **options)
+            return optimizer
+        if name in timm.optim.list_optimizers():
+            return timm.optim.create_optimizer_v2(groups, opt=name, lr=lr, **options)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"optimizer {name!r} does not accept {dict(options)} at lr {lr}: {error}") from error
+    classes = [key for key in vars(torch.optim) if _is_class(torch.optim, key, Optimizer)]
+    raise _unknown("optimizer", name, [*timm.optim.list_optimizers(), *classes])
+
+
+def _is_class(module: Any, name: str, base: type) -> bool:
+    found = getattr(module, name, None)
+    return isinstance(found, type) and issubclass(found, base) and found is not base
+
+
+def _unknown(kind: str, name: str, names: list[str]) -> ConfigError:
+    near = ", ".join(get_close_matches(name, names, n=3, cutoff=0.3)) or ", ".join(names[:4])
+    return ConfigError(f"{kind} {name!r} does not exist; the nearest names are {near}")
+
+
+def parameter_groups(
+    model: nn.Module, lr: float, weight_decay: float, encoder_lr_factor: float = 1.0
+) -> list[ParamGroup]:
+    """Up to four groups: encoder and rest, with and without decay; biases and norm layers never decay.
+
+    ``encoder_lr_factor`` scales the rate of parameters whose name begins with ``encoder.``.
+    """
+    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        groups.setdefault((name.startswith("encoder."), parameter.ndim > 1), []).append(parameter)
+    return [
+        {
+            "params": parameters,
+            "lr": lr * encoder_lr_factor if in_encoder else lr,
+            "weight_decay": weight_decay if decays else 0.0,
+        }
+        for (in_encoder, decays), parameters in groups.items()
+    ]

@@ -1,0 +1,217 @@
+"""What every segmentation task shares: steps, metrics, optimiser, freezing of the encoder."""
+
+import logging
+from collections.abc import Sequence
+from typing import Any, Self
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.utilities.types import OptimizerLRScheduler
+from torch import Tensor, nn
+
+from lightning_seg.batch import IGNORE_INDEX, SegmentationBatch, SegmentationPrediction, Split
+from lightning_seg.errors import ConfigError
+from lightning_seg.losses import SegmentationLoss
+from lightning_seg.memory import keep_freed_memory
+from lightning_seg.metrics import SegmentationMetrics, summarize
+from lightning_seg.models.normalization import Normalization, Normalize
+from lightning_seg.models.weights import without_pretrained
+from lightning_seg.tasks.optimization import create_optimizer, create_schedule, parameter_groups
+
+log = logging.getLogger(__name__)
+SPLITS: tuple[Split, ...] = ("train", "val", "test")
+
+
+class SegmentationTask(pl.LightningModule):
+    """Trains a network that maps normalised pictures ``(B, 3, H, W)`` to logits ``(B, C, H, W)``.
+
+    Logs ``<split>/loss``, ``accuracy``, ``miou``, ``mdice``, ``iou/<class>`` and ``dice/<class>`` once per epoch.
+
+    Args:
+        model: the network; its part ``encoder``, if it has one, can be frozen.
+        num_classes: channels of the logits.
+        class_names: for the names of metrics; None takes them from the datamodule.
+        ignore_index: mask value that neither loss nor metrics count.
+        normalization: what the network's weights expect, see ``Normalize``.
+        freeze_encoder: train neither the encoder's weights nor its BatchNorm statistics.
+        unfreeze_epoch: let the frozen encoder train from this epoch on.
+        encoder_lr_factor: rate of the encoder relative to ``lr``.
+        ce_weight: weight of cross-entropy in the loss.
+        dice_weight: weight of soft Dice in the loss.
+        label_smoothing: share of each pixel's label that is spread over all classes.
+        optimizer: any of timm or torch.optim.
+        lr: learning rate.
+        weight_decay: for weights, not for biases and norm layers.
+        optimizer_options: further arguments of the optimiser.
+        schedule: ``constant``, ``one_cycle``, ``cosine``, ``poly``, or a class of torch.optim.lr_scheduler.
+        schedule_options: further arguments of the schedule.
+
+    Raises:
+        ConfigError: if a name does not exist or arguments contradict each other.
+    """
+
+    monitor = ("val/miou", "max")
+    """The metric by which the best checkpoint is chosen, and which way is better."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        num_classes: int,
+        class_names: Sequence[str] | None = None,
+        ignore_index: int = IGNORE_INDEX,
+        normalization: Normalization = "imagenet",
+        freeze_encoder: bool = False,
+        unfreeze_epoch: int | None = None,
+        encoder_lr_factor: float = 1.0,
+        ce_weight: float = 1.0,
+        dice_weight: float = 0.0,
+        label_smoothing: float = 0.0,
+        optimizer: str = "adam",
+        lr: float = 1e-3,
+        weight_decay: float = 0.0,
+        optimizer_options: dict[str, Any] | None = None,
+        schedule: str = "constant",
+        schedule_options: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        self.save_hyperparameters(ignore="model")
+        self.class_names = None if class_names is None else tuple(class_names)
+        self.normalize = Normalize(normalization)
+        # Convolutions of channels_last pictures are fastest with weights laid out alike.
+        self.model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.loss = SegmentationLoss(ce_weight, dice_weight, label_smoothing, ignore_index)
+        # torch's ModuleDict refuses the key "train".
+        self.metrics = nn.ModuleDict({f"{split}_": SegmentationMetrics(num_classes, ignore_index) for split in SPLITS})
+        self.example_input_array = torch.zeros(1, 3, 128, 128, dtype=torch.uint8)
+        self._check_arguments()
+        self._freeze(freeze_encoder)
+
+    def _check_arguments(self) -> None:
+        given = self.hparams
+        if self.class_names is not None and len(self.class_names) != given.num_classes:
+            raise ConfigError(f"num_classes {given.num_classes} does not fit the class names {self.class_names}")
+        if given.unfreeze_epoch is not None and not given.freeze_encoder:
+            raise ConfigError(f"unfreeze_epoch {given.unfreeze_epoch} needs freeze_encoder true")
+
+    @classmethod
+    def load_from_checkpoint(cls, *args: Any, **kwargs: Any) -> Self:
+        """As Lightning's; pretrained weights are not read, since the checkpoint holds all of them."""
+        with without_pretrained():
+            task: Self = super().load_from_checkpoint(*args, **kwargs)
+            return task
+
+    def forward(self, images: Tensor) -> Tensor:
+        """``(B, 3, H, W)`` uint8 RGB to logits ``(B, C, H, W)``."""
+        logits: Tensor = self.model(self.normalize(images))
+        return logits
+
+    # The encoder
+
+    def _freeze(self, frozen: bool) -> None:
+        self.encoder_frozen = frozen
+        if hasattr(self.model, "encoder"):
+            self.model.encoder.requires_grad_(not frozen)
+        elif frozen:
+            raise ConfigError(f"freeze_encoder: {type(self.model).__name__} has no encoder")
+
+    def train(self, mode: bool = True) -> Self:
+        """A frozen encoder stays in eval mode, otherwise its BatchNorm statistics would drift."""
+        super().train(mode)
+        if self.encoder_frozen:
+            self.model.encoder.eval()
+        return self
+
+    def on_train_epoch_start(self) -> None:
+        unfreeze_epoch = self.hparams.unfreeze_epoch
+        if self.encoder_frozen and unfreeze_epoch is not None and self.current_epoch >= unfreeze_epoch:
+            self._freeze(False)
+            self.train()
+
+    # Steps
+
+    def setup(self, stage: str) -> None:
+        self._learn_from_datamodule()
+        if self.class_names is None:
+            self.class_names = tuple(f"class_{index}" for index in range(self.hparams.num_classes))
+        if self.hparams.unfreeze_epoch is not None and self.trainer.world_size > 1:
+            raise ConfigError(
+                "unfreeze_epoch does not work with several processes, which synchronise only what trains from the "
+                "start; set freeze_encoder false, or one device"
+            )
+
+    def _learn_from_datamodule(self) -> None:
+        data = getattr(self.trainer, "datamodule", None)
+        names = getattr(data, "class_names", None)
+        if names is not None and len(names) != self.hparams.num_classes:
+            raise ConfigError(
+                f"the task has num_classes {self.hparams.num_classes}, {type(data).__name__} has {len(names)}: "
+                f"{', '.join(names)}; set num_classes to {len(names)}"
+            )
+        if names is not None and self.class_names is None:
+            self.class_names = tuple(names)
+            # Checkpoints must tell their class names without the datamodule.
+            self.hparams.class_names = list(names)
+        size = getattr(data, "image_size", None)
+        if size is not None:
+            self.example_input_array = torch.zeros(1, 3, *size, dtype=torch.uint8)
+
+    def on_fit_start(self) -> None:
+        if self.device.type == "cpu":
+            keep_freed_memory()
+
+    def shared_step(self, batch: SegmentationBatch, split: Split) -> Tensor:
+        mask = batch["mask"].long()
+        logits = self(batch["image"])
+        loss: Tensor = self.loss(logits, mask)
+        self._metrics(split).update(logits.detach().argmax(dim=1), mask)
+        # on_epoch averages over pictures, and over processes by their number of pictures.
+        self.log(f"{split}/loss", loss, on_step=False, on_epoch=True, batch_size=len(mask), sync_dist=True)
+        return loss
+
+    def training_step(self, batch: SegmentationBatch, batch_idx: int) -> Tensor:
+        return self.shared_step(batch, "train")
+
+    def validation_step(self, batch: SegmentationBatch, batch_idx: int) -> None:
+        self.shared_step(batch, "val")
+
+    def test_step(self, batch: SegmentationBatch, batch_idx: int) -> None:
+        self.shared_step(batch, "test")
+
+    def predict_step(self, batch: SegmentationBatch, batch_idx: int) -> SegmentationPrediction:
+        probs = self(batch["image"]).float().softmax(dim=1)
+        return {"probs": probs, "path": batch["path"], "original_size": batch["original_size"]}
+
+    def on_train_epoch_end(self) -> None:
+        self._log_metrics("train")
+
+    def on_validation_epoch_end(self) -> None:
+        self._log_metrics("val")
+
+    def on_test_epoch_end(self) -> None:
+        self._log_metrics("test")
+
+    def _metrics(self, split: Split) -> SegmentationMetrics:
+        metrics = self.metrics[f"{split}_"]
+        assert isinstance(metrics, SegmentationMetrics)
+        return metrics
+
+    def _log_metrics(self, split: Split) -> None:
+        assert self.class_names is not None
+        metrics = self._metrics(split)
+        values = summarize(metrics.compute(), self.class_names)
+        metrics.reset()
+        self.log_dict({f"{split}/{name}": value for name, value in values.items()}, sync_dist=True)
+
+    # Optimiser
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        given = self.hparams
+        groups = parameter_groups(self.model, given.lr, given.weight_decay, given.encoder_lr_factor)
+        if given.freeze_encoder and given.unfreeze_epoch is None:
+            groups = [group for group in groups if any(parameter.requires_grad for parameter in group["params"])]
+        optimizer = create_optimizer(given.optimizer, groups, given.lr, given.optimizer_options or {})
+        total_steps = self.trainer.estimated_stepping_batches
+        if total_steps == float("inf"):
+            raise ConfigError("a learning-rate schedule needs an end; set --trainer.max_epochs")
+        schedule = create_schedule(given.schedule, optimizer, int(total_steps), given.schedule_options or {})
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
