@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 from lightning_seg.errors import UserError
 
-
 HELP = """usage: lightning-seg COMMAND [options]     (lightning-seg COMMAND --help lists them)
 
 train and apply
@@ -27,13 +26,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     debug = "--debug" in words
     try:
         _dispatch([word for word in words if word != "--debug"])
-    except UserError as error:
-        if debug:
-            raise
-        print(f"lightning-seg: error: {_last_line(error)}", file=sys.stderr)
-        return 2
     except KeyboardInterrupt:
         return 130
+    except Exception as error:
+        mistake = _find_mistake(error)
+        if debug or mistake is None:
+            raise
+        print(f"lightning-seg: error: {_last_line(mistake)}", file=sys.stderr)
+        return 2
     return 0
 
 
@@ -49,6 +49,13 @@ def _dispatch(words: list[str]) -> None:
         from lightning_seg.commands import run_command
 
         run_command(words)
+
+
+def _find_mistake(error: BaseException | None) -> UserError | None:
+    """The user's mistake behind an error: jsonargparse wraps what a constructor raises."""
+    while error is not None and not isinstance(error, UserError):
+        error = error.__cause__ or error.__context__
+    return error
 
 
 def _last_line(error: UserError) -> str:

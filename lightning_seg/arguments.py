@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Any, NamedTuple, NoReturn, Self
 
+import lightning_seg
 from lightning_seg.errors import ConfigError
 from lightning_seg.runs import Run, find_run
 
+CLASS_NAMES = [name for name in lightning_seg.__all__ if not name.startswith("_")]
+EXAMPLES = {"--run": "runs/pets", "--config": "configs/pets.yaml", "-c": "configs/pets.yaml"}
 CHECKPOINT_OF = {"fit": "last", "validate": "best", "test": "best", "predict": "best"}
 
 
@@ -49,7 +52,7 @@ def _take(argv: Sequence[str], names: tuple[str, ...]) -> tuple[list[str], list[
             continue
         given = value if equals else next(words, None)
         if given is None:
-            raise ConfigError(f"{name} needs a value, for instance {name} " + ("runs/pets" if name == "--run" else "FILE"))
+            raise ConfigError(f"{name} needs a value, for instance {name} {EXAMPLES[name]}")
         values.append(given)
     return values, rest
 
@@ -58,23 +61,47 @@ class OneLineErrors:
     """For parsers: an error is one line on stderr and exit code 2; the usage is left to ``--help``."""
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        line = shorten(message)
-        unknown = re.search(r"(?:Unrecognized arguments: --|Option ')([\w.]+)", line)
-        if unknown:
-            line += _suggestion(unknown[1], self)
-        print(f"lightning-seg: error: {line}", file=sys.stderr)
         if ex is not None and "--debug" in sys.argv:
             raise ex
+        print(f"lightning-seg: error: {rephrase(message, option_names(self))}", file=sys.stderr)
         sys.exit(2)
 
 
-def shorten(message: str) -> str:
-    """The lines of a message joined, bullets and indentation taken out."""
-    lines = (line.strip(" -\t") for line in message.splitlines())
-    return " ".join(line for line in lines if line)
+def option_names(parser: Any) -> list[str]:
+    """The flags of a parser, without dashes and without the class they belong to."""
+    flags = (flag for action in parser._actions for flag in action.option_strings)
+    return [flag.lstrip("-") for flag in flags]
 
 
-def _suggestion(option: str, parser: Any) -> str:
-    names = [action.dest for action in getattr(parser, "_actions", [])]
-    near = get_close_matches(option, names, n=1)
-    return f"; did you mean --{near[0]}?" if near else ""
+def rephrase(message: str, options: Sequence[str] = ()) -> str:
+    """A parser's message as one line that ends in a remedy.
+
+    Args:
+        message: as jsonargparse words it, often over many lines.
+        options: what could have been meant by an option that does not exist.
+    """
+    lines = [line.strip(" -\t") for line in message.splitlines() if line.strip(" -\t")]
+    line = " ".join(lines)
+    if unknown := re.search(r"(?:[Uu]nrecognized arguments: --|Option ')([\w.]+)", line):
+        return line + _nearest(unknown[1], options, "--")
+    if missing := re.search(r"arguments are required: (.*)", line):
+        return f"{line}; give them, or a --config that holds them" if "." in missing[1] else line
+    if name := re.search(r"Expected a dot import path string: (\S+)|unable to import class (\S+)", line):
+        given = name[1] or name[2]
+        return f"there is no class {given!r}{_nearest(given, CLASS_NAMES, '')}"
+    if "Does not validate against any of the Union subtypes" in line:
+        return _rephrase_choice(lines)
+    return re.sub(r"<class '([\w.]+)'>", r"\1", line)
+
+
+def _rephrase_choice(lines: Sequence[str]) -> str:
+    key = re.search(r'Parser key "([^"]+)"', lines[0])
+    given = next((line.removeprefix("Given value: ") for line in lines if line.startswith("Given value: ")), "")
+    wanted = (line.removeprefix("Expected a ") for line in lines if line.startswith("Expected a "))
+    choices = " or ".join(re.sub(r"<class '(\w+)'>|typing\.Literal(\[.*\])", r"\1\2", choice) for choice in wanted)
+    return f"{key[1] if key else 'argument'}: {given!r} is not accepted; expected {choices}"
+
+
+def _nearest(name: str, names: Sequence[str], dashes: str) -> str:
+    near = get_close_matches(name, names, n=1)
+    return f"; did you mean {dashes}{near[0]}?" if near else ""

@@ -12,8 +12,6 @@ from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.loggers import Logger, TensorBoardLogger
 
 # Classes can be given by their short names once their modules are imported.
-import lightning_seg.datamodules
-import lightning_seg.tasks
 from lightning_seg.arguments import OneLineErrors, RunArguments
 from lightning_seg.callbacks import MaskWriter, PredictionSamples, RunRecord
 from lightning_seg.callbacks.csv_logger import ContinuedCSVLogger
@@ -26,7 +24,10 @@ LINKS = ("num_classes", "class_names", "ignore_index")
 
 
 class Parser(OneLineErrors, LightningArgumentParser):
-    """Lightning's parser, whose errors are one line."""
+    """Lightning's parser, whose errors are one line and which does not guess what an unfinished flag means."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"allow_abbrev": False, **kwargs})
 
 
 class CommandLine(LightningCLI):
@@ -84,7 +85,9 @@ class CommandLine(LightningCLI):
             chosen = given["logger"]
             return chosen if isinstance(chosen, list) else [chosen] if chosen else []
         save_dir, name, version = self._place(given["default_root_dir"])
-        tensorboard = TensorBoardLogger(save_dir, name, version, log_graph=self.subcommand == "fit", default_hp_metric=False)
+        tensorboard = TensorBoardLogger(
+            save_dir, name, version, log_graph=self.subcommand == "fit", default_hp_metric=False
+        )
         return [tensorboard, ContinuedCSVLogger(save_dir, name, tensorboard.version)]
 
     def _place(self, default_root_dir: str | None) -> tuple[str, str, str | None]:
@@ -116,7 +119,12 @@ class CommandLine(LightningCLI):
     def _monitors(self) -> list[pl.Callback]:
         metric, mode = self.model.monitor
         best = ModelCheckpoint(
-            filename="best", monitor=metric, mode=mode, save_last=True, enable_version_counter=False, auto_insert_metric_name=False
+            filename="best",
+            monitor=metric,
+            mode=mode,
+            save_last=True,
+            enable_version_counter=False,
+            auto_insert_metric_name=False,
         )
         patience = self._get(self.config, "early_stopping")
         return [best] if patience is None else [best, EarlyStopping(metric, mode=mode, patience=patience)]
@@ -128,8 +136,8 @@ class CommandLine(LightningCLI):
         done = torch.load(checkpoint, map_location="cpu", weights_only=True)["epoch"] + 1
         if done >= epochs:
             raise ConfigError(
-                f"{self.arguments.run.folder} has trained {done} epochs of {epochs}; give --trainer.max_epochs {done + 10}, for "
-                "instance, to go on"
+                f"{self.arguments.run.folder} has trained {done} epochs of {epochs}; to go on, give more, for instance "
+                f"--trainer.max_epochs {done + 10}"
             )
 
 

@@ -1,7 +1,6 @@
 """Picture files to arrays and arrays to another size: one policy for training and for inference."""
 
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -61,5 +60,6 @@ def resize_mask(mask: Array, size: tuple[int, int]) -> Array:
     return mask if mask.shape == size else _resize(mask, size, cv2.INTER_NEAREST_EXACT)
 
 
-def _resize(array: Array, size: tuple[int, int], interpolation: int) -> Any:
-    return cv2.resize(array, size[::-1], interpolation=interpolation)
+def _resize(array: Array, size: tuple[int, int], interpolation: int) -> Array:
+    resized: Array = cv2.resize(array, size[::-1], interpolation=interpolation)
+    return resized

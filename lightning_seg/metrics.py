@@ -12,7 +12,8 @@ from lightning_seg.batch import IGNORE_INDEX
 class SegmentationMetrics(MulticlassConfusionMatrix):
     """Counts pixels over a whole split and over all processes, so partial batches need no correction.
 
-    ``update`` takes predictions and masks ``(B, H, W)`` of class indices; ``compute`` gives ``matrix[true, predicted]``.
+    ``update`` takes predictions and masks ``(B, H, W)`` of class indices; ``compute`` gives ``matrix[true, predicted]``
+    of shape ``(C, C)``.
     """
 
     def __init__(self, num_classes: int, ignore_index: int = IGNORE_INDEX) -> None:

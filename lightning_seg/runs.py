@@ -24,7 +24,9 @@ class Run(NamedTuple):
         """
         path = self.folder / "checkpoints" / f"{name}.ckpt"
         if not path.is_file():
-            raise ConfigError(f"{self.folder}: no checkpoints/{name}.ckpt there; the run ended before its first epoch did")
+            raise ConfigError(
+                f"{self.folder}: no checkpoints/{name}.ckpt there; the run ended before its first epoch did"
+            )
         return path
 
 

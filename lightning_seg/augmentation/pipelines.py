@@ -56,5 +56,7 @@ def resolve_pipeline(augment: bool | str | Sequence[A.BasicTransform], default: 
         return list(augment)
     if augment not in PIPELINES:
         near = get_close_matches(augment, PIPELINES, n=1, cutoff=0.0)[0]
-        raise ConfigError(f"augment {augment!r} is no pipeline; did you mean {near!r}? There are {', '.join(PIPELINES)}")
+        raise ConfigError(
+            f"augment {augment!r} is no pipeline; did you mean {near!r}? There are {', '.join(PIPELINES)}"
+        )
     return PIPELINES[augment]()

@@ -5,7 +5,7 @@ sampler hands each worker (epoch, index), and the pipeline is seeded anew for ev
 """
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any
 
 import albumentations as A
 import numpy as np
@@ -14,12 +14,8 @@ from torch.utils.data import Dataset, DistributedSampler
 
 from lightning_seg.images import Array
 
-
-class EpochIndex(NamedTuple):
-    """What a sampler asks a dataset for; a plain ``int`` means epoch 0."""
-
-    epoch: int
-    index: int
+EpochIndex = tuple[int, int]
+"""(epoch, index): what the sampler asks a dataset for; a plain ``int`` means epoch 0."""
 
 
 def draw_seed(seed: int, epoch: int, index: int) -> int:
@@ -44,7 +40,7 @@ def _distributed() -> bool:
     return dist.is_available() and dist.is_initialized()
 
 
-class TrainSampler(DistributedSampler[EpochIndex]):
+class TrainSampler(DistributedSampler[Any]):
     """Shuffled by (seed, epoch); Lightning calls ``set_epoch`` and leaves this kind of sampler in place."""
 
     def __init__(self, dataset: Dataset[object], seed: int = 0) -> None:
@@ -52,7 +48,7 @@ class TrainSampler(DistributedSampler[EpochIndex]):
         super().__init__(dataset, num_replicas=replicas, rank=rank, shuffle=True, seed=seed)
 
     def __iter__(self) -> Iterator[EpochIndex]:
-        return (EpochIndex(self.epoch, int(index)) for index in super().__iter__())
+        return ((self.epoch, index) for index in super().__iter__())
 
 
 class EvalSampler(DistributedSampler[int]):

@@ -40,7 +40,9 @@ class PredictionSamples(pl.Callback):
         if not trainer.is_global_zero or log_dir is None or not isinstance(loader, DataLoader):
             return
         batch = _samples(loader, self.num_samples)
-        figure = draw_predictions(batch["image"], batch["mask"], predict(trainer, pl_module, batch), class_names(pl_module))
+        figure = draw_predictions(
+            batch["image"], batch["mask"], predict(trainer, pl_module, batch), class_names(pl_module)
+        )
         save_figure(figure, Path(log_dir) / "samples" / f"epoch_{epoch:03d}.png")
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):

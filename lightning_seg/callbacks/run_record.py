@@ -6,6 +6,7 @@ import platform
 import statistics
 import time
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,7 @@ def versions() -> dict[str, str]:
         "version/python": platform.python_version(),
         "version/torch": torch.__version__,
         "version/torchvision": torchvision.__version__,
-        "version/pytorch_lightning": pl.__version__,
+        "version/pytorch_lightning": version("pytorch-lightning"),
     }
 
 

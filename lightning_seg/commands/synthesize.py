@@ -1,9 +1,9 @@
 """``lightning-seg synthesize``: a small dataset with nothing to download."""
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from inspect import signature
-from pathlib import Path
 from typing import Any, Literal
 
 from lightning_seg.errors import ConfigError
@@ -41,20 +41,20 @@ def synthesize(
     """
     if dataset not in RECIPES:
         raise ConfigError(f"dataset {dataset!r} cannot be synthesized; use {', '.join(RECIPES)}")
-    recipe = RECIPES[dataset]
     arguments = {"num_trainval": num_trainval, "num_test": num_test, "num_breeds": num_breeds, "seed": seed}
-    recipe.write(root, **_accepted(recipe, dataset, arguments))
+    accepted = _accepted(dataset, arguments)
+    RECIPES[dataset].write(root, **accepted)
+    counts = ", ".join(f"{name} {value}" for name, value in accepted.items())
     print(
-        f"{Path(root)} holds synthetic {dataset} ({num_trainval} trainval and {num_test} test pictures); "
-        f"train on them: lightning-seg fit --config {recipe.config} --data.root {root}"
+        f"{root} holds synthetic {dataset} ({counts}); train on it: "
+        f"lightning-seg fit --config {RECIPES[dataset].config} --data.root {shlex.quote(root)}"
     )
 
 
-def _accepted(recipe: Recipe, dataset: str, arguments: dict[str, Any]) -> dict[str, Any]:
-    """What the writer takes; an argument of another dataset may only have its default."""
-    taken = signature(recipe.write).parameters
-    defaults = signature(synthesize).parameters
+def _accepted(dataset: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """What the dataset's writer takes; the argument of another dataset may only have its default."""
+    taken, defaults = signature(RECIPES[dataset].write).parameters, signature(synthesize).parameters
     for name, value in arguments.items():
         if name not in taken and value != defaults[name].default:
-            raise ConfigError(f"{name} {value} does not go with {dataset}; leave it out")
+            raise ConfigError(f"{name} {value} does not go with dataset {dataset}; leave it out")
     return {name: value for name, value in arguments.items() if name in taken}

@@ -15,12 +15,12 @@ from torch.utils.data import DataLoader
 from lightning_seg.augmentation.collate import collate_segmentation
 from lightning_seg.augmentation.pipelines import resolve_pipeline
 from lightning_seg.augmentation.seeding import EvalSampler, SeededPipeline, TrainSampler
-from lightning_seg.batch import IGNORE_INDEX, SegmentationBatch
+from lightning_seg.batch import IGNORE_INDEX, SegmentationSample
 from lightning_seg.datasets.base import SegmentationDataset
 from lightning_seg.errors import ConfigError
 from lightning_seg.synthetic.marker import is_synthetic
 
-Loader = DataLoader[SegmentationBatch]
+Loader = DataLoader[SegmentationSample]
 log = logging.getLogger(__name__)
 
 

@@ -66,7 +66,7 @@ class SegmentationDataset(Dataset[SegmentationSample], Generic[Record]):
         epoch, index = key if isinstance(key, tuple) else (0, key)
         image, mask, original_size = self._prepared(index)
         if self.pipeline is not None:
-            image, mask = self.pipeline(image, mask, EpochIndex(epoch, index))
+            image, mask = self.pipeline(image, mask, (epoch, index))
         return {
             "image": torch.from_numpy(image).permute(2, 0, 1),
             "mask": torch.from_numpy(mask),

@@ -15,6 +15,8 @@ LAYOUT = "images/*.jpg, annotations/trimaps/*.png, annotations/trainval.txt and 
 
 
 class PetRecord(NamedTuple):
+    """One line of a list file."""
+
     name: str
     breed: str
     species: Literal["cat", "dog"]

@@ -8,8 +8,6 @@ from torchvision.models import mobilenet_v2
 
 from lightning_seg.errors import ModelError
 
-REDUCTION = 32
-
 
 class MobileNetV2Encoder(nn.Module):
     """The MobileNetV2 features that the decoder reads, under torchvision's parameter names.
@@ -68,6 +66,8 @@ class MobileNetV2UNet(nn.Module):
     encoder.
     """
 
+    reduction = 32
+
     def __init__(self, num_classes: int = 3, decoder_channels: Iterable[int] = (512, 256, 128, 64)) -> None:
         super().__init__()
         self.encoder = MobileNetV2Encoder()
@@ -80,16 +80,16 @@ class MobileNetV2UNet(nn.Module):
         self.head = upsampling_conv(channels, num_classes)
         # As Keras does; torch's default takes a transposed convolution's inputs for outputs and starts far too large.
         nn.init.xavier_uniform_(self.head.weight)
-        nn.init.zeros_(self.head.bias)
 
     def forward(self, images: Tensor) -> Tensor:
         height, width = images.shape[-2:]
-        if height % REDUCTION or width % REDUCTION:
+        if height % self.reduction or width % self.reduction:
             raise ModelError(
                 f"pictures of {height}x{width} pixels do not fit MobileNetV2UNet: both sides must be multiples of "
-                f"{REDUCTION}"
+                f"{self.reduction}"
             )
         *skips, x = self.encoder(images)
         for block, skip in zip(self.decoder, reversed(skips), strict=True):
             x = torch.cat([block(x), skip], dim=1)
-        return self.head(x)
+        logits: Tensor = self.head(x)
+        return logits

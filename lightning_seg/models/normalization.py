@@ -46,7 +46,9 @@ class Normalize(nn.Module):
 def _mean_std(normalization: Normalization) -> tuple[Sequence[float], Sequence[float]]:
     if isinstance(normalization, str):
         if normalization not in MEAN_STD:
-            raise ConfigError(f"normalization {normalization!r} does not exist; choose {', '.join(MEAN_STD)} or numbers")
+            raise ConfigError(
+                f"normalization {normalization!r} does not exist; choose {', '.join(MEAN_STD)} or numbers"
+            )
         return MEAN_STD[normalization]
     mean, std = normalization.get("mean", []), normalization.get("std", [])
     if set(normalization) != {"mean", "std"} or len(mean) != 3 or len(std) != 3 or min(std) <= 0:

@@ -46,7 +46,7 @@ def load_pretrained(part: nn.Module, weights: str | Path | None, published: Weig
         problem = f"lacks {len(missing)} entries of it" if missing else f"has other shapes for {len(other)}"
         raise WeightsError(
             f"{weights}: these are weights of another network than {type(part).__name__}: the file {problem}, the "
-            f"first is {(missing or other)[0]}; give a file in torchvision's layout, or null to start from random weights"
+            f"first is {(missing or other)[0]}; give a file in torchvision's layout, or null for random weights"
         )
     part.load_state_dict({name: state[name] for name in own})
 
@@ -63,8 +63,9 @@ def read_state_dict(path: Path) -> Mapping[str, Tensor]:
         state = torch.load(path, map_location="cpu", weights_only=True)
     # torch.load answers a broken file with errors of many kinds.
     except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise WeightsError(f"{path}: not a file of tensors that torch.load can read ({reason})") from error
+        raise WeightsError(
+            f"{path}: torch.load cannot read tensors from it ({type(error).__name__}); give a file with a state dict"
+        ) from error
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
         raise WeightsError(f"{path}: expected a state dict, names to tensors; save model.state_dict() into it")
     return state
@@ -72,7 +73,8 @@ def read_state_dict(path: Path) -> Mapping[str, Tensor]:
 
 def _download(published: WeightsEnum) -> Mapping[str, Tensor]:
     try:
-        return published.get_state_dict(progress=True, check_hash=True)
+        state: Mapping[str, Tensor] = published.get_state_dict(progress=True, check_hash=True)
+        return state
     except (OSError, RuntimeError) as error:
         raise DownloadError(
             f"{published.url}: cannot be downloaded ({error}); give a local copy with --model.encoder_weights FILE, or "

@@ -88,7 +88,8 @@ def create_optimizer(name: str, groups: Iterable[ParamGroup], lr: float, options
             optimizer: Optimizer = getattr(torch.optim, name)(groups, lr=lr, **options)
             return optimizer
         if name in timm.optim.list_optimizers():
-            return timm.optim.create_optimizer_v2(groups, opt=name, lr=lr, **options)
+            optimizer = timm.optim.create_optimizer_v2(groups, opt=name, lr=lr, **options)
+            return optimizer
     except (TypeError, ValueError) as error:
         raise ConfigError(f"optimizer {name!r} does not accept {dict(options)} at lr {lr}: {error}") from error
     classes = [key for key in vars(torch.optim) if _is_class(torch.optim, key, Optimizer)]

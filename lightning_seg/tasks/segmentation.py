@@ -78,7 +78,7 @@ class SegmentationTask(pl.LightningModule):
         self.class_names = None if class_names is None else tuple(class_names)
         self.normalize = Normalize(normalization)
         # Convolutions of channels_last pictures are fastest with weights laid out alike.
-        self.model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.model = model.to(memory_format=torch.channels_last)
         self.loss = SegmentationLoss(ce_weight, dice_weight, label_smoothing, ignore_index)
         # torch's ModuleDict refuses the key "train".
         self.metrics = nn.ModuleDict({f"{split}_": SegmentationMetrics(num_classes, ignore_index) for split in SPLITS})
@@ -88,10 +88,10 @@ class SegmentationTask(pl.LightningModule):
 
     def _check_arguments(self) -> None:
         given = self.hparams
-        if self.class_names is not None and len(self.class_names) != given.num_classes:
-            raise ConfigError(f"num_classes {given.num_classes} does not fit the class names {self.class_names}")
-        if given.unfreeze_epoch is not None and not given.freeze_encoder:
-            raise ConfigError(f"unfreeze_epoch {given.unfreeze_epoch} needs freeze_encoder true")
+        if self.class_names is not None and len(self.class_names) != given["num_classes"]:
+            raise ConfigError(f"num_classes {given['num_classes']} does not fit the class names {self.class_names}")
+        if given["unfreeze_epoch"] is not None and not given["freeze_encoder"]:
+            raise ConfigError(f"unfreeze_epoch {given['unfreeze_epoch']} needs freeze_encoder true")
 
     @classmethod
     def load_from_checkpoint(cls, *args: Any, **kwargs: Any) -> Self:
@@ -110,7 +110,7 @@ class SegmentationTask(pl.LightningModule):
     def _freeze(self, frozen: bool) -> None:
         self.encoder_frozen = frozen
         if hasattr(self.model, "encoder"):
-            self.model.encoder.requires_grad_(not frozen)
+            self.model.get_submodule("encoder").requires_grad_(not frozen)
         elif frozen:
             raise ConfigError(f"freeze_encoder: {type(self.model).__name__} has no encoder")
 
@@ -118,11 +118,11 @@ class SegmentationTask(pl.LightningModule):
         """A frozen encoder stays in eval mode, otherwise its BatchNorm statistics would drift."""
         super().train(mode)
         if self.encoder_frozen:
-            self.model.encoder.eval()
+            self.model.get_submodule("encoder").eval()
         return self
 
     def on_train_epoch_start(self) -> None:
-        unfreeze_epoch = self.hparams.unfreeze_epoch
+        unfreeze_epoch = self.hparams["unfreeze_epoch"]
         if self.encoder_frozen and unfreeze_epoch is not None and self.current_epoch >= unfreeze_epoch:
             self._freeze(False)
             self.train()
@@ -132,8 +132,8 @@ class SegmentationTask(pl.LightningModule):
     def setup(self, stage: str) -> None:
         self._learn_from_datamodule()
         if self.class_names is None:
-            self.class_names = tuple(f"class_{index}" for index in range(self.hparams.num_classes))
-        if self.hparams.unfreeze_epoch is not None and self.trainer.world_size > 1:
+            self.class_names = tuple(f"class_{index}" for index in range(self.hparams["num_classes"]))
+        if self.hparams["unfreeze_epoch"] is not None and self.trainer.world_size > 1:
             raise ConfigError(
                 "unfreeze_epoch does not work with several processes, which synchronise only what trains from the "
                 "start; set freeze_encoder false, or one device"
@@ -142,17 +142,18 @@ class SegmentationTask(pl.LightningModule):
     def _learn_from_datamodule(self) -> None:
         data = getattr(self.trainer, "datamodule", None)
         names = getattr(data, "class_names", None)
-        if names is not None and len(names) != self.hparams.num_classes:
+        if names is not None and len(names) != self.hparams["num_classes"]:
             raise ConfigError(
-                f"the task has num_classes {self.hparams.num_classes}, {type(data).__name__} has {len(names)}: "
+                f"the task has num_classes {self.hparams['num_classes']}, {type(data).__name__} has {len(names)}: "
                 f"{', '.join(names)}; set num_classes to {len(names)}"
             )
         if names is not None and self.class_names is None:
             self.class_names = tuple(names)
             # Checkpoints must tell their class names without the datamodule.
-            self.hparams.class_names = list(names)
+            self.hparams["class_names"] = list(names)
         size = getattr(data, "image_size", None)
         if size is not None:
+            check_divisible(size, getattr(self.model, "reduction", 1))
             self.example_input_array = torch.zeros(1, 3, *size, dtype=torch.uint8)
 
     def on_fit_start(self) -> None:
@@ -206,12 +207,25 @@ class SegmentationTask(pl.LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         given = self.hparams
-        groups = parameter_groups(self.model, given.lr, given.weight_decay, given.encoder_lr_factor)
-        if given.freeze_encoder and given.unfreeze_epoch is None:
+        groups = parameter_groups(self.model, given["lr"], given["weight_decay"], given["encoder_lr_factor"])
+        if given["freeze_encoder"] and given["unfreeze_epoch"] is None:
             groups = [group for group in groups if any(parameter.requires_grad for parameter in group["params"])]
-        optimizer = create_optimizer(given.optimizer, groups, given.lr, given.optimizer_options or {})
+        optimizer = create_optimizer(given["optimizer"], groups, given["lr"], given["optimizer_options"] or {})
         total_steps = self.trainer.estimated_stepping_batches
         if total_steps == float("inf"):
             raise ConfigError("a learning-rate schedule needs an end; set --trainer.max_epochs")
-        schedule = create_schedule(given.schedule, optimizer, int(total_steps), given.schedule_options or {})
+        schedule = create_schedule(given["schedule"], optimizer, int(total_steps), given["schedule_options"] or {})
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def check_divisible(size: Sequence[int], reduction: int) -> None:
+    """A network that halves its maps can only double them back if each side is a multiple of its ``reduction``.
+
+    Raises:
+        ConfigError: naming the nearest sizes that fit.
+    """
+    for side in size:
+        if side % reduction:
+            below = side // reduction * reduction
+            choices = f"{below} or {below + reduction}" if below else str(reduction)
+            raise ConfigError(f"image_size {side} is not divisible by {reduction}; use {choices}")
