@@ -29,10 +29,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except Exception as error:
-        mistake = _find_mistake(error)
-        if debug or mistake is None:
+        line = _explain(error)
+        if debug or line is None:
             raise
-        print(f"lightning-seg: error: {_last_line(mistake)}", file=sys.stderr)
+        print(f"lightning-seg: error: {line}", file=sys.stderr)
         return 2
     return 0
 
@@ -51,17 +51,19 @@ def _dispatch(words: list[str]) -> None:
         run_command(words)
 
 
-def _find_mistake(error: BaseException | None) -> UserError | None:
-    """The user's mistake behind an error: jsonargparse wraps what a constructor raises."""
-    while error is not None and not isinstance(error, UserError):
+def _explain(error: BaseException | None) -> str | None:
+    """One line for a user's mistake, None for any other error."""
+    # jsonargparse wraps what a constructor raises.
+    while error is not None:
+        if isinstance(error, UserError):
+            # From a loader process it arrives as a traceback, whose last line is the message.
+            line = str(error).strip().splitlines()[-1]
+            return line.removeprefix(f"{type(error).__module__}.{type(error).__name__}: ")
+        # Lightning's name for impossible arguments of its Trainer.
+        if type(error).__name__ == "MisconfigurationException":
+            return " ".join(str(error).split())
         error = error.__cause__ or error.__context__
-    return error
-
-
-def _last_line(error: UserError) -> str:
-    """An error from a loader process arrives as a traceback, whose last line is the message."""
-    line = str(error).strip().splitlines()[-1]
-    return line.removeprefix(f"{type(error).__module__}.{type(error).__name__}: ")
+    return None
 
 
 if __name__ == "__main__":

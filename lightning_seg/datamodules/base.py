@@ -40,6 +40,7 @@ class SegmentationDataModule(pl.LightningDataModule):
         cache: keep decoded and resized pictures in a temporary file, see ``PictureCache``.
         download: fetch what is missing in ``root``.
         start_method: ``fork``, ``spawn`` or ``forkserver`` for the loader processes; None is Python's default.
+        persistent_workers: keep the loader processes from one epoch to the next.
 
     Raises:
         ConfigError: if an argument has an impossible value.
@@ -62,6 +63,7 @@ class SegmentationDataModule(pl.LightningDataModule):
         cache: bool = False,
         download: bool = False,
         start_method: Literal["fork", "spawn", "forkserver"] | None = None,
+        persistent_workers: bool = True,
     ) -> None:
         super().__init__()
         self.root = Path(root).expanduser()
@@ -75,6 +77,7 @@ class SegmentationDataModule(pl.LightningDataModule):
         self.cache = cache
         self.download = download
         self.start_method = start_method
+        self.persistent_workers = persistent_workers
         self.datasets: dict[str, SegmentationDataset[Any]] = {}
 
     @property
@@ -148,7 +151,7 @@ class SegmentationDataModule(pl.LightningDataModule):
             num_workers=self.num_workers,
             collate_fn=collate_segmentation,
             pin_memory=torch.cuda.is_available(),
-            persistent_workers=self.num_workers > 0,
+            persistent_workers=self.num_workers > 0 and self.persistent_workers,
             multiprocessing_context=self.start_method if self.num_workers else None,
             worker_init_fn=_one_thread,
         )

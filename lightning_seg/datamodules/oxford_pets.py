@@ -7,6 +7,7 @@ from lightning_seg.datamodules.downloads import Archive, fetch
 from lightning_seg.datamodules.splits import stratified_split
 from lightning_seg.datasets.base import SegmentationDataset
 from lightning_seg.datasets.oxford_pets import OxfordPetsDataset
+from lightning_seg.synthetic.marker import is_synthetic
 from lightning_seg.synthetic.oxford_pets import write_oxford_pets
 
 BASE_URL = "https://www.robots.ox.ac.uk/~vgg/data/pets/data/"
@@ -31,7 +32,9 @@ class OxfordPetsDataModule(SegmentationDataModule):
         fetch(BASE_URL, ARCHIVES, self.root)
 
     def write_synthetic(self) -> None:
-        write_oxford_pets(self.root, seed=self.seed)
+        # Whatever the seed of the run, so that runs in parallel do not replace each other's pictures.
+        if not is_synthetic(self.root):
+            write_oxford_pets(self.root)
 
     def make_train_val(self) -> tuple[SegmentationDataset[Any], SegmentationDataset[Any]]:
         trainval = OxfordPetsDataset(self.root, "trainval", self.image_size)

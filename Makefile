@@ -1,0 +1,35 @@
+# Two commands on a fresh machine: make demo, make test.
+PYTHON ?= python3
+BIN := .venv/bin
+DEMO := --config configs/pets.yaml --config configs/overrides/demo.yaml
+
+.PHONY: demo test lint format clean
+
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit("lightning_seg needs Python 3.11 or newer, $(PYTHON) is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+# Trains on synthetic pets, tests the best checkpoint and says where to look.
+demo: .venv/installed
+	$(BIN)/lightning-seg fit $(DEMO)
+	$(BIN)/lightning-seg test --run runs/pets
+	@echo "Look at samples/ and curves.png in the folder above, or: $(BIN)/tensorboard --logdir runs"
+
+test: .venv/installed
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/pytest
+
+lint: .venv/installed
+	$(BIN)/ruff check
+	$(BIN)/mypy
+
+format: .venv/installed
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+clean:
+	rm -rf .venv build *.egg-info .mypy_cache .pytest_cache .ruff_cache

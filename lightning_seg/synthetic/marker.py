@@ -1,0 +1,94 @@
+"""The file that says a folder was synthesized, and by which parameters; folders without it are never touched."""
+
+import errno
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from lightning_seg.errors import DataError
+
+SYNTHETIC_MARKER = "synthetic.json"
+FORMAT = 1
+LOST_RACE = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOENT)
+
+
+def read_marker(root: str | Path) -> dict[str, Any] | None:
+    """The marker's content; None where there is no marker of ours."""
+    try:
+        content = json.loads((Path(root) / SYNTHETIC_MARKER).read_text())
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) and {"dataset", "format"} <= content.keys() else None
+
+
+def is_synthetic(root: str | Path) -> bool:
+    return read_marker(root) is not None
+
+
+def ensure_synthetic(root: str | Path, name: str, write: Callable[[Path], None], parameters: dict[str, Any]) -> bool:
+    """Lets ``root`` hold the synthetic dataset ``name`` and says whether it had to be written.
+
+    ``write`` fills a folder next to ``root``, which takes its place when it is complete: nobody sees half a dataset,
+    and of several processes one wins. A synthetic dataset with other parameters is replaced.
+
+    Raises:
+        DataError: ``root`` holds something else, or cannot be written.
+    """
+    root = Path(root).expanduser().resolve()
+    wanted = {"dataset": name, **parameters, "format": FORMAT}
+    try:
+        while not _is_done(root, wanted):
+            if _write_and_move(root, write, wanted):
+                return True
+    except OSError as error:
+        reason = error.strerror or error
+        raise DataError(
+            f"{root}: cannot write a synthetic dataset there ({reason}); give another --data.root"
+        ) from error
+    return False
+
+
+def _is_done(root: Path, wanted: dict[str, Any]) -> bool:
+    content = read_marker(root)
+    if content is None and root.exists() and (not root.is_dir() or any(root.iterdir())):
+        raise DataError(
+            f"{root}: not empty and without {SYNTHETIC_MARKER}, so it will not be overwritten with synthetic data; "
+            "give another --data.root"
+        )
+    return content == wanted
+
+
+def _write_and_move(root: Path, write: Callable[[Path], None], wanted: dict[str, Any]) -> bool:
+    """False if another process put something at ``root`` in the meantime."""
+    # Not tempfile.mkdtemp, whose folders only their owner may read.
+    fresh = root.with_name(f".{root.name}.{uuid4().hex}")
+    fresh.mkdir(parents=True)
+    try:
+        write(fresh)
+        (fresh / SYNTHETIC_MARKER).write_text(json.dumps(wanted, indent=2) + "\n")
+        return _move(fresh, root, wanted)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _move(fresh: Path, root: Path, wanted: dict[str, Any]) -> bool:
+    old = fresh.with_name(f"{fresh.name}.old")
+    present = read_marker(root)
+    if present == wanted:
+        return False
+    try:
+        if present is not None:
+            root.rename(old)
+        elif root.exists():
+            root.rmdir()
+        fresh.rename(root)
+    except OSError as error:
+        if error.errno not in LOST_RACE:
+            raise
+        return False
+    finally:
+        shutil.rmtree(old, ignore_errors=True)
+    return True
