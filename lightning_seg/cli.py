@@ -1,5 +1,7 @@
 """The Lightning command line: ``fit``, ``validate``, ``test`` and ``predict`` on run folders."""
 
+import logging
+import warnings
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -11,8 +13,8 @@ from pytorch_lightning.callbacks import EarlyStopping, LearningRateMonitor, Mode
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.loggers import Logger, TensorBoardLogger
 
-# Classes can be given by their short names once their modules are imported.
-from lightning_seg.arguments import OneLineErrors, RunArguments
+import lightning_seg
+from lightning_seg.arguments import CLASS_NAMES, OneLineErrors, RunArguments
 from lightning_seg.callbacks import MaskWriter, PredictionSamples, RunRecord
 from lightning_seg.callbacks.csv_logger import ContinuedCSVLogger
 from lightning_seg.errors import ConfigError
@@ -63,6 +65,10 @@ class CommandLine(LightningCLI):
         )
         for name in LINKS:
             parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on="instantiate")
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        # Lightning's own warns that a typed command line stands beside these arguments.
+        self.config = parser.parse_args(args)
 
     def _parse_ckpt_path(self) -> None:
         """Lightning lets hyper-parameters of the checkpoint win over typed flags; here they do not."""
@@ -143,7 +149,30 @@ class CommandLine(LightningCLI):
 
 def run_lightning(argv: Sequence[str]) -> None:
     """Run one of Lightning's subcommands and print the run folder as the last line."""
+    _import_public_classes()
+    _silence_libraries()
     trainer = CommandLine(RunArguments.parse(argv)).trainer
     folder = trainer.log_dir
     if trainer.is_global_zero and folder is not None:
         print(folder, flush=True)
+
+
+def _import_public_classes() -> None:
+    """jsonargparse knows a class by its short name once its module is imported."""
+    for name in CLASS_NAMES:
+        getattr(lightning_seg, name)
+
+
+def _silence_libraries() -> None:
+    """Messages that no user can act on."""
+    for message in (
+        r"`torch\.jit\.trace",
+        r"`isinstance\(treespec, LeafSpec\)`",
+        r"The '\w+' does not have many workers",
+        r"The number of training batches \(\d+\) is smaller than the logging interval",
+    ):
+        warnings.filterwarnings("ignore", message)
+    warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)
+    logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(
+        lambda record: "litlogger" not in record.getMessage()
+    )

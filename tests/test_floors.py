@@ -72,7 +72,9 @@ def test_every_room_is_on_the_map_and_none_is_called_utils() -> None:
 
 
 def test_the_check_sees_an_import_that_points_up() -> None:
-    assert imported_rooms("def f():\n    from lightning_seg.tasks.segmentation import X\n    import lightning_seg.cli") == {
+    assert imported_rooms(
+        "def f():\n    from lightning_seg.tasks.segmentation import X\n    import lightning_seg.cli"
+    ) == {
         "tasks",
         "cli",
     }

@@ -32,7 +32,7 @@ def test_no_class_is_invented_and_the_painted_mask_stays_on_the_image(name: str,
     assert set(np.unique(moved_mask)) <= {3, 9, 200}
     colours = []
     for value in np.unique(moved_mask):
-        # Away from edges and the frame, where the image is interpolated, a class must have the one colour it was painted in.
+        # Away from edges and the frame, where the image is interpolated, a class has the one colour of its paint.
         inside = cv2.erode((moved_mask == value).astype(np.uint8), np.ones((5, 5), np.uint8), borderValue=0) > 0
         if inside.sum() > 30:
             pixels = moved_image[inside].astype(int)

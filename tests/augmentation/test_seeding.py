@@ -154,9 +154,7 @@ def test_draw_seeds_do_not_collide_where_their_sums_do() -> None:
 
 
 @pytest.mark.parametrize("processes", [1, 2, 3])
-def test_evaluation_sees_every_sample_once_over_all_processes(
-    processes: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_evaluation_sees_every_sample_once_over_all_processes(processes: int, monkeypatch: pytest.MonkeyPatch) -> None:
     data: Any = range(7)
     seen: list[int] = []
     for rank in range(processes):

@@ -98,18 +98,18 @@ def test_border_lies_between_pet_and_background(root: Path) -> None:
 
 def test_share_of_the_border(root: Path) -> None:
     shares = [(values == 3).mean() for values in trimaps(root).values()]
-    assert 0.08 < np.mean(shares) < 0.14
+    assert 0.08 < np.mean(shares) < 0.17
     assert min(shares) > 0.04
 
 
 def test_trimap_by_hand() -> None:
-    # The band reaches 0.039 * 100 / 2 = 1.95 pixels to each side of the contour; neighbours are 1 and 2 pixels away.
+    # The band reaches 0.045 * 100 / 2 = 2.25 pixels to each side of the contour; neighbours are 1 and 2 pixels away.
     mask = np.zeros((100, 100), bool)
     mask[:, 40:] = True
 
     row = draw_trimap(mask)[50]
 
-    assert row[36:44].tolist() == [2, 2, 2, 3, 3, 1, 1, 1]
+    assert row[36:44].tolist() == [2, 2, 3, 3, 3, 3, 1, 1]
     assert row[-1] == 1, "the frame is no contour"
 
 

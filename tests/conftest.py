@@ -1,0 +1,74 @@
+import os
+import shutil
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+import torch
+
+from lightning_seg.synthetic.oxford_pets import write_oxford_pets
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Threads that share their cores with other programs wait for each other: 22 s instead of 3 s for one test file."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def pets_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Synthetic pets, 6 trainval and 2 test pictures of each of 4 breeds; not to be changed."""
+    root = tmp_path_factory.mktemp("oxford_pets") / "root"
+    write_oxford_pets(root, num_trainval=24, num_test=8, num_breeds=4, seed=0)
+    return root
+
+
+@pytest.fixture
+def pets_copy(pets_root: Path, tmp_path: Path) -> Path:
+    """The same pets, for tests that damage them."""
+    return Path(shutil.copytree(pets_root, tmp_path / "pets_copy"))
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Folder with real samples of the datasets."""
+    folder = os.environ.get("LIGHTNING_SEG_REAL_DATA")
+    if not folder:
+        pytest.skip("LIGHTNING_SEG_REAL_DATA names no folder with real samples")
+    return Path(folder)
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+        pass
+
+
+@pytest.fixture
+def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Path], str]]:
+    """Publishes a folder on this machine and returns its address, which ends in a slash."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with ExitStack() as stack:
+
+        def start(folder: Path) -> str:
+            handler = partial(QuietHandler, directory=str(folder))
+            server = stack.enter_context(ThreadingHTTPServer(("127.0.0.1", 0), handler))
+            stack.callback(server.shutdown)
+            Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+            return f"http://127.0.0.1:{server.server_port}/"
+
+        yield start
+
+
+@pytest.fixture
+def closed_url(monkeypatch: pytest.MonkeyPatch) -> str:
+    """An address of this machine where nobody listens."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{unused.getsockname()[1]}/"

@@ -1,0 +1,398 @@
+import logging
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+from torchvision.models import mobilenet_v2
+
+from lightning_seg.batch import IGNORE_INDEX, SegmentationBatch
+from lightning_seg.errors import ConfigError, ModelError
+from lightning_seg.tasks import MobileNetV2UNetTask
+from lightning_seg.tasks.segmentation import SegmentationTask
+
+Loader = DataLoader[SegmentationBatch]
+NAMES = ("pet", "background", "border")
+
+
+def random_batch(num_images: int = 2, size: tuple[int, int] = (64, 64), seed: int = 0) -> SegmentationBatch:
+    generator = torch.Generator().manual_seed(seed)
+    height, width = size
+    return {
+        "image": torch.randint(0, 256, (num_images, height, width, 3), dtype=torch.uint8, generator=generator).permute(
+            0, 3, 1, 2
+        ),
+        "mask": torch.randint(0, 3, (num_images, height, width), dtype=torch.uint8, generator=generator),
+        "index": torch.arange(num_images),
+        "epoch": torch.zeros(num_images, dtype=torch.int64),
+        "path": [f"picture_{index}.jpg" for index in range(num_images)],
+        "original_size": torch.tensor([[70, 90]] * num_images),
+    }
+
+
+def loader(*batches: SegmentationBatch) -> Loader:
+    # No batch size: the batches are ready.
+    return DataLoader(list(batches), batch_size=None)  # type: ignore[arg-type]
+
+
+class FakePets(pl.LightningDataModule):
+    """Random batches, and what a task reads off a datamodule."""
+
+    def __init__(self, image_size: tuple[int, int] = (64, 64), class_names: Sequence[str] = NAMES) -> None:
+        super().__init__()
+        self.image_size, self.class_names = image_size, tuple(class_names)
+
+    def train_dataloader(self) -> Loader:
+        return loader(random_batch(seed=1), random_batch(seed=2))
+
+    def val_dataloader(self) -> Loader:
+        return loader(random_batch(seed=3))
+
+
+def make_trainer(max_epochs: int = 1, **options: Any) -> pl.Trainer:
+    return pl.Trainer(
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        max_epochs=max_epochs,
+        **options,
+    )
+
+
+def make_task(**options: Any) -> MobileNetV2UNetTask:
+    torch.manual_seed(0)
+    return MobileNetV2UNetTask(encoder_weights=None, **options)
+
+
+def copy_of(module: nn.Module) -> dict[str, Tensor]:
+    return {name: values.clone() for name, values in module.state_dict().items()}
+
+
+def changed(before: dict[str, Tensor], after: dict[str, Tensor]) -> set[str]:
+    assert before.keys() == after.keys()
+    return {name for name, values in before.items() if not torch.equal(values, after[name])}
+
+
+@pytest.fixture(scope="module")
+def weights_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(5)
+    path = tmp_path_factory.mktemp("weights") / "mobilenet_v2.pth"
+    torch.save(mobilenet_v2(weights=None).state_dict(), path)
+    return path
+
+
+class Still(nn.Module):
+    """A network that gives every pixel the logits 0, ln 2 and 0, and so the probabilities 1/4, 1/2 and 1/4."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.logits = nn.Parameter(torch.tensor([0.0, math.log(2), 0.0]))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.logits.view(1, 3, 1, 1).expand(len(images), 3, *images.shape[-2:])
+
+
+# The encoder
+
+
+@pytest.mark.parametrize("num_sanity_val_steps", [0, 1])
+def test_frozen_encoder_is_the_same_bit_by_bit_after_training(num_sanity_val_steps: int) -> None:
+    task = make_task()
+    encoder, decoder, head = (copy_of(task.model.get_submodule(part)) for part in ("encoder", "decoder", "head"))
+
+    make_trainer(2, num_sanity_val_steps=num_sanity_val_steps).fit(task, FakePets())
+
+    assert changed(encoder, task.model.get_submodule("encoder").state_dict()) == set()
+    assert changed(decoder, task.model.get_submodule("decoder").state_dict()) == set(decoder)
+    assert changed(head, task.model.get_submodule("head").state_dict()) == set(head)
+
+
+def test_frozen_encoder_stays_frozen_when_the_task_is_set_to_train() -> None:
+    task = make_task().train()
+    encoder = copy_of(task.model.get_submodule("encoder"))
+
+    task(random_batch()["image"])
+
+    assert task.model.get_submodule("decoder").training
+    assert changed(encoder, task.model.get_submodule("encoder").state_dict()) == set()
+
+
+def test_encoder_that_is_not_frozen_trains() -> None:
+    task = make_task(freeze_encoder=False)
+    encoder = copy_of(task.model.get_submodule("encoder"))
+
+    make_trainer().fit(task, FakePets())
+
+    assert changed(encoder, task.model.get_submodule("encoder").state_dict()) == set(encoder)
+
+
+def test_optimizer_gets_no_parameter_of_a_frozen_encoder() -> None:
+    task, trainer = make_task(), make_trainer()
+    trainer.fit(task, FakePets())
+
+    trained = sum(parameter.numel() for group in trainer.optimizers[0].param_groups for parameter in group["params"])
+    assert trained == 4_660_323
+
+
+class EncoderHistory(pl.Callback):
+    """Copies of the encoder before training and after each epoch."""
+
+    def __init__(self) -> None:
+        self.copies: list[dict[str, Tensor]] = []
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.copies.append(copy_of(pl_module.get_submodule("model.encoder")))
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.copies.append(copy_of(pl_module.get_submodule("model.encoder")))
+
+
+def test_unfrozen_encoder_trains_from_its_epoch_on_at_its_own_rate() -> None:
+    history = EncoderHistory()
+    trainer = make_trainer(2, callbacks=[history])
+
+    trainer.fit(make_task(unfreeze_epoch=1, lr=0.01, encoder_lr_factor=0.1, weight_decay=0.5), FakePets())
+
+    before, frozen, trained = history.copies
+    assert changed(before, frozen) == set()
+    assert changed(frozen, trained) == set(trained)
+    rates = {(round(group["lr"], 6), group["weight_decay"]) for group in trainer.optimizers[0].param_groups}
+    assert rates == {(0.001, 0.5), (0.001, 0.0), (0.01, 0.5), (0.01, 0.0)}
+
+
+def test_freezing_random_weights_is_warned_of(caplog: pytest.LogCaptureFixture, weights_file: Path) -> None:
+    with caplog.at_level(logging.WARNING, logger="lightning_seg"):
+        MobileNetV2UNetTask(encoder_weights=str(weights_file))
+        make_task(freeze_encoder=False)
+        assert caplog.messages == []
+        make_task(freeze_encoder=True)
+    (message,) = caplog.messages
+    assert "would learn from random features; set freeze_encoder false, or give weights" in message
+
+
+def test_network_without_encoder_cannot_be_frozen() -> None:
+    with pytest.raises(ConfigError, match="freeze_encoder: Still has no encoder"):
+        SegmentationTask(Still(), num_classes=3, freeze_encoder=True)
+
+
+def test_unfreezing_needs_freezing() -> None:
+    with pytest.raises(ConfigError, match="unfreeze_epoch 1 needs freeze_encoder true"):
+        make_task(freeze_encoder=False, unfreeze_epoch=1)
+
+
+# Checkpoints
+
+
+def leaves(value: object) -> list[object]:
+    if isinstance(value, dict):
+        return [leaf for item in [*value.keys(), *value.values()] for leaf in leaves(item)]
+    return [leaf for item in value for leaf in leaves(item)] if isinstance(value, list) else [value]
+
+
+def test_checkpoint_is_plain_and_loads_without_config_and_weights_file(tmp_path: Path, weights_file: Path) -> None:
+    encoder_weights = tmp_path / "encoder.pth"
+    encoder_weights.symlink_to(weights_file)
+    options: dict[str, Any] = {
+        "normalization": {"mean": [0.1, 0.2, 0.3], "std": [0.5, 0.5, 0.5]},
+        "optimizer": "AdamW",
+        "optimizer_options": {"eps": 1e-7},
+        "schedule": "one_cycle",
+        "schedule_options": {"warmup": 0.1},
+    }
+    task, trainer = MobileNetV2UNetTask(encoder_weights=str(encoder_weights), **options), make_trainer()
+    trainer.fit(task, FakePets())
+    trainer.save_checkpoint(tmp_path / "task.ckpt")
+    encoder_weights.unlink()
+
+    stored = torch.load(tmp_path / "task.ckpt", weights_only=True)["hyper_parameters"]
+    loaded = MobileNetV2UNetTask.load_from_checkpoint(tmp_path / "task.ckpt", map_location="cpu")
+
+    assert {type(leaf) for leaf in leaves(stored)} <= {str, int, float, bool, type(None)}
+    assert {name: stored[name] for name in options} == options
+    assert dict(loaded.hparams) == stored
+    images = random_batch(seed=7)["image"]
+    with torch.no_grad():
+        assert torch.equal(loaded.eval()(images), task.eval()(images))
+
+
+def test_class_names_of_the_datamodule_are_in_the_checkpoint(tmp_path: Path) -> None:
+    task, trainer = make_task(), make_trainer(limit_train_batches=1)
+    trainer.fit(task, FakePets(class_names=("eins", "zwei", "drei")))
+    trainer.save_checkpoint(tmp_path / "task.ckpt")
+
+    loaded = MobileNetV2UNetTask.load_from_checkpoint(tmp_path / "task.ckpt", map_location="cpu")
+
+    assert loaded.class_names == ("eins", "zwei", "drei")
+
+
+# What does not fit together
+
+
+def test_number_of_classes_must_be_that_of_the_datamodule() -> None:
+    with pytest.raises(
+        ConfigError, match="num_classes 2, FakePets has 3: pet, background, border; set num_classes to 3"
+    ):
+        make_trainer().fit(make_task(num_classes=2), FakePets())
+
+
+def test_number_of_classes_must_be_that_of_the_names() -> None:
+    with pytest.raises(ConfigError, match="num_classes 3 does not fit the class names"):
+        make_task(class_names=["pet", "background"])
+
+
+@pytest.mark.parametrize(
+    ("image_size", "message"),
+    [
+        ((225, 225), "image_size 225 is not divisible by 32; use 224 or 256"),
+        ((64, 225), "image_size 225 is not divisible by 32; use 224 or 256"),
+        ((20, 64), "image_size 20 is not divisible by 32; use 32"),
+    ],
+)
+def test_image_size_must_fit_the_network(image_size: tuple[int, int], message: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{message}$"):
+        make_trainer().fit(make_task(), FakePets(image_size))
+
+
+def test_pictures_without_datamodule_must_fit_the_network_too() -> None:
+    with pytest.raises(ModelError, match="multiples of 32"):
+        make_trainer().fit(make_task(), loader(random_batch(size=(64, 80))))
+
+
+def test_schedule_needs_an_end() -> None:
+    with pytest.raises(ConfigError, match=r"needs an end; set --trainer\.max_epochs"):
+        make_trainer(-1).fit(make_task(), FakePets())
+
+
+def test_example_input_has_the_size_of_the_datamodule() -> None:
+    task = make_task()
+    make_trainer(limit_train_batches=1, limit_val_batches=0).fit(task, FakePets(image_size=(64, 96)))
+
+    assert isinstance(task.example_input_array, Tensor)
+    assert task.example_input_array.shape == (1, 3, 64, 96)
+
+
+# Steps
+
+
+def test_logits_are_those_of_the_normalised_pictures() -> None:
+    task = make_task(normalization="symmetric").eval()
+    images = random_batch()["image"]
+
+    with torch.no_grad():
+        torch.testing.assert_close(task(images), task.model(images / 127.5 - 1), rtol=1e-4, atol=1e-4)
+
+
+def picture(mask: list[int]) -> SegmentationBatch:
+    """One black picture, two pixels high, with the same mask in both rows."""
+    return {
+        **random_batch(1, (2, len(mask))),
+        "image": torch.zeros(1, 3, 2, len(mask), dtype=torch.uint8),
+        "mask": torch.tensor([[mask, mask]], dtype=torch.uint8),
+    }
+
+
+def stack(*pictures: SegmentationBatch) -> SegmentationBatch:
+    return {
+        "image": torch.cat([single["image"] for single in pictures]),
+        "mask": torch.cat([single["mask"] for single in pictures]),
+        "index": torch.arange(len(pictures)),
+        "epoch": torch.zeros(len(pictures), dtype=torch.int64),
+        "path": [path for single in pictures for path in single["path"]],
+        "original_size": torch.cat([single["original_size"] for single in pictures]),
+    }
+
+
+@pytest.mark.parametrize("split", ["val", "test"])
+def test_logged_values_by_hand_with_a_partial_last_batch(split: str) -> None:
+    task, trainer = SegmentationTask(Still(), 3, class_names=NAMES), make_trainer()
+    batches = loader(stack(picture([1, 1, 1]), picture([0, 1, 1])), picture([0, 0, IGNORE_INDEX]))
+
+    run = trainer.validate if split == "val" else trainer.test
+    (logged,) = run(task, batches, verbose=False)
+
+    # Every pixel is predicted as background, of 8 counted columns 5 are; the network gives true background pixels a
+    # loss of ln 2 and others ln 4 = 2 ln 2. First batch: 5 and 1 columns, second: 0 and 2.
+    assert logged == pytest.approx(
+        {
+            f"{split}/loss": (2 * (7 / 6) + 1 * 2) / 3 * math.log(2),
+            f"{split}/accuracy": 5 / 8,
+            f"{split}/miou": (0 + 5 / 8) / 2,
+            f"{split}/mdice": (0 + 10 / 13) / 2,
+            f"{split}/iou/pet": 0,
+            f"{split}/dice/pet": 0,
+            f"{split}/iou/background": 5 / 8,
+            f"{split}/dice/background": 10 / 13,
+        }
+    )
+
+
+class OtherPicturesEachEpoch(pl.LightningDataModule):
+    def train_dataloader(self) -> Loader:
+        return loader(picture([[1, 1, 1, 1], [1, 1, 0, 2]][self.epoch]))
+
+    def val_dataloader(self) -> Loader:
+        return loader(picture([[0, 0, 0, 0], [1, 0, 0, 2]][self.epoch]))
+
+    @property
+    def epoch(self) -> int:
+        assert self.trainer is not None
+        return self.trainer.current_epoch
+
+
+def test_each_epoch_counts_anew() -> None:
+    trainer = make_trainer(2, reload_dataloaders_every_n_epochs=1)
+
+    trainer.fit(SegmentationTask(Still(), 3, lr=0.0), OtherPicturesEachEpoch())
+
+    assert trainer.callback_metrics["train/accuracy"] == 2 / 4
+    assert trainer.callback_metrics["val/accuracy"] == 1 / 4
+
+
+def test_classes_without_names_have_numbers() -> None:
+    (logged,) = make_trainer().validate(SegmentationTask(Still(), 3), loader(picture([1, 0])), verbose=False)
+    assert logged["val/iou/class_1"] == 0.5
+
+
+def test_loss_weights_reach_the_loss() -> None:
+    options = {"ce_weight": 0.5, "dice_weight": 2.0}
+    batch = picture([0, 1, 2, 2])
+
+    (logged,) = make_trainer().validate(SegmentationTask(Still(), 3, **options), loader(batch), verbose=False)  # type: ignore[arg-type]
+
+    # Half of the columns are border; pet and border get 1/4 of each pixel, background 1/2.
+    cross_entropy = (2 + 1 + 2 + 2) / 4 * math.log(2)
+    # 2 * shared + 1 over predicted + true + 1, on 8 pixels.
+    dice = ((2 * 0.5 + 1) / (2 + 2 + 1) + (2 * 1 + 1) / (4 + 2 + 1) + (2 * 1 + 1) / (2 + 4 + 1)) / 3
+    assert logged["val/loss"] == pytest.approx(0.5 * cross_entropy + 2 * (1 - dice))
+
+
+def test_predictions_are_probabilities_with_their_pictures() -> None:
+    predictions = make_trainer().predict(make_task(), loader(random_batch(2), random_batch(1)))
+
+    assert predictions is not None
+    first, second = predictions
+    assert isinstance(first, dict)
+    assert isinstance(second, dict)
+    assert first["probs"].shape == (2, 3, 64, 64)
+    assert second["probs"].shape == (1, 3, 64, 64)
+    torch.testing.assert_close(first["probs"].sum(dim=1), torch.ones(2, 64, 64))
+    assert first["path"] == ["picture_0.jpg", "picture_1.jpg"]
+    assert first["original_size"].tolist() == [[70, 90], [70, 90]]
+
+
+def test_training_lowers_the_loss() -> None:
+    task, trainer, batch = make_task(freeze_encoder=False), make_trainer(6), random_batch(seed=1)
+    batch["mask"] = (batch["image"][:, 0] > 127).to(torch.uint8)
+    with torch.no_grad():
+        before = task.loss(task(batch["image"]), batch["mask"].long()).item()
+
+    trainer.fit(task, loader(batch))
+
+    assert trainer.callback_metrics["train/loss"].item() < 0.8 * before

@@ -1,0 +1,163 @@
+"""A mistake on the command line is one line on stderr that names the value and the remedy, and exit code 2."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from lightning_seg.__main__ import main
+from lightning_seg.arguments import RunArguments, rephrase
+
+ROOT = Path(__file__).parents[1]
+FIT = [
+    "fit",
+    "--config",
+    str(ROOT / "configs" / "pets.yaml"),
+    "--data.download",
+    "false",
+    "--trainer.accelerator",
+    "cpu",
+]
+RANDOM = ["--model.encoder_weights", "null", "--trainer.max_epochs", "1", "--trainer.logger", "false"]
+
+Mistake = Callable[[list[str]], str]
+
+
+@pytest.fixture
+def mistake(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mistake:
+    """Runs a command that must fail, and returns the one line that it leaves on stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def fail(arguments: list[str]) -> str:
+        try:
+            code: object = main(arguments)
+        except SystemExit as stop:
+            code = stop.code
+        lines = [line for line in capfd.readouterr().err.splitlines() if "error" in line.lower()]
+        assert code == 2
+        assert len(lines) == 1, lines
+        assert lines[0].startswith("lightning-seg: error: ")
+        assert "Traceback" not in lines[0]
+        return lines[0]
+
+    return fail
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["fitt"], "did you mean 'fit'"),
+        ([*FIT, "--data.rot", "x"], "did you mean --root?"),
+        ([*FIT, "--model.lrr", "0.1"], "did you mean --lr?"),
+        ([*FIT, "--trainer.max_epoch", "3"], "did you mean --trainer.max_epochs?"),
+        (["fit", "--model", "MobileNetV3UNetTask"], "did you mean MobileNetV2UNetTask?"),
+        (["fit", "--data", "OxfordPetDataModule"], "did you mean OxfordPetsDataModule?"),
+        ([*FIT, "--model.normalization", "imagnet"], "'imagnet' is not accepted; expected ['imagenet', 'symmetric'"),
+        ([*FIT, "--data.batch_size", "many"], "many"),
+        (["fit", "--config", "nowhere.yaml"], "nowhere.yaml"),
+        (["fit"], "fit.data, fit.model"),
+        (["fit", "--run"], "--run needs a value, for instance --run runs/pets"),
+        (["test", "--run", "nowhere"], "nowhere: no run there"),
+        (["synthesize", "dragons", "x"], "dragons"),
+    ],
+    ids=lambda value: " ".join(value[-2:]) if isinstance(value, list) else None,
+)
+def test_words_that_do_not_exist(mistake: Mistake, arguments: list[str], expected: str) -> None:
+    assert expected in mistake(arguments)
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        (["--data.image_size", "225"], "image_size 225 is not divisible by 32; use 224 or 256"),
+        (["--data.image_size", "[64, 100]"], "image_size 100 is not divisible by 32; use 96 or 128"),
+        (["--data.val_fraction", "1.5"], "val_fraction 1.5 must lie between 0 and 1"),
+        (["--data.batch_size", "0"], "batch_size 0 is too small; give 1 or more"),
+        (["--data.augment", "flipp"], "did you mean 'flip'"),
+        (["--model.optimizer", "adamww"], "the nearest names are adamw"),
+        (["--model.schedule", "onecycle"], "the nearest names are one_cycle"),
+        (["--model.schedule_options", "{warm: 1}"], "does not accept {'warm': 1}"),
+        (["--model.unfreeze_epoch", "1"], "unfreeze_epoch 1 needs freeze_encoder true"),
+        (["--model.encoder_weights", "nowhere.pth"], "nowhere.pth: no such weights file"),
+        (["--trainer.accelerator", "gpu"], "gpu"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_values_that_do_not_fit(mistake: Mistake, pets_root: Path, flags: list[str], expected: str) -> None:
+    if flags[-1] == "gpu" and torch.cuda.is_available():
+        pytest.skip("there is a CUDA device")
+    assert expected in mistake([*FIT, *RANDOM, "--data.root", str(pets_root), *flags])
+
+
+def test_weights_of_another_network(mistake: Mistake, pets_root: Path, tmp_path: Path) -> None:
+    torch.save({"layer.weight": torch.zeros(3)}, tmp_path / "other.pth")
+    line = mistake([*FIT, *RANDOM, "--data.root", str(pets_root), "--model.encoder_weights", "other.pth"])
+    assert "other.pth: these are weights of another network than MobileNetV2Encoder" in line
+
+
+def test_a_missing_root_names_all_remedies(mistake: Mistake) -> None:
+    line = mistake([*FIT, *RANDOM, "--data.root", "nowhere"])
+    for part in ("nowhere", "--data.root", "--data.download true", "--data.source synthetic"):
+        assert part in line
+
+
+@pytest.mark.parametrize("num_workers", ["0", "1"])
+def test_a_broken_picture_is_named_also_by_a_loader_process(
+    mistake: Mistake, pets_root: Path, tmp_path: Path, num_workers: str
+) -> None:
+    root = tmp_path / "pets"
+    shutil.copytree(pets_root, root)
+    for path in (root / "images").glob("*.jpg"):
+        path.write_bytes(path.read_bytes()[:800])
+    flags = ["--data.root", str(root), "--data.num_workers", num_workers, "--data.image_size", "32"]
+    line = mistake([*FIT, *RANDOM, *flags])
+    assert ".jpg: cannot be read as a picture" in line
+    assert "replace the file" in line
+
+
+def test_debug_shows_the_traceback(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "lightning_seg", "test", "--run", "nowhere"]
+    plain = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    debug = subprocess.run([*command, "--debug"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert plain.returncode == 2
+    assert "Traceback" not in plain.stderr
+    assert debug.returncode == 1
+    assert "Traceback" in debug.stderr
+    assert "ConfigError: nowhere" in debug.stderr
+
+
+def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    text = capsys.readouterr().out
+    for command in ("fit", "validate", "test", "predict", "synthesize"):
+        assert f"\n  {command} " in text
+
+
+def test_config_may_stand_anywhere() -> None:
+    typed = ["fit", "--data.root", "x", "--config", "a.yaml", "--trainer.max_epochs=3", "-c", "b.yaml"]
+    expected = ["fit", "--config", "a.yaml", "--config", "b.yaml", "--data.root", "x", "--trainer.max_epochs=3"]
+    assert RunArguments.parse(typed).for_lightning == expected
+
+
+def test_run_becomes_config_and_checkpoint(tmp_path: Path) -> None:
+    for version in ("version_2", "version_10"):
+        folder = tmp_path / version
+        (folder / "checkpoints").mkdir(parents=True)
+        (folder / "config.yaml").touch()
+        for name in ("best", "last"):
+            (folder / "checkpoints" / f"{name}.ckpt").touch()
+    newest = tmp_path / "version_10"
+    parsed = RunArguments.parse(["test", "--run", str(tmp_path), "--data.batch_size", "2"])
+    best = str(newest / "checkpoints" / "best.ckpt")
+    assert parsed.for_lightning == [
+        *("test", "--config", str(newest / "config.yaml"), "--data.batch_size", "2", "--ckpt_path", best)
+    ]
+    assert RunArguments.parse(["fit", f"--run={newest}"]).for_lightning[-1].endswith("last.ckpt")
+
+
+def test_an_unknown_message_is_only_joined() -> None:
+    assert rephrase("first line\n  - second line\n\n") == "first line second line"

@@ -1,0 +1,228 @@
+"""Every system through the command line: fit, test, predict, resume, and what the run folder holds then."""
+
+import csv
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from lightning_seg import MobileNetV2UNetTask
+from lightning_seg.__main__ import main
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+CLASSES = ("pet", "background", "border")
+
+
+class PetsRun:
+    """One tiny fit, made once for all tests of this file."""
+
+    def __init__(self, root: Path, folder: Path) -> None:
+        self.flags = [
+            *("--config", str(CONFIGS / "pets.yaml"), "--config", str(CONFIGS / "overrides" / "demo.yaml")),
+            *("--data.source", "real", "--data.root", str(root), "--data.download", "false"),
+            *("--data.image_size", "64", "--data.batch_size", "4", "--data.num_workers", "0"),
+            *("--trainer.default_root_dir", str(folder / "runs"), "--trainer.accelerator", "cpu"),
+            *("--trainer.enable_progress_bar", "false", "--trainer.enable_model_summary", "false"),
+        ]
+        self.folder = folder / "runs" / "pets" / "version_0"
+
+    def record(self) -> dict[str, float]:
+        values: dict[str, float] = json.loads((self.folder / "metrics.json").read_text())
+        return values
+
+
+def run_main(arguments: list[str], capsys: pytest.CaptureFixture[str] | None = None) -> str:
+    assert main(arguments) == 0
+    return "" if capsys is None else capsys.readouterr().out.strip().splitlines()[-1]
+
+
+@pytest.fixture(scope="module")
+def run(pets_root: Path, tmp_path_factory: pytest.TempPathFactory) -> PetsRun:
+    run = PetsRun(pets_root, tmp_path_factory.mktemp("system"))
+    run_main(["fit", *run.flags, "--trainer.max_epochs", "2"])
+    return run
+
+
+def test_the_run_folder_is_complete(run: PetsRun) -> None:
+    names = {str(path.relative_to(run.folder)) for path in run.folder.rglob("*") if path.is_file()}
+    expected = {
+        "config.yaml",
+        "metrics.csv",
+        "metrics.json",
+        "curves.png",
+        "checkpoints/best.ckpt",
+        "checkpoints/last.ckpt",
+    }
+    expected |= {f"samples/epoch_{epoch:03d}.png" for epoch in range(3)}
+    assert expected <= names
+    assert {name for name in names if name.endswith(".ckpt")} == {"checkpoints/best.ckpt", "checkpoints/last.ckpt"}
+
+
+def test_the_record_holds_what_the_readme_promises(run: PetsRun) -> None:
+    record = run.record()
+    assert record["parameters"] == 6_471_395
+    assert record["trainable_parameters"] == 6_471_395
+    assert record["epochs"] == 2
+    assert record["seconds_per_epoch"] > 0
+    assert record["version/torch"] == torch.__version__
+    quantities = ["loss", "accuracy", "miou", "mdice", *(f"iou/{name}" for name in CLASSES)]
+    assert {f"{split}/{quantity}" for split in ("train", "val") for quantity in quantities} <= record.keys()
+    assert not [name for name in record if name.startswith("test/")]
+
+
+def test_pictures_and_curves_can_be_opened(run: PetsRun) -> None:
+    for name in ("curves.png", "samples/epoch_000.png", "samples/epoch_002.png"):
+        picture = np.asarray(Image.open(run.folder / name).convert("RGB"))
+        assert min(picture.shape[:2]) > 200
+        assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 50
+
+
+def test_tensorboard_holds_scalars_graph_and_pictures(run: PetsRun) -> None:
+    events = EventAccumulator(str(run.folder))
+    events.Reload()
+    tags = events.Tags()
+    assert {"train/loss", "val/loss", "val/miou", "val/iou/border"} <= set(tags["scalars"])
+    assert events.Images("samples")[0].step == 0
+    assert len(events.Images("samples")) == 3
+    assert tags["graph"] is True
+    names = {node.name for node in events.Graph().node}
+    assert any("encoder" in name for name in names)
+    assert any("decoder" in name for name in names)
+
+
+def test_the_csv_log_has_one_validation_per_epoch(run: PetsRun) -> None:
+    with (run.folder / "metrics.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row["val/miou"]]
+    assert [row["epoch"] for row in rows] == ["0", "1"]
+
+
+def test_checkpoints_need_neither_pickle_nor_yaml(run: PetsRun) -> None:
+    path = run.folder / "checkpoints" / "best.ckpt"
+    content = torch.load(path, weights_only=True)
+    assert content["hyper_parameters"]["class_names"] in (CLASSES, list(CLASSES))
+    assert not [name for name in content["state_dict"] if "_orig_mod" in name]
+    task = MobileNetV2UNetTask.load_from_checkpoint(path)
+    assert task.class_names == CLASSES
+    assert task(torch.zeros(1, 3, 64, 64, dtype=torch.uint8)).shape == (1, 3, 64, 64)
+
+
+def test_a_run_is_tested_with_its_best_checkpoint(run: PetsRun, capsys: pytest.CaptureFixture[str]) -> None:
+    last_line = run_main(["test", "--run", str(run.folder), "--trainer.enable_progress_bar", "false"], capsys)
+    assert Path(last_line) == run.folder
+    record = run.record()
+    assert 0 <= record["test/miou"] <= 1
+    assert record["test/miou"] == pytest.approx(np.mean([record[f"test/iou/{name}"] for name in CLASSES]), abs=1e-6)
+    assert record["epochs"] == 2
+
+
+def test_the_newest_version_stands_for_the_whole_name(run: PetsRun, capsys: pytest.CaptureFixture[str]) -> None:
+    assert Path(run_main(["validate", "--run", str(run.folder.parent)], capsys)) == run.folder
+    record = run.record()
+    assert record["val/miou"] == pytest.approx(record["best/val/miou"], abs=1e-5)
+
+
+def test_predict_writes_class_indices_at_the_original_size(run: PetsRun, pets_root: Path) -> None:
+    run_main(["predict", "--run", str(run.folder)])
+    written = sorted((run.folder / "predictions").glob("*.png"))
+    listed = [line.split()[0] for line in (pets_root / "annotations" / "test.txt").read_text().splitlines()]
+    assert [path.stem for path in written] == sorted(listed)
+    for path in written:
+        mask = Image.open(path)
+        assert mask.mode == "P"
+        assert set(np.unique(np.asarray(mask))) <= {0, 1, 2}
+        assert mask.size == Image.open(pets_root / "images" / f"{path.stem}.jpg").size
+
+
+def test_a_run_is_continued_in_its_own_folder(
+    pets_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = PetsRun(pets_root, tmp_path)
+    run_main(["fit", *run.flags, "--trainer.max_epochs", "1"])
+    first = torch.load(run.folder / "checkpoints" / "last.ckpt", weights_only=True)
+    assert Path(run_main(["fit", "--run", str(run.folder), "--trainer.max_epochs", "3"], capsys)) == run.folder
+    last = torch.load(run.folder / "checkpoints" / "last.ckpt", weights_only=True)
+    assert (first["epoch"], last["epoch"]) == (0, 2)
+    assert last["global_step"] == 3 * first["global_step"]
+    with (run.folder / "metrics.csv").open() as file:
+        assert [row["epoch"] for row in csv.DictReader(file) if row["val/miou"]] == ["0", "1", "2"]
+    assert run.record()["epochs"] == 3
+    assert yaml.safe_load((run.folder / "config.yaml").read_text())["trainer"]["max_epochs"] == 3
+    assert main(["fit", "--run", str(run.folder), "--trainer.max_epochs", "3"]) == 2
+    assert "has trained 3 epochs of 3" in capsys.readouterr().err
+
+
+def test_the_tutorial_override_restores_the_tutorial(pets_root: Path, tmp_path: Path) -> None:
+    weights = tmp_path / "weights.pth"
+    torch.save(MobileNetV2UNetTask(encoder_weights=None, freeze_encoder=False).model.encoder.state_dict(), weights)
+    run = PetsRun(pets_root, tmp_path)
+    override = ["--config", str(CONFIGS / "overrides" / "tutorial_pets.yaml"), "--model.encoder_weights", str(weights)]
+    run_main(["fit", *run.flags, *override, "--trainer.max_epochs", "1"])
+    config = yaml.safe_load((run.folder / "config.yaml").read_text())
+    model, data = config["model"]["init_args"], config["data"]["init_args"]
+    assert (model["optimizer"], model["lr"], model["schedule"], model["freeze_encoder"]) == (
+        "adam",
+        0.001,
+        "constant",
+        True,
+    )
+    assert data["augment"] == "flip"
+    assert run.record()["trainable_parameters"] == 4_660_323
+    written = yaml.safe_load((CONFIGS / "overrides" / "tutorial_pets.yaml").read_text())
+    assert written["data"]["init_args"]["batch_size"] == 64
+    assert written["trainer"]["max_epochs"] == 20
+
+
+def test_two_processes_measure_what_one_does(run: PetsRun, pets_root: Path, tmp_path: Path) -> None:
+    """Five test pictures in batches of one: the processes see different numbers of batches, and none is repeated."""
+    root = tmp_path / "pets"
+    shutil.copytree(pets_root, root)
+    test_list = root / "annotations" / "test.txt"
+    test_list.write_text("\n".join(test_list.read_text().splitlines()[:5]) + "\n")
+    checkpoint = run.folder / "checkpoints" / "last.ckpt"
+    records = []
+    for processes in (1, 2):
+        folder = tmp_path / str(processes)
+        flags = ["test", *run.flags, "--data.root", str(root), "--data.batch_size", "1", "--ckpt_path", str(checkpoint)]
+        flags += ["--trainer.default_root_dir", str(folder), "--trainer.devices", str(processes)]
+        flags += ["--trainer.strategy", "ddp"] if processes > 1 else []
+        subprocess.run([sys.executable, "-m", "lightning_seg", *flags], check=True, timeout=300, capture_output=True)
+        records.append(json.loads((folder / "pets" / "version_0" / "metrics.json").read_text()))
+    one, two = ({name: value for name, value in record.items() if name.startswith("test/")} for record in records)
+    assert one.keys() == two.keys()
+    assert two == pytest.approx(one, abs=1e-6)
+
+
+def test_training_in_two_processes_ends_with_one_record(run: PetsRun, tmp_path: Path) -> None:
+    flags = ["fit", *run.flags, "--trainer.default_root_dir", str(tmp_path), "--trainer.max_epochs", "1"]
+    flags += [
+        "--trainer.devices",
+        "2",
+        "--trainer.strategy",
+        "ddp",
+        "--data.val_fraction",
+        "0.25",
+        "--data.batch_size",
+        "3",
+    ]
+    subprocess.run([sys.executable, "-m", "lightning_seg", *flags], check=True, timeout=300, capture_output=True)
+    assert [path.name for path in (tmp_path / "pets").iterdir()] == ["version_0"]
+    assert json.loads((tmp_path / "pets" / "version_0" / "metrics.json").read_text())["epochs"] == 1
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_the_gpu_override_trains(pets_root: Path, tmp_path: Path) -> None:
+    run = PetsRun(pets_root, tmp_path)
+    flags = [flag for flag in run.flags if flag not in ("--trainer.accelerator", "cpu")]
+    run_main(["fit", *flags, "--config", str(CONFIGS / "overrides" / "gpu.yaml"), "--trainer.max_epochs", "1"])
+    run_main(["test", "--run", str(run.folder)])
+    content = torch.load(run.folder / "checkpoints" / "last.ckpt", weights_only=True)
+    assert not [name for name in content["state_dict"] if "_orig_mod" in name]
