@@ -12,6 +12,7 @@ import torch
 from pytorch_lightning.callbacks import EarlyStopping, LearningRateMonitor, ModelCheckpoint, ModelSummary
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.loggers import Logger, TensorBoardLogger
+from torch.jit._trace import TracerWarning
 
 import lightning_seg
 from lightning_seg.arguments import CLASS_NAMES, OneLineErrors, RunArguments
@@ -73,6 +74,11 @@ class CommandLine(LightningCLI):
     def _parse_ckpt_path(self) -> None:
         """Lightning lets hyper-parameters of the checkpoint win over typed flags; here they do not."""
 
+    def before_instantiate_classes(self) -> None:
+        # Testing a run must not replace the config it was trained with.
+        if self.arguments.run is not None and self.subcommand != "fit":
+            self.save_config_callback = None
+
     def instantiate_classes(self) -> None:
         # A checkpoint replaces all weights, so the file of the pretrained ones need not exist any more.
         restored = self._get(self.config, "ckpt_path") is not None
@@ -105,14 +111,14 @@ class CommandLine(LightningCLI):
         return str(default_root_dir or "runs"), name, None
 
     def _callbacks(self, given: Any, logs: bool) -> list[pl.Callback]:
-        callbacks = list(given["callbacks"] or [])
-        for callback in self._defaults(logs):
-            if not any(isinstance(other, type(callback)) for other in callbacks):
-                callbacks.append(callback)
-        return callbacks
+        """The user's callbacks, and the defaults of which the user has given none of the same kind."""
+        own = list(given["callbacks"] or [])
+        defaults = self._defaults(logs, given["enable_model_summary"] is not False)
+        kinds = {type(callback) for callback in own}
+        return own + [default for default in defaults if type(default) not in kinds or _is_last(default)]
 
-    def _defaults(self, logs: bool) -> list[pl.Callback]:
-        callbacks: list[pl.Callback] = [ModelSummary(max_depth=3)]
+    def _defaults(self, logs: bool, summary: bool) -> list[pl.Callback]:
+        callbacks: list[pl.Callback] = [ModelSummary(max_depth=3)] if summary else []
         if logs:
             callbacks.append(RunRecord())
         if self.subcommand == "predict":
@@ -124,16 +130,12 @@ class CommandLine(LightningCLI):
 
     def _monitors(self) -> list[pl.Callback]:
         metric, mode = self.model.monitor
-        best = ModelCheckpoint(
-            filename="best",
-            monitor=metric,
-            mode=mode,
-            save_last=True,
-            enable_version_counter=False,
-            auto_insert_metric_name=False,
-        )
+        # One file each that is replaced, not best-v1.ckpt beside it.
+        best = ModelCheckpoint(filename="best", monitor=metric, mode=mode, enable_version_counter=False)
+        # Lightning's own save_last writes only when there is a new best.
+        last = ModelCheckpoint(filename="last", enable_version_counter=False, save_on_train_epoch_end=True)
         patience = self._get(self.config, "early_stopping")
-        return [best] if patience is None else [best, EarlyStopping(metric, mode=mode, patience=patience)]
+        return [best, last] if patience is None else [best, last, EarlyStopping(metric, mode=mode, patience=patience)]
 
     def before_fit(self) -> None:
         checkpoint, epochs = self._get(self.config, "ckpt_path"), self.trainer.max_epochs
@@ -157,6 +159,11 @@ def run_lightning(argv: Sequence[str]) -> None:
         print(folder, flush=True)
 
 
+def _is_last(callback: pl.Callback) -> bool:
+    """Resuming needs it, whatever else the user saves."""
+    return isinstance(callback, ModelCheckpoint) and callback.filename == "last"
+
+
 def _import_public_classes() -> None:
     """jsonargparse knows a class by its short name once its module is imported."""
     for name in CLASS_NAMES:
@@ -168,11 +175,12 @@ def _silence_libraries() -> None:
     for message in (
         r"`torch\.jit\.trace",
         r"`isinstance\(treespec, LeafSpec\)`",
+        r"Be aware that when using `ckpt_path`, callbacks used to create the checkpoint",
         r"The '\w+' does not have many workers",
         r"The number of training batches \(\d+\) is smaller than the logging interval",
     ):
         warnings.filterwarnings("ignore", message)
-    warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)
+    warnings.filterwarnings("ignore", category=TracerWarning)
     logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(
-        lambda record: "litlogger" not in record.getMessage()
+        lambda record: "Tip: For seamless cloud" not in record.getMessage()
     )

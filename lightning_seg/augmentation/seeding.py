@@ -45,7 +45,8 @@ class TrainSampler(DistributedSampler[Any]):
 
     def __init__(self, dataset: Dataset[object], seed: int = 0) -> None:
         replicas, rank = (None, None) if _distributed() else (1, 0)
-        super().__init__(dataset, num_replicas=replicas, rank=rank, shuffle=True, seed=seed)
+        # torch adds the epoch to the seed, so neighbouring seeds would share their orders.
+        super().__init__(dataset, num_replicas=replicas, rank=rank, shuffle=True, seed=draw_seed(seed, 0, 0))
 
     def __iter__(self) -> Iterator[EpochIndex]:
         return ((self.epoch, index) for index in super().__iter__())

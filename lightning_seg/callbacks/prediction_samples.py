@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from lightning_seg.batch import SegmentationBatch
-from lightning_seg.plots.figures import figure_to_array, save_figure
+from lightning_seg.plots.figures import figure_to_array, save_array
 from lightning_seg.plots.predictions import draw_predictions
 
 
@@ -40,13 +40,11 @@ class PredictionSamples(pl.Callback):
         if not trainer.is_global_zero or log_dir is None or not isinstance(loader, DataLoader):
             return
         batch = _samples(loader, self.num_samples)
-        figure = draw_predictions(
-            batch["image"], batch["mask"], predict(trainer, pl_module, batch), class_names(pl_module)
-        )
-        save_figure(figure, Path(log_dir) / "samples" / f"epoch_{epoch:03d}.png")
+        predictions = predict(trainer, pl_module, batch)
+        picture = figure_to_array(draw_predictions(batch["image"], batch["mask"], predictions, class_names(pl_module)))
+        save_array(picture, Path(log_dir) / "samples" / f"epoch_{epoch:03d}.png")
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
-                picture = figure_to_array(figure)
                 logger.experiment.add_image("samples", picture, trainer.global_step, dataformats="HWC")
 
 

@@ -29,4 +29,4 @@ def run_command(argv: Sequence[str]) -> None:
         hint = f"did you mean {near[0]!r}? " if near else ""
         raise ConfigError(f"no command {name!r}; {hint}There are {', '.join((*LIGHTNING, *COMMANDS))}")
     function = getattr(import_module(f"lightning_seg.commands.{name}"), name)
-    auto_cli(function, args=flags, as_positional=False, prog=f"lightning-seg {name}", parser_class=Parser)
+    auto_cli(function, args=flags, prog=f"lightning-seg {name}", parser_class=Parser)

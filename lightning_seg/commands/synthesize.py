@@ -12,13 +12,13 @@ from lightning_seg.synthetic.oxford_pets import write_oxford_pets
 
 @dataclass(frozen=True)
 class Recipe:
-    """Who writes a dataset, and the config that trains on it."""
+    """Who writes a dataset, and the configs that train on it."""
 
     write: Callable[..., None]
-    config: str
+    configs: str
 
 
-RECIPES = {"oxford_pets": Recipe(write_oxford_pets, "configs/pets.yaml")}
+RECIPES = {"oxford_pets": Recipe(write_oxford_pets, "--config configs/pets.yaml --config configs/overrides/demo.yaml")}
 
 
 def synthesize(
@@ -47,7 +47,7 @@ def synthesize(
     counts = ", ".join(f"{name} {value}" for name, value in accepted.items())
     print(
         f"{root} holds synthetic {dataset} ({counts}); train on it: "
-        f"lightning-seg fit --config {RECIPES[dataset].config} --data.root {shlex.quote(root)}"
+        f"lightning-seg fit {RECIPES[dataset].configs} --data.root {shlex.quote(root)}"
     )
 
 

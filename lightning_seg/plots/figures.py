@@ -5,24 +5,30 @@ from pathlib import Path
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from PIL import Image
 
 from lightning_seg.images import Array
 
 
 def new_figure(width: float, height: float) -> Figure:
     """A figure of ``width`` x ``height`` inches."""
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = Figure(figsize=(width, height), dpi=100, layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
 
 def save_figure(figure: Figure, path: Path) -> None:
+    save_array(figure_to_array(figure), path)
+
+
+def save_array(picture: Array, path: Path) -> None:
+    """``(H, W, 3)`` uint8 RGB as a picture file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=100)
+    Image.fromarray(picture).save(path)
 
 
 def figure_to_array(figure: Figure) -> Array:
-    """``(H, W, 3)`` uint8 RGB."""
+    """``(H, W, 3)`` uint8 RGB at 100 dots per inch."""
     canvas = figure.canvas
     assert isinstance(canvas, FigureCanvasAgg)
     canvas.draw()  # type: ignore[no-untyped-call]

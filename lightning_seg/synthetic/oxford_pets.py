@@ -25,7 +25,7 @@ PET, BACKGROUND, BORDER = 1, 2, 3
 BORDER_WIDTH = 0.045
 # Some of the surroundings share the pets' colours, so that colour alone does not find the pet.
 SURROUNDINGS: tuple[Colour, ...] = (
-    *(breed.colours[0] for breed in BREEDS[::2]),
+    *(breed.colours[0] for breed in BREEDS[::3]),
     (96, 128, 70),
     (70, 92, 52),
     (120, 150, 96),

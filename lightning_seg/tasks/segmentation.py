@@ -8,6 +8,7 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
+from torchmetrics import MeanMetric
 
 from lightning_seg.batch import IGNORE_INDEX, SegmentationBatch, SegmentationPrediction, Split
 from lightning_seg.errors import ConfigError
@@ -82,6 +83,8 @@ class SegmentationTask(pl.LightningModule):
         self.loss = SegmentationLoss(ce_weight, dice_weight, label_smoothing, ignore_index)
         # torch's ModuleDict refuses the key "train".
         self.metrics = nn.ModuleDict({f"{split}_": SegmentationMetrics(num_classes, ignore_index) for split in SPLITS})
+        # Lightning's own mean over an epoch is wrong where processes see different numbers of batches.
+        self.losses = nn.ModuleDict({f"{split}_": MeanMetric() for split in SPLITS})
         self.example_input_array = torch.zeros(1, 3, 128, 128, dtype=torch.uint8)
         self._check_arguments()
         self._freeze(freeze_encoder)
@@ -164,9 +167,9 @@ class SegmentationTask(pl.LightningModule):
         mask = batch["mask"].long()
         logits = self(batch["image"])
         loss: Tensor = self.loss(logits, mask)
-        self._metrics(split).update(logits.detach().argmax(dim=1), mask)
-        # on_epoch averages over pictures, and over processes by their number of pictures.
-        self.log(f"{split}/loss", loss, on_step=False, on_epoch=True, batch_size=len(mask), sync_dist=True)
+        metrics, losses = self._accumulators(split)
+        metrics.update(logits.detach().argmax(dim=1), mask)
+        losses.update(loss.detach(), weight=len(mask))
         return loss
 
     def training_step(self, batch: SegmentationBatch, batch_idx: int) -> Tensor:
@@ -191,17 +194,21 @@ class SegmentationTask(pl.LightningModule):
     def on_test_epoch_end(self) -> None:
         self._log_metrics("test")
 
-    def _metrics(self, split: Split) -> SegmentationMetrics:
-        metrics = self.metrics[f"{split}_"]
+    def _accumulators(self, split: Split) -> tuple[SegmentationMetrics, MeanMetric]:
+        metrics, losses = self.metrics[f"{split}_"], self.losses[f"{split}_"]
         assert isinstance(metrics, SegmentationMetrics)
-        return metrics
+        assert isinstance(losses, MeanMetric)
+        return metrics, losses
 
     def _log_metrics(self, split: Split) -> None:
+        """Once per epoch, from counts that all processes share."""
         assert self.class_names is not None
-        metrics = self._metrics(split)
-        values = summarize(metrics.compute(), self.class_names)
+        metrics, losses = self._accumulators(split)
+        values = {"loss": losses.compute().item(), **summarize(metrics.compute(), self.class_names)}
         metrics.reset()
-        self.log_dict({f"{split}/{name}": value for name, value in values.items()}, sync_dist=True)
+        losses.reset()
+        for name, value in values.items():
+            self.log(f"{split}/{name}", value, prog_bar=name in ("loss", "miou"), sync_dist=True)
 
     # Optimiser
 

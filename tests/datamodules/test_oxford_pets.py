@@ -280,11 +280,13 @@ def test_download_goes_on_where_it_stopped(published: Path, tmp_path: Path) -> N
 def test_leftovers_of_an_interrupted_download_do_not_count(published: Path, tmp_path: Path) -> None:
     root = tmp_path / "pets"
     (root / ".images.partial" / "images").mkdir(parents=True)
+    (root / ".images.partial" / "images" / "stale.jpg").touch()
     (root / "images.tar.gz").write_bytes(b"half of it")
 
     make(root, download=True).prepare_data()
 
     assert sorted(path.name for path in root.iterdir()) == ["annotations", "images"]
+    assert not (root / "images" / "stale.jpg").exists()
     assert len(names(fitted(root).val_dataloader())) == 8
 
 
@@ -309,26 +311,43 @@ def test_missing_data_is_never_replaced_by_synthetic(tmp_path: Path) -> None:
     assert not data.root.exists()
 
 
-def test_synthetic_source_is_written_and_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+@pytest.fixture
+def few_synthetic(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets the datamodule write 9 pictures of 2 breeds."""
     few = partial(write_oxford_pets, num_trainval=6, num_test=3, num_breeds=2)
     monkeypatch.setattr(oxford_pets, "write_oxford_pets", few)
-    data = make(tmp_path / "pets", source="synthetic", seed=4)
+
+
+@pytest.mark.usefixtures("few_synthetic")
+def test_synthetic_source_is_written_and_read(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    data = make(tmp_path / "pets", source="synthetic")
 
     with caplog.at_level(logging.WARNING, logger="lightning_seg"):
         data.prepare_data()
         data.setup("fit")
         data.setup("test")
-    (tmp_path / "expected").mkdir()
-    write_oxford_pets(tmp_path / "expected", 6, 3, 2, seed=4)
 
-    # A third of 3 pictures of each breed.
+    # A third of 3 pictures of each breed validates.
     assert [len(names(loader)) for loader in (data.train_dataloader(), data.val_dataloader())] == [4, 2]
-    assert len(names(data.test_dataloader())) == 3
-    for picture in (tmp_path / "expected" / "images").iterdir():
-        assert (data.root / "images" / picture.name).read_bytes() == picture.read_bytes()
+    assert names(data.test_dataloader()) == listed(data.root, "test")
     assert caplog.messages == []
+
+
+def contents(root: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (root / "images").iterdir()}
+
+
+@pytest.mark.usefixtures("few_synthetic")
+def test_runs_with_other_seeds_see_the_same_synthetic_pictures(tmp_path: Path) -> None:
+    for seed in (0, 1):
+        make(tmp_path / f"pets_{seed}", source="synthetic", seed=seed).prepare_data()
+    assert contents(tmp_path / "pets_0") == contents(tmp_path / "pets_1")
+
+
+def test_synthetic_pictures_already_there_are_kept(pets_copy: Path) -> None:
+    before = contents(pets_copy)
+    make(pets_copy, source="synthetic", seed=1).prepare_data()
+    assert contents(pets_copy) == before
 
 
 def test_synthetic_pictures_taken_for_real_ones_are_warned_of(
