@@ -112,11 +112,11 @@ def main() -> None:
         f"{device}, torch {torch.__version__}, {torch.get_num_threads()} threads, batch {given.batch_size}, "
         f"{steps} steps"
     )
-    for name, seconds in times.items():
-        ratios = [a / b for a, b in zip(seconds, base, strict=True)]
-        speed = GFLOP_PER_PICTURE * given.batch_size / statistics.median(seconds)
+    for name, measured in times.items():
+        ratios = [a / b for a, b in zip(measured, base, strict=True)]
+        speed = GFLOP_PER_PICTURE * given.batch_size / statistics.median(measured)
         print(
-            f"{name:28s} {1e3 * statistics.median(seconds):8.1f} ms per step (min {1e3 * min(seconds):.1f}), "
+            f"{name:28s} {1e3 * statistics.median(measured):8.1f} ms per step (min {1e3 * min(measured):.1f}), "
             f"ratio to bare {statistics.median(ratios):.3f}, {speed:.0f} GFLOP/s"
         )
 

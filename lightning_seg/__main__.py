@@ -62,6 +62,11 @@ def _explain(error: BaseException | None) -> str | None:
         # Lightning's name for impossible arguments of its Trainer.
         if type(error).__name__ == "MisconfigurationException":
             return " ".join(str(error).split())
+        if str(error).startswith("Checkpoint file not found"):
+            return f"{error}; give another --ckpt_path, or --run RUN"
+        if str(error).startswith("Error(s) in loading state_dict"):
+            reason = str(error).splitlines()[1].strip()[:200]
+            return f"the checkpoint belongs to another network ({reason}); give its own --config, or --run RUN"
         error = error.__cause__ or error.__context__
     return None
 

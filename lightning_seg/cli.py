@@ -155,7 +155,7 @@ def run_lightning(argv: Sequence[str]) -> None:
     _silence_libraries()
     trainer = CommandLine(RunArguments.parse(argv)).trainer
     folder = trainer.log_dir
-    if trainer.is_global_zero and folder is not None:
+    if trainer.is_global_zero and trainer.loggers and folder is not None:
         print(folder, flush=True)
 
 
@@ -175,6 +175,9 @@ def _silence_libraries() -> None:
     for message in (
         r"`torch\.jit\.trace",
         r"`isinstance\(treespec, LeafSpec\)`",
+        # A frozen encoder is meant to be in eval mode, a continued run to have a folder.
+        r"Found \d+ module\(s\) in eval mode",
+        r"Checkpoint directory .* exists and is not empty",
         r"Be aware that when using `ckpt_path`, callbacks used to create the checkpoint",
         r"The '\w+' does not have many workers",
         r"The number of training batches \(\d+\) is smaller than the logging interval",

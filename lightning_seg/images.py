@@ -31,7 +31,7 @@ def read_index_mask(path: str | Path) -> Array:
     """
     image = _decode(path, None)
     if image.mode not in ("L", "P"):
-        raise DataError(f"{path}: a mask must hold one 8-bit number per pixel, this file has mode {image.mode}")
+        raise DataError(f"{path}: a mask holds one 8-bit number per pixel, this file has mode {image.mode}; replace it")
     return np.asarray(image)
 
 

@@ -49,9 +49,11 @@ class SegmentationLoss(nn.Module):
 
     def forward(self, logits: Tensor, mask: Tensor) -> Tensor:
         """``(B, C, H, W)`` float and ``(B, H, W)`` int64 to a scalar."""
-        loss = self.ce_weight * F.cross_entropy(
-            logits, mask, ignore_index=self.ignore_index, label_smoothing=self.label_smoothing
+        summed = F.cross_entropy(
+            logits, mask, ignore_index=self.ignore_index, label_smoothing=self.label_smoothing, reduction="sum"
         )
+        # Torch's own mean is not a number where every pixel is ignored.
+        loss = self.ce_weight * summed / (mask != self.ignore_index).sum().clamp(min=1)
         if self.dice_weight:
             loss = loss + self.dice_weight * dice_loss(logits, mask, self.ignore_index)
         return loss

@@ -26,7 +26,7 @@ def summarize(matrix: Tensor, class_names: Sequence[str]) -> dict[str, float]:
     ``accuracy`` is the share of pixels that are right, ``iou/<class>`` and ``dice/<class>`` are per class, ``miou`` and
     ``mdice`` their means. A class that is neither true nor predicted anywhere has no IoU: it is left out of both.
     """
-    matrix = matrix.double()
+    matrix = matrix.cpu().double()
     right = matrix.diag()
     touched = matrix.sum(0) + matrix.sum(1)
     seen = touched > 0

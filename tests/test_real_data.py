@@ -1,5 +1,6 @@
 """Checks on samples of the real datasets, which are not part of the project; see the fixture ``real_data``."""
 
+import json
 from pathlib import Path
 from typing import Literal
 
@@ -8,6 +9,7 @@ import torch
 from PIL import Image
 from torchvision.models import mobilenet_v2
 
+from lightning_seg.__main__ import main
 from lightning_seg.datasets.oxford_pets import OxfordPetsDataset
 from lightning_seg.images import read_image, resize_image
 from lightning_seg.models.normalization import Normalize
@@ -81,3 +83,23 @@ def test_pretrained_network_sees_the_golden_retriever(real_data: Path, encoder_w
         logits = network.eval()(Normalize("symmetric")(images))
 
     assert logits.argmax().item() == GOLDEN_RETRIEVER
+
+
+def test_a_few_steps_on_real_pictures_beat_the_untrained_network(
+    pets: Path, encoder_weights: Path, tmp_path: Path
+) -> None:
+    config = Path(__file__).parents[1] / "configs" / "pets.yaml"
+    flags = ["--config", str(config), "--data.root", str(pets), "--data.download", "false", "--data.num_workers", "0"]
+    flags += ["--model.encoder_weights", str(encoder_weights), "--model.normalization", "symmetric"]
+    flags += ["--trainer.default_root_dir", str(tmp_path), "--trainer.accelerator", "cpu"]
+
+    assert main(["test", *flags, "--trainer.limit_test_batches", "3"]) == 0
+    assert main(["fit", *flags, "--trainer.max_epochs", "1", "--trainer.limit_train_batches", "25"]) == 0
+    assert main(["test", "--run", str(tmp_path / "pets" / "version_1"), "--trainer.limit_test_batches", "3"]) == 0
+
+    untrained, trained = (
+        json.loads((tmp_path / "pets" / f"version_{number}" / "metrics.json").read_text())["test/miou"]
+        for number in (0, 1)
+    )
+    assert untrained < 0.35
+    assert trained > 0.45

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from lightning_seg import MobileNetV2UNetTask
 from lightning_seg.__main__ import main
+from lightning_seg.models.mobilenetv2_unet import MobileNetV2Encoder
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 CLASSES = ("pet", "background", "border")
@@ -34,8 +36,8 @@ class PetsRun:
         ]
         self.folder = folder / "runs" / "pets" / "version_0"
 
-    def record(self) -> dict[str, float]:
-        values: dict[str, float] = json.loads((self.folder / "metrics.json").read_text())
+    def record(self) -> dict[str, Any]:
+        values: dict[str, Any] = json.loads((self.folder / "metrics.json").read_text())
         return values
 
 
@@ -161,7 +163,7 @@ def test_a_run_is_continued_in_its_own_folder(
 
 def test_the_tutorial_override_restores_the_tutorial(pets_root: Path, tmp_path: Path) -> None:
     weights = tmp_path / "weights.pth"
-    torch.save(MobileNetV2UNetTask(encoder_weights=None, freeze_encoder=False).model.encoder.state_dict(), weights)
+    torch.save(MobileNetV2Encoder().state_dict(), weights)
     run = PetsRun(pets_root, tmp_path)
     override = ["--config", str(CONFIGS / "overrides" / "tutorial_pets.yaml"), "--model.encoder_weights", str(weights)]
     run_main(["fit", *run.flags, *override, "--trainer.max_epochs", "1"])
@@ -215,6 +217,28 @@ def test_training_in_two_processes_ends_with_one_record(run: PetsRun, tmp_path: 
     subprocess.run([sys.executable, "-m", "lightning_seg", *flags], check=True, timeout=300, capture_output=True)
     assert [path.name for path in (tmp_path / "pets").iterdir()] == ["version_0"]
     assert json.loads((tmp_path / "pets" / "version_0" / "metrics.json").read_text())["epochs"] == 1
+
+
+def test_a_compiled_network_logs_its_graph_and_keeps_its_names(pets_root: Path, tmp_path: Path) -> None:
+    """torch.compile with the backend that needs no compiler; what the GPU override does otherwise."""
+    run = PetsRun(pets_root, tmp_path)
+    callbacks = tmp_path / "compile.yaml"
+    content = {"class_path": "lightning_seg.callbacks.Compile", "init_args": {"backend": "eager"}}
+    callbacks.write_text(yaml.safe_dump({"trainer": {"callbacks+": [content]}}))
+    run_main(["fit", *run.flags, "--config", str(callbacks), "--trainer.max_epochs", "1"])
+    names = torch.load(run.folder / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+    assert names.keys() == MobileNetV2UNetTask(encoder_weights=None, freeze_encoder=False).state_dict().keys()
+    run_main(["test", "--run", str(run.folder)])
+    assert "test/miou" in run.record()
+
+
+def test_early_stopping_is_one_line(pets_root: Path, tmp_path: Path) -> None:
+    run = PetsRun(pets_root, tmp_path)
+    run_main(["fit", *run.flags, "--early_stopping", "7", "--trainer.max_epochs", "1"])
+    states = torch.load(run.folder / "checkpoints" / "last.ckpt", weights_only=True)["callbacks"]
+    (stopping,) = [state for name, state in states.items() if name.startswith("EarlyStopping")]
+    assert stopping["patience"] == 7
+    assert stopping["best_score"] == pytest.approx(run.record()["val/miou"], abs=1e-6)
 
 
 @pytest.mark.gpu

@@ -17,7 +17,7 @@ from lightning_seg.augmentation.pipelines import resolve_pipeline
 from lightning_seg.augmentation.seeding import EvalSampler, SeededPipeline, TrainSampler
 from lightning_seg.batch import IGNORE_INDEX, SegmentationSample
 from lightning_seg.datasets.base import SegmentationDataset
-from lightning_seg.errors import ConfigError
+from lightning_seg.errors import ConfigError, DataError
 from lightning_seg.synthetic.marker import is_synthetic
 
 Loader = DataLoader[SegmentationSample]
@@ -68,6 +68,8 @@ class SegmentationDataModule(pl.LightningDataModule):
         super().__init__()
         self.root = Path(root).expanduser()
         self.source = source
+        if source not in ("real", "synthetic"):
+            raise ConfigError(f"source {source!r} does not exist; choose real or synthetic")
         self.image_size = _pair(image_size)
         self.batch_size = _at_least(1, "batch_size", batch_size)
         self.num_workers = _spare_cores() if num_workers is None else _at_least(0, "num_workers", num_workers)
@@ -103,6 +105,11 @@ class SegmentationDataModule(pl.LightningDataModule):
         if self.source == "synthetic":
             self.write_synthetic()
         elif self.download:
+            if is_synthetic(self.root):
+                raise DataError(
+                    f"{self.root} holds synthetic pictures, so the real ones cannot be downloaded to it; give another "
+                    "--data.root, or --data.source synthetic"
+                )
             self.download_missing()
 
     def setup(self, stage: str) -> None:
@@ -162,7 +169,10 @@ def _one_thread(worker: int) -> None:
 
 
 def _pair(image_size: int | Sequence[int]) -> tuple[int, int]:
-    height, width = (image_size, image_size) if isinstance(image_size, int) else image_size
+    sides = (image_size, image_size) if isinstance(image_size, int) else tuple(image_size or ())
+    if len(sides) != 2:
+        raise ConfigError(f"image_size {image_size} must be one side or (height, width), for instance 128")
+    height, width = sides
     return _at_least(1, "image_size", height), _at_least(1, "image_size", width)
 
 

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Sequence
+from http.client import HTTPException
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,7 +35,7 @@ def _download(url: str, archive: Archive, root: Path) -> None:
     remedy = "try again, or fetch it elsewhere and give its folder with --data.root; --data.source synthetic needs none"
     try:
         download_url(url, str(root), archive.filename, archive.md5)
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, HTTPException) as error:
         target = root / archive.filename
         if target.is_file() and not check_integrity(target, archive.md5):
             target.unlink()

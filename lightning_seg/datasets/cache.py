@@ -31,7 +31,7 @@ class PictureCache:
         needed, free = length * (image_size[0] * image_size[1] * 4 + 9), shutil.disk_usage(folder).free
         if needed > free:
             raise DataError(
-                f"the cache of {length} pictures needs {needed / 2**30:.1f} GiB, {folder} has {free / 2**30:.1f}; "
+                f"the cache of {length} pictures needs {needed / 2**20:.0f} MiB, {folder} has {free / 2**20:.0f}; "
                 "set --data.cache false, or the environment variable TMPDIR to a larger folder"
             )
         self.folder = tempfile.mkdtemp(prefix="lightning_seg_cache_", dir=folder)

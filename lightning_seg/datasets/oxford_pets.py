@@ -104,6 +104,8 @@ def read_list(root: Path, split: str) -> list[PetRecord]:
 def _record(path: Path, number: int, line: str) -> PetRecord:
     match = re.fullmatch(r"((\S+)_\d+) \d+ ([12]) \d+", line.strip())
     if match is None:
-        raise DataError(f"{path}, line {number}: expected NAME CLASS-ID SPECIES BREED-ID, found {line[:80]!r}")
+        raise DataError(
+            f"{path}, line {number}: expected NAME CLASS-ID SPECIES BREED-ID, found {line[:80]!r}; restore the file"
+        )
     name, breed, species = match.groups()
     return PetRecord(name, breed, "cat" if species == "1" else "dog")

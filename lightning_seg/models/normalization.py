@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -50,7 +51,7 @@ def _mean_std(normalization: Normalization) -> tuple[Sequence[float], Sequence[f
                 f"normalization {normalization!r} does not exist; choose {', '.join(MEAN_STD)} or numbers"
             )
         return MEAN_STD[normalization]
-    mean, std = normalization.get("mean", []), normalization.get("std", [])
+    mean, std = (np.atleast_1d(normalization.get(key, ())).tolist() for key in ("mean", "std"))
     if set(normalization) != {"mean", "std"} or len(mean) != 3 or len(std) != 3 or min(std) <= 0:
         raise ConfigError(
             f"normalization {normalization} must hold a mean and a positive std of three numbers each, for instance "

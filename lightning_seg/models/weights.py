@@ -3,7 +3,9 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from http.client import HTTPException
 from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
 from torch import Tensor, nn
@@ -75,8 +77,9 @@ def _download(published: WeightsEnum) -> Mapping[str, Tensor]:
     try:
         state: Mapping[str, Tensor] = published.get_state_dict(progress=True, check_hash=True)
         return state
-    except (OSError, RuntimeError) as error:
+    # A file that an interrupted download left behind fails to unpickle.
+    except (OSError, RuntimeError, HTTPException, UnpicklingError) as error:
         raise DownloadError(
-            f"{published.url}: cannot be downloaded ({error}); give a local copy with --model.encoder_weights FILE, or "
-            "null to start from random weights"
+            f"{published.url}: cannot be downloaded to {torch.hub.get_dir()} ({error}); give a local "
+            "copy with --model.encoder_weights FILE, or null to start from random weights"
         ) from error

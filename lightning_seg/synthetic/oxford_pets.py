@@ -22,10 +22,10 @@ from lightning_seg.synthetic.scenery import Colour, Mask, cast_shadow, draw_back
 
 PET, BACKGROUND, BORDER = 1, 2, 3
 # Of the picture's size, the square root of its area; a little wider than published, so that it is learnt in minutes.
-BORDER_WIDTH = 0.045
+BORDER_WIDTH = 0.05
 # Some of the surroundings share the pets' colours, so that colour alone does not find the pet.
 SURROUNDINGS: tuple[Colour, ...] = (
-    *(breed.colours[0] for breed in BREEDS[::3]),
+    *(breed.colours[0] for breed in BREEDS[::6]),
     (96, 128, 70),
     (70, 92, 52),
     (120, 150, 96),

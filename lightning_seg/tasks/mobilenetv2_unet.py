@@ -38,6 +38,8 @@ class MobileNetV2UNetTask(SegmentationTask):
         lr: float = 1e-3,
         **options: Any,
     ) -> None:
+        # Checkpoints hold plain values only, and save_hyperparameters reads this name.
+        encoder_weights = None if encoder_weights is None else str(encoder_weights)
         model = MobileNetV2UNet(num_classes)
         load_pretrained(model.encoder, encoder_weights, MobileNet_V2_Weights.IMAGENET1K_V1)
         if freeze_encoder and encoder_weights is None:

@@ -15,6 +15,8 @@ from lightning_seg.errors import ConfigError
 
 ParamGroup = dict[str, Any]
 Shape = Callable[..., float]
+UNSUITABLE = ("_LRScheduler", "ReduceLROnPlateau")
+"""An alias of the base class, and a schedule that waits for a metric instead of counting steps."""
 
 
 def constant(progress: float) -> float:
@@ -65,12 +67,14 @@ def create_schedule(name: str, optimizer: Optimizer, total_steps: int, options: 
     try:
         if name in SHAPES:
             shape = SHAPES[name]
-            shape(0.0, **options)
+            # Mistakes in the options show here, not in the middle of a run.
+            for progress in (0.0, 0.5, 1.0):
+                shape(progress, **options)
             return LambdaLR(optimizer, lambda step: shape(min(step / total_steps, 1.0), **options))
         if _is_class(lr_scheduler, name, LRScheduler):
             schedule: LRScheduler = getattr(lr_scheduler, name)(optimizer, **options)
             return schedule
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, ZeroDivisionError) as error:
         raise ConfigError(f"schedule {name!r} does not accept {dict(options)}: {error}") from error
     classes = [key for key in vars(lr_scheduler) if _is_class(lr_scheduler, key, LRScheduler)]
     raise _unknown("schedule", name, [*SHAPES, *classes])
@@ -90,7 +94,7 @@ def create_optimizer(name: str, groups: Iterable[ParamGroup], lr: float, options
         if name in timm.optim.list_optimizers():
             optimizer = timm.optim.create_optimizer_v2(groups, opt=name, lr=lr, **options)
             return optimizer
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, AssertionError, ImportError) as error:
         raise ConfigError(f"optimizer {name!r} does not accept {dict(options)} at lr {lr}: {error}") from error
     classes = [key for key in vars(torch.optim) if _is_class(torch.optim, key, Optimizer)]
     raise _unknown("optimizer", name, [*timm.optim.list_optimizers(), *classes])
@@ -98,7 +102,7 @@ def create_optimizer(name: str, groups: Iterable[ParamGroup], lr: float, options
 
 def _is_class(module: Any, name: str, base: type) -> bool:
     found = getattr(module, name, None)
-    return isinstance(found, type) and issubclass(found, base) and found is not base
+    return isinstance(found, type) and issubclass(found, base) and found is not base and name not in UNSUITABLE
 
 
 def _unknown(kind: str, name: str, names: list[str]) -> ConfigError:

@@ -84,7 +84,7 @@ class SegmentationTask(pl.LightningModule):
         # torch's ModuleDict refuses the key "train".
         self.metrics = nn.ModuleDict({f"{split}_": SegmentationMetrics(num_classes, ignore_index) for split in SPLITS})
         # Lightning's own mean over an epoch is wrong where processes see different numbers of batches.
-        self.losses = nn.ModuleDict({f"{split}_": MeanMetric() for split in SPLITS})
+        self.losses = nn.ModuleDict({f"{split}_": MeanMetric(nan_strategy="disable") for split in SPLITS})
         self.example_input_array = torch.zeros(1, 3, 128, 128, dtype=torch.uint8)
         self._check_arguments()
         self._freeze(freeze_encoder)
@@ -116,6 +116,8 @@ class SegmentationTask(pl.LightningModule):
             self.model.get_submodule("encoder").requires_grad_(not frozen)
         elif frozen:
             raise ConfigError(f"freeze_encoder: {type(self.model).__name__} has no encoder")
+        # Lightning keeps the modes that it finds instead of calling train().
+        self.train(self.training)
 
     def train(self, mode: bool = True) -> Self:
         """A frozen encoder stays in eval mode, otherwise its BatchNorm statistics would drift."""
@@ -128,7 +130,6 @@ class SegmentationTask(pl.LightningModule):
         unfreeze_epoch = self.hparams["unfreeze_epoch"]
         if self.encoder_frozen and unfreeze_epoch is not None and self.current_epoch >= unfreeze_epoch:
             self._freeze(False)
-            self.train()
 
     # Steps
 

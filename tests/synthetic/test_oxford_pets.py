@@ -103,7 +103,7 @@ def test_share_of_the_border(root: Path) -> None:
 
 
 def test_trimap_by_hand() -> None:
-    # The band reaches 0.045 * 100 / 2 = 2.25 pixels to each side of the contour; neighbours are 1 and 2 pixels away.
+    # The band reaches 0.05 * 100 / 2 = 2.5 pixels to each side of the contour; neighbours are 1 and 2 pixels away.
     mask = np.zeros((100, 100), bool)
     mask[:, 40:] = True
 
@@ -197,7 +197,7 @@ def test_colour_alone_does_not_find_the_pet(root: Path) -> None:
         pet, background = histograms.sum(axis=0) - histograms[number]
         guess = (pet > background)[colours]
         found.append((guess[values == 1].mean() + 1 - guess[values == 2].mean()) / 2)
-    assert np.mean(found) < 0.75
+    assert np.mean(found) < 0.8
 
 
 def test_marker_is_plain(root: Path) -> None:

@@ -351,8 +351,11 @@ def test_each_epoch_counts_anew() -> None:
 
     trainer.fit(SegmentationTask(Still(), 3, lr=0.0), OtherPicturesEachEpoch())
 
-    assert trainer.callback_metrics["train/accuracy"] == 2 / 4
-    assert trainer.callback_metrics["val/accuracy"] == 1 / 4
+    values = {name: value.item() for name, value in trainer.callback_metrics.items()}
+    assert (values["train/accuracy"], values["val/accuracy"]) == (2 / 4, 1 / 4)
+    # ln 2 where background is true, twice that elsewhere.
+    assert values["train/loss"] == pytest.approx((2 * 1 + 2 * 2) / 4 * math.log(2))
+    assert values["val/loss"] == pytest.approx((1 * 1 + 3 * 2) / 4 * math.log(2))
 
 
 def test_classes_without_names_have_numbers() -> None:
