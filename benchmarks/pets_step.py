@@ -45,6 +45,17 @@ def bare_loop(task: MobileNetV2UNetTask, batches: Iterable[SegmentationBatch]) -
     return time.perf_counter() - started
 
 
+def matrix_speed(device: torch.device, side: int = 2048, repeats: int = 10) -> float:
+    """GFLOP/s of float32 matrix products: what the machine could do at best."""
+    a = torch.rand(side, side, device=device)
+    best = float("inf")
+    for _ in range(repeats):
+        started = time.perf_counter()
+        (a @ a)[0, 0].item()
+        best = min(best, time.perf_counter() - started)
+    return 2 * side**3 / best / 1e9
+
+
 class Stopwatch(pl.Callback):
     """Seconds from the first step of an epoch to the end of its last."""
 
@@ -112,6 +123,9 @@ def main() -> None:
         f"{device}, torch {torch.__version__}, {torch.get_num_threads()} threads, batch {given.batch_size}, "
         f"{steps} steps"
     )
+    speed = matrix_speed(device)
+    floor = GFLOP_PER_PICTURE * given.batch_size / speed
+    print(f"matrix products {speed:.0f} GFLOP/s, so the arithmetic alone takes {1e3 * floor:.0f} ms per step")
     for name, measured in times.items():
         ratios = [a / b for a, b in zip(measured, base, strict=True)]
         speed = GFLOP_PER_PICTURE * given.batch_size / statistics.median(measured)

@@ -22,6 +22,7 @@ from lightning_seg.errors import ConfigError
 from lightning_seg.models.weights import without_pretrained
 from lightning_seg.tasks.segmentation import SegmentationTask
 
+log = logging.getLogger(__name__)
 LINKS = ("num_classes", "class_names", "ignore_index")
 """What a task learns from the datamodule."""
 
@@ -78,6 +79,20 @@ class CommandLine(LightningCLI):
         # Testing a run must not replace the config it was trained with.
         if self.arguments.run is not None and self.subcommand != "fit":
             self.save_config_callback = None
+        if self.arguments.run is None:
+            self._spare_downloads()
+
+    def _spare_downloads(self) -> None:
+        """Synthetic pictures need no download; then the encoder's weights are fetched only if they were asked for."""
+        data, model = (self._get(self.config, part).get("init_args", {}) for part in ("data", "model"))
+        asked = any(word.partition("=")[0].endswith(".encoder_weights") for word in self.arguments.for_lightning)
+        if data.get("source") != "synthetic" or model.get("encoder_weights") != "imagenet" or asked:
+            return
+        frozen = [name for name in ("freeze_encoder", "freeze_encoder_norm") if model.get(name)]
+        for name, value in {"encoder_weights": None, **dict.fromkeys(frozen, False)}.items():
+            model[name] = value
+        changed = ", ".join(["encoder_weights null", *(f"{name} false" for name in frozen)])
+        log.warning(f"data.source is synthetic: {changed}; --model.encoder_weights imagenet downloads the weights")
 
     def instantiate_classes(self) -> None:
         # A checkpoint replaces all weights, so the file of the pretrained ones need not exist any more.

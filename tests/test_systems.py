@@ -232,6 +232,17 @@ def test_a_compiled_network_logs_its_graph_and_keeps_its_names(pets_root: Path, 
     assert "test/miou" in run.record()
 
 
+def test_synthetic_pictures_need_no_download_at_all(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    flags = ["fit", "--config", str(CONFIGS / "pets.yaml"), "--data.source", "synthetic"]
+    flags += ["--data.root", str(tmp_path / "data"), "--data.image_size", "32", "--data.num_workers", "0"]
+    flags += ["--trainer.default_root_dir", str(tmp_path), "--trainer.accelerator", "cpu"]
+    flags += ["--trainer.max_epochs", "1", "--trainer.limit_train_batches", "2", "--trainer.limit_val_batches", "2"]
+    run_main(flags)
+    said = capfd.readouterr().err
+    assert "data.source is synthetic: encoder_weights null, freeze_encoder_norm false" in said
+    assert (tmp_path / "pets" / "version_0" / "checkpoints" / "last.ckpt").is_file()
+
+
 def test_early_stopping_is_one_line(pets_root: Path, tmp_path: Path) -> None:
     run = PetsRun(pets_root, tmp_path)
     run_main(["fit", *run.flags, "--early_stopping", "7", "--trainer.max_epochs", "1"])

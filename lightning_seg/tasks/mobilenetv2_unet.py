@@ -42,11 +42,9 @@ class MobileNetV2UNetTask(SegmentationTask):
         encoder_weights = None if encoder_weights is None else str(encoder_weights)
         model = MobileNetV2UNet(num_classes)
         load_pretrained(model.encoder, encoder_weights, MobileNet_V2_Weights.IMAGENET1K_V1)
-        if freeze_encoder and encoder_weights is None:
-            log.warning(
-                "freeze_encoder is on and encoder_weights is null: the decoder would learn from random features; set "
-                "freeze_encoder false, or give weights"
-            )
+        frozen = {"freeze_encoder": freeze_encoder, "freeze_encoder_norm": options.get("freeze_encoder_norm", False)}
+        for name in (name for name, value in frozen.items() if value and encoder_weights is None):
+            log.warning("%s is on and encoder_weights is null: random features would stay; set it false", name)
         super().__init__(
             model=model,
             num_classes=num_classes,

@@ -36,6 +36,7 @@ class SegmentationTask(pl.LightningModule):
         normalization: what the network's weights expect, see ``Normalize``.
         freeze_encoder: train neither the encoder's weights nor its BatchNorm statistics.
         unfreeze_epoch: let the frozen encoder train from this epoch on.
+        freeze_encoder_norm: keep the encoder's BatchNorm statistics also where its weights train, for small batches.
         encoder_lr_factor: rate of the encoder relative to ``lr``.
         ce_weight: weight of cross-entropy in the loss.
         dice_weight: weight of soft Dice in the loss.
@@ -63,6 +64,7 @@ class SegmentationTask(pl.LightningModule):
         normalization: Normalization = "imagenet",
         freeze_encoder: bool = False,
         unfreeze_epoch: int | None = None,
+        freeze_encoder_norm: bool = False,
         encoder_lr_factor: float = 1.0,
         ce_weight: float = 1.0,
         dice_weight: float = 0.0,
@@ -114,15 +116,15 @@ class SegmentationTask(pl.LightningModule):
         self.encoder_frozen = frozen
         if hasattr(self.model, "encoder"):
             self.model.get_submodule("encoder").requires_grad_(not frozen)
-        elif frozen:
-            raise ConfigError(f"freeze_encoder: {type(self.model).__name__} has no encoder")
+        elif frozen or self.hparams["freeze_encoder_norm"]:
+            raise ConfigError(f"freeze_encoder and freeze_encoder_norm: {type(self.model).__name__} has no encoder")
         # Lightning keeps the modes that it finds instead of calling train().
         self.train(self.training)
 
     def train(self, mode: bool = True) -> Self:
         """A frozen encoder stays in eval mode, otherwise its BatchNorm statistics would drift."""
         super().train(mode)
-        if self.encoder_frozen:
+        if self.encoder_frozen or self.hparams["freeze_encoder_norm"]:
             self.model.get_submodule("encoder").eval()
         return self
 

@@ -399,3 +399,16 @@ def test_training_lowers_the_loss() -> None:
     trainer.fit(task, loader(batch))
 
     assert trainer.callback_metrics["train/loss"].item() < 0.8 * before
+
+
+def test_frozen_statistics_stay_while_the_encoder_learns() -> None:
+    task = make_task(freeze_encoder=False, freeze_encoder_norm=True)
+    before = copy_of(task.model)
+
+    make_trainer(max_epochs=2).fit(task, FakePets())
+
+    after = changed(before, task.model.state_dict())
+    statistics = {name for name in before if "running" in name}
+    assert not {name for name in after & statistics if name.startswith("encoder.")}
+    assert {name for name in after & statistics if name.startswith("decoder.")}
+    assert "encoder.features.0.0.weight" in after
