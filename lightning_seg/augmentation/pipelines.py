@@ -22,7 +22,12 @@ def flip_affine_brightness() -> Transforms:
 
 
 def flip_affine_colour() -> Transforms:
-    """Flips, scale 0.7 to 1.4, shift up to a tenth, turns up to 15 degrees, and jitter of all colour properties."""
+    """Flips, scale 0.8 to 1.25, shift up to a tenth, jitter of all colour properties."""
+    return [*flip(), affine(scale=(0.8, 1.25)), colour_jitter()]
+
+
+def flip_rotate_colour() -> Transforms:
+    """Flips, scale 0.7 to 1.4, shift up to a tenth, turns up to 15 degrees, jitter of all colour properties."""
     return [*flip(), affine(scale=(0.7, 1.4), degrees=15.0), colour_jitter()]
 
 
@@ -39,12 +44,12 @@ def affine(scale: tuple[float, float], shift: float = 0.1, degrees: float = 0.0)
 
 
 def colour_jitter() -> A.BasicTransform:
-    """Brightness and contrast +-30 %, saturation +-50 %, hue +-0.1 of the circle; image only."""
-    return A.ColorJitter(brightness=(0.7, 1.3), contrast=(0.7, 1.3), saturation=(0.5, 1.5), hue=(-0.1, 0.1), p=0.8)
+    """Brightness and contrast +-30 %, saturation +-50 %, hue +-0.05 of the circle; image only."""
+    return A.ColorJitter(brightness=(0.7, 1.3), contrast=(0.7, 1.3), saturation=(0.5, 1.5), hue=(-0.05, 0.05), p=0.8)
 
 
 PIPELINES: dict[str, Callable[[], Transforms]] = {
-    pipeline.__name__: pipeline for pipeline in (flip, flip_affine_brightness, flip_affine_colour)
+    pipeline.__name__: pipeline for pipeline in (flip, flip_affine_brightness, flip_affine_colour, flip_rotate_colour)
 }
 
 

@@ -28,7 +28,7 @@ def digest(batch: SegmentationBatch) -> Draws:
 
 
 def make_data(root: Path, **arguments: Any) -> OxfordPetsDataModule:
-    given = {"image_size": 64, "batch_size": 4, "num_workers": 0, "augment": "flip_affine_colour", **arguments}
+    given = {"image_size": 64, "batch_size": 4, "num_workers": 0, "augment": "flip_rotate_colour", **arguments}
     return OxfordPetsDataModule(root, **given)
 
 
