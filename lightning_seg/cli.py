@@ -9,8 +9,10 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+import torch.distributed as dist
+from jsonargparse import Namespace
 from pytorch_lightning.callbacks import EarlyStopping, LearningRateMonitor, ModelCheckpoint, ModelSummary
-from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
+from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from pytorch_lightning.loggers import Logger, TensorBoardLogger
 from torch.jit._trace import TracerWarning
 
@@ -34,6 +36,15 @@ class Parser(OneLineErrors, LightningArgumentParser):
         super().__init__(*args, **{"allow_abbrev": False, **kwargs})
 
 
+class SaveConfig(SaveConfigCallback):
+    """Lightning's, without the checkpoint that a run was continued from: the file describes a fresh run."""
+
+    def __init__(self, parser: LightningArgumentParser, config: Namespace, *args: Any, **kwargs: Any) -> None:
+        config = config.clone()
+        config["ckpt_path"] = None
+        super().__init__(parser, config, *args, **kwargs)
+
+
 class CommandLine(LightningCLI):
     """LightningCLI with one folder per run.
 
@@ -52,6 +63,7 @@ class CommandLine(LightningCLI):
             # A checkpoint stores what the task's constructor received, so it loads without this command line.
             load_from_checkpoint_support=False,
             seed_everything_default=0,
+            save_config_callback=SaveConfig,
             save_config_kwargs={"overwrite": arguments.run is not None},
             parser_class=Parser,
             parser_kwargs={"prog": "lightning-seg"},
@@ -79,7 +91,7 @@ class CommandLine(LightningCLI):
         # Testing a run must not replace the config it was trained with.
         if self.arguments.run is not None and self.subcommand != "fit":
             self.save_config_callback = None
-        if self.arguments.run is None:
+        if self._get(self.config, "ckpt_path") is None:
             self._spare_downloads()
 
     def _spare_downloads(self) -> None:
@@ -88,7 +100,8 @@ class CommandLine(LightningCLI):
         asked = any(word.partition("=")[0].endswith(".encoder_weights") for word in self.arguments.for_lightning)
         if data.get("source") != "synthetic" or model.get("encoder_weights") != "imagenet" or asked:
             return
-        frozen = [name for name in ("freeze_encoder", "freeze_encoder_norm") if model.get(name)]
+        flags = ("freeze_encoder_norm",) if model.get("unfreeze_epoch") else ("freeze_encoder_norm", "freeze_encoder")
+        frozen = [name for name in flags if model.get(name)]
         for name, value in {"encoder_weights": None, **dict.fromkeys(frozen, False)}.items():
             model[name] = value
         changed = ", ".join(["encoder_weights null", *(f"{name} false" for name in frozen)])
@@ -105,6 +118,8 @@ class CommandLine(LightningCLI):
         if not given["fast_dev_run"]:
             kwargs["logger"] = self._loggers(given)
             kwargs["callbacks"] = self._callbacks(given, bool(kwargs["logger"]))
+            # Without a logger there is no run folder to save it in.
+            self.save_config_callback = self.save_config_callback if kwargs["logger"] else None
         return super().instantiate_trainer(**kwargs)
 
     def _loggers(self, given: Any) -> list[Logger]:
@@ -128,29 +143,42 @@ class CommandLine(LightningCLI):
     def _callbacks(self, given: Any, logs: bool) -> list[pl.Callback]:
         """The user's callbacks, and the defaults of which the user has given none of the same kind."""
         own = list(given["callbacks"] or [])
-        defaults = self._defaults(logs, given["enable_model_summary"] is not False)
-        kinds = {type(callback) for callback in own}
-        return own + [default for default in defaults if type(default) not in kinds or _is_last(default)]
+        kinds = {_kind(callback) for callback in own}
+        defaults = self._defaults(logs) + self._monitors(given["enable_checkpointing"] is not False)
+        if given["enable_model_summary"] is not False:
+            defaults.append(ModelSummary(max_depth=3))
+        return own + [default for default in defaults if _kind(default) not in kinds]
 
-    def _defaults(self, logs: bool, summary: bool) -> list[pl.Callback]:
-        callbacks: list[pl.Callback] = [ModelSummary(max_depth=3)] if summary else []
+    def _defaults(self, logs: bool) -> list[pl.Callback]:
+        callbacks: list[pl.Callback] = []
         if logs:
             callbacks.append(RunRecord())
         if self.subcommand == "predict":
             callbacks.append(MaskWriter())
         if self.subcommand == "fit" and logs:
-            callbacks += [PredictionSamples(), LearningRateMonitor("step")]
-        monitored = isinstance(self.model, SegmentationTask) and self.subcommand == "fit"
-        return callbacks + (self._monitors() if monitored else [])
+            callbacks.append(LearningRateMonitor("step"))
+            if isinstance(self.model, SegmentationTask):
+                callbacks.append(PredictionSamples())
+        return callbacks
 
-    def _monitors(self) -> list[pl.Callback]:
+    def _monitors(self, checkpoints: bool) -> list[pl.Callback]:
+        if self.subcommand != "fit" or not isinstance(self.model, SegmentationTask):
+            return []
         metric, mode = self.model.monitor
         # One file each that is replaced, not best-v1.ckpt beside it.
         best = ModelCheckpoint(filename="best", monitor=metric, mode=mode, enable_version_counter=False)
         # Lightning's own save_last writes only when there is a new best.
         last = ModelCheckpoint(filename="last", enable_version_counter=False, save_on_train_epoch_end=True)
         patience = self._get(self.config, "early_stopping")
-        return [best, last] if patience is None else [best, last, EarlyStopping(metric, mode=mode, patience=patience)]
+        stopping = [] if patience is None else [EarlyStopping(metric, mode=mode, patience=patience)]
+        return [*((best, last) if checkpoints else ()), *stopping]
+
+    def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
+        kwargs = super()._prepare_subcommand_kwargs(subcommand)
+        if subcommand == "predict":
+            # They are written as they come; kept in memory they would grow with the number of pictures.
+            kwargs["return_predictions"] = False
+        return kwargs
 
     def before_fit(self) -> None:
         checkpoint, epochs = self._get(self.config, "ckpt_path"), self.trainer.max_epochs
@@ -172,11 +200,15 @@ def run_lightning(argv: Sequence[str]) -> None:
     folder = trainer.log_dir
     if trainer.is_global_zero and trainer.loggers and folder is not None:
         print(folder, flush=True)
+    if dist.is_available() and dist.is_initialized():
+        # Left to the interpreter's exit, a process that is late finds the other one's end of the line closed.
+        dist.barrier()
+        dist.destroy_process_group()
 
 
-def _is_last(callback: pl.Callback) -> bool:
-    """Resuming needs it, whatever else the user saves."""
-    return isinstance(callback, ModelCheckpoint) and callback.filename == "last"
+def _kind(callback: pl.Callback) -> tuple[type[pl.Callback], str | None]:
+    """One of a kind is enough; checkpoints differ by their file, since ``--run`` relies on best and last."""
+    return type(callback), callback.filename if isinstance(callback, ModelCheckpoint) else None
 
 
 def _import_public_classes() -> None:
@@ -193,6 +225,7 @@ def _silence_libraries() -> None:
         # A frozen encoder is meant to be in eval mode, a continued run to have a folder.
         r"Found \d+ module\(s\) in eval mode",
         r"Checkpoint directory .* exists and is not empty",
+        r"The dirpath has changed from",
         r"Be aware that when using `ckpt_path`, callbacks used to create the checkpoint",
         r"The '\w+' does not have many workers",
         r"The number of training batches \(\d+\) is smaller than the logging interval",

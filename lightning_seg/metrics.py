@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torchmetrics import Metric
 from torchmetrics.classification import MulticlassConfusionMatrix
 
 from lightning_seg.batch import IGNORE_INDEX
@@ -18,6 +19,29 @@ class SegmentationMetrics(MulticlassConfusionMatrix):
 
     def __init__(self, num_classes: int, ignore_index: int = IGNORE_INDEX) -> None:
         super().__init__(num_classes, ignore_index=ignore_index, validate_args=False)
+
+
+class MeanLoss(Metric):
+    """Mean over pictures and processes. A loss that is not a number stays visible.
+
+    torchmetrics' ``MeanMetric`` leaves such values out or, told not to, its weights (1.9).
+    """
+
+    total: Tensor
+    pictures: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add_state("total", torch.zeros(()), dist_reduce_fx="sum")
+        self.add_state("pictures", torch.zeros(()), dist_reduce_fx="sum")
+
+    def update(self, loss: Tensor, num_pictures: int) -> None:
+        """``loss`` is the scalar mean of a batch."""
+        self.total += loss * num_pictures
+        self.pictures += num_pictures
+
+    def compute(self) -> Tensor:
+        return self.total / self.pictures
 
 
 def summarize(matrix: Tensor, class_names: Sequence[str]) -> dict[str, float]:

@@ -46,6 +46,13 @@ def run_main(arguments: list[str], capsys: pytest.CaptureFixture[str] | None = N
     return "" if capsys is None else capsys.readouterr().out.strip().splitlines()[-1]
 
 
+def run_process(arguments: list[str]) -> None:
+    """In a process of its own, which may start others."""
+    command = [sys.executable, "-m", "lightning_seg", *arguments]
+    done = subprocess.run(command, timeout=300, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
 @pytest.fixture(scope="module")
 def run(pets_root: Path, tmp_path_factory: pytest.TempPathFactory) -> PetsRun:
     run = PetsRun(pets_root, tmp_path_factory.mktemp("system"))
@@ -157,29 +164,33 @@ def test_a_run_is_continued_in_its_own_folder(
         assert [row["epoch"] for row in csv.DictReader(file) if row["val/miou"]] == ["0", "1", "2"]
     assert run.record()["epochs"] == 3
     assert yaml.safe_load((run.folder / "config.yaml").read_text())["trainer"]["max_epochs"] == 3
+    assert yaml.safe_load((run.folder / "config.yaml").read_text())["ckpt_path"] is None
     assert main(["fit", "--run", str(run.folder), "--trainer.max_epochs", "3"]) == 2
     assert "has trained 3 epochs of 3" in capsys.readouterr().err
 
 
-def test_the_tutorial_override_restores_the_tutorial(pets_root: Path, tmp_path: Path) -> None:
+def test_the_tutorial_override_restores_the_tutorial(
+    pets_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configs = ["--config", str(CONFIGS / "pets.yaml"), "--config", str(CONFIGS / "overrides" / "tutorial_pets.yaml")]
+    with pytest.raises(SystemExit):
+        main(["fit", *configs, "--print_config"])
+    config = yaml.safe_load(capsys.readouterr().out)
+    model, data = config["model"]["init_args"], config["data"]["init_args"]
+    expected = {"optimizer": "adam", "lr": 0.001, "schedule": "constant", "weight_decay": 0.0, "dice_weight": 0.0}
+    assert expected.items() <= model.items()
+    assert (model["freeze_encoder"], model["encoder_weights"]) == (True, "imagenet")
+    assert (data["batch_size"], data["augment"], data["image_size"]) == (64, "flip", 128)
+    assert config["trainer"]["max_epochs"] == 20
+
+
+def test_a_frozen_encoder_is_not_among_the_trained_parameters(pets_root: Path, tmp_path: Path) -> None:
     weights = tmp_path / "weights.pth"
     torch.save(MobileNetV2Encoder().state_dict(), weights)
     run = PetsRun(pets_root, tmp_path)
     override = ["--config", str(CONFIGS / "overrides" / "tutorial_pets.yaml"), "--model.encoder_weights", str(weights)]
-    run_main(["fit", *run.flags, *override, "--trainer.max_epochs", "1"])
-    config = yaml.safe_load((run.folder / "config.yaml").read_text())
-    model, data = config["model"]["init_args"], config["data"]["init_args"]
-    assert (model["optimizer"], model["lr"], model["schedule"], model["freeze_encoder"]) == (
-        "adam",
-        0.001,
-        "constant",
-        True,
-    )
-    assert data["augment"] == "flip"
+    run_main(["fit", *run.flags, *override, "--trainer.max_epochs", "1", "--data.batch_size", "4"])
     assert run.record()["trainable_parameters"] == 4_660_323
-    written = yaml.safe_load((CONFIGS / "overrides" / "tutorial_pets.yaml").read_text())
-    assert written["data"]["init_args"]["batch_size"] == 64
-    assert written["trainer"]["max_epochs"] == 20
 
 
 def test_two_processes_measure_what_one_does(run: PetsRun, pets_root: Path, tmp_path: Path) -> None:
@@ -195,7 +206,7 @@ def test_two_processes_measure_what_one_does(run: PetsRun, pets_root: Path, tmp_
         flags = ["test", *run.flags, "--data.root", str(root), "--data.batch_size", "1", "--ckpt_path", str(checkpoint)]
         flags += ["--trainer.default_root_dir", str(folder), "--trainer.devices", str(processes)]
         flags += ["--trainer.strategy", "ddp"] if processes > 1 else []
-        subprocess.run([sys.executable, "-m", "lightning_seg", *flags], check=True, timeout=300, capture_output=True)
+        run_process(flags)
         records.append(json.loads((folder / "pets" / "version_0" / "metrics.json").read_text()))
     one, two = ({name: value for name, value in record.items() if name.startswith("test/")} for record in records)
     assert one.keys() == two.keys()
@@ -214,7 +225,7 @@ def test_training_in_two_processes_ends_with_one_record(run: PetsRun, tmp_path: 
         "--data.batch_size",
         "3",
     ]
-    subprocess.run([sys.executable, "-m", "lightning_seg", *flags], check=True, timeout=300, capture_output=True)
+    run_process(flags)
     assert [path.name for path in (tmp_path / "pets").iterdir()] == ["version_0"]
     assert json.loads((tmp_path / "pets" / "version_0" / "metrics.json").read_text())["epochs"] == 1
 
@@ -228,19 +239,41 @@ def test_a_compiled_network_logs_its_graph_and_keeps_its_names(pets_root: Path, 
     run_main(["fit", *run.flags, "--config", str(callbacks), "--trainer.max_epochs", "1"])
     names = torch.load(run.folder / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
     assert names.keys() == MobileNetV2UNetTask(encoder_weights=None, freeze_encoder=False).state_dict().keys()
+    events = EventAccumulator(str(run.folder))
+    events.Reload()
+    assert events.Tags()["graph"] is True
     run_main(["test", "--run", str(run.folder)])
     assert "test/miou" in run.record()
 
 
-def test_synthetic_pictures_need_no_download_at_all(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_synthetic_pictures_need_no_download_at_all(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     flags = ["fit", "--config", str(CONFIGS / "pets.yaml"), "--data.source", "synthetic"]
     flags += ["--data.root", str(tmp_path / "data"), "--data.image_size", "32", "--data.num_workers", "0"]
     flags += ["--trainer.default_root_dir", str(tmp_path), "--trainer.accelerator", "cpu"]
     flags += ["--trainer.max_epochs", "1", "--trainer.limit_train_batches", "2", "--trainer.limit_val_batches", "2"]
     run_main(flags)
-    said = capfd.readouterr().err
-    assert "data.source is synthetic: encoder_weights null, freeze_encoder_norm false" in said
+    assert "data.source is synthetic: encoder_weights null, freeze_encoder_norm false" in caplog.text
     assert (tmp_path / "pets" / "version_0" / "checkpoints" / "last.ckpt").is_file()
+
+
+def test_own_checkpoints_stand_beside_best_and_last(pets_root: Path, tmp_path: Path) -> None:
+    run = PetsRun(pets_root, tmp_path)
+    config = tmp_path / "own.yaml"
+    own = {"class_path": "ModelCheckpoint", "init_args": {"filename": "own", "monitor": "val/loss"}}
+    config.write_text(yaml.safe_dump({"trainer": {"callbacks": [own]}}))
+    run_main(["fit", *run.flags, "--config", str(config), "--trainer.max_epochs", "1"])
+    assert {path.stem for path in (run.folder / "checkpoints").iterdir()} == {"own", "best", "last"}
+
+
+def test_checkpoints_and_logs_can_be_switched_off(
+    pets_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = PetsRun(pets_root, tmp_path)
+    flags = ["--trainer.logger", "false", "--trainer.enable_checkpointing", "false", "--trainer.max_epochs", "1"]
+    for _ in range(2):
+        run_main(["fit", *run.flags, *flags, "--trainer.limit_train_batches", "1"])
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
 def test_early_stopping_is_one_line(pets_root: Path, tmp_path: Path) -> None:

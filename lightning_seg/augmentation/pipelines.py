@@ -32,7 +32,7 @@ def flip_rotate_colour() -> Transforms:
 
 
 def affine(scale: tuple[float, float], shift: float = 0.1, degrees: float = 0.0) -> A.BasicTransform:
-    """Nine pictures of ten scaled, shifted (share of the side) and turned; borders are mirrored, mask included."""
+    """Nine of ten pictures are scaled (each side on its own), shifted by a share of it and turned; borders mirrored."""
     return A.Affine(
         scale=scale,
         translate_percent=(-shift, shift),

@@ -7,7 +7,9 @@ import torch
 
 
 class Compile(pl.Callback):
-    """Compiles the network in place when fitting or evaluating begins, so that checkpoints keep their names.
+    """Compiles the network in place before its first batch, so that checkpoints keep their names.
+
+    Not earlier: the summary and the graph in TensorBoard trace the network as it was written.
 
     Args:
         mode: see ``torch.compile``.
@@ -25,7 +27,27 @@ class Compile(pl.Callback):
         self.backend = backend
         self.matmul_precision = matmul_precision
 
-    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        self.compiled = False
+
+    def on_sanity_check_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._compile(pl_module)
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._compile(pl_module)
+
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._compile(pl_module)
+
+    def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._compile(pl_module)
+
+    def on_predict_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._compile(pl_module)
+
+    def _compile(self, pl_module: pl.LightningModule) -> None:
+        if self.compiled:
+            return
+        self.compiled = True
         torch.set_float32_matmul_precision(self.matmul_precision)
         network = pl_module.model
         assert isinstance(network, torch.nn.Module)

@@ -25,7 +25,8 @@ RECORD_FILE = "metrics.json"
 class RunRecord(pl.Callback):
     """Writes ``metrics.json`` (flat keys, the last value of every metric) and ``curves.png`` into the run folder.
 
-    Both are brought up to date after every epoch; validating and testing add their values.
+    Both are brought up to date after every epoch; validating and testing add their values. ``seconds_per_epoch`` is the
+    median over the epochs since the last start, validation and drawing included.
 
     Args:
         quantities: what the curves show, each for training and validation.
@@ -107,4 +108,7 @@ def _add(trainer: pl.Trainer, values: Mapping[str, Any]) -> None:
     path = Path(log_dir) / RECORD_FILE
     path.parent.mkdir(parents=True, exist_ok=True)
     known = json.loads(path.read_text()) if path.is_file() else {}
+    # A class that no longer occurs must not keep its old value beside new means.
+    measured = {name.partition("/")[0] for name in values} & {"train", "val", "test"}
+    known = {name: value for name, value in known.items() if name.partition("/")[0] not in measured}
     path.write_text(json.dumps({**known, **values}, indent=2) + "\n")

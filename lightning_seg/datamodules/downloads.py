@@ -1,6 +1,8 @@
 """Published archives to a dataset folder."""
 
+import logging
 import shutil
+import tarfile
 from collections.abc import Sequence
 from http.client import HTTPException
 from pathlib import Path
@@ -9,6 +11,8 @@ from typing import NamedTuple
 from torchvision.datasets.utils import check_integrity, download_url, extract_archive
 
 from lightning_seg.errors import DownloadError
+
+log = logging.getLogger(__name__)
 
 
 class Archive(NamedTuple):
@@ -27,6 +31,7 @@ def fetch(base_url: str, archives: Sequence[Archive], root: Path) -> None:
     """
     for archive in archives:
         if not (root / archive.creates).exists():
+            log.warning("no %s in %s: downloading %s there", archive.creates, root, archive.filename)
             _download(base_url + archive.filename, archive, root)
             _unpack(archive, root)
 
@@ -47,7 +52,13 @@ def _unpack(archive: Archive, root: Path) -> None:
     # Moved into place when complete: an interrupted run must not leave a folder that looks finished.
     partial = root / f".{archive.creates}.partial"
     shutil.rmtree(partial, ignore_errors=True)
-    extract_archive(str(root / archive.filename), str(partial))
-    (partial / archive.creates).rename(root / archive.creates)
-    shutil.rmtree(partial)
+    try:
+        extract_archive(str(root / archive.filename), str(partial))
+        (partial / archive.creates).rename(root / archive.creates)
+    except (OSError, tarfile.TarError) as error:
+        raise DownloadError(
+            f"{root / archive.filename}: cannot be unpacked ({error}); free space and try again"
+        ) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
     (root / archive.filename).unlink()

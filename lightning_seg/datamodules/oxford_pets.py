@@ -7,7 +7,7 @@ from lightning_seg.datamodules.downloads import Archive, fetch
 from lightning_seg.datamodules.splits import stratified_split
 from lightning_seg.datasets.base import SegmentationDataset
 from lightning_seg.datasets.oxford_pets import OxfordPetsDataset
-from lightning_seg.synthetic.marker import read_marker
+from lightning_seg.synthetic.marker import FORMAT, read_marker
 from lightning_seg.synthetic.oxford_pets import write_oxford_pets
 
 BASE_URL = "https://www.robots.ox.ac.uk/~vgg/data/pets/data/"
@@ -27,6 +27,7 @@ class OxfordPetsDataModule(SegmentationDataModule):
     """
 
     class_names = OxfordPetsDataset.class_names
+    default_pipeline = "flip_affine_colour"
 
     def download_missing(self) -> None:
         fetch(BASE_URL, ARCHIVES, self.root)
@@ -34,7 +35,7 @@ class OxfordPetsDataModule(SegmentationDataModule):
     def write_synthetic(self) -> None:
         # Whatever the seed of the run, so that runs in parallel do not replace each other's pictures.
         marker = read_marker(self.root)
-        if marker is None or marker["dataset"] != "oxford_pets":
+        if marker is None or (marker["dataset"], marker["format"]) != ("oxford_pets", FORMAT):
             write_oxford_pets(self.root)
 
     def make_train_val(self) -> tuple[SegmentationDataset[Any], SegmentationDataset[Any]]:

@@ -73,17 +73,22 @@ class OxfordPetsDataset(SegmentationDataset[PetRecord]):
         images = {path.stem for path in (self.root / "images").glob("*.jpg")}
         trimaps = {path.stem for path in (self.root / "annotations" / "trimaps").glob("*.png")}
         names = [record.name for record in self.records]
-        self._refuse("have a trimap and no picture", [name for name in names if name in trimaps - images])
-        self._refuse("have a picture and no trimap", [name for name in names if name in images - trimaps])
-        self._refuse("have neither picture nor trimap", [name for name in names if name not in images | trimaps])
-
-    def _refuse(self, problem: str, names: list[str]) -> None:
-        if names:
-            shown = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
+        problems = {
+            "have a trimap and no picture": [name for name in names if name in trimaps - images],
+            "have a picture and no trimap": [name for name in names if name in images - trimaps],
+            "have neither picture nor trimap": [name for name in names if name not in images | trimaps],
+        }
+        found = [
+            f"{len(names)} listed names {problem}: {_first_ten(names)}" for problem, names in problems.items() if names
+        ]
+        if found:
             raise DataError(
-                f"{self.root}: {len(names)} listed names {problem}: {shown}; restore the files or take the names off "
-                "annotations/trainval.txt and annotations/test.txt"
+                f"{self.root}: {'; '.join(found)}; restore the files or take the names off the lists in annotations/"
             )
+
+
+def _first_ten(names: list[str]) -> str:
+    return ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
 
 
 def read_list(root: Path, split: str) -> list[PetRecord]:

@@ -11,7 +11,7 @@ from uuid import uuid4
 from lightning_seg.errors import DataError
 
 SYNTHETIC_MARKER = "synthetic.json"
-FORMAT = 1
+FORMAT = 2
 LOST_RACE = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOENT)
 
 

@@ -44,7 +44,10 @@ class MobileNetV2UNetTask(SegmentationTask):
         load_pretrained(model.encoder, encoder_weights, MobileNet_V2_Weights.IMAGENET1K_V1)
         frozen = {"freeze_encoder": freeze_encoder, "freeze_encoder_norm": options.get("freeze_encoder_norm", False)}
         for name in (name for name, value in frozen.items() if value and encoder_weights is None):
-            log.warning("%s is on and encoder_weights is null: random features would stay; set it false", name)
+            log.warning(
+                "%s is on and encoder_weights is null, so random features would stay; set it false, or give weights",
+                name,
+            )
         super().__init__(
             model=model,
             num_classes=num_classes,

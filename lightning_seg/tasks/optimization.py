@@ -15,6 +15,7 @@ from lightning_seg.errors import ConfigError
 
 ParamGroup = dict[str, Any]
 Shape = Callable[..., float]
+NEED_AN_END = ("one_cycle", "cosine", "poly")
 UNSUITABLE = ("_LRScheduler", "ReduceLROnPlateau")
 """An alias of the base class, and a schedule that waits for a metric instead of counting steps."""
 

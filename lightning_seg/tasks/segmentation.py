@@ -8,16 +8,15 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
-from torchmetrics import MeanMetric
 
 from lightning_seg.batch import IGNORE_INDEX, SegmentationBatch, SegmentationPrediction, Split
 from lightning_seg.errors import ConfigError
 from lightning_seg.losses import SegmentationLoss
 from lightning_seg.memory import keep_freed_memory
-from lightning_seg.metrics import SegmentationMetrics, summarize
+from lightning_seg.metrics import MeanLoss, SegmentationMetrics, summarize
 from lightning_seg.models.normalization import Normalization, Normalize
 from lightning_seg.models.weights import without_pretrained
-from lightning_seg.tasks.optimization import create_optimizer, create_schedule, parameter_groups
+from lightning_seg.tasks.optimization import NEED_AN_END, create_optimizer, create_schedule, parameter_groups
 
 log = logging.getLogger(__name__)
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -86,7 +85,7 @@ class SegmentationTask(pl.LightningModule):
         # torch's ModuleDict refuses the key "train".
         self.metrics = nn.ModuleDict({f"{split}_": SegmentationMetrics(num_classes, ignore_index) for split in SPLITS})
         # Lightning's own mean over an epoch is wrong where processes see different numbers of batches.
-        self.losses = nn.ModuleDict({f"{split}_": MeanMetric(nan_strategy="disable") for split in SPLITS})
+        self.losses = nn.ModuleDict({f"{split}_": MeanLoss() for split in SPLITS})
         self.example_input_array = torch.zeros(1, 3, 128, 128, dtype=torch.uint8)
         self._check_arguments()
         self._freeze(freeze_encoder)
@@ -117,7 +116,8 @@ class SegmentationTask(pl.LightningModule):
         if hasattr(self.model, "encoder"):
             self.model.get_submodule("encoder").requires_grad_(not frozen)
         elif frozen or self.hparams["freeze_encoder_norm"]:
-            raise ConfigError(f"freeze_encoder and freeze_encoder_norm: {type(self.model).__name__} has no encoder")
+            name = "freeze_encoder" if frozen else "freeze_encoder_norm"
+            raise ConfigError(f"{name}: {type(self.model).__name__} has no encoder; set it false")
         # Lightning keeps the modes that it finds instead of calling train().
         self.train(self.training)
 
@@ -157,6 +157,12 @@ class SegmentationTask(pl.LightningModule):
             self.class_names = tuple(names)
             # Checkpoints must tell their class names without the datamodule.
             self.hparams["class_names"] = list(names)
+        ignore_index = getattr(data, "ignore_index", self.hparams["ignore_index"])
+        if ignore_index != self.hparams["ignore_index"]:
+            raise ConfigError(
+                f"the task has ignore_index {self.hparams['ignore_index']}, {type(data).__name__} has {ignore_index}; "
+                "give the task the same"
+            )
         size = getattr(data, "image_size", None)
         if size is not None:
             check_divisible(size, getattr(self.model, "reduction", 1))
@@ -172,7 +178,7 @@ class SegmentationTask(pl.LightningModule):
         loss: Tensor = self.loss(logits, mask)
         metrics, losses = self._accumulators(split)
         metrics.update(logits.detach().argmax(dim=1), mask)
-        losses.update(loss.detach(), weight=len(mask))
+        losses.update(loss.detach(), len(mask))
         return loss
 
     def training_step(self, batch: SegmentationBatch, batch_idx: int) -> Tensor:
@@ -197,10 +203,10 @@ class SegmentationTask(pl.LightningModule):
     def on_test_epoch_end(self) -> None:
         self._log_metrics("test")
 
-    def _accumulators(self, split: Split) -> tuple[SegmentationMetrics, MeanMetric]:
+    def _accumulators(self, split: Split) -> tuple[SegmentationMetrics, MeanLoss]:
         metrics, losses = self.metrics[f"{split}_"], self.losses[f"{split}_"]
         assert isinstance(metrics, SegmentationMetrics)
-        assert isinstance(losses, MeanMetric)
+        assert isinstance(losses, MeanLoss)
         return metrics, losses
 
     def _log_metrics(self, split: Split) -> None:
@@ -221,10 +227,13 @@ class SegmentationTask(pl.LightningModule):
         if given["freeze_encoder"] and given["unfreeze_epoch"] is None:
             groups = [group for group in groups if any(parameter.requires_grad for parameter in group["params"])]
         optimizer = create_optimizer(given["optimizer"], groups, given["lr"], given["optimizer_options"] or {})
-        total_steps = self.trainer.estimated_stepping_batches
-        if total_steps == float("inf"):
-            raise ConfigError("a learning-rate schedule needs an end; set --trainer.max_epochs")
-        schedule = create_schedule(given["schedule"], optimizer, int(total_steps), given["schedule_options"] or {})
+        steps = self.trainer.estimated_stepping_batches
+        if steps == float("inf") and given["schedule"] in NEED_AN_END:
+            raise ConfigError(
+                f"schedule {given['schedule']} needs an end; set --trainer.max_epochs, or schedule constant"
+            )
+        total_steps = 1 if steps == float("inf") else max(1, int(steps))
+        schedule = create_schedule(given["schedule"], optimizer, total_steps, given["schedule_options"] or {})
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 

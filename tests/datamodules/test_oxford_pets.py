@@ -155,9 +155,9 @@ def epochs(data: OxfordPetsDataModule, loader: Callable[[OxfordPetsDataModule], 
     return found
 
 
-def test_augment_true_flips_training_pictures_anew_each_epoch(pets_root: Path) -> None:
+def test_flips_are_drawn_anew_each_epoch(pets_root: Path) -> None:
     plain = by_name(fitted(pets_root, augment=False).train_dataloader())
-    first, second = epochs(fitted(pets_root), OxfordPetsDataModule.train_dataloader)
+    first, second = epochs(fitted(pets_root, augment="flip"), OxfordPetsDataModule.train_dataloader)
 
     kinds = []
     for drawn in (first, second):

@@ -316,5 +316,5 @@ def test_trimap_in_colour_is_refused(root: Path) -> None:
     with pytest.raises(DataError) as error:
         OxfordPetsDataset(root)[1]
     message = one_line(error)
-    assert message.startswith(f"{trimap(root, 'Abyssinian_5')}: a mask must hold one 8-bit number per pixel")
+    assert message.startswith(f"{trimap(root, 'Abyssinian_5')}: a mask holds one 8-bit number per pixel")
     assert "mode RGB" in message

@@ -28,7 +28,7 @@ def test_fills_a_new_or_empty_root(tmp_path: Path, exists: bool) -> None:
 
     assert ensure_synthetic(root, "words", write_words, {"count": 1})
 
-    assert json.loads((root / SYNTHETIC_MARKER).read_text()) == {"dataset": "words", "count": 1, "format": 1}
+    assert json.loads((root / SYNTHETIC_MARKER).read_text()) == {"dataset": "words", "count": 1, "format": 2}
     assert (root / "words" / "first.txt").read_text() == "one"
     assert names(root.parent) == ["words"]
     assert is_synthetic(root)

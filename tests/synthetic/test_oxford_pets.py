@@ -197,7 +197,8 @@ def test_colour_alone_does_not_find_the_pet(root: Path) -> None:
         pet, background = histograms.sum(axis=0) - histograms[number]
         guess = (pet > background)[colours]
         found.append((guess[values == 1].mean() + 1 - guess[values == 2].mean()) / 2)
-    assert np.mean(found) < 0.8
+        # Above the 0.64 of real pets, since it must be learnt in minutes; a trained network reaches 0.95.
+        assert np.mean(found) < 0.9
 
 
 def test_marker_is_plain(root: Path) -> None:
@@ -207,7 +208,7 @@ def test_marker_is_plain(root: Path) -> None:
         "num_test": 4,
         "num_breeds": 4,
         "seed": 3,
-        "format": 1,
+        "format": 2,
     }
 
 

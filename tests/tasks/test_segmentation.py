@@ -174,7 +174,10 @@ def test_freezing_random_weights_is_warned_of(caplog: pytest.LogCaptureFixture, 
         assert caplog.messages == []
         make_task(freeze_encoder=True)
     (message,) = caplog.messages
-    assert "would learn from random features; set freeze_encoder false, or give weights" in message
+    assert (
+        "freeze_encoder is on and encoder_weights is null, so random features would stay; set it false, or give weights"
+        in message
+    )
 
 
 def test_network_without_encoder_cannot_be_frozen() -> None:
@@ -267,7 +270,7 @@ def test_pictures_without_datamodule_must_fit_the_network_too() -> None:
 
 def test_schedule_needs_an_end() -> None:
     with pytest.raises(ConfigError, match=r"needs an end; set --trainer\.max_epochs"):
-        make_trainer(-1).fit(make_task(), FakePets())
+        make_trainer(-1).fit(make_task(schedule="one_cycle"), FakePets())
 
 
 def test_example_input_has_the_size_of_the_datamodule() -> None:
