@@ -92,12 +92,18 @@ def main() -> None:
     parser.add_argument("--source", default="real", choices=["real", "synthetic"])
     parser.add_argument("--batch_size", type=int, default=64)
     parser.add_argument("--num_workers", type=int, default=None)
+    parser.add_argument("--augment", default="flip", help="a pipeline by name; flip is the tutorial's")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--no_memory", action="store_true", help="leave the allocator as it is, for comparison")
     given = parser.parse_args()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     data = OxfordPetsDataModule(
-        given.root, given.source, batch_size=given.batch_size, num_workers=given.num_workers, cache=True
+        given.root,
+        given.source,
+        batch_size=given.batch_size,
+        num_workers=given.num_workers,
+        augment=given.augment,
+        cache=True,
     )
     data.prepare_data()
     data.setup("fit")
@@ -121,7 +127,7 @@ def main() -> None:
     base = times["bare loop, batch in memory"]
     print(
         f"{device}, torch {torch.__version__}, {torch.get_num_threads()} threads, batch {given.batch_size}, "
-        f"{steps} steps"
+        f"{given.augment}, {steps} steps"
     )
     speed = matrix_speed(device)
     floor = GFLOP_PER_PICTURE * given.batch_size / speed

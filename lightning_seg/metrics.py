@@ -19,6 +19,14 @@ class SegmentationMetrics(MulticlassConfusionMatrix):
 
     def __init__(self, num_classes: int, ignore_index: int = IGNORE_INDEX) -> None:
         super().__init__(num_classes, ignore_index=ignore_index, validate_args=False)
+        self.ignored_label: int = ignore_index
+
+    def update(self, preds: Tensor, target: Tensor) -> None:
+        """As torchmetrics', without picking the counted pixels out first, which takes three times as long."""
+        classes = len(self.confmat)
+        ignored = classes**2
+        pairs = (target * classes + preds).masked_fill(target == self.ignored_label, ignored)
+        self.confmat += pairs.flatten().bincount(minlength=ignored + 1)[:ignored].view(classes, classes)
 
 
 class MeanLoss(Metric):
