@@ -32,7 +32,8 @@ class SegmentationDataModule(pl.LightningDataModule):
         source: ``real`` reads what lies in ``root``; ``synthetic`` first writes a small stand-in there.
         image_size: side, or (height, width), of what the model sees.
         batch_size: pictures per step and process.
-        num_workers: loader processes; None takes one per spare CPU core, eight at most.
+        num_workers: loader processes; None takes one per spare CPU core, eight at most, and none on two
+            cores without a GPU.
         augment: True for the dataset's pipeline, False for none, a name of ``augmentation.pipelines.PIPELINES``, or a
             list of Albumentations transforms.
         val_fraction: share of the training pictures held out for validation.
@@ -184,4 +185,7 @@ def _at_least(least: int, name: str, value: int) -> int:
 
 def _spare_cores() -> int:
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    # Where the network computes on the same two cores, a loader process slows it more than it helps.
+    if available <= 2 and not torch.cuda.is_available():
+        return 0
     return min(8, available - 1)
