@@ -2,6 +2,7 @@
 
 import logging
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -24,7 +25,7 @@ Loader = DataLoader[SegmentationSample]
 log = logging.getLogger(__name__)
 
 
-class SegmentationDataModule(pl.LightningDataModule):
+class SegmentationDataModule(pl.LightningDataModule, ABC):
     """Loaders over pictures and masks; a subclass says where they come from and how they are split.
 
     Args:
@@ -87,20 +88,21 @@ class SegmentationDataModule(pl.LightningDataModule):
     def num_classes(self) -> int:
         return len(self.class_names)
 
+    @abstractmethod
     def download_missing(self) -> None:
         """Fetch the real files that are not in ``root`` yet."""
-        raise NotImplementedError
 
+    @abstractmethod
     def write_synthetic(self) -> None:
         """Write the stand-in with the same layout into ``root``."""
-        raise NotImplementedError
 
+    @abstractmethod
     def make_train_val(self) -> tuple[SegmentationDataset[Any], SegmentationDataset[Any]]:
         """The two parts of the training pictures, without pipeline."""
-        raise NotImplementedError
 
+    @abstractmethod
     def make_test(self) -> SegmentationDataset[Any]:
-        raise NotImplementedError
+        """The test pictures."""
 
     def prepare_data(self) -> None:
         if self.source == "synthetic":

@@ -1,6 +1,7 @@
 """What every dataset of pictures and masks shares."""
 
 import copy
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar, Generic, Self, TypeVar
@@ -17,7 +18,7 @@ from lightning_seg.images import Array, read_image, resize_image, resize_mask
 Record = TypeVar("Record")
 
 
-class SegmentationDataset(Dataset[SegmentationSample], Generic[Record]):
+class SegmentationDataset(Dataset[SegmentationSample], Generic[Record], ABC):
     """Reads, resizes and augments pictures with their masks; a subclass lists its records and reads their masks.
 
     Args:
@@ -39,12 +40,13 @@ class SegmentationDataset(Dataset[SegmentationSample], Generic[Record]):
         self.pipeline = pipeline
         self.cache: PictureCache | None = None
 
+    @abstractmethod
     def image_path(self, record: Record) -> Path:
-        raise NotImplementedError
+        """The picture file of one record."""
 
+    @abstractmethod
     def read_mask(self, record: Record) -> Array:
         """The mask of one record as class indices ``(H, W)`` uint8, at the size of the file."""
-        raise NotImplementedError
 
     def subset(self, indices: Sequence[int], pipeline: SeededPipeline | None = None) -> Self:
         """The same dataset restricted to some of its records, with its own pipeline and no cache."""

@@ -1,6 +1,5 @@
 """What every segmentation task shares: steps, metrics, optimiser, freezing of the encoder."""
 
-import logging
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -18,7 +17,6 @@ from lightning_seg.models.normalization import Normalization, Normalize
 from lightning_seg.models.weights import without_pretrained
 from lightning_seg.tasks.optimization import NEED_AN_END, create_optimizer, create_schedule, parameter_groups
 
-log = logging.getLogger(__name__)
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 
