@@ -30,8 +30,8 @@ class RunArguments(NamedTuple):
         Raises:
             ConfigError: if ``--run`` has no value or there is no such run.
         """
-        runs, rest = _take(argv, ("--run",))
-        configs, rest = _take(rest, ("--config", "-c"))
+        runs, rest = take(argv, ("--run",))
+        configs, rest = take(rest, ("--config", "-c"))
         run = find_run(runs[-1]) if runs else None
         subcommand = rest[:1]
         if run is not None and subcommand and subcommand[0] in CHECKPOINT_OF:
@@ -42,7 +42,13 @@ class RunArguments(NamedTuple):
         return cls([*subcommand, *flags, *rest[1:]], run)
 
 
-def _take(argv: Sequence[str], names: tuple[str, ...]) -> tuple[list[str], list[str]]:
+def import_public_classes() -> None:
+    """jsonargparse knows a class by its short name once its module is imported."""
+    for name in CLASS_NAMES:
+        getattr(lightning_seg, name)
+
+
+def take(argv: Sequence[str], names: tuple[str, ...]) -> tuple[list[str], list[str]]:
     """The values of a flag, and the other words."""
     values, rest, words = [], [], iter(argv)
     for word in words:

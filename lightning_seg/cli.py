@@ -16,8 +16,7 @@ from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveCon
 from pytorch_lightning.loggers import Logger, TensorBoardLogger
 from torch.jit._trace import TracerWarning
 
-import lightning_seg
-from lightning_seg.arguments import CLASS_NAMES, OneLineErrors, RunArguments
+from lightning_seg.arguments import OneLineErrors, RunArguments, import_public_classes
 from lightning_seg.callbacks import MaskWriter, PredictionSamples, RunRecord
 from lightning_seg.callbacks.csv_logger import ContinuedCSVLogger
 from lightning_seg.errors import ConfigError
@@ -194,7 +193,7 @@ class CommandLine(LightningCLI):
 
 def run_lightning(argv: Sequence[str]) -> None:
     """Run one of Lightning's subcommands and print the run folder as the last line."""
-    _import_public_classes()
+    import_public_classes()
     _silence_libraries()
     trainer = CommandLine(RunArguments.parse(argv)).trainer
     folder = trainer.log_dir
@@ -209,12 +208,6 @@ def run_lightning(argv: Sequence[str]) -> None:
 def _kind(callback: pl.Callback) -> tuple[type[pl.Callback], str | None]:
     """One of a kind is enough; checkpoints differ by their file, since ``--run`` relies on best and last."""
     return type(callback), callback.filename if isinstance(callback, ModelCheckpoint) else None
-
-
-def _import_public_classes() -> None:
-    """jsonargparse knows a class by its short name once its module is imported."""
-    for name in CLASS_NAMES:
-        getattr(lightning_seg, name)
 
 
 def _silence_libraries() -> None:

@@ -1,11 +1,15 @@
-"""Picture files to arrays and arrays to another size: one policy for training and for inference."""
+"""Picture files to arrays and arrays to another size: one policy for training and for inference.
+
+Every file, picture or mask, is turned upright by the EXIF orientation that it carries itself, as viewers and labelling
+tools show it. Heights and widths are those of the upright picture.
+"""
 
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 
 from lightning_seg.errors import DataError
 
@@ -38,6 +42,7 @@ def read_index_mask(path: str | Path) -> Array:
 def _decode(path: str | Path, mode: str | None) -> Image.Image:
     try:
         with Image.open(path) as image:
+            ImageOps.exif_transpose(image, in_place=True)
             return image.convert(mode) if mode else image.copy()
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; restore it or take its name off the list") from None

@@ -31,7 +31,8 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
     Args:
         root: folder of the dataset.
         source: ``real`` reads what lies in ``root``; ``synthetic`` first writes a small stand-in there.
-        image_size: side, or (height, width), of what the model sees.
+        image_size: side, or (height, width), of what the model sees; None leaves pictures as they are, which asks for
+            batch_size 1 or a pipeline that crops to one size. Evaluation then takes one picture at a time.
         batch_size: pictures per step and process.
         num_workers: loader processes; None takes one per spare CPU core, eight at most, and none on two
             cores without a GPU.
@@ -48,7 +49,7 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
         ConfigError: if an argument has an impossible value.
     """
 
-    class_names: ClassVar[tuple[str, ...]]
+    class_names: tuple[str, ...]
     default_pipeline: ClassVar[str] = "flip"
     ignore_index: ClassVar[int] = IGNORE_INDEX
 
@@ -56,7 +57,7 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
         self,
         root: str | Path,
         source: Literal["real", "synthetic"] = "real",
-        image_size: int | tuple[int, int] = 128,
+        image_size: int | tuple[int, int] | None = 128,
         batch_size: int = 16,
         num_workers: int | None = None,
         augment: bool | str | list[A.BasicTransform] = True,
@@ -72,7 +73,7 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
         self.source = source
         if source not in ("real", "synthetic"):
             raise ConfigError(f"source {source!r} does not exist; choose real or synthetic")
-        self.image_size = _pair(image_size)
+        self.image_size = None if image_size is None else _pair(image_size)
         self.batch_size = _at_least(1, "batch_size", batch_size)
         self.num_workers = _spare_cores() if num_workers is None else _at_least(0, "num_workers", num_workers)
         self.pipeline = resolve_pipeline(augment, self.default_pipeline)
@@ -136,7 +137,7 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
         """Fresh draws and a fresh order each epoch; a last partial batch is left out, other pictures every epoch."""
         dataset = self.datasets["train"]
         sampler = TrainSampler(dataset, seed=self.seed)
-        return self._loader(dataset, sampler, drop_last=len(sampler) >= self.batch_size)
+        return self._loader(dataset, sampler, self.batch_size, drop_last=len(sampler) >= self.batch_size)
 
     def val_dataloader(self) -> Loader:
         return self._eval_loader("val")
@@ -149,13 +150,16 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
 
     def _eval_loader(self, split: str) -> Loader:
         dataset = self.datasets[split]
-        return self._loader(dataset, EvalSampler(dataset))
+        # Pictures as they are differ in size.
+        return self._loader(dataset, EvalSampler(dataset), 1 if self.image_size is None else self.batch_size)
 
-    def _loader(self, dataset: SegmentationDataset[Any], sampler: Any, drop_last: bool = False) -> Loader:
+    def _loader(
+        self, dataset: SegmentationDataset[Any], sampler: Any, batch_size: int, drop_last: bool = False
+    ) -> Loader:
         # Keywords only: a positional batch size breaks Lightning's predict.
         return DataLoader(
             dataset,
-            batch_size=self.batch_size,
+            batch_size=batch_size,
             sampler=sampler,
             drop_last=drop_last,
             num_workers=self.num_workers,

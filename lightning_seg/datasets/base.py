@@ -4,7 +4,7 @@ import copy
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar, Generic, Self, TypeVar
+from typing import Generic, Self, TypeVar
 
 import torch
 from torch.utils.data import Dataset
@@ -27,7 +27,7 @@ class SegmentationDataset(Dataset[SegmentationSample], Generic[Record], ABC):
         pipeline: random transforms, drawn per (epoch, index).
     """
 
-    class_names: ClassVar[tuple[str, ...]]
+    class_names: tuple[str, ...]
 
     def __init__(
         self,

@@ -14,6 +14,7 @@ from lightning_seg.losses import SegmentationLoss
 from lightning_seg.memory import keep_freed_memory
 from lightning_seg.metrics import MeanLoss, SegmentationMetrics, summarize
 from lightning_seg.models.normalization import Normalization, Normalize
+from lightning_seg.models.padding import pad_to_multiple
 from lightning_seg.models.weights import without_pretrained
 from lightning_seg.tasks.optimization import NEED_AN_END, create_optimizer, create_schedule, parameter_groups
 
@@ -103,9 +104,15 @@ class SegmentationTask(pl.LightningModule):
             return task
 
     def forward(self, images: Tensor) -> Tensor:
-        """``(B, 3, H, W)`` uint8 RGB to logits ``(B, C, H, W)``."""
-        logits: Tensor = self.model(self.normalize(images))
-        return logits
+        """``(B, 3, H, W)`` uint8 RGB of any size to logits ``(B, C, H, W)``."""
+        height, width = images.shape[-2:]
+        logits: Tensor = self.model(pad_to_multiple(self.normalize(images), self.reduction))
+        return logits[..., :height, :width]
+
+    @property
+    def reduction(self) -> int:
+        """What the network's sides must be a multiple of; pictures that are not are padded."""
+        return int(getattr(self.model, "reduction", 1))
 
     # The encoder
 
@@ -163,7 +170,7 @@ class SegmentationTask(pl.LightningModule):
             )
         size = getattr(data, "image_size", None)
         if size is not None:
-            check_divisible(size, getattr(self.model, "reduction", 1))
+            check_divisible(size, self.reduction)
             self.example_input_array = torch.zeros(1, 3, *size, dtype=torch.uint8)
 
     def on_fit_start(self) -> None:
