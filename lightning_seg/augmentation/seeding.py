@@ -4,6 +4,7 @@ Albumentations seeds its transforms per process, which repeats draws between epo
 sampler hands each worker (epoch, index), and the pipeline is seeded anew for every sample.
 """
 
+import random
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -31,7 +32,10 @@ class SeededPipeline:
         self.seed = seed
 
     def __call__(self, image: Array, mask: Array, key: EpochIndex) -> tuple[Array, Array]:
-        self.compose.set_random_seed(draw_seed(self.seed, *key))
+        seed = draw_seed(self.seed, *key)
+        # One stream for all. set_random_seed would give each transform a stream of its own with the same numbers in it:
+        # all with p=0.5 would happen together or not at all.
+        self.compose.set_random_state(np.random.default_rng(seed), random.Random(seed))
         drawn = self.compose(image=image, mask=mask)
         return drawn["image"], drawn["mask"]
 
