@@ -4,17 +4,30 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lightning_seg.datamodules import ImageMaskFolderDataModule as ImageMaskFolderDataModule
     from lightning_seg.datamodules import OxfordPetsDataModule as OxfordPetsDataModule
+    from lightning_seg.predictor import Predictor as Predictor
     from lightning_seg.tasks import MobileNetV2UNetTask as MobileNetV2UNetTask
+    from lightning_seg.tasks import SmpTask as SmpTask
 
 __version__ = "0.1.0"
 
 # Loaded on first use, so that "import lightning_seg" and "--help" stay quick.
 _HOME = {
+    "ImageMaskFolderDataModule": "lightning_seg.datamodules",
     "MobileNetV2UNetTask": "lightning_seg.tasks",
     "OxfordPetsDataModule": "lightning_seg.datamodules",
+    "Predictor": "lightning_seg.predictor",
+    "SmpTask": "lightning_seg.tasks",
 }
-__all__ = ["MobileNetV2UNetTask", "OxfordPetsDataModule", "__version__"]
+__all__ = [
+    "ImageMaskFolderDataModule",
+    "MobileNetV2UNetTask",
+    "OxfordPetsDataModule",
+    "Predictor",
+    "SmpTask",
+    "__version__",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -14,6 +14,7 @@ train and apply
   predict     write predicted masks of the test split
 
 data
+  preview     draw training pictures as the network will see them; takes the flags of fit
   synthesize  write a synthetic dataset in the published layout
 
 --debug shows the traceback of an error.
@@ -25,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in words
     try:
-        _dispatch([word for word in words if word != "--debug"])
+        return _dispatch([word for word in words if word != "--debug"])
     except KeyboardInterrupt:
         return 130
     except Exception as error:
@@ -34,21 +35,21 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         print(f"lightning-seg: error: {line}", file=sys.stderr)
         return 2
-    return 0
 
 
-def _dispatch(words: list[str]) -> None:
+def _dispatch(words: list[str]) -> int:
     # Imports wait until they are needed, so that help and mistakes answer at once.
     if not words or words[0] in ("-h", "--help"):
         print(HELP, end="")
-    elif words[0] in ("fit", "validate", "test", "predict"):
+        return 0
+    if words[0] in ("fit", "validate", "test", "predict"):
         from lightning_seg.cli import run_lightning
 
-        run_lightning(words)
-    else:
-        from lightning_seg.commands import run_command
+        return run_lightning(words)
+    from lightning_seg.commands import run_command
 
-        run_command(words)
+    run_command(words)
+    return 0
 
 
 def _explain(error: BaseException | None) -> str | None:

@@ -4,6 +4,7 @@ import re
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any, NamedTuple, NoReturn, Self
 
 import lightning_seg
@@ -11,7 +12,12 @@ from lightning_seg.errors import ConfigError
 from lightning_seg.runs import Run, find_run
 
 CLASS_NAMES = [name for name in lightning_seg.__all__ if not name.startswith("_")]
-EXAMPLES = {"--run": "runs/pets", "--config": "configs/pets.yaml", "-c": "configs/pets.yaml"}
+EXAMPLES = {
+    "--run": "runs/pets",
+    "--ckpt_path": "runs/pets/version_0/checkpoints/best.ckpt",
+    "--config": "configs/pets.yaml",
+    "-c": "configs/pets.yaml",
+}
 CHECKPOINT_OF = {"fit": "last", "validate": "best", "test": "best", "predict": "best"}
 
 
@@ -25,21 +31,34 @@ class RunArguments(NamedTuple):
     def parse(cls, argv: Sequence[str]) -> Self:
         """``fit --run RUN`` continues from the last checkpoint, the other subcommands use the best.
 
-        ``--config`` may stand anywhere: the files are read in their order, before the other flags.
+        ``--config`` may stand anywhere: the files are read in their order, before the other flags. ``--ckpt_path``
+        without a config or a model stands for the run that the checkpoint belongs to.
 
         Raises:
             ConfigError: if ``--run`` has no value or there is no such run.
         """
         runs, rest = take(argv, ("--run",))
         configs, rest = take(rest, ("--config", "-c"))
-        run = find_run(runs[-1]) if runs else None
         subcommand = rest[:1]
+        run = find_run(runs[-1]) if runs else None
+        checkpoint = _value(rest, "--ckpt_path")
+        if run is None and checkpoint and not configs and not _names(rest, "--model"):
+            run = find_run(checkpoint) if Path(checkpoint).is_file() else None
         if run is not None and subcommand and subcommand[0] in CHECKPOINT_OF:
             configs = [str(run.config), *configs]
-            if not any(word.partition("=")[0] == "--ckpt_path" for word in rest):
+            if checkpoint is None:
                 rest += ["--ckpt_path", str(run.checkpoint(CHECKPOINT_OF[subcommand[0]]))]
         flags = [word for config in configs for word in ("--config", config)]
         return cls([*subcommand, *flags, *rest[1:]], run)
+
+
+def _names(words: Sequence[str], flag: str) -> bool:
+    return any(word.partition("=")[0] == flag for word in words)
+
+
+def _value(words: Sequence[str], flag: str) -> str | None:
+    values, _ = take(words, (flag,))
+    return values[-1] if values else None
 
 
 def import_public_classes() -> None:

@@ -1,6 +1,6 @@
 """The contract between the data side and the model side: keys, shapes and dtypes of samples and batches."""
 
-from typing import Literal, TypedDict
+from typing import Literal, NamedTuple, TypedDict
 
 from torch import Tensor
 
@@ -32,9 +32,45 @@ class SegmentationBatch(TypedDict):
     original_size: Tensor  # (B, 2) int64, (height, width)
 
 
-class SegmentationPrediction(TypedDict):
-    """What ``predict_step`` of a segmentation task returns."""
+class PictureSample(TypedDict):
+    """A picture to predict, without labels."""
 
-    probs: Tensor  # (B, C, H, W) float, at the size the model saw
+    image: Tensor  # (3, H, W) uint8 RGB
+    path: str
+    name: str  # unique among the pictures of one call, without suffix; may contain folders
+    original_size: tuple[int, int]  # (height, width)
+
+
+class Unreadable(NamedTuple):
+    """A file that could not be read."""
+
+    path: str
+    reason: str
+
+
+class PictureBatch(TypedDict):
+    """Pictures to predict; files that could not be read travel beside them."""
+
+    image: Tensor  # (B, 3, H, W) uint8 RGB, channels_last; B may be 0
     path: list[str]
-    original_size: Tensor  # (B, 2) int64
+    name: list[str]
+    original_size: list[tuple[int, int]]  # (height, width)
+    unreadable: list[Unreadable]
+
+
+class MaskPrediction(NamedTuple):
+    """What a segmentation model says to one picture, at the size of its file."""
+
+    mask: Tensor  # (H, W) uint8 class indices
+    confidence: float  # mean over the pixels of the probability of the chosen class, in (0, 1]
+    entropy: float  # mean over the pixels of the entropy relative to its maximum log(C), in [0, 1]
+    probs: Tensor | None  # (C, H, W) float16, if they were asked for
+
+
+class PredictedBatch(TypedDict):
+    """What ``predict_step`` returns."""
+
+    predictions: list[MaskPrediction]
+    path: list[str]
+    name: list[str]
+    unreadable: list[Unreadable]

@@ -4,16 +4,22 @@ Every file, picture or mask, is turned upright by the EXIF orientation that it c
 tools show it. Heights and widths are those of the upright picture.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 from lightning_seg.errors import DataError
 
 Array = NDArray[np.uint8]
+ROWS = 1024
+# Pillow stops at 179 million pixels, since a small file can hold a large picture; aerial pictures are larger than that.
+Image.MAX_IMAGE_PIXELS = 1_000_000_000
 
 
 def read_image(path: str | Path) -> Array:
@@ -24,7 +30,7 @@ def read_image(path: str | Path) -> Array:
     Raises:
         DataError: if the file is missing, truncated or no picture.
     """
-    return np.asarray(_decode(path, "RGB"))
+    return to_array(_decode(path, "RGB"))
 
 
 def read_index_mask(path: str | Path) -> Array:
@@ -36,20 +42,70 @@ def read_index_mask(path: str | Path) -> Array:
     image = _decode(path, None)
     if image.mode not in ("L", "P"):
         raise DataError(f"{path}: a mask holds one 8-bit number per pixel, this file has mode {image.mode}; replace it")
-    return np.asarray(image)
+    return to_array(image)
+
+
+class Header(NamedTuple):
+    """What a picture file tells without being decoded."""
+
+    size: tuple[int, int]  # (height, width), upright
+    orientation: int  # of EXIF; 1 is stored upright
+    is_jpeg: bool
+
+
+def read_header(path: str | Path) -> Header:
+    """Size and kind of a picture file.
+
+    Raises:
+        DataError: if the file is missing or no picture.
+    """
+    with _one_line_errors(path), Image.open(path) as image:
+        # PngImageFile's own getexif decodes the picture, to look for a tag behind it.
+        orientation = Image.Image.getexif(image).get(ExifTags.Base.Orientation, 1)
+        # A TIFF may hold a JPEG, a phone's JPEG several pictures.
+        is_jpeg = image.format in ("JPEG", "MPO") or "jpeg" in str(image.info.get("compression"))
+        # From 5 on, the picture is stored on its side.
+        return Header(image.size if orientation in range(5, 9) else image.size[::-1], orientation, is_jpeg)
+
+
+def read_upright(path: str | Path) -> Image.Image:
+    """A file as Pillow holds it, in the mode that it is stored in.
+
+    Raises:
+        DataError: if the file is missing, truncated or no picture.
+    """
+    return _decode(path, None)
 
 
 def _decode(path: str | Path, mode: str | None) -> Image.Image:
+    with _one_line_errors(path), Image.open(path) as image:
+        ImageOps.exif_transpose(image, in_place=True)
+        image.load()
+        return image if mode in (None, image.mode) else image.convert(mode)
+
+
+@contextmanager
+def _one_line_errors(path: str | Path) -> Iterator[None]:
     try:
-        with Image.open(path) as image:
-            ImageOps.exif_transpose(image, in_place=True)
-            return image.convert(mode) if mode else image.copy()
+        yield
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; restore it or take its name off the list") from None
     # Pillow reports broken files with all of these.
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
         reason = str(error).replace(str(path), "the file").replace("\n", " ")
         raise DataError(f"{path}: cannot be read as a picture ({reason}); replace the file") from error
+
+
+def to_array(image: Image.Image) -> Array:
+    """A writable ``(H, W, 3)`` or ``(H, W)`` uint8 array.
+
+    Filled a few rows at a time, since numpy's own way holds a large picture three times.
+    """
+    channels = (3,) if image.mode == "RGB" else ()
+    array = np.empty((image.height, image.width, *channels), np.uint8)
+    for top in range(0, image.height, ROWS):
+        array[top : top + ROWS] = np.asarray(image.crop((0, top, image.width, min(top + ROWS, image.height))))
+    return array
 
 
 def resize_image(image: Array, size: tuple[int, int]) -> Array:

@@ -52,6 +52,11 @@ class MeanLoss(Metric):
         return self.total / self.pictures
 
 
+def metric_names(class_names: Sequence[str]) -> list[str]:
+    """Everything that ``summarize`` can give."""
+    return ["accuracy", "miou", "mdice", *(f"{kind}/{name}" for kind in ("iou", "dice") for name in class_names)]
+
+
 def summarize(matrix: Tensor, class_names: Sequence[str]) -> dict[str, float]:
     """Accuracy, IoU and Dice from a confusion matrix ``[true, predicted]`` of pixels.
 

@@ -8,21 +8,22 @@ from lightning_seg.errors import ConfigError
 
 
 class Run(NamedTuple):
-    """A folder that ``fit`` wrote."""
+    """A folder that ``fit`` wrote, and one of its checkpoints if that was named."""
 
     folder: Path
+    chosen: Path | None = None
 
     @property
     def config(self) -> Path:
         return self.folder / "config.yaml"
 
     def checkpoint(self, name: str) -> Path:
-        """``best`` or ``last``.
+        """The chosen one; without a choice ``best`` or ``last``.
 
         Raises:
             ConfigError: if the run has not saved it.
         """
-        path = self.folder / "checkpoints" / f"{name}.ckpt"
+        path = self.chosen or self.folder / "checkpoints" / f"{name}.ckpt"
         if not path.is_file():
             raise ConfigError(
                 f"{self.folder}: no checkpoints/{name}.ckpt there; the run ended before its first epoch did"
@@ -31,18 +32,35 @@ class Run(NamedTuple):
 
 
 def find_run(path: str | Path) -> Run:
-    """The run in ``path``, or the newest ``version_N`` below it.
+    """The run in ``path``, the newest ``version_N`` below it, or the run that a checkpoint file belongs to.
 
     Raises:
         ConfigError: if there is none.
     """
-    folder = Path(path)
+    folder = Path(path).expanduser()
+    if folder.is_file():
+        return _run_of(folder)
     if (folder / "config.yaml").is_file():
         return Run(folder)
     versions = [version for version in folder.glob("version_*") if (version / "config.yaml").is_file()]
     if versions:
         return Run(max(versions, key=_number))
     raise ConfigError(f"{folder}: no run there (no config.yaml, no version_N); give a folder that fit has written")
+
+
+def _run_of(checkpoint: Path) -> Run:
+    folder = next((parent for parent in checkpoint.parents[:2] if (parent / "config.yaml").is_file()), None)
+    if folder is None:
+        raise ConfigError(
+            f"{checkpoint}: no config.yaml in its folder or the one above; give --config CONFIG --ckpt_path CHECKPOINT"
+        )
+    return Run(folder, checkpoint)
+
+
+def find_checkpoint(path: str | Path, name: str = "best") -> Path:
+    """A checkpoint file as it is, otherwise the ``best`` or ``last`` of the run that ``find_run`` finds."""
+    file = Path(path).expanduser()
+    return file if file.is_file() else find_run(file).checkpoint(name)
 
 
 def _number(version: Path) -> int:

@@ -15,7 +15,7 @@ FLOORS = (
     ("datasets", "tasks"),
     ("datamodules", "callbacks"),
     ("runs",),
-    ("arguments",),
+    ("arguments", "predictor"),
     ("cli", "commands"),
     ("__main__",),
 )

@@ -140,7 +140,7 @@ def test_the_newest_version_stands_for_the_whole_name(run: PetsRun, capsys: pyte
 
 def test_predict_writes_class_indices_at_the_original_size(run: PetsRun, pets_root: Path) -> None:
     run_main(["predict", "--run", str(run.folder)])
-    written = sorted((run.folder / "predictions").glob("*.png"))
+    written = sorted((run.folder / "predictions" / "masks").glob("*.png"))
     listed = [line.split()[0] for line in (pets_root / "annotations" / "test.txt").read_text().splitlines()]
     assert [path.stem for path in written] == sorted(listed)
     for path in written:

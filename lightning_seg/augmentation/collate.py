@@ -5,12 +5,15 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from lightning_seg.batch import SegmentationBatch, SegmentationSample
+from lightning_seg.batch import PictureBatch, PictureSample, SegmentationBatch, SegmentationSample, Unreadable
 from lightning_seg.errors import DataError
 
 
 def stack_images(images: Sequence[Tensor]) -> Tensor:
     """``(3, H, W)`` views of HWC arrays to ``(B, 3, H, W)`` in channels_last, without a second copy."""
+    if len(images) == 1:
+        # A large picture is not worth a copy.
+        return images[0].unsqueeze(0)
     return torch.stack([image.permute(1, 2, 0) for image in images]).permute(0, 3, 1, 2)
 
 
@@ -28,6 +31,19 @@ def collate_segmentation(samples: Sequence[SegmentationSample]) -> SegmentationB
         "epoch": torch.tensor([sample["epoch"] for sample in samples]),
         "path": [sample["path"] for sample in samples],
         "original_size": torch.tensor([sample["original_size"] for sample in samples]),
+    }
+
+
+def collate_pictures(samples: Sequence[PictureSample | Unreadable]) -> PictureBatch:
+    """See ``PictureBatch``; a batch may hold no readable picture at all."""
+    pictures = [sample for sample in samples if not isinstance(sample, Unreadable)]
+    images = [picture["image"] for picture in pictures]
+    return {
+        "image": stack_images(images) if images else torch.empty(0, 3, 1, 1, dtype=torch.uint8),
+        "path": [picture["path"] for picture in pictures],
+        "name": [picture["name"] for picture in pictures],
+        "original_size": [picture["original_size"] for picture in pictures],
+        "unreadable": [sample for sample in samples if isinstance(sample, Unreadable)],
     }
 
 

@@ -3,6 +3,7 @@
 from lightning_seg.callbacks.compile import Compile
 from lightning_seg.callbacks.mask_writer import MaskWriter
 from lightning_seg.callbacks.prediction_samples import PredictionSamples
+from lightning_seg.callbacks.prediction_writer import PredictionWriter
 from lightning_seg.callbacks.run_record import RunRecord
 
-__all__ = ["Compile", "MaskWriter", "PredictionSamples", "RunRecord"]
+__all__ = ["Compile", "MaskWriter", "PredictionSamples", "PredictionWriter", "RunRecord"]

@@ -2,49 +2,100 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
 
-import pytorch_lightning as pl
+import numpy as np
 from PIL import Image
-from pytorch_lightning.callbacks import BasePredictionWriter
 
-from lightning_seg.batch import SegmentationPrediction
-from lightning_seg.images import Array
-from lightning_seg.inference.restore import restore_mask
+from lightning_seg.batch import MaskPrediction, PictureBatch
+from lightning_seg.callbacks.prediction_writer import PredictionWriter, Row
+from lightning_seg.images import Array, read_image
+from lightning_seg.plots.contact_sheet import draw_contact_sheet
+from lightning_seg.plots.figures import save_figure
+from lightning_seg.plots.overlay import draw_overlay
 from lightning_seg.plots.palette import class_palette
 
+THUMBNAIL = 320
 
-class MaskWriter(BasePredictionWriter):
-    """Writes ``<stem>.png`` per picture at its original size: class indices with a palette.
+
+class MaskWriter(PredictionWriter):
+    """Writes, for every picture at its original size, a mask, an overlay and a row of the table.
+
+    * ``masks/<name>.png``: class indices with a palette;
+    * ``overlays/<name>.jpg``: the picture tinted by class;
+    * ``probs/<name>.npy``: ``(C, H, W)`` float16, where the task keeps probabilities;
+    * ``predictions.csv``: pixels and share of every class, mean confidence, mean relative entropy in [0, 1];
+    * ``most_uncertain.png``: the overlays of the highest entropies.
 
     Args:
-        output: folder; None is ``predictions/`` in the run folder.
+        output: folder.
+        num_uncertain: pictures on the sheet; 0 draws none.
     """
 
-    def __init__(self, output: str | Path | None = None) -> None:
-        super().__init__(write_interval="batch")
-        self.output = output
+    def __init__(self, output: str | Path = "predictions", num_uncertain: int = 12) -> None:
+        super().__init__(output)
+        self.num_uncertain = num_uncertain
 
-    def write_on_batch_end(
-        self,
-        trainer: pl.Trainer,
-        pl_module: pl.LightningModule,
-        prediction: Any,
-        batch_indices: Sequence[int] | None,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int,
-    ) -> None:
-        prediction = cast(SegmentationPrediction, prediction)
-        folder = Path(self.output or Path(trainer.log_dir or ".") / "predictions")
-        folder.mkdir(parents=True, exist_ok=True)
-        for probs, path, size in zip(*(prediction[key] for key in ("probs", "path", "original_size")), strict=True):
-            mask = restore_mask(probs, size.tolist()).cpu().numpy()
-            write_mask(folder / f"{Path(path).stem}.png", mask, len(probs))
+    def columns(self, class_names: Sequence[str]) -> list[str]:
+        areas = [f"{quantity}/{name}" for quantity in ("pixels", "share") for name in class_names]
+        return ["width", "height", "confidence", "entropy", *areas, "mask", "overlay"]
+
+    def write_picture(
+        self, batch: PictureBatch, position: int, prediction: MaskPrediction, class_names: Sequence[str]
+    ) -> Row:
+        name, mask = batch["name"][position], prediction.mask.numpy()
+        mask_path, overlay_path = Path("masks", f"{name}.png"), Path("overlays", f"{name}.jpg")
+        palette = class_palette(len(class_names))
+        write_mask(self._place(mask_path), mask, palette)
+        overlay = draw_overlay(_original(batch, position), mask, palette)
+        overlay.save(self._place(overlay_path), quality=90)
+        if prediction.probs is not None:
+            np.save(self._place(Path("probs", f"{name}.npy")), prediction.probs.numpy())
+        height, width = mask.shape
+        pixels = np.bincount(mask.ravel(), minlength=len(class_names)).tolist()
+        return {
+            "width": width,
+            "height": height,
+            "confidence": round(prediction.confidence, 5),
+            "entropy": round(prediction.entropy, 5),
+            **{f"pixels/{each}": count for each, count in zip(class_names, pixels, strict=True)},
+            **{f"share/{each}": round(count / mask.size, 5) for each, count in zip(class_names, pixels, strict=True)},
+            "mask": mask_path.as_posix(),
+            "overlay": overlay_path.as_posix(),
+        }
+
+    def finish(self, rows: Sequence[dict[str, str]], class_names: Sequence[str]) -> None:
+        ranked = sorted(rows, key=lambda row: float(row["entropy"]), reverse=True)[: self.num_uncertain]
+        if not ranked:
+            return
+        pictures = [_thumbnail(self.output / row["overlay"]) for row in ranked]
+        captions = [f"{Path(row['picture']).name}\nentropy {float(row['entropy']):.3f}" for row in ranked]
+        save_figure(draw_contact_sheet(pictures, captions, class_names), self.output / "most_uncertain.png")
+
+    def _place(self, relative: Path) -> Path:
+        path = self.output / relative
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
 
 
-def write_mask(path: Path, mask: Array, num_classes: int) -> None:
+def write_mask(path: Path, mask: Array, palette: Array) -> None:
     """``(H, W)`` uint8 class indices as a palette PNG."""
     picture = Image.fromarray(mask)
-    picture.putpalette(class_palette(num_classes).tobytes())
+    picture.putpalette(palette.tobytes())
     picture.save(path)
+
+
+def _original(batch: PictureBatch, position: int) -> Array:
+    """The picture ``(H, W, 3)`` at its own size; read again where the model saw it at another."""
+    image = batch["image"][position]
+    if tuple(image.shape[1:]) == tuple(batch["original_size"][position]):
+        pixels: Array = image.permute(1, 2, 0).cpu().numpy()
+        return pixels
+    return read_image(batch["path"][position])
+
+
+def _thumbnail(path: Path) -> Array:
+    with Image.open(path) as picture:
+        # Large JPEGs are decoded at a fraction of their size.
+        picture.draft("RGB", (THUMBNAIL, THUMBNAIL))
+        picture.thumbnail((THUMBNAIL, THUMBNAIL))
+        return np.asarray(picture.convert("RGB"))

@@ -1,23 +1,22 @@
 """What every datamodule shares: arguments, loaders, the synthetic stand-in."""
 
 import logging
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-import albumentations as A
-import cv2
 import pytorch_lightning as pl
-import torch
 from torch.utils.data import DataLoader
 
 from lightning_seg.augmentation.collate import collate_segmentation
-from lightning_seg.augmentation.pipelines import resolve_pipeline
+from lightning_seg.augmentation.checks import check_fill
+from lightning_seg.augmentation.pipelines import Augment, resolve_pipeline
 from lightning_seg.augmentation.seeding import EvalSampler, SeededPipeline, TrainSampler
 from lightning_seg.batch import IGNORE_INDEX, SegmentationSample
+from lightning_seg.datamodules.loaders import make_loader, picture_loader, spare_cores
 from lightning_seg.datasets.base import SegmentationDataset
+from lightning_seg.datasets.pictures import PictureFiles
 from lightning_seg.errors import ConfigError, DataError
 from lightning_seg.synthetic.marker import is_synthetic
 
@@ -37,7 +36,7 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
         num_workers: loader processes; None takes one per spare CPU core, eight at most, and none on two
             cores without a GPU.
         augment: True for the dataset's pipeline, False for none, a name of ``augmentation.pipelines.PIPELINES``, or a
-            list of Albumentations transforms.
+            list of Albumentations transforms, in a config by ``class_path`` and ``init_args``.
         val_fraction: share of the training pictures held out for validation.
         seed: of the split, the order and the random draws.
         cache: keep decoded and resized pictures in a temporary file, see ``PictureCache``.
@@ -60,7 +59,7 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
         image_size: int | tuple[int, int] | None = 128,
         batch_size: int = 16,
         num_workers: int | None = None,
-        augment: bool | str | list[A.BasicTransform] = True,
+        augment: Augment = True,
         val_fraction: float = 0.1,
         seed: int = 0,
         cache: bool = False,
@@ -74,8 +73,10 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
         if source not in ("real", "synthetic"):
             raise ConfigError(f"source {source!r} does not exist; choose real or synthetic")
         self.image_size = None if image_size is None else _pair(image_size)
+        self.predict_size = self.image_size
+        """What the predict stage reads pictures at; None for tiles."""
         self.batch_size = _at_least(1, "batch_size", batch_size)
-        self.num_workers = _spare_cores() if num_workers is None else _at_least(0, "num_workers", num_workers)
+        self.num_workers = spare_cores() if num_workers is None else _at_least(0, "num_workers", num_workers)
         self.pipeline = resolve_pipeline(augment, self.default_pipeline)
         self.val_fraction = val_fraction
         self.seed = _at_least(0, "seed", seed)
@@ -121,6 +122,7 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
             log.warning("%s holds synthetic pictures, not the real dataset", self.root)
         if stage in ("fit", "validate") and "val" not in self.datasets:
             train, val = self.make_train_val()
+            check_fill(self.pipeline, self.class_names)
             train.pipeline = SeededPipeline(self.pipeline, self.seed) if self.pipeline else None
             self._add("train", train)
             self._add("val", val)
@@ -145,8 +147,11 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
     def test_dataloader(self) -> Loader:
         return self._eval_loader("test")
 
-    def predict_dataloader(self) -> Loader:
-        return self._eval_loader("test")
+    def predict_dataloader(self) -> DataLoader[Any]:
+        """The test pictures without their masks."""
+        test = self.datasets["test"]
+        paths = [test.image_path(record) for record in test.records]
+        return picture_loader(PictureFiles(paths, self.predict_size), self.batch_size, self.num_workers)
 
     def _eval_loader(self, split: str) -> Loader:
         dataset = self.datasets[split]
@@ -156,23 +161,16 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
     def _loader(
         self, dataset: SegmentationDataset[Any], sampler: Any, batch_size: int, drop_last: bool = False
     ) -> Loader:
-        # Keywords only: a positional batch size breaks Lightning's predict.
-        return DataLoader(
+        return make_loader(
             dataset,
-            batch_size=batch_size,
-            sampler=sampler,
+            sampler,
+            collate_segmentation,
+            batch_size,
+            self.num_workers,
             drop_last=drop_last,
-            num_workers=self.num_workers,
-            collate_fn=collate_segmentation,
-            pin_memory=torch.cuda.is_available(),
             persistent_workers=self.num_workers > 0 and self.persistent_workers,
             multiprocessing_context=self.start_method if self.num_workers else None,
-            worker_init_fn=_one_thread,
         )
-
-
-def _one_thread(worker: int) -> None:
-    cv2.setNumThreads(0)
 
 
 def _pair(image_size: int | Sequence[int]) -> tuple[int, int]:
@@ -187,11 +185,3 @@ def _at_least(least: int, name: str, value: int) -> int:
     if value < least:
         raise ConfigError(f"{name} {value} is too small; give {least} or more")
     return value
-
-
-def _spare_cores() -> int:
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    # Where the network computes on the same two cores, a loader process slows it more than it helps.
-    if available <= 2 and not torch.cuda.is_available():
-        return 0
-    return min(8, available - 1)

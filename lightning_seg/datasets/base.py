@@ -96,4 +96,4 @@ class SegmentationDataset(Dataset[SegmentationSample], Generic[Record], ABC):
             )
         if self.image_size is not None:
             image, mask = resize_image(image, self.image_size), resize_mask(mask, self.image_size)
-        return image.copy(), mask.copy(), (height, width)
+        return image, mask, (height, width)

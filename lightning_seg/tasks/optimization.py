@@ -1,6 +1,7 @@
 """Optimisers and learning-rate schedules by name."""
 
 import math
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any
@@ -79,6 +80,24 @@ def create_schedule(name: str, optimizer: Optimizer, total_steps: int, options: 
         raise ConfigError(f"schedule {name!r} does not accept {dict(options)}: {error}") from error
     classes = [key for key in vars(lr_scheduler) if _is_class(lr_scheduler, key, LRScheduler)]
     raise _unknown("schedule", name, [*SHAPES, *classes])
+
+
+def advance_schedule(schedule: LRScheduler, steps: int) -> None:
+    """Bring a new schedule to where it would be after ``steps`` optimiser steps."""
+    if isinstance(schedule, LambdaLR):
+        # It depends on the number of the step alone.
+        schedule.last_epoch = steps - 1
+        steps = 1
+    with warnings.catch_warnings():
+        # torch misses the optimiser's steps.
+        warnings.simplefilter("ignore")
+        try:
+            for _ in range(steps):
+                schedule.step()
+        except ValueError as error:
+            raise ConfigError(
+                f"schedule {type(schedule).__name__} ends before the {steps} steps that the run has done: {error}"
+            ) from error
 
 
 def create_optimizer(name: str, groups: Iterable[ParamGroup], lr: float, options: Mapping[str, Any]) -> Optimizer:

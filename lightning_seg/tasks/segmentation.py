@@ -3,25 +3,23 @@
 from collections.abc import Sequence
 from typing import Any, Self
 
-import pytorch_lightning as pl
 import torch
-from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 
-from lightning_seg.batch import IGNORE_INDEX, SegmentationBatch, SegmentationPrediction, Split
+from lightning_seg.batch import IGNORE_INDEX, PictureBatch, PredictedBatch, SegmentationBatch, Split
 from lightning_seg.errors import ConfigError
+from lightning_seg.inference.masks import MaskInference
 from lightning_seg.losses import SegmentationLoss
 from lightning_seg.memory import keep_freed_memory
-from lightning_seg.metrics import MeanLoss, SegmentationMetrics, summarize
+from lightning_seg.metrics import MeanLoss, SegmentationMetrics, metric_names, summarize
 from lightning_seg.models.normalization import Normalization, Normalize
 from lightning_seg.models.padding import pad_to_multiple
-from lightning_seg.models.weights import without_pretrained
-from lightning_seg.tasks.optimization import NEED_AN_END, create_optimizer, create_schedule, parameter_groups
+from lightning_seg.tasks.base import Task
 
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 
-class SegmentationTask(pl.LightningModule):
+class SegmentationTask(Task):
     """Trains a network that maps normalised pictures ``(B, 3, H, W)`` to logits ``(B, C, H, W)``.
 
     Logs ``<split>/loss``, ``accuracy``, ``miou``, ``mdice``, ``iou/<class>`` and ``dice/<class>`` once per epoch.
@@ -51,7 +49,6 @@ class SegmentationTask(pl.LightningModule):
     """
 
     monitor = ("val/miou", "max")
-    """The metric by which the best checkpoint is chosen, and which way is better."""
 
     def __init__(
         self,
@@ -86,6 +83,7 @@ class SegmentationTask(pl.LightningModule):
         # Lightning's own mean over an epoch is wrong where processes see different numbers of batches.
         self.losses = nn.ModuleDict({f"{split}_": MeanLoss() for split in SPLITS})
         self.example_input_array = torch.zeros(1, 3, 128, 128, dtype=torch.uint8)
+        self.inference = MaskInference()
         self._check_arguments()
         self._freeze(freeze_encoder)
 
@@ -95,13 +93,6 @@ class SegmentationTask(pl.LightningModule):
             raise ConfigError(f"num_classes {given['num_classes']} does not fit the class names {self.class_names}")
         if given["unfreeze_epoch"] is not None and not given["freeze_encoder"]:
             raise ConfigError(f"unfreeze_epoch {given['unfreeze_epoch']} needs freeze_encoder true")
-
-    @classmethod
-    def load_from_checkpoint(cls, *args: Any, **kwargs: Any) -> Self:
-        """As Lightning's; pretrained weights are not read, since the checkpoint holds all of them."""
-        with without_pretrained():
-            task: Self = super().load_from_checkpoint(*args, **kwargs)
-            return task
 
     def forward(self, images: Tensor) -> Tensor:
         """``(B, 3, H, W)`` uint8 RGB of any size to logits ``(B, C, H, W)``."""
@@ -142,13 +133,21 @@ class SegmentationTask(pl.LightningModule):
 
     def setup(self, stage: str) -> None:
         self._learn_from_datamodule()
-        if self.class_names is None:
-            self.class_names = tuple(f"class_{index}" for index in range(self.hparams["num_classes"]))
+        self.class_names = self.known_class_names()
         if self.hparams["unfreeze_epoch"] is not None and self.trainer.world_size > 1:
             raise ConfigError(
                 "unfreeze_epoch does not work with several processes, which synchronise only what trains from the "
                 "start; set freeze_encoder false, or one device"
             )
+        super().setup(stage)
+
+    def known_class_names(self) -> tuple[str, ...]:
+        """Those that were given or learned; otherwise ``class_0``, ``class_1``, ..."""
+        return self.class_names or tuple(f"class_{index}" for index in range(self.hparams["num_classes"]))
+
+    def metric_names(self) -> list[str]:
+        quantities = ["loss", *metric_names(self.known_class_names())]
+        return [f"{split}/{quantity}" for split in ("train", "val") for quantity in quantities]
 
     def _learn_from_datamodule(self) -> None:
         data = getattr(self.trainer, "datamodule", None)
@@ -195,9 +194,21 @@ class SegmentationTask(pl.LightningModule):
     def test_step(self, batch: SegmentationBatch, batch_idx: int) -> None:
         self.shared_step(batch, "test")
 
-    def predict_step(self, batch: SegmentationBatch, batch_idx: int) -> SegmentationPrediction:
-        probs = self(batch["image"]).float().softmax(dim=1)
-        return {"probs": probs, "path": batch["path"], "original_size": batch["original_size"]}
+    def probabilities(self, images: Tensor) -> Tensor:
+        """``(B, 3, H, W)`` uint8 RGB to probabilities ``(B, C, H, W)``."""
+        logits: Tensor = self(images)
+        return logits.float().softmax(dim=1)
+
+    def predict_step(self, batch: PictureBatch, batch_idx: int) -> PredictedBatch:
+        """Masks at the original sizes; ``inference`` says how."""
+        images, sizes = batch["image"], batch["original_size"]
+        predictions = self.inference.predict(self.probabilities, images, sizes) if len(images) else []
+        return {
+            "predictions": predictions,
+            "path": batch["path"],
+            "name": batch["name"],
+            "unreadable": batch["unreadable"],
+        }
 
     def on_train_epoch_end(self) -> None:
         self._log_metrics("train")
@@ -223,23 +234,6 @@ class SegmentationTask(pl.LightningModule):
         losses.reset()
         for name, value in values.items():
             self.log(f"{split}/{name}", value, prog_bar=name in ("loss", "miou"), sync_dist=True)
-
-    # Optimiser
-
-    def configure_optimizers(self) -> OptimizerLRScheduler:
-        given = self.hparams
-        groups = parameter_groups(self.model, given["lr"], given["weight_decay"], given["encoder_lr_factor"])
-        if given["freeze_encoder"] and given["unfreeze_epoch"] is None:
-            groups = [group for group in groups if any(parameter.requires_grad for parameter in group["params"])]
-        optimizer = create_optimizer(given["optimizer"], groups, given["lr"], given["optimizer_options"] or {})
-        steps = self.trainer.estimated_stepping_batches
-        if steps == float("inf") and given["schedule"] in NEED_AN_END:
-            raise ConfigError(
-                f"schedule {given['schedule']} needs an end; set --trainer.max_epochs, or schedule constant"
-            )
-        total_steps = 1 if steps == float("inf") else max(1, int(steps))
-        schedule = create_schedule(given["schedule"], optimizer, total_steps, given["schedule_options"] or {})
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
 def check_divisible(size: Sequence[int], reduction: int) -> None:

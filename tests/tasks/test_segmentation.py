@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from torchvision.models import mobilenet_v2
 
-from lightning_seg.batch import IGNORE_INDEX, SegmentationBatch
-from lightning_seg.errors import ConfigError, ModelError
+from lightning_seg.batch import IGNORE_INDEX, PictureBatch, SegmentationBatch, Unreadable
+from lightning_seg.errors import ConfigError
 from lightning_seg.tasks import MobileNetV2UNetTask
 from lightning_seg.tasks.segmentation import SegmentationTask
 
@@ -263,9 +263,16 @@ def test_image_size_must_fit_the_network(image_size: tuple[int, int], message: s
         make_trainer().fit(make_task(), FakePets(image_size))
 
 
-def test_pictures_without_datamodule_must_fit_the_network_too() -> None:
-    with pytest.raises(ModelError, match="multiples of 32"):
-        make_trainer().fit(make_task(), loader(random_batch(size=(64, 80))))
+def test_pictures_of_any_size_are_seen_as_if_mirrored_up_to_the_multiple() -> None:
+    task = make_task().eval()
+    image = random_batch(1, size=(64, 96))["image"]
+    with torch.no_grad():
+        logits = task(image[:, :, :40, :70])
+        rows = [*range(40), *range(38, 14, -1)]
+        columns = [*range(70), *range(68, 42, -1)]
+        whole = task(image[:, :, :40, :70][:, :, rows][:, :, :, columns])
+    assert logits.shape == (1, 3, 40, 70)
+    torch.testing.assert_close(logits, whole[:, :, :40, :70])
 
 
 def test_schedule_needs_an_end() -> None:
@@ -379,18 +386,36 @@ def test_loss_weights_reach_the_loss() -> None:
     assert logged["val/loss"] == pytest.approx(0.5 * cross_entropy + 2 * (1 - dice))
 
 
-def test_predictions_are_probabilities_with_their_pictures() -> None:
-    predictions = make_trainer().predict(make_task(), loader(random_batch(2), random_batch(1)))
+def pictures_to_predict(batch: SegmentationBatch, sizes: list[tuple[int, int]]) -> PictureBatch:
+    return {
+        "image": batch["image"],
+        "path": [f"picture_{index}.jpg" for index in range(len(sizes))],
+        "name": [f"picture_{index}" for index in range(len(sizes))],
+        "original_size": sizes,
+        "unreadable": [Unreadable("broken.jpg", "broken.jpg: no picture")],
+    }
 
-    assert predictions is not None
-    first, second = predictions
-    assert isinstance(first, dict)
-    assert isinstance(second, dict)
-    assert first["probs"].shape == (2, 3, 64, 64)
-    assert second["probs"].shape == (1, 3, 64, 64)
-    torch.testing.assert_close(first["probs"].sum(dim=1), torch.ones(2, 64, 64))
-    assert first["path"] == ["picture_0.jpg", "picture_1.jpg"]
-    assert first["original_size"].tolist() == [[70, 90], [70, 90]]
+
+def test_predictions_have_the_size_of_the_file() -> None:
+    task = make_task()
+    batch = pictures_to_predict(random_batch(2), [(70, 90), (64, 64)])
+    with torch.no_grad():
+        probs = task.eval()(batch["image"]).softmax(dim=1)
+
+    predicted = task.predict_step(batch, 0)
+
+    first, second = predicted["predictions"]
+    assert (first.mask.shape, first.mask.dtype) == ((70, 90), torch.uint8)
+    torch.testing.assert_close(second.mask.long(), probs[1].argmax(dim=0))
+    assert second.confidence == pytest.approx(probs[1].amax(dim=0).mean().item(), abs=1e-5)
+    assert (predicted["path"], predicted["name"]) == (batch["path"], batch["name"])
+    assert predicted["unreadable"] == [("broken.jpg", "broken.jpg: no picture")]
+
+
+def test_a_batch_without_any_readable_picture_gives_no_prediction() -> None:
+    batch = pictures_to_predict(random_batch(1), [])
+    batch["image"] = torch.empty(0, 3, 1, 1, dtype=torch.uint8)
+    assert make_task().predict_step(batch, 0)["predictions"] == []
 
 
 def test_training_lowers_the_loss() -> None:

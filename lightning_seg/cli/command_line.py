@@ -1,25 +1,26 @@
-"""The Lightning command line: ``fit``, ``validate``, ``test`` and ``predict`` on run folders."""
+"""LightningCLI with one folder per run."""
 
 import logging
-import warnings
-from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-import torch
-import torch.distributed as dist
+import yaml
 from jsonargparse import Namespace
 from pytorch_lightning.callbacks import EarlyStopping, LearningRateMonitor, ModelCheckpoint, ModelSummary
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from pytorch_lightning.loggers import Logger, TensorBoardLogger
-from torch.jit._trace import TracerWarning
+from pytorch_lightning.utilities import rank_zero_only
 
-from lightning_seg.arguments import OneLineErrors, RunArguments, import_public_classes
-from lightning_seg.callbacks import MaskWriter, PredictionSamples, RunRecord
+from lightning_seg.arguments import OneLineErrors, RunArguments
+from lightning_seg.callbacks import MaskWriter, PredictionSamples, PredictionWriter, RunRecord
 from lightning_seg.callbacks.csv_logger import ContinuedCSVLogger
+from lightning_seg.cli.sources import describe_sources, epochs_done
+from lightning_seg.datamodules.pictures import PicturesDataModule
 from lightning_seg.errors import ConfigError
+from lightning_seg.inference.masks import MaskInference
 from lightning_seg.models.weights import without_pretrained
 from lightning_seg.tasks.segmentation import SegmentationTask
 
@@ -79,6 +80,25 @@ class CommandLine(LightningCLI):
         for name in LINKS:
             parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on="instantiate")
 
+    def _prepare_subcommand_parser(self, klass: type, subcommand: str, **kwargs: Any) -> LightningArgumentParser:
+        parser = super()._prepare_subcommand_parser(klass, subcommand, **kwargs)
+        if subcommand == "predict":
+            parser.add_argument(
+                "--images",
+                type=str,
+                nargs="+",
+                default=None,
+                help="Pictures, folders of pictures or quoted patterns; without it the test split of the data.",
+            )
+            parser.add_argument(
+                "--output",
+                type=str | None,
+                default=None,
+                help="Folder for what is written; without it predictions/ in the run folder or here.",
+            )
+            parser.add_class_arguments(MaskInference)
+        return parser
+
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         # Lightning's own warns that a typed command line stands beside these arguments.
         self.config = parser.parse_args(args)
@@ -87,11 +107,20 @@ class CommandLine(LightningCLI):
         """Lightning lets hyper-parameters of the checkpoint win over typed flags; here they do not."""
 
     def before_instantiate_classes(self) -> None:
+        self._print_sources()
         # Testing a run must not replace the config it was trained with.
         if self.arguments.run is not None and self.subcommand != "fit":
             self.save_config_callback = None
         if self._get(self.config, "ckpt_path") is None:
             self._spare_downloads()
+
+    @rank_zero_only
+    def _print_sources(self) -> None:
+        run, checkpoint = self.arguments.run, self._get(self.config, "ckpt_path")
+        if run is not None and checkpoint is not None:
+            given = self._parser(self.subcommand).dump(self.config[self.subcommand], skip_none=False)
+            lines = describe_sources(run, Path(checkpoint), yaml.safe_load(given), self.subcommand == "fit")
+            print("\n".join(lines), flush=True)
 
     def _spare_downloads(self) -> None:
         """Synthetic pictures need no download; then the encoder's weights are fetched only if they were asked for."""
@@ -125,6 +154,8 @@ class CommandLine(LightningCLI):
         if given["logger"] not in (None, True):
             chosen = given["logger"]
             return chosen if isinstance(chosen, list) else [chosen] if chosen else []
+        if self.subcommand == "predict":
+            return []
         save_dir, name, version = self._place(given["default_root_dir"])
         tensorboard = TensorBoardLogger(
             save_dir, name, version, log_graph=self.subcommand == "fit", default_hp_metric=False
@@ -153,7 +184,7 @@ class CommandLine(LightningCLI):
         if logs:
             callbacks.append(RunRecord())
         if self.subcommand == "predict":
-            callbacks.append(MaskWriter())
+            callbacks.append(MaskWriter(self._output()))
         if self.subcommand == "fit" and logs:
             callbacks.append(LearningRateMonitor("step"))
             if isinstance(self.model, SegmentationTask):
@@ -179,11 +210,42 @@ class CommandLine(LightningCLI):
             kwargs["return_predictions"] = False
         return kwargs
 
+    def _output(self) -> Path:
+        """Where predictions are written."""
+        output, run = self._get(self.config, "output"), self.arguments.run
+        return Path(output or (run.folder / "predictions" if run else "predictions"))
+
+    def written_to(self) -> Path | str | None:
+        """The folder with the results; all processes have to ask."""
+        if self.subcommand == "predict":
+            return next((writer.output for writer in self._writers()), None)
+        return self.trainer.log_dir if self.trainer.loggers else None
+
+    def num_unreadable(self) -> int:
+        return sum(writer.num_unreadable for writer in self._writers())
+
+    def _writers(self) -> list[PredictionWriter]:
+        callbacks: list[pl.Callback] = self.trainer.callbacks  # type: ignore[attr-defined]
+        return [callback for callback in callbacks if isinstance(callback, PredictionWriter)]
+
+    def before_predict(self) -> None:
+        """The knobs of inference reach the task here, as they are no arguments of it."""
+        options = MaskInference(**{field.name: self._get(self.config, field.name) for field in fields(MaskInference)})
+        self.model.inference = options
+        # Tiles are cut from pictures as they are.
+        size = None if options.tile else self.datamodule.image_size
+        images = self._get(self.config, "images")
+        if images is None:
+            self.datamodule.predict_size = size
+        else:
+            data = self.datamodule
+            self.datamodule = PicturesDataModule(images, size, data.batch_size, data.num_workers)
+
     def before_fit(self) -> None:
         checkpoint, epochs = self._get(self.config, "ckpt_path"), self.trainer.max_epochs
         if self.arguments.run is None or checkpoint is None or epochs is None or epochs < 0:
             return
-        done = torch.load(checkpoint, map_location="cpu", weights_only=True)["epoch"] + 1
+        done = epochs_done(Path(checkpoint))
         if done >= epochs:
             raise ConfigError(
                 f"{self.arguments.run.folder} has trained {done} epochs of {epochs}; to go on, give more, for instance "
@@ -191,40 +253,6 @@ class CommandLine(LightningCLI):
             )
 
 
-def run_lightning(argv: Sequence[str]) -> None:
-    """Run one of Lightning's subcommands and print the run folder as the last line."""
-    import_public_classes()
-    _silence_libraries()
-    trainer = CommandLine(RunArguments.parse(argv)).trainer
-    folder = trainer.log_dir
-    if trainer.is_global_zero and trainer.loggers and folder is not None:
-        print(folder, flush=True)
-    if dist.is_available() and dist.is_initialized():
-        # Left to the interpreter's exit, a process that is late finds the other one's end of the line closed.
-        dist.barrier()
-        dist.destroy_process_group()
-
-
 def _kind(callback: pl.Callback) -> tuple[type[pl.Callback], str | None]:
     """One of a kind is enough; checkpoints differ by their file, since ``--run`` relies on best and last."""
     return type(callback), callback.filename if isinstance(callback, ModelCheckpoint) else None
-
-
-def _silence_libraries() -> None:
-    """Messages that no user can act on."""
-    for message in (
-        r"`torch\.jit\.trace",
-        r"`isinstance\(treespec, LeafSpec\)`",
-        # A frozen encoder is meant to be in eval mode, a continued run to have a folder.
-        r"Found \d+ module\(s\) in eval mode",
-        r"Checkpoint directory .* exists and is not empty",
-        r"The dirpath has changed from",
-        r"Be aware that when using `ckpt_path`, callbacks used to create the checkpoint",
-        r"The '\w+' does not have many workers",
-        r"The number of training batches \(\d+\) is smaller than the logging interval",
-    ):
-        warnings.filterwarnings("ignore", message)
-    warnings.filterwarnings("ignore", category=TracerWarning)
-    logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(
-        lambda record: "Tip: For seamless cloud" not in record.getMessage()
-    )

@@ -1,0 +1,108 @@
+"""Predictions as files and as rows of a table, written as they come."""
+
+import csv
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import BasePredictionWriter
+
+from lightning_seg.batch import PictureBatch, PredictedBatch
+
+log = logging.getLogger(__name__)
+TABLE = "predictions.csv"
+Row = dict[str, Any]
+
+
+class PredictionWriter(BasePredictionWriter, ABC):
+    """What all kinds of prediction share: the folder, the table, and files that could not be read.
+
+    Every picture is a row of ``predictions.csv``, which is complete up to the last batch at any time. A file that could
+    not be read is reported, and its row holds the reason under ``error``. Masks are one kind; labels and boxes will be
+    subclasses that say which columns they have and what they write for one picture.
+
+    Args:
+        output: folder.
+    """
+
+    def __init__(self, output: str | Path = "predictions") -> None:
+        super().__init__(write_interval="batch")
+        self.output = Path(output)
+        self.num_pictures = 0
+        self.num_unreadable = 0
+
+    @abstractmethod
+    def columns(self, class_names: Sequence[str]) -> list[str]:
+        """The table's columns between ``picture`` and ``error``."""
+
+    @abstractmethod
+    def write_picture(self, batch: PictureBatch, position: int, prediction: Any, class_names: Sequence[str]) -> Row:
+        """Write the files of one picture and return its row."""
+
+    def finish(self, rows: Sequence[dict[str, str]], class_names: Sequence[str]) -> None:
+        """Called once all rows of all processes are there, on the first process."""
+
+    def on_predict_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.output.mkdir(parents=True, exist_ok=True)
+        self.class_names = _class_names(pl_module)
+        self.fields = ["picture", *self.columns(self.class_names), "error"]
+        self.table = self._table_of(trainer.global_rank)
+        with self.table.open("w", newline="") as file:
+            csv.DictWriter(file, self.fields).writeheader()
+
+    def write_on_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        prediction: PredictedBatch,
+        batch_indices: Sequence[int] | None,
+        batch: PictureBatch,
+        batch_idx: int,
+        dataloader_idx: int,
+    ) -> None:
+        rows = []
+        for position, (path, one) in enumerate(zip(prediction["path"], prediction["predictions"], strict=True)):
+            rows.append({"picture": path, **self.write_picture(batch, position, one, self.class_names)})
+        for path, reason in prediction["unreadable"]:
+            log.warning("skipped %s", reason)
+            rows.append({"picture": path, "error": reason})
+        with self.table.open("a", newline="") as file:
+            csv.DictWriter(file, self.fields, restval="").writerows(rows)
+
+    def on_predict_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        trainer.strategy.barrier()
+        if not trainer.is_global_zero:
+            return
+        rows = self._collect_rows(trainer.world_size)
+        self.num_pictures = len(rows)
+        self.num_unreadable = sum(bool(row["error"]) for row in rows)
+        if self.num_unreadable:
+            log.warning("%d of %d pictures could not be read: %s", self.num_unreadable, len(rows), self.table)
+        self.finish([row for row in rows if not row["error"]], self.class_names)
+
+    def _table_of(self, rank: int) -> Path:
+        return self.output / (f"rank_{rank}.{TABLE}" if rank else TABLE)
+
+    def _collect_rows(self, world_size: int) -> list[dict[str, str]]:
+        """The rows of all processes, in the first one's table."""
+        rows: list[dict[str, str]] = []
+        for rank in range(world_size):
+            with self._table_of(rank).open(newline="") as file:
+                rows += csv.DictReader(file)
+            if rank:
+                self._table_of(rank).unlink()
+        if world_size > 1:
+            rows.sort(key=lambda row: row["picture"])
+            with self._table_of(0).open("w", newline="") as file:
+                writer = csv.DictWriter(file, self.fields)
+                writer.writeheader()
+                writer.writerows(rows)
+        return rows
+
+
+def _class_names(pl_module: pl.LightningModule) -> tuple[str, ...]:
+    names: tuple[str, ...] = pl_module.class_names  # type: ignore[assignment]
+    return names

@@ -1,0 +1,27 @@
+"""The Lightning command line: ``fit``, ``validate``, ``test`` and ``predict`` on run folders."""
+
+from collections.abc import Sequence
+
+import torch.distributed as dist
+
+from lightning_seg.arguments import RunArguments, import_public_classes
+from lightning_seg.cli.command_line import CommandLine
+from lightning_seg.cli.silence import silence_libraries
+
+SOME_UNREADABLE = 3
+"""Exit code of ``predict`` where files could not be read and the others were predicted."""
+
+
+def run_lightning(argv: Sequence[str]) -> int:
+    """Run one of Lightning's subcommands, print the folder it wrote to as the last line, return the exit code."""
+    import_public_classes()
+    silence_libraries()
+    command = CommandLine(RunArguments.parse(argv))
+    folder = command.written_to()
+    if command.trainer.is_global_zero and folder is not None:
+        print(folder, flush=True)
+    if dist.is_available() and dist.is_initialized():
+        # Left to the interpreter's exit, a process that is late finds the other one's end of the line closed.
+        dist.barrier()
+        dist.destroy_process_group()
+    return SOME_UNREADABLE if command.num_unreadable() else 0

@@ -1,0 +1,27 @@
+"""Messages that no user can act on."""
+
+import logging
+import warnings
+
+from torch.jit._trace import TracerWarning
+
+MESSAGES = (
+    r"`torch\.jit\.trace",
+    r"`isinstance\(treespec, LeafSpec\)`",
+    # A frozen encoder is meant to be in eval mode, a continued run to have a folder.
+    r"Found \d+ module\(s\) in eval mode",
+    r"Checkpoint directory .* exists and is not empty",
+    r"The dirpath has changed from",
+    r"Be aware that when using `ckpt_path`, callbacks used to create the checkpoint",
+    r"The '\w+' does not have many workers",
+    r"The number of training batches \(\d+\) is smaller than the logging interval",
+)
+
+
+def silence_libraries() -> None:
+    for message in MESSAGES:
+        warnings.filterwarnings("ignore", message)
+    warnings.filterwarnings("ignore", category=TracerWarning)
+    logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(
+        lambda record: "Tip: For seamless cloud" not in record.getMessage()
+    )

@@ -1,0 +1,85 @@
+"""Where the values of a continued or applied run come from."""
+
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from jsonargparse import ArgumentParser
+
+from lightning_seg.runs import Run
+
+Values = dict[str, Any]
+SECTIONS = ("model", "data", "trainer")
+ABSENT = object()
+
+
+def describe_sources(run: Run, checkpoint: Path, given: Mapping[str, Any], continues: bool) -> list[str]:
+    """One line each: what the run's config says, what the checkpoint holds, and what was given instead.
+
+    Args:
+        run: the run that is continued or applied.
+        checkpoint: the file its weights come from.
+        given: the final config, as plain values.
+        continues: the optimiser and the schedule are taken from the checkpoint too.
+    """
+    stored = yaml.safe_load(run.config.read_text())
+    lines = [f"{run.config}: {', '.join(_sections(stored))}"]
+    content = "weights"
+    if continues:
+        content += f", state of optimiser and schedule, {epochs_done(checkpoint)} epochs done"
+    lines.append(f"{checkpoint}: {content}")
+    changes = list(_changes(stored, given))
+    return [*lines, f"given: {', '.join(changes)}"] if changes else lines
+
+
+def epochs_done(checkpoint: Path) -> int:
+    done: int = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)["epoch"] + 1
+    return done
+
+
+def _sections(stored: Mapping[str, Any]) -> Iterator[str]:
+    """Every section with the values that are not its class's defaults."""
+    for section in SECTIONS:
+        values = stored.get(section)
+        if not isinstance(values, Mapping):
+            continue
+        path = values.get("class_path", "pytorch_lightning.Trainer")
+        defaults, own = class_defaults(path), dict(values.get("init_args", values))
+        chosen = [f"{name} {_plain(value)}" for name, value in own.items() if defaults.get(name, ABSENT) != value]
+        name = path.rpartition(".")[2] if "class_path" in values else ""
+        yield f"{section} {name}".strip() + (f" ({', '.join(chosen)})" if chosen else "")
+
+
+def class_defaults(class_path: str) -> Values:
+    """The defaults of all arguments of a class, those of its base classes included."""
+    module, _, name = class_path.rpartition(".")
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_class_arguments(getattr(import_module(module), name))
+    return dict(yaml.safe_load(parser.dump(parser.get_defaults(), skip_none=False, skip_validation=True)))
+
+
+def _changes(stored: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[str]:
+    """What was given and is not as in the run."""
+    for section in SECTIONS:
+        before, after = (_section_values(config.get(section)) for config in (stored, given))
+        for name, value in after.items():
+            if name in before and before[name] != value:
+                yield f"{section}.{name} {_plain(value)} instead of {_plain(before[name])}"
+
+
+def _section_values(section: Any) -> Values:
+    if not isinstance(section, Mapping):
+        return {}
+    values = dict(section.get("init_args", {} if "class_path" in section else section))
+    return {"class": section["class_path"], **values} if "class_path" in section else values
+
+
+def _plain(value: Any) -> str:
+    """A value as it would stand on the command line."""
+    if isinstance(value, str):
+        return value
+    text: str = yaml.safe_dump(value, default_flow_style=True, width=10_000)
+    return text.removesuffix("...\n").strip()

@@ -1,0 +1,44 @@
+"""Any pictures as a datamodule, for ``Trainer.predict``."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytorch_lightning as pl
+from torch.utils.data import DataLoader
+
+from lightning_seg.batch import PictureSample, Unreadable
+from lightning_seg.datamodules.loaders import picture_loader, spare_cores
+from lightning_seg.datasets.pictures import PictureFiles, find_pictures
+
+
+class PicturesDataModule(pl.LightningDataModule):
+    """Pictures to predict.
+
+    Args:
+        images: files, folders and patterns.
+        image_size: (height, width) of what the model sees; None leaves pictures as they are, for tiles.
+        batch_size: pictures at once; pictures as they are come one at a time.
+        num_workers: loader processes; None takes one per spare CPU core.
+
+    Raises:
+        DataError: at set-up, if something in ``images`` stands for no file.
+    """
+
+    def __init__(
+        self,
+        images: str | Path | Sequence[str | Path],
+        image_size: tuple[int, int] | None = None,
+        batch_size: int = 16,
+        num_workers: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.images = [images] if isinstance(images, str | Path) else list(images)
+        self.image_size = image_size
+        self.batch_size = batch_size
+        self.num_workers = spare_cores() if num_workers is None else num_workers
+
+    def setup(self, stage: str) -> None:
+        self.dataset = PictureFiles(find_pictures(self.images), self.image_size)
+
+    def predict_dataloader(self) -> DataLoader[PictureSample | Unreadable]:
+        return picture_loader(self.dataset, self.batch_size, self.num_workers)

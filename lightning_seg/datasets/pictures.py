@@ -1,0 +1,105 @@
+"""Pictures without labels, to be predicted."""
+
+import glob
+import os
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch.utils.data import Dataset
+
+from lightning_seg.batch import PictureSample, Unreadable
+from lightning_seg.errors import DataError
+from lightning_seg.images import read_image, resize_image
+
+
+class PictureFiles(Dataset[PictureSample | Unreadable]):
+    """Reads and resizes pictures; a file that cannot be read is handed on as ``Unreadable``, not raised.
+
+    Args:
+        paths: picture files.
+        image_size: (height, width) of the returned pictures; None leaves them as they are.
+    """
+
+    def __init__(self, paths: Sequence[Path], image_size: tuple[int, int] | None = None) -> None:
+        self.paths = list(paths)
+        self.image_size = image_size
+        self.names = unique_names(self.paths)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: int) -> PictureSample | Unreadable:
+        path = self.paths[index]
+        try:
+            image = read_image(path)
+        except DataError as error:
+            return Unreadable(str(path), str(error))
+        height, width = image.shape[:2]
+        if self.image_size is not None:
+            image = resize_image(image, self.image_size)
+        return {
+            "image": torch.from_numpy(image).permute(2, 0, 1),
+            "path": str(path),
+            "name": self.names[index],
+            "original_size": (height, width),
+        }
+
+
+def find_pictures(patterns: Sequence[str | Path]) -> list[Path]:
+    """The files that files, folders and patterns (``photos/*.jpg``, ``photos/**/*.png``) stand for, sorted, each once.
+
+    A folder stands for the pictures directly in it, by their suffix; a file or pattern takes whatever it names.
+
+    Raises:
+        DataError: if one of them stands for no file.
+    """
+    found: dict[Path, None] = {}
+    for pattern in patterns:
+        matches = _matches(str(pattern))
+        if not matches:
+            raise DataError(_nothing_found(str(pattern)))
+        found.update(dict.fromkeys(matches))
+    return list(found)
+
+
+def _matches(pattern: str) -> list[Path]:
+    path = Path(pattern).expanduser()
+    if path.is_dir():
+        return sorted(file for file in path.iterdir() if _looks_like_picture(file))
+    if path.is_file():
+        return [path]
+    # Unlike Path.glob it takes absolute patterns and leaves hidden files out.
+    files = (Path(file) for file in glob.glob(str(path), recursive=True))  # noqa: PTH207
+    return sorted(file for file in files if file.is_file())
+
+
+def _looks_like_picture(file: Path) -> bool:
+    return file.suffix.lower() in Image.registered_extensions() and not file.name.startswith(".") and file.is_file()
+
+
+def _nothing_found(pattern: str) -> str:
+    path = Path(pattern).expanduser()
+    if path.is_dir():
+        below = sum(1 for file in path.rglob("*") if _looks_like_picture(file))
+        hint = f"there are {below} in folders below; give '{path}/**/*'" if below else "give another folder"
+        return f"{pattern}: no picture in this folder; {hint}"
+    return f"{pattern}: no such file, and no file matches it as a pattern; give a file, a folder or a quoted pattern"
+
+
+def unique_names(paths: Sequence[Path]) -> list[str]:
+    """A name per file, for what is written about it: its path below the folder that all share, without suffix.
+
+    Files that differ in their suffix alone keep it.
+    """
+    # Links keep their own names.
+    absolute = [Path(os.path.abspath(path)) for path in paths]  # noqa: PTH100
+    if not absolute:
+        return []
+    shared = os.path.commonpath([path.parent for path in absolute])
+    relative = [path.relative_to(shared) for path in absolute]
+    stems = [path.with_suffix("").as_posix() for path in relative]
+    times = Counter(stems)
+    return [path.as_posix() if times[stem] > 1 else stem for path, stem in zip(relative, stems, strict=True)]

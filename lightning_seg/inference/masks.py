@@ -1,0 +1,83 @@
+"""Masks at the size of the picture, with how sure the model is."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import log
+
+import torch
+from torch import Tensor
+
+from lightning_seg.batch import MaskPrediction
+from lightning_seg.errors import ConfigError
+from lightning_seg.inference.bands import Band, resized_bands
+from lightning_seg.inference.tiles import tiled_bands
+from lightning_seg.inference.views import VIEWS, Model, ViewSet, average_views
+
+
+@dataclass(frozen=True)
+class MaskInference:
+    """How a model is applied to a picture. Never part of a checkpoint.
+
+    Args:
+        tile: side in pixels of the tiles in which a picture is seen at its original size; None shows it as a whole, at
+            the size that the model was trained on.
+        overlap: pixels that neighbouring tiles share.
+        tile_batch: tiles that are computed at once.
+        tta: test-time augmentation, the mean over views: ``hflip`` two, ``flips`` four, ``d4`` eight.
+        keep_probs: keep the probabilities beside the masks.
+
+    Raises:
+        ConfigError: if the numbers do not go together.
+    """
+
+    tile: int | None = None
+    overlap: int = 64
+    tile_batch: int = 4
+    tta: ViewSet | None = None
+    keep_probs: bool = False
+
+    def __post_init__(self) -> None:
+        if self.tta is not None and self.tta not in VIEWS:
+            raise ConfigError(f"tta {self.tta!r} does not exist; choose {', '.join(VIEWS)}")
+        if self.tile is not None and self.tile < 1:
+            raise ConfigError(f"tile {self.tile} is too small; give a side in pixels, for instance 512")
+        if self.tile is not None and not 0 <= self.overlap < self.tile:
+            raise ConfigError(f"overlap {self.overlap} must be at least 0 and below tile {self.tile}")
+        if self.tile_batch < 1:
+            raise ConfigError(f"tile_batch {self.tile_batch} is too small; give 1 or more")
+
+    def predict(self, model: Model, images: Tensor, sizes: Sequence[Sequence[int]]) -> list[MaskPrediction]:
+        """Masks at the original sizes.
+
+        Args:
+            model: maps pictures to probabilities per pixel.
+            images: ``(B, 3, H, W)`` uint8; for tiles at the original size.
+            sizes: (height, width) of each original picture.
+        """
+        viewed = average_views(model, self.tta)
+        if self.tile is not None:
+            bands: Iterable[Iterable[Band]] = (
+                tiled_bands(viewed, image, self.tile, self.overlap, self.tile_batch) for image in images
+            )
+        else:
+            bands = (resized_bands(probs, size) for probs, size in zip(viewed(images), sizes, strict=True))
+        return [collect(rows, size, self.keep_probs) for rows, size in zip(bands, sizes, strict=True)]
+
+
+def collect(bands: Iterable[Band], size: Sequence[int], keep_probs: bool = False) -> MaskPrediction:
+    """The bands of one picture as a mask on the CPU, mean confidence and mean entropy."""
+    height, width = size
+    mask = torch.empty(height, width, dtype=torch.uint8)
+    kept: Tensor | None = None
+    confidence, entropy, num_classes = 0.0, 0.0, 2
+    for top, probs in bands:
+        best = probs.max(dim=0)
+        num_classes, rows = probs.shape[:2]
+        mask[top : top + rows] = best.indices.to(torch.uint8).cpu()
+        confidence += best.values.double().sum().item()
+        entropy += torch.special.entr(probs.clamp(0, 1)).double().sum().item()
+        if keep_probs:
+            kept = torch.empty(num_classes, height, width, dtype=torch.float16) if kept is None else kept
+            kept[:, top : top + rows] = probs.half().cpu()
+    pixels = height * width
+    return MaskPrediction(mask, confidence / pixels, entropy / pixels / log(max(2, num_classes)), kept)

@@ -1,0 +1,30 @@
+"""Many pictures at a glance."""
+
+from collections.abc import Sequence
+from math import ceil
+
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from lightning_seg.images import Array
+from lightning_seg.plots.figures import new_figure
+from lightning_seg.plots.palette import class_palette
+
+
+def draw_contact_sheet(
+    pictures: Sequence[Array], captions: Sequence[str], class_names: Sequence[str], columns: int = 4
+) -> Figure:
+    """Pictures ``(H, W, 3)`` uint8 of any sizes in rows, a caption above each, the classes below."""
+    columns = min(columns, len(pictures))
+    rows = ceil(len(pictures) / columns)
+    figure = new_figure(2.6 * columns + 0.6, 2.7 * rows + 0.5)
+    axes = figure.subplots(rows, columns, squeeze=False).flatten()
+    for axis in axes:
+        axis.set_axis_off()
+    for axis, picture, caption in zip(axes, pictures, captions, strict=False):
+        axis.imshow(picture)
+        axis.set_title(caption, fontsize=7)
+    palette = class_palette(len(class_names))
+    patches = [Patch(color=palette[index] / 255, label=name) for index, name in enumerate(class_names)]
+    figure.legend(handles=patches, loc="outside lower center", ncols=min(len(patches), 2 * columns), frameon=False)
+    return figure

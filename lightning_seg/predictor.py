@@ -1,0 +1,147 @@
+"""A trained model as a function of a picture."""
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from lightning_seg.batch import MaskPrediction
+from lightning_seg.errors import ConfigError, DataError
+from lightning_seg.images import Array, read_image, resize_image, to_array
+from lightning_seg.inference.masks import MaskInference
+from lightning_seg.plots.overlay import draw_overlay
+from lightning_seg.plots.palette import class_palette
+from lightning_seg.runs import find_checkpoint
+from lightning_seg.tasks.base import CHECKPOINT_KEY, Task
+from lightning_seg.tasks.segmentation import SegmentationTask
+
+
+class SegmentedPicture(NamedTuple):
+    """What a segmentation model says to one picture, at the size of the picture."""
+
+    image: Array  # (H, W, 3) uint8 RGB
+    mask: Array  # (H, W) uint8 class indices
+    confidence: float  # mean probability of the chosen class
+    entropy: float  # mean entropy relative to its maximum, in [0, 1]
+    probs: NDArray[np.float16] | None  # (C, H, W), with keep_probs=True
+    class_names: tuple[str, ...]
+
+    @property
+    def overlay(self) -> Image.Image:
+        """The picture tinted by class."""
+        return draw_overlay(self.image, self.mask, class_palette(len(self.class_names)))
+
+
+class Predictor:
+    """Applies a trained task to pictures of any size: ``Predictor.from_run("runs/pets")("photo.jpg").mask``.
+
+    Labels and boxes will be further kinds of result, chosen by the kind of task as here.
+
+    Args:
+        task: the trained task.
+        image_size: (height, width) that a picture is shown at; None shows it as it is.
+        device: where to compute; None takes CUDA where there is one.
+        options: see ``MaskInference``: ``tile``, ``overlap``, ``tta``, ``keep_probs``.
+    """
+
+    def __init__(
+        self,
+        task: SegmentationTask,
+        image_size: tuple[int, int] | None = None,
+        device: str | torch.device | None = None,
+        **options: Any,
+    ) -> None:
+        self.inference = MaskInference(**options)
+        self.image_size = None if self.inference.tile else image_size
+        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.task = task.eval().to(self.device)
+        self.class_names = task.known_class_names()
+
+    @classmethod
+    def from_run(cls, path: str | Path, device: str | torch.device | None = None, **options: Any) -> Self:
+        """From a run folder, ``runs/pets`` for its newest run (the best checkpoint), or a checkpoint file.
+
+        Raises:
+            ConfigError: if there is no run, or it is of another kind.
+        """
+        checkpoint = find_checkpoint(path)
+        task, image_size = load_task(checkpoint)
+        if not isinstance(task, SegmentationTask):
+            raise ConfigError(f"{checkpoint}: {type(task).__name__} gives no masks; give a segmentation run")
+        return cls(task, image_size, device, **options)
+
+    def __call__(self, image: str | Path | Image.Image | Array) -> SegmentedPicture:
+        """Masks of one picture: a file, a Pillow image, or ``(H, W, 3)`` uint8 RGB or ``(H, W)`` grey.
+
+        Files and Pillow images are turned upright by their EXIF orientation.
+
+        Raises:
+            DataError: if it cannot be read or is no such array.
+        """
+        pixels = _pixels(image)
+        shown = pixels if self.image_size is None else resize_image(pixels, self.image_size)
+        prediction = self._predict(torch.from_numpy(shown).permute(2, 0, 1).unsqueeze(0), pixels.shape[:2])
+        probs = None if prediction.probs is None else prediction.probs.numpy()
+        return SegmentedPicture(
+            pixels, prediction.mask.numpy(), prediction.confidence, prediction.entropy, probs, self.class_names
+        )
+
+    @torch.inference_mode()
+    def _predict(self, images: torch.Tensor, size: tuple[int, ...]) -> MaskPrediction:
+        return self.inference.predict(self.task.probabilities, images.to(self.device), [size])[0]
+
+
+def load_task(checkpoint: str | Path) -> tuple[Task, tuple[int, int] | None]:
+    """A trained task in eval mode on the CPU, and the (height, width) it was trained at, from one file.
+
+    A model exported to another format will be found here by the suffix of its file.
+
+    Raises:
+        ConfigError: if the file is no checkpoint of this library, or its class cannot be imported.
+    """
+    path = Path(checkpoint)
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        origin = content[CHECKPOINT_KEY]
+    # torch.load answers a broken file with errors of many kinds.
+    except Exception as error:
+        raise ConfigError(
+            f"{path}: not a checkpoint that lightning_seg has trained; give a run or its .ckpt"
+        ) from error
+    kind = _import_task(path, origin["task"])
+    size = origin["image_size"]
+    return kind.load_from_checkpoint(path, map_location="cpu").eval(), None if size is None else (size[0], size[1])
+
+
+def _import_task(path: Path, name: str) -> type[Task]:
+    module, _, attribute = name.rpartition(".")
+    try:
+        kind: type[Task] = getattr(import_module(module), attribute)
+        return kind
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(
+            f"{path}: its class {name} cannot be imported ({error}); make its module importable"
+        ) from error
+
+
+def _pixels(image: str | Path | Image.Image | Array) -> Array:
+    if isinstance(image, str | Path):
+        return read_image(image)
+    if isinstance(image, Image.Image):
+        return to_array(ImageOps.exif_transpose(image).convert("RGB"))
+    array = np.asarray(image)
+    if (
+        array.dtype != np.uint8
+        or array.ndim not in (2, 3)
+        or (array.ndim == 3 and array.shape[2] != 3)
+        or not array.size
+    ):
+        raise DataError(
+            f"an array of shape {array.shape} and type {array.dtype} is no picture; give (H, W, 3) uint8 RGB or (H, W)"
+        )
+    colours = np.repeat(array[..., None], 3, axis=2) if array.ndim == 2 else array
+    return np.ascontiguousarray(colours) if colours.flags.writeable else colours.copy()

@@ -1,0 +1,156 @@
+"""What every kind of task shares: the optimiser, continuing a run with other arguments, what a checkpoint tells."""
+
+import logging
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any, Self
+
+import pytorch_lightning as pl
+from pytorch_lightning.utilities.types import OptimizerLRScheduler
+from torch import nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from lightning_seg.errors import ConfigError
+from lightning_seg.models.weights import without_pretrained
+from lightning_seg.tasks.optimization import (
+    NEED_AN_END,
+    ParamGroup,
+    advance_schedule,
+    create_optimizer,
+    create_schedule,
+    parameter_groups,
+)
+
+log = logging.getLogger(__name__)
+OPTIMIZATION = ("optimizer", "optimizer_options", "lr", "weight_decay", "encoder_lr_factor")
+SCHEDULE = ("schedule", "schedule_options")
+FREEZING = ("freeze_encoder", "unfreeze_epoch")
+CHECKPOINT_KEY = "lightning_seg"
+
+
+class Task(pl.LightningModule):
+    """A network with its optimiser; a subclass adds steps, loss and metrics.
+
+    ``self.hparams`` holds ``optimizer``, ``optimizer_options``, ``lr``, ``weight_decay``, ``encoder_lr_factor``,
+    ``schedule``, ``schedule_options``, ``freeze_encoder`` and ``unfreeze_epoch``.
+    """
+
+    model: nn.Module
+    monitor: tuple[str, str]
+    """The metric by which the best checkpoint is chosen, and which way is better."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._fresh_groups: list[ParamGroup] = []
+        self._takes_new_arguments = False
+
+    def metric_names(self) -> list[str]:
+        """Every metric that can be monitored, once the class names are known."""
+        raise NotImplementedError
+
+    @classmethod
+    def load_from_checkpoint(cls, *args: Any, **kwargs: Any) -> Self:
+        """As Lightning's; pretrained weights are not read, since the checkpoint holds all of them."""
+        with without_pretrained():
+            task: Self = super().load_from_checkpoint(*args, **kwargs)
+            return task
+
+    def setup(self, stage: str) -> None:
+        if stage == "fit":
+            self._check_monitors()
+
+    def _check_monitors(self) -> None:
+        """Lightning finds out at the end of the first epoch, or never."""
+        names = self.metric_names()
+        callbacks: list[pl.Callback] = self.trainer.callbacks  # type: ignore[attr-defined]
+        own = [callback for callback in callbacks if not _is_known(type(callback))]
+        for callback in callbacks:
+            monitor = getattr(callback, "monitor", None)
+            # The user's own callbacks and tasks may log more.
+            if monitor is None or monitor in names or own or not _is_known(type(self)):
+                continue
+            near = get_close_matches(monitor, names, n=1, cutoff=0.0)[0]
+            raise ConfigError(
+                f"{type(callback).__name__} monitors {monitor!r}, which is never logged; did you mean {near!r}?"
+            )
+
+    # Optimiser
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        optimizer = self._make_optimizer()
+        schedule = self._make_schedule(optimizer)
+        self._fresh_groups = [_arguments_of(group) for group in optimizer.param_groups]
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _make_optimizer(self) -> Optimizer:
+        given = self.hparams
+        groups = parameter_groups(self.model, given["lr"], given["weight_decay"], given["encoder_lr_factor"])
+        if _stays_frozen(given):
+            groups = [group for group in groups if any(parameter.requires_grad for parameter in group["params"])]
+        return create_optimizer(given["optimizer"], groups, given["lr"], given["optimizer_options"] or {})
+
+    def _make_schedule(self, optimizer: Optimizer) -> LRScheduler:
+        given = self.hparams
+        steps = self.trainer.estimated_stepping_batches
+        if steps == float("inf") and given["schedule"] in NEED_AN_END:
+            raise ConfigError(
+                f"schedule {given['schedule']} needs an end; set --trainer.max_epochs, or schedule constant"
+            )
+        total_steps = 1 if steps == float("inf") else max(1, int(steps))
+        return create_schedule(given["schedule"], optimizer, total_steps, given["schedule_options"] or {})
+
+    # Continuing
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Arguments of this task win over those that the optimiser and the schedule were saved with.
+
+        What the optimiser has learned about each weight is kept, unless the optimiser or the set of trained weights is
+        another one.
+        """
+        stored = checkpoint.get("hyper_parameters") or {}
+        if self._trainer is None or self.trainer.state.fn != "fit" or not stored:
+            return
+        changed = {name for name in (*OPTIMIZATION, *SCHEDULE, *FREEZING) if self._differs(name, stored)}
+        self._takes_new_arguments = bool(changed)
+        if not changed:
+            return
+        # Lightning restores what it finds; the schedule is brought to its step when training starts.
+        checkpoint["lr_schedulers"] = []
+        if "optimizer" in changed or _stays_frozen(stored) != _stays_frozen(self.hparams):
+            checkpoint["optimizer_states"] = []
+            log.warning("the optimiser starts anew: its state in the checkpoint belongs to other arguments")
+
+    def _differs(self, name: str, stored: Mapping[str, Any]) -> bool:
+        return name in stored and name in self.hparams and stored[name] != self.hparams[name]
+
+    def on_train_start(self) -> None:
+        if not self._takes_new_arguments:
+            return
+        self._takes_new_arguments = False
+        optimizer, schedule = self.optimizers(use_pl_optimizer=False), self.lr_schedulers()
+        assert isinstance(optimizer, Optimizer)
+        assert isinstance(schedule, LRScheduler)
+        for group, fresh in zip(optimizer.param_groups, self._fresh_groups, strict=True):
+            group.update(fresh)
+        advance_schedule(schedule, self.trainer.global_step)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """A checkpoint alone is enough to load the task and to apply it to pictures."""
+        size = getattr(getattr(self.trainer, "datamodule", None), "image_size", None)
+        checkpoint[CHECKPOINT_KEY] = {
+            "task": f"{type(self).__module__}.{type(self).__qualname__}",
+            "image_size": None if size is None else list(size),
+        }
+
+
+def _is_known(kind: type) -> bool:
+    return kind.__module__.partition(".")[0] in ("pytorch_lightning", "lightning", "lightning_seg")
+
+
+def _stays_frozen(given: Mapping[str, Any]) -> bool:
+    return bool(given.get("freeze_encoder")) and given.get("unfreeze_epoch") is None
+
+
+def _arguments_of(group: Mapping[str, Any]) -> ParamGroup:
+    return {name: value for name, value in group.items() if name != "params"}
