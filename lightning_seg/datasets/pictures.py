@@ -56,13 +56,19 @@ def find_pictures(patterns: Sequence[str | Path]) -> list[Path]:
     Raises:
         DataError: if one of them stands for no file.
     """
-    found: dict[Path, None] = {}
+    found: dict[str, Path] = {}
     for pattern in patterns:
         matches = _matches(str(pattern))
         if not matches:
             raise DataError(_nothing_found(str(pattern)))
-        found.update(dict.fromkeys(matches))
-    return list(found)
+        for match in matches:
+            found.setdefault(_absolute(match), match)
+    return list(found.values())
+
+
+def _absolute(path: Path) -> str:
+    # Links keep their own names.
+    return os.path.abspath(path)  # noqa: PTH100
 
 
 def _matches(pattern: str) -> list[Path]:
@@ -94,12 +100,13 @@ def unique_names(paths: Sequence[Path]) -> list[str]:
 
     Files that differ in their suffix alone keep it.
     """
-    # Links keep their own names.
-    absolute = [Path(os.path.abspath(path)) for path in paths]  # noqa: PTH100
+    absolute = [Path(_absolute(path)) for path in paths]
     if not absolute:
         return []
     shared = os.path.commonpath([path.parent for path in absolute])
     relative = [path.relative_to(shared) for path in absolute]
     stems = [path.with_suffix("").as_posix() for path in relative]
     times = Counter(stems)
+    # A stem may be another file's whole name: cat.jpg.png beside cat.jpg and cat.png.
+    times.update({path.as_posix() for path in relative if path.suffix})
     return [path.as_posix() if times[stem] > 1 else stem for path, stem in zip(relative, stems, strict=True)]
