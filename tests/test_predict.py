@@ -174,6 +174,18 @@ def test_a_broken_picture_does_not_stop_the_others(
     assert str(photos / "broken.png") in table["broken"]["error"]
 
 
+def test_nothing_but_broken_pictures_never_reach_the_network(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*args: Any) -> None:
+        raise AssertionError("asked about nothing")
+
+    monkeypatch.setattr(MobileNetV2UNetTask, "forward", refuse)
+    (tmp_path / "broken.png").touch()
+    assert main(["predict", "--run", str(run), "--images", str(tmp_path), "--output", str(tmp_path / "out")]) == 3
+    assert list(read_table(tmp_path / "out")) == ["broken"]
+
+
 @pytest.mark.parametrize(
     ("flags", "expected"),
     [

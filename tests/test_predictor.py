@@ -1,7 +1,7 @@
 """Pictures through ``Predictor``, beside what ``lightning-seg predict`` writes about them."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +106,10 @@ def test_probabilities_are_those_of_the_task(run: Path, photo: Path) -> None:
     assert result.entropy == pytest.approx(-(probs * np.log(probs)).sum(0).mean() / np.log(3), abs=1e-4)
 
 
-def test_files_arrays_and_pillow_images_are_the_same(predictor: Predictor, photo: Path) -> None:
+@pytest.mark.parametrize("options", [{}, {"tile": 64, "overlap": 0}])
+def test_files_arrays_and_pillow_images_are_the_same(run: Path, photo: Path, options: dict[str, Any]) -> None:
+    """Also where nothing is resized on the way to the network."""
+    predictor = Predictor.from_run(run, device="cpu", **options)
     expected = predictor(photo)
     read_only = pixels_of(photo)
     assert not read_only.flags.writeable
@@ -117,6 +120,22 @@ def test_files_arrays_and_pillow_images_are_the_same(predictor: Predictor, photo
         np.testing.assert_array_equal(result.mask, expected.mask)
         np.testing.assert_array_equal(result.image, expected.image)
         assert result.entropy == pytest.approx(expected.entropy, abs=1e-6)
+
+
+@pytest.fixture
+def repeated_warnings() -> Iterator[None]:
+    """torch gives some warnings once per process."""
+    torch.set_warn_always(True)
+    yield
+    torch.set_warn_always(False)
+
+
+@pytest.mark.usefixtures("repeated_warnings")
+@pytest.mark.filterwarnings("error:.*not writable")
+def test_a_read_only_array_needs_no_warning(run: Path, photo: Path) -> None:
+    pixels = pixels_of(photo)
+    assert not pixels.flags.writeable
+    assert Predictor.from_run(run, device="cpu", tile=64, overlap=0)(pixels).mask.shape == (90, 150)
 
 
 def test_grey_pictures_are_shown_in_three_channels(predictor: Predictor, photo: Path, tmp_path: Path) -> None:
