@@ -1,14 +1,20 @@
 """The shipped pipelines, by name. Masks are always moved with their image and never interpolated."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from difflib import get_close_matches
+from typing import TypeAlias
 
 import albumentations as A
 import cv2
 
+from lightning_seg.augmentation.checks import check_transform
+from lightning_seg.augmentation.transforms import Transform, build_transform
 from lightning_seg.errors import ConfigError
 
-Transforms = list[A.BasicTransform]
+Transforms: TypeAlias = list[Transform]
+# A bare dict: jsonargparse leaves what is in it alone, so that build_transform can say what is wrong there.
+Augment: TypeAlias = bool | str | list[str | dict | Transform]  # type: ignore[type-arg]
+"""What a datamodule takes: see ``resolve_pipeline``; the items of a list are what ``build_transform`` takes."""
 
 
 def flip() -> Transforms:
@@ -53,12 +59,20 @@ PIPELINES: dict[str, Callable[[], Transforms]] = {
 }
 
 
-def resolve_pipeline(augment: bool | str | Sequence[A.BasicTransform], default: str) -> Transforms:
-    """``True`` is the dataset's default pipeline, ``False`` none, a string one of ``PIPELINES``, a list itself."""
+def resolve_pipeline(augment: Augment, default: str) -> Transforms:
+    """``True`` is the dataset's default pipeline, ``False`` none, a string one of ``PIPELINES``, a list itself.
+
+    Raises:
+        ConfigError: if there is no such pipeline, or a transform is not what it should be, see ``build_transform`` and
+            ``check_transform``.
+    """
     if isinstance(augment, bool):
         return PIPELINES[default]() if augment else []
     if not isinstance(augment, str):
-        return list(augment)
+        transforms = [build_transform(item) for item in augment]
+        for transform in transforms:
+            check_transform(transform)
+        return transforms
     if augment not in PIPELINES:
         near = get_close_matches(augment, PIPELINES, n=1, cutoff=0.0)[0]
         raise ConfigError(

@@ -6,6 +6,7 @@ sampler hands each worker (epoch, index), and the pipeline is seeded anew for ev
 
 import random
 from collections.abc import Iterator, Sequence
+from traceback import walk_tb
 from typing import Any
 
 import albumentations as A
@@ -13,6 +14,8 @@ import numpy as np
 import torch.distributed as dist
 from torch.utils.data import Dataset, DistributedSampler
 
+from lightning_seg.augmentation.transforms import Transform
+from lightning_seg.errors import ConfigError
 from lightning_seg.images import Array
 
 EpochIndex = tuple[int, int]
@@ -25,9 +28,13 @@ def draw_seed(seed: int, epoch: int, index: int) -> int:
 
 
 class SeededPipeline:
-    """Albumentations transforms applied to an image and its mask together, seeded per sample."""
+    """Albumentations transforms applied to an image and its mask together, seeded per sample.
 
-    def __init__(self, transforms: Sequence[A.BasicTransform], seed: int = 0) -> None:
+    Raises:
+        ConfigError: when called, if a transform fails, or leaves no uint8 image of three channels.
+    """
+
+    def __init__(self, transforms: Sequence[Transform], seed: int = 0) -> None:
         self.compose = A.Compose(list(transforms))
         self.seed = seed
 
@@ -36,8 +43,30 @@ class SeededPipeline:
         # One stream for all. set_random_seed would give each transform a stream of its own with the same numbers in it:
         # all with p=0.5 would happen together or not at all.
         self.compose.set_random_state(np.random.default_rng(seed), random.Random(seed))
-        drawn = self.compose(image=image, mask=mask)
+        try:
+            drawn = self.compose(image=image, mask=mask)
+        except Exception as error:
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            raise ConfigError(f"augment: {_culprit(error)} fails with {reason}") from error
+        _check_contract(drawn["image"], drawn["mask"])
         return drawn["image"], drawn["mask"]
+
+
+def _culprit(error: Exception) -> str:
+    """The innermost transform that an error passed through."""
+    frames = [frame.f_locals.get("self") for frame, _ in walk_tb(error.__traceback__)]
+    return next((type(one).__name__ for one in reversed(frames) if isinstance(one, A.BasicTransform)), "a transform")
+
+
+def _check_contract(image: Any, mask: Any) -> None:
+    pixels = isinstance(image, np.ndarray) and image.dtype == mask.dtype == np.uint8
+    if pixels and image.ndim == 3 and image.shape[2] == 3 and mask.shape == image.shape[:2]:
+        return
+    raise ConfigError(
+        f"augment leaves an image of {image.dtype} {tuple(image.shape)} with a mask of {mask.dtype} "
+        f"{tuple(mask.shape)}, not uint8 (H, W, 3) with (H, W); leave out Normalize, ToFloat and ToTensorV2, which the "
+        "model and the loader do themselves"
+    )
 
 
 def _distributed() -> bool:

@@ -9,8 +9,8 @@ from typing import Any, ClassVar, Literal
 import pytorch_lightning as pl
 from torch.utils.data import DataLoader
 
-from lightning_seg.augmentation.collate import collate_segmentation
 from lightning_seg.augmentation.checks import check_fill
+from lightning_seg.augmentation.collate import collate_segmentation
 from lightning_seg.augmentation.pipelines import Augment, resolve_pipeline
 from lightning_seg.augmentation.seeding import EvalSampler, SeededPipeline, TrainSampler
 from lightning_seg.batch import IGNORE_INDEX, SegmentationSample
