@@ -9,7 +9,7 @@ from jsonargparse import ArgumentParser, auto_cli
 from lightning_seg.arguments import OneLineErrors
 from lightning_seg.errors import ConfigError
 
-COMMANDS = ("synthesize",)
+COMMANDS = ("preview", "synthesize")
 LIGHTNING = ("fit", "validate", "test", "predict")
 
 
@@ -28,5 +28,7 @@ def run_command(argv: Sequence[str]) -> None:
         near = get_close_matches(name, (*LIGHTNING, *COMMANDS), n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""
         raise ConfigError(f"no command {name!r}; {hint}There are {', '.join((*LIGHTNING, *COMMANDS))}")
-    function = getattr(import_module(f"lightning_seg.commands.{name}"), name)
-    auto_cli(function, args=flags, prog=f"lightning-seg {name}", parser_class=Parser)
+    module = import_module(f"lightning_seg.commands.{name}")
+    # Some take what is typed for another command.
+    prepare_flags = getattr(module, "prepare_flags", list)
+    auto_cli(getattr(module, name), args=prepare_flags(flags), prog=f"lightning-seg {name}", parser_class=Parser)

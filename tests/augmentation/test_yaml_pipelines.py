@@ -190,14 +190,6 @@ def test_fit_says_the_same_before_it_trains(
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_loader_process_names_the_transform_too(
-    pets_root: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    flags = flags_of(pets_root, tmp_path, "[{class_path: RandomCrop, init_args: {height: 64, width: 64}}]")
-    assert main(["preview", *flags, "--data.num_workers", "1"]) == 2
-    assert "lightning-seg: error: augment: RandomCrop fails with CropSizeError" in capfd.readouterr().err
-
-
 # A pipeline from Python.
 
 

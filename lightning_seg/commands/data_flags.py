@@ -1,0 +1,74 @@
+"""The data part of what is typed for ``fit``: for commands that look at data and need no network."""
+
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lightning_seg.arguments import import_public_classes, take
+from lightning_seg.errors import ConfigError
+from lightning_seg.runs import find_run
+
+LEFT_ASIDE = ("model", "trainer", "seed_everything", "early_stopping", "ckpt_path", "weights_only")
+"""Arguments of ``fit`` that do not change the data."""
+
+
+def keep_data(flags: Sequence[str]) -> list[str]:
+    """The flags of ``fit`` for a command with an argument ``data``; what is left aside is named in one printed line.
+
+    ``--config`` may stand anywhere and becomes the data section of the file; ``--run`` becomes that of the run.
+
+    Raises:
+        ConfigError: if there is no such run, a config cannot be read, or arguments of the data come without its class.
+    """
+    import_public_classes()
+    runs, rest = take(flags, ("--run",))
+    configs, rest = take(rest, ("--config", "-c"))
+    if runs:
+        configs = [str(find_run(runs[-1]).config), *configs]
+    kept, aside = _split(rest)
+    if aside:
+        print(f"left aside, since they do not change the data: {' '.join(dict.fromkeys(aside))}")
+    sections = [_data_section(Path(config)) for config in configs]
+    typed = any(word.partition("=")[0] == "--data" for word in kept)
+    if any(sections) and not typed and not any(map(_names_class, sections)):
+        raise ConfigError(f"{configs[-1]}: data has no class_path; put it there, or give --data CLASS")
+    # As YAML again: the parser lays later ones over earlier ones.
+    return [word for section in sections for word in ("--config", str(yaml.safe_dump(section)))] + kept
+
+
+def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """What is kept, and the names of the flags that are not."""
+    kept, aside, leaving = [], [], False
+    for word in words:
+        if word.startswith("-"):
+            name = word.partition("=")[0]
+            leaving = name.lstrip("-").partition(".")[0].rstrip("+") in LEFT_ASIDE
+            if leaving:
+                aside.append(name)
+        # A word without dashes is the value of the flag before it.
+        if not leaving:
+            kept.append(word)
+    return kept, aside
+
+
+def _data_section(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text())
+    except (OSError, UnicodeDecodeError):
+        near = get_close_matches(path.name, sorted(other.name for other in path.parent.glob("*.y*ml")), n=1)
+        hint = f"did you mean {path.parent / near[0]}?" if near else "give the path of a YAML file"
+        raise ConfigError(f"{path}: no such config; {hint}") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: no valid YAML ({' '.join(str(error).split())})") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}: a config holds sections such as data and model, this file has none")
+    # A key may be dotted, too: data.init_args.root.
+    return {key: value for key, value in content.items() if str(key).partition(".")[0] == "data" and value is not None}
+
+
+def _names_class(section: Mapping[str, Any]) -> bool:
+    data = section.get("data")
+    return isinstance(data, str) or "class_path" in (data or {}) or "data.class_path" in section

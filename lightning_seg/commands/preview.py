@@ -1,0 +1,131 @@
+"""``lightning-seg preview``: what the network will really see."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from io import BytesIO
+from itertools import islice, pairwise
+from math import ceil, sqrt
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+from matplotlib.figure import Figure
+from PIL import Image
+
+from lightning_seg.commands.data_flags import keep_data
+from lightning_seg.errors import ConfigError
+from lightning_seg.plots.figures import save_figure
+from lightning_seg.plots.previews import Cell, draw_preview
+
+
+def preview(
+    data: pl.LightningDataModule | None = None,
+    output: str = "preview.png",
+    num_images: int = 16,
+    compare: bool = False,
+    variants: int | None = None,
+    index: int = 0,
+    epoch: int = 0,
+) -> None:
+    """Draw training pictures with their masks, straight from the train loader.
+
+    It also takes the flags of fit: one or several --config, --run RUN, --data.x VALUE. Those that are not about data
+    are left aside.
+
+    Args:
+        data: Class of the data.
+        output: Picture file to write.
+        num_images: How many pictures.
+        compare: Show each picture also as it is before the random draws.
+        variants: Show one picture this many times, with its draws of as many epochs.
+        index: Which picture of the training split that is.
+        epoch: Whose draws, with --variants the first.
+    """
+    path = _checked_output(output)
+    _check_least({"num_images": (num_images, 1), "variants": (variants, 1), "index": (index, 0), "epoch": (epoch, 0)})
+    if data is None:
+        raise ConfigError("there is no data section; give --config configs/pets.yaml, --run RUN or --data CLASS")
+    data.prepare_data()
+    data.setup("fit")
+    loader: Any = data.train_dataloader()
+    if variants is not None:
+        cells, columns = list(_variants(loader.dataset, index, range(epoch, epoch + variants), compare)), None
+    else:
+        cells = list(_grid(loader, num_images, epoch, compare))
+        # Pairs stay beside each other, and the sheet about as wide as high.
+        columns = 2 * ceil(sqrt(len(cells) / 4)) if compare else None
+    class_names: Sequence[str] = getattr(data, "class_names", ())
+    _save(draw_preview(cells, class_names, columns), path)
+
+
+def prepare_flags(flags: Sequence[str]) -> list[str]:
+    """The flags of ``fit`` as those of ``preview``; ``--compare`` needs no value."""
+    given = [*keep_data(flags), ""]
+    bare = [word == "--compare" and after not in ("true", "false") for word, after in pairwise(given)]
+    return ["--compare=true" if alone else word for word, alone in zip(given, bare, strict=False)]
+
+
+def _grid(loader: Any, num_images: int, epoch: int, compare: bool) -> Iterator[Cell]:
+    if hasattr(loader.sampler, "set_epoch"):
+        loader.sampler.set_epoch(epoch)
+    samples = list(islice(_samples(loader), num_images))
+    if len(samples) < num_images:
+        print(f"{len(samples)} pictures: an epoch has no more, or leaves out its last partial batch")
+    plain = _without_draws(loader.dataset) if compare else None
+    for sample in samples:
+        name = Path(sample["path"]).name
+        if plain is not None:
+            yield _cell(plain[int(sample["index"])], name)
+        yield _cell(sample, name if plain is None else f"epoch {epoch}")
+
+
+def _variants(dataset: Any, index: int, epochs: range, compare: bool) -> Iterator[Cell]:
+    if index >= len(dataset):
+        raise ConfigError(f"index {index} does not exist; the training split has pictures 0 to {len(dataset) - 1}")
+    if dataset.pipeline is None:
+        print("augment is false: all variants are the same")
+    if compare:
+        sample = _without_draws(dataset)[index]
+        yield _cell(sample, Path(sample["path"]).name)
+    for epoch in epochs:
+        yield _cell(dataset[epoch, index], f"epoch {epoch}")
+
+
+def _cell(sample: Mapping[str, Any], title: str) -> Cell:
+    """How a sample is shown: the one place that knows what kinds there are."""
+    return Cell(sample["image"], title, sample.get("mask"))
+
+
+def _samples(batches: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    for batch in batches:
+        for position in range(len(batch["image"])):
+            yield {key: values[position] for key, values in batch.items()}
+
+
+def _without_draws(dataset: Any) -> Any:
+    return dataset.subset(range(len(dataset)))
+
+
+def _checked_output(output: str) -> Path:
+    path = Path(output)
+    suffixes = Image.registered_extensions()
+    try:
+        # Some formats can only be read, some write no colours.
+        Image.new("RGB", (8, 8)).save(BytesIO(), suffixes[path.suffix.lower()])
+    except (KeyError, OSError, ValueError):
+        kind = f"suffix {path.suffix!r}" if path.suffix else "no suffix"
+        raise ConfigError(f"output {output}: no picture can be written with {kind}; use .png or .jpg") from None
+    return path
+
+
+def _check_least(values: Mapping[str, tuple[int | None, int]]) -> None:
+    for name, (value, least) in values.items():
+        if value is not None and value < least:
+            raise ConfigError(f"{name} {value} is too small; give {least} or more")
+
+
+def _save(figure: Figure, path: Path) -> None:
+    try:
+        save_figure(figure, path)
+    except OSError as error:
+        raise ConfigError(f"output {path}: cannot be written ({error.strerror or error}); give another") from error
+    print(path)

@@ -1,0 +1,94 @@
+"""Training pictures with their masks laid over them."""
+
+from collections.abc import Sequence
+from math import ceil, sqrt
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from torch import Tensor
+
+from lightning_seg.batch import IGNORE_INDEX
+from lightning_seg.images import Array
+from lightning_seg.plots.figures import new_figure
+from lightning_seg.plots.palette import class_palette
+
+WIDTH = 2.4
+"""Inches per cell."""
+TITLE_LENGTH = 38
+"""Letters that fit above a cell."""
+OPACITY, IGNORED_OPACITY = 0.4, 0.9
+MANY_CLASSES = 24
+
+
+class Cell(NamedTuple):
+    """One picture of a preview."""
+
+    image: Tensor  # (3, H, W) uint8 RGB
+    title: str
+    mask: Tensor | None = None  # (H, W) class indices, 255 = ignore
+
+
+def draw_preview(cells: Sequence[Cell], class_names: Sequence[str], columns: int | None = None) -> Figure:
+    """The cells row by row, scaled to one width, and a legend of the classes.
+
+    Args:
+        cells: at least one; they may differ in size.
+        class_names: by class index.
+        columns: None for as many as there are rows.
+    """
+    columns = min(columns or ceil(sqrt(len(cells))), len(cells))
+    heights = [_height(cells[first : first + columns]) for first in range(0, len(cells), columns)]
+    entries = _legend(cells, class_names)
+    width = columns * WIDTH
+    legend_columns = _fitting(entries, width)
+    figure = new_figure(width, sum(heights) + 0.22 * ceil(len(entries) / legend_columns) + 0.1)
+    axes = figure.subplots(len(heights), columns, squeeze=False, height_ratios=heights).flatten()
+    for axis in axes:
+        axis.set_axis_off()
+    palette = class_palette(len(class_names))
+    for axis, cell in zip(axes, cells, strict=False):
+        axis.imshow(lay_over(cell, palette))
+        axis.set_title(_shorten(cell.title), fontsize=7, pad=2)
+    if entries:
+        figure.legend(handles=entries, loc="outside lower center", ncols=legend_columns, frameon=False, fontsize=9)
+    return figure
+
+
+def lay_over(cell: Cell, palette: Array) -> Array:
+    """``(H, W, 3)`` uint8: the picture under the colours of its classes; what is ignored is nearly white."""
+    image: Array = cell.image.permute(1, 2, 0).cpu().numpy()
+    if cell.mask is None:
+        return image
+    mask = cell.mask.cpu().numpy()
+    cover = np.where(mask == IGNORE_INDEX, IGNORED_OPACITY, OPACITY)[..., None]
+    blended: Array = np.round((1 - cover) * image + cover * palette[mask]).astype(np.uint8)
+    return blended
+
+
+def _legend(cells: Sequence[Cell], class_names: Sequence[str]) -> list[Patch]:
+    """All classes, of very many only those that are to be seen."""
+    seen = {index for cell in cells if cell.mask is not None for index in np.unique(cell.mask.cpu().numpy()).tolist()}
+    shown = [index for index in range(len(class_names)) if index in seen or len(class_names) <= MANY_CLASSES]
+    palette = class_palette(len(class_names))
+    patches = [Patch(facecolor=palette[index] / 255, label=class_names[index]) for index in shown if seen]
+    ignored = [Patch(facecolor="white", edgecolor="grey", label="ignored")] if IGNORE_INDEX in seen else []
+    return patches + ignored
+
+
+def _fitting(entries: Sequence[Patch], width: float) -> int:
+    """How many legend entries fit beside each other; a letter of size 9 is some 0.08 inches wide."""
+    widest = max((0.65 + 0.08 * len(str(entry.get_label())) for entry in entries), default=width)
+    return max(1, min(len(entries), int(width / widest)))
+
+
+def _height(row: Sequence[Cell]) -> float:
+    """Inches for the tallest picture of a row, within reason, and its title."""
+    tallest = max(cell.image.shape[1] / cell.image.shape[2] for cell in row)
+    return WIDTH * min(max(tallest, 0.4), 1.6) + 0.2
+
+
+def _shorten(title: str) -> str:
+    half = (TITLE_LENGTH - 1) // 2
+    return title if len(title) <= TITLE_LENGTH else f"{title[:half]}…{title[-half:]}"
