@@ -7,47 +7,61 @@ from inspect import signature
 from typing import Any, Literal
 
 from lightning_seg.errors import ConfigError
+from lightning_seg.synthetic.image_mask_folder import Encoding, Layout, reading_flags, write_image_mask_folder
 from lightning_seg.synthetic.oxford_pets import write_oxford_pets
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Who writes a dataset, and the configs that train on it."""
+    """Who writes a dataset, the configs that train on it, and the flags that some of its arguments ask for."""
 
     write: Callable[..., None]
     configs: str
+    flags: Callable[..., list[str]] | None = None
 
 
-RECIPES = {"oxford_pets": Recipe(write_oxford_pets, "--config configs/pets.yaml --config configs/overrides/demo.yaml")}
+RECIPES = {
+    "oxford_pets": Recipe(write_oxford_pets, "--config configs/pets.yaml --config configs/overrides/demo.yaml"),
+    "image_mask_folder": Recipe(write_image_mask_folder, "--config configs/own_data.yaml", reading_flags),
+}
 
 
 def synthesize(
-    dataset: Literal["oxford_pets"],
+    dataset: Literal["oxford_pets", "image_mask_folder"],
     root: str,
     num_trainval: int = 320,
     num_test: int = 80,
     num_breeds: int = 8,
+    num_pictures: int = 200,
+    encoding: Encoding = "index",
+    layout: Layout = "folders",
     seed: int = 0,
 ) -> None:
-    """Write a small synthetic dataset in the published layout, and say how to train on it.
+    """Write a small synthetic dataset in a published or usual layout, and say how to train on it.
 
     Args:
-        dataset: Whose layout to write.
+        dataset: Whose layout to write; image_mask_folder is that of your own pictures and masks.
         root: Folder for the dataset: new, empty, or a synthetic dataset, which is replaced if its arguments differ.
-        num_trainval: Pictures to train and validate on.
-        num_test: Pictures to test on.
+        num_trainval: Pictures of pets to train and validate on.
+        num_test: Pictures of pets to test on.
         num_breeds: Breeds of cats and dogs; each appears in both splits.
+        num_pictures: Pictures of image_mask_folder.
+        encoding: What its masks hold: class numbers, 0 and 255, class numbers with a palette, or colours.
+        layout: Its pictures and masks in two folders, or beside each other.
         seed: Another seed gives other pictures.
     """
     if dataset not in RECIPES:
         raise ConfigError(f"dataset {dataset!r} cannot be synthesized; use {', '.join(RECIPES)}")
-    arguments = {"num_trainval": num_trainval, "num_test": num_test, "num_breeds": num_breeds, "seed": seed}
-    accepted = _accepted(dataset, arguments)
-    RECIPES[dataset].write(root, **accepted)
+    given: dict[str, Any] = {"num_trainval": num_trainval, "num_test": num_test, "num_breeds": num_breeds, "seed": seed}
+    given |= {"num_pictures": num_pictures, "encoding": encoding, "layout": layout}
+    recipe = RECIPES[dataset]
+    accepted = _accepted(dataset, given)
+    recipe.write(root, **accepted)
     counts = ", ".join(f"{name} {value}" for name, value in accepted.items())
+    flags = recipe.flags(**accepted) if recipe.flags else []
     print(
         f"{root} holds synthetic {dataset} ({counts}); train on it: "
-        f"lightning-seg fit {RECIPES[dataset].configs} --data.root {shlex.quote(root)}"
+        f"lightning-seg fit {recipe.configs} {shlex.join([*flags, '--data.root', root])}"
     )
 
 

@@ -1,5 +1,6 @@
 """Splits and loaders."""
 
+from lightning_seg.datamodules.image_mask_folder import ImageMaskFolderDataModule
 from lightning_seg.datamodules.oxford_pets import OxfordPetsDataModule
 
-__all__ = ["OxfordPetsDataModule"]
+__all__ = ["ImageMaskFolderDataModule", "OxfordPetsDataModule"]

@@ -1,10 +1,18 @@
-"""Which samples validate."""
+"""Which samples train, validate and test."""
 
-from collections.abc import Hashable, Sequence
+import re
+from collections import Counter
+from collections.abc import Hashable, Mapping, Sequence
+from hashlib import sha256
+from pathlib import PurePosixPath
 
 import numpy as np
 
-from lightning_seg.errors import ConfigError
+from lightning_seg.batch import Split
+from lightning_seg.errors import ConfigError, DataError
+
+Parts = dict[Split, list[int]]
+"""Ascending indices of the samples of each split."""
 
 
 def stratified_split(groups: Sequence[Hashable], fraction: float, seed: int) -> tuple[list[int], list[int]]:
@@ -28,3 +36,116 @@ def stratified_split(groups: Sequence[Hashable], fraction: float, seed: int) -> 
             "validate on; choose another fraction"
         )
     return sorted(set(range(len(groups))) - set(held_out)), sorted(held_out)
+
+
+def draw_splits(
+    listed: Sequence[Split | None], groups: Sequence[str], fractions: Mapping[Split, float], seed: int
+) -> Parts:
+    """The listed splits; of ``test`` and ``val`` those that are not listed are drawn from what is listed as ``train``.
+
+    Test is drawn first, so it does not depend on the other fraction.
+
+    Args:
+        listed: split of each sample, None for one that takes no part.
+        groups: group of each sample; what is drawn holds whole groups.
+        fractions: of all samples that take part, as nearly as groups allow, but at least one; 0 draws none.
+        seed: another one draws others.
+
+    Raises:
+        ConfigError: if nothing is left to train on.
+    """
+    splits: tuple[Split, ...] = ("test", "val", "train")
+    parts = {split: [index for index, given in enumerate(listed) if given == split] for split in splits}
+    total = sum(len(part) for part in parts.values())
+    drawn = [split for split in splits[:2] if fractions[split] and not parts[split]]
+    for split in drawn:
+        train = parts["train"]
+        held_out = hold_out([groups[i] for i in train], round(fractions[split] * total), seed)
+        parts[split] = [train[i] for i in sorted(held_out)]
+        parts["train"] = [index for i, index in enumerate(train) if i not in held_out]
+    if not parts["train"]:
+        shares = " and ".join(f"{split}_fraction {fractions[split]}" for split in drawn)
+        raise ConfigError(
+            f"{shares or 'the lists'} of {total} pictures in {len(set(groups))} groups leave none to train on; choose "
+            "others"
+        )
+    return parts
+
+
+def hold_out(groups: Sequence[str], count: int, seed: int) -> set[int]:
+    """Indices of whole groups: together as near to ``count`` as possible, but at least one group."""
+    sizes = Counter(groups)
+    # By hash and not shuffled, so that a picture that is added later moves few of the others to another split.
+    order = sorted(sizes, key=lambda group: sha256(f"{seed}/{group}".encode()).digest())
+    held_out = {order[position] for position in _nearest_sum([sizes[group] for group in order], max(1, count))}
+    return {index for index, group in enumerate(groups) if group in held_out}
+
+
+def _nearest_sum(sizes: Sequence[int], wanted: int) -> list[int]:
+    """Positions of the sizes that add up as near to ``wanted`` as possible, the first ones of several that do."""
+    if not sizes:
+        return []
+    limit = wanted + max(sizes)  # beyond it, leaving out any size comes nearer
+    reached_by = np.full(limit + 1, -1)
+    reached = np.zeros(limit + 1, np.bool_)
+    reached[0] = True
+    for position, size in enumerate(sizes):
+        if reached[wanted]:
+            break
+        fresh = np.flatnonzero(reached[:-size] & ~reached[size:]) + size
+        reached[fresh], reached_by[fresh] = True, position
+    sums = np.flatnonzero(reached)[1:]
+    remaining, positions = int(sums[np.argmin(abs(sums - wanted))]), []
+    while remaining:
+        positions.append(int(reached_by[remaining]))
+        remaining -= sizes[positions[-1]]
+    return positions
+
+
+def compile_group(pattern: str) -> re.Pattern[str]:
+    """The regular expression.
+
+    Raises:
+        ConfigError: if it is none.
+    """
+    try:
+        return re.compile(pattern)
+    except re.error as error:
+        raise ConfigError(f"group {pattern!r} is no regular expression ({error}); for instance '^(.+?)_'") from None
+
+
+def find_groups(names: Sequence[str], pattern: re.Pattern[str]) -> list[str]:
+    """The group of each picture: what the pattern's first parentheses match, or all of it.
+
+    The pattern is searched in the stem, or, if it has a slash, in the path without suffix.
+
+    Raises:
+        DataError: if a name does not match.
+    """
+    groups = []
+    for name in names:
+        path = PurePosixPath(name)
+        searched = path.with_suffix("").as_posix() if "/" in pattern.pattern else path.stem
+        match = pattern.search(searched)
+        found = match and match[1 if pattern.groups else 0]
+        if found is None:
+            raise DataError(f"group {pattern.pattern!r} does not match {searched!r}, of {name}; correct --data.group")
+        groups.append(found)
+    return groups
+
+
+def check_groups(parts: Parts, groups: Sequence[str], names: Sequence[str]) -> None:
+    """A list may put pictures of one group into two splits.
+
+    Raises:
+        DataError: if one does.
+    """
+    seen: dict[str, tuple[Split, int]] = {}
+    for split, indices in parts.items():
+        for index in indices:
+            other, first = seen.setdefault(groups[index], (split, index))
+            if other != split:
+                raise DataError(
+                    f"group {groups[index]!r} lies in two splits: {names[first]} in {other} and {names[index]} in "
+                    f"{split}; correct the lists, or leave --data.group out"
+                )

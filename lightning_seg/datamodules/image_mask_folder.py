@@ -1,0 +1,148 @@
+"""The user's own pictures and masks as a datamodule."""
+
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+from lightning_seg.batch import Split
+from lightning_seg.datamodules.base import SegmentationDataModule
+from lightning_seg.datamodules.split_plan import DEFAULT_FRACTION, SplitPlan
+from lightning_seg.datasets.base import SegmentationDataset
+from lightning_seg.datasets.image_mask_folder import ImageMaskFolderDataset
+from lightning_seg.datasets.lists import read_pairs
+from lightning_seg.datasets.mask_checks import inspect_masks, missing_classes
+from lightning_seg.datasets.mask_codes import MaskCodes
+from lightning_seg.datasets.pairs import Pair, check_patterns, find_pairs
+from lightning_seg.errors import ConfigError, DataError
+from lightning_seg.synthetic.image_mask_folder import PATTERNS, write_image_mask_folder
+from lightning_seg.synthetic.marker import FORMAT, read_marker
+
+IMAGES, MASKS = "images/*.jpg", "masks/{stem}.png"
+CHECKED_BY = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",)}
+PURPOSES: dict[Split, str] = {"train": "train", "val": "validate", "test": "test"}
+SLOW_SECONDS = 5.0
+log = logging.getLogger(__name__)
+
+
+class ImageMaskFolderDataModule(SegmentationDataModule):
+    """Your own pictures, each with a mask file whose numbers or colours stand for classes.
+
+    Paths are relative to ``root``. Nothing is read before the first stage begins.
+
+    Args:
+        root: folder of the dataset.
+        classes: their names.
+        images: which files are pictures; ``*`` stands for any part of a name, ``**`` for any folders.
+        masks: the mask of a picture: ``{stem}`` is the picture's name, ``{name}`` the same with suffix, ``{dir}`` the
+            folders that ``images`` leaves open.
+        pairs: CSV file with the columns image, mask and, if wanted, split (train, val or test), in place of both.
+        mask_values: what masks hold for each class: numbers, "#rrggbb" or [red, green, blue]; None is 0, 1, 2, ...
+        ignore_values: what neither loss nor metrics count; 255 is among them if it belongs to no class.
+        val_fraction: share of all pictures to validate on.
+        test_fraction: share of all pictures to test on; 0 leaves none.
+        val_list: text file of the pictures to validate on, a stem, file name or path per line.
+        test_list: likewise.
+        train_list: likewise; without it, what is in no list trains.
+        group: regular expression that finds a group's name in the stem, or in the path without suffix if it has a
+            slash: all it matches, or its first part in parentheses. No group is divided.
+        check_masks: read every mask once before the first step.
+        options: see ``SegmentationDataModule``.
+
+    Raises:
+        ConfigError: if arguments are impossible or contradict each other.
+        DataError: if files are missing or masks are wrong, when a stage begins.
+    """
+
+    def __init__(
+        self,
+        root: str | Path,
+        classes: list[str],
+        images: str = IMAGES,
+        masks: str = MASKS,
+        pairs: str | None = None,
+        mask_values: list[int | str | list[int]] | None = None,
+        ignore_values: list[int | str | list[int]] | None = None,
+        val_fraction: float = DEFAULT_FRACTION,
+        test_fraction: float = DEFAULT_FRACTION,
+        val_list: str | None = None,
+        test_list: str | None = None,
+        train_list: str | None = None,
+        group: str | None = None,
+        check_masks: bool = True,
+        **options: Any,
+    ) -> None:
+        super().__init__(root, val_fraction=val_fraction, **options)
+        self.codes = MaskCodes(classes, mask_values, ignore_values)
+        self.class_names = self.codes.class_names
+        self.images, self.masks, self.pairs = images, masks, pairs
+        self._check_sources()
+        lists: dict[Split, str | None] = {"train": train_list, "val": val_list, "test": test_list}
+        given = {split: file for split, file in lists.items() if file is not None}
+        self.plan = SplitPlan(val_fraction, test_fraction, given, group, self.seed)
+        self.check_masks = check_masks
+        self._checked: set[str] = set()
+        self._splits: dict[Split, list[Pair]] | None = None
+
+    def _check_sources(self) -> None:
+        if self.download:
+            raise ConfigError("download true: your own pictures have no address; put them into root")
+        check_patterns(self.images, self.masks)
+        if self.pairs is not None and (self.images, self.masks) != (IMAGES, MASKS):
+            raise ConfigError(f"pairs {self.pairs} lists all pictures and masks; leave images and masks out")
+
+    def download_missing(self) -> None:
+        """Nothing: the constructor refuses ``download``."""
+
+    def write_synthetic(self) -> None:
+        values = self.codes.stored_values()
+        marker = read_marker(self.root) or {}
+        # Whatever else they were written with, since somebody did it on purpose.
+        if [marker.get(key) for key in ("dataset", "format", "mask_values")] == ["image_mask_folder", FORMAT, values]:
+            return
+        layouts = [layout for layout, patterns in PATTERNS.items() if patterns == (self.images, self.masks)]
+        if not layouts or self.pairs is not None:
+            raise ConfigError(
+                f"source synthetic does not write images {self.images!r}, masks {self.masks!r}, pairs {self.pairs}; "
+                f"use {IMAGES!r}, {MASKS!r} and no pairs"
+            )
+        write_image_mask_folder(self.root, layout=layouts[0], mask_values=values)
+
+    def setup(self, stage: str) -> None:
+        super().setup(stage)
+        for split in CHECKED_BY.get(stage, ()):
+            if self.check_masks and split not in self._checked:
+                self._check(split)
+                self._checked.add(split)
+
+    def _check(self, split: str) -> None:
+        start, dataset = time.monotonic(), self.datasets[split]
+        assert isinstance(dataset, ImageMaskFolderDataset)
+        occurs = inspect_masks(dataset)
+        missing = missing_classes(dataset, occurs) if split == "train" else []
+        if missing:
+            log.warning("no mask to train on holds %s", ", ".join(missing))
+        seconds = time.monotonic() - start
+        if seconds > SLOW_SECONDS:
+            log.warning("checking %d masks took %.0f s; --data.check_masks false skips it", len(dataset), seconds)
+
+    def make_train_val(self) -> tuple[SegmentationDataset[Any], SegmentationDataset[Any]]:
+        return self._dataset("train"), self._dataset("val")
+
+    def make_test(self) -> SegmentationDataset[Any]:
+        return self._dataset("test")
+
+    def _dataset(self, split: Split) -> ImageMaskFolderDataset:
+        if self._splits is None:
+            self._splits = self.plan.divide(self.root, self._find_pairs())
+        if not self._splits[split]:
+            raise DataError(
+                f"{self.root}: no pictures to {PURPOSES[split]} on; give --data.{split}_list, lines of split {split} "
+                f"in --data.pairs or, without either, a --data.{split}_fraction above 0"
+            )
+        return ImageMaskFolderDataset(self._splits[split], self.codes, self.image_size)
+
+    def _find_pairs(self) -> list[Pair]:
+        if self.pairs is not None:
+            return read_pairs(self.root, self.pairs)
+        return find_pairs(self.root, self.images, self.masks)

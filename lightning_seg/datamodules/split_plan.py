@@ -1,0 +1,78 @@
+"""How a user divides pictures: by fractions, lists, a column of the pairs, and groups that stay together."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lightning_seg.batch import Split
+from lightning_seg.datamodules.splits import check_groups, compile_group, draw_splits, find_groups
+from lightning_seg.datasets.lists import read_splits
+from lightning_seg.datasets.pairs import Pair, check_pairs
+from lightning_seg.errors import ConfigError
+
+DEFAULT_FRACTION = 0.1
+
+
+@dataclass(frozen=True)
+class SplitPlan:
+    """What a datamodule was told about its splits; see ``ImageMaskFolderDataModule``.
+
+    Raises:
+        ConfigError: if something is impossible or said twice.
+    """
+
+    val_fraction: float
+    test_fraction: float
+    lists: Mapping[Split, str]
+    group: str | None
+    seed: int
+
+    def __post_init__(self) -> None:
+        for name, fraction in (("val_fraction", self.val_fraction), ("test_fraction", self.test_fraction)):
+            if not 0 <= fraction < 1:
+                raise ConfigError(f"{name} {fraction} must be at least 0 and less than 1, for instance 0.1")
+        if self.val_fraction + self.test_fraction >= 1:
+            raise ConfigError(
+                f"val_fraction {self.val_fraction} and test_fraction {self.test_fraction} leave none to train on; "
+                "choose smaller ones"
+            )
+        if self.group is not None:
+            compile_group(self.group)
+        self._refuse_fractions({split: f"{split}_list" for split in self.lists})
+
+    def _refuse_fractions(self, listed: Mapping[Split, str]) -> None:
+        """What is listed is not drawn; pictures to test on are drawn only where nothing at all is listed."""
+        if listed and self.test_fraction not in (0, DEFAULT_FRACTION):
+            _contradict(f"test_fraction {self.test_fraction}", next(iter(listed.values())))
+        if "val" in listed and self.val_fraction not in (0, DEFAULT_FRACTION):
+            _contradict(f"val_fraction {self.val_fraction}", listed["val"])
+
+    def divide(self, root: Path, pairs: Sequence[Pair]) -> dict[Split, list[Pair]]:
+        """The pairs of each split, in their order.
+
+        Raises:
+            ConfigError: if the pairs know their splits and this plan says something else, or none are left to train on.
+            DataError: if a list or a group is wrong, or a picture that takes part has no mask of its own.
+        """
+        names = [pair.name for pair in pairs]
+        listed = self._listed(root, pairs, names)
+        groups = names if self.group is None else find_groups(names, compile_group(self.group))
+        is_listed = bool(self.lists) or pairs[0].split is not None
+        fractions: dict[Split, float] = {"test": 0.0 if is_listed else self.test_fraction, "val": self.val_fraction}
+        parts = draw_splits(listed, groups, fractions, self.seed)
+        check_groups(parts, groups, names)
+        check_pairs(root, [pairs[index] for index in sorted(index for part in parts.values() for index in part)])
+        return {split: [pairs[index] for index in part] for split, part in parts.items()}
+
+    def _listed(self, root: Path, pairs: Sequence[Pair], names: Sequence[str]) -> list[Split | None]:
+        column = [pair.split for pair in pairs]
+        if column[0] is None:
+            return read_splits(root, self.lists, names)
+        for split in self.lists:
+            _contradict(f"{split}_list", "the column split of pairs")
+        self._refuse_fractions({split: "the column split of pairs" for split in column if split is not None})
+        return column
+
+
+def _contradict(first: str, second: str) -> None:
+    raise ConfigError(f"{first} and {second} contradict each other; leave one of them out")

@@ -1,0 +1,42 @@
+"""Pictures and masks of the user's own, one mask file per picture."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from lightning_seg.augmentation.seeding import SeededPipeline
+from lightning_seg.datasets.base import SegmentationDataset
+from lightning_seg.datasets.mask_codes import MaskCodes
+from lightning_seg.datasets.mask_files import read_stored_mask
+from lightning_seg.datasets.pairs import Pair
+from lightning_seg.images import Array
+
+
+class ImageMaskFolderDataset(SegmentationDataset[Pair]):
+    """Pictures with mask files whose numbers or colours stand for classes.
+
+    Args:
+        pairs: as ``find_pairs`` or ``read_pairs`` return them.
+        codes: what the mask files hold for each class.
+        image_size: (height, width) of the returned pictures; None leaves them as they are.
+        pipeline: random transforms.
+
+    Raises:
+        DataError: if a file cannot be read or a mask holds what belongs to no class, when it is read.
+    """
+
+    def __init__(
+        self,
+        pairs: Sequence[Pair],
+        codes: MaskCodes,
+        image_size: tuple[int, int] | None = None,
+        pipeline: SeededPipeline | None = None,
+    ) -> None:
+        self.class_names = codes.class_names
+        self.codes = codes
+        super().__init__(pairs, image_size, pipeline)
+
+    def image_path(self, record: Pair) -> Path:
+        return record.image
+
+    def read_mask(self, record: Pair) -> Array:
+        return self.codes.decode(read_stored_mask(record.mask), record.mask)

@@ -1,0 +1,168 @@
+"""Which number or colour of a mask file is which class."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightning_seg.batch import IGNORE_INDEX
+from lightning_seg.datasets.mask_files import (
+    Coded,
+    Codes,
+    StoredMask,
+    count_pixels,
+    name_code,
+    stored_colours,
+    stored_numbers,
+)
+from lightning_seg.errors import ConfigError, DataError
+from lightning_seg.images import Array
+
+MaskValue = int | str | list[int]
+"""A number, or a colour as ``#rrggbb`` or [red, green, blue]."""
+MAX_NUMBER = 2**16 - 1
+MAX_NAMED = 10
+
+
+class MaskCodes:
+    """Which number or colour of a mask file is which class.
+
+    Args:
+        classes: their names.
+        mask_values: what the files hold for each class; None is 0 for the first, 1 for the second and so on.
+        ignore_values: what becomes 255, which neither loss nor metrics count. The number 255 needs no mention where it
+            belongs to no class.
+
+    Raises:
+        ConfigError: if names or values are missing, doubled or impossible.
+    """
+
+    def __init__(
+        self,
+        classes: Sequence[str],
+        mask_values: Sequence[MaskValue] | None = None,
+        ignore_values: Sequence[MaskValue] | None = None,
+    ) -> None:
+        self.class_names = check_names(classes)
+        given = range(len(classes)) if mask_values is None else mask_values
+        wanted = [_parse("mask_values", value) for value in given]
+        ignored = [_parse("ignore_values", value) for value in ignore_values or ()]
+        if len(wanted) != len(classes):
+            raise ConfigError(
+                f"mask_values has {len(wanted)} entries, classes has {len(classes)} ({', '.join(classes)}); give one "
+                "value per class, or null for 0, 1, 2, ..."
+            )
+        if len({is_colour for is_colour, _ in wanted + ignored}) > 1:
+            raise ConfigError(
+                f"mask_values {mask_values} and ignore_values {ignore_values} mix numbers and colours; give one kind"
+            )
+        self.by_colour = wanted[0][0]
+        self.values = [code for _, code in wanted]
+        self.meaning = _join(self.by_colour, self.values, [code for _, code in ignored])
+        self.ignores_unasked = not self.by_colour and 255 not in self.meaning
+        """Whether 255 is ignored although nobody said so."""
+        if self.ignores_unasked:
+            self.meaning[255] = IGNORE_INDEX
+        self._codes = np.array(sorted(self.meaning), np.int32)
+        self._indices = np.array([self.meaning[code] for code in sorted(self.meaning)], np.int16)
+
+    def decode(self, stored: StoredMask, path: Path) -> Array:
+        """The class index of every pixel, ``(H, W)`` uint8, 255 = ignored.
+
+        Raises:
+            DataError: if the file holds what belongs to no class.
+        """
+        coded = stored_colours(stored, path) if self.by_colour else stored_numbers(stored, path, self._white())
+        indices = self._find(coded.pixels) if coded.table is None else self._find(coded.table)[coded.pixels]
+        if indices.min() < 0:
+            raise DataError(f"{path}: {self._explain(coded, indices < 0)}")
+        return indices.astype(np.uint8)
+
+    def _white(self) -> int:
+        """The number of white in a file of 1 bit, which stands for 255 where 255 is named and 1 is not."""
+        return 1 if 1 in self.meaning or self.ignores_unasked else 255
+
+    def _find(self, codes: Codes) -> NDArray[np.int16]:
+        """Class indices, -1 where there is none."""
+        positions = np.searchsorted(self._codes, codes)
+        known = self._codes.take(positions, mode="clip") == codes
+        return np.where(known, self._indices.take(positions, mode="clip"), np.int16(-1))
+
+    def _explain(self, coded: Coded, wrong: NDArray[np.bool_]) -> str:
+        codes = coded.at(wrong)
+        return (
+            f"the mask holds {count_pixels(codes, self.by_colour)} of no class; there are {self.describe()}; "
+            f"{self._remedy(np.unique(codes).tolist(), np.unique(coded.at(~wrong)).tolist())}"
+        )
+
+    def stored_values(self) -> list[int | str]:
+        """What the files hold for each class: numbers, or ``#rrggbb``."""
+        return [name_code(code, True) if self.by_colour else code for code in self.values]
+
+    def describe(self) -> str:
+        """The values and what they stand for."""
+        named = [f"{name_code(code, self.by_colour)} {self._role(index)}" for code, index in self.meaning.items()]
+        return ", ".join(named[:MAX_NAMED]) + (", ..." if len(named) > MAX_NAMED else "")
+
+    def _role(self, index: int) -> str:
+        return "ignored" if index == IGNORE_INDEX else self.class_names[index]
+
+    def _remedy(self, unknown: list[int], known: list[int]) -> str:
+        found = sorted(unknown + known)
+        if not self.by_colour and len(found) == len(self.class_names):
+            return f"if these are the classes, give mask_values {found}"
+        if self.by_colour and len(unknown) > MAX_NAMED:
+            return "so many colours come from smoothed edges or lossy compression; save masks without either"
+        value = name_code(unknown[0], self.by_colour)
+        quoted = f'"{value}"' if self.by_colour else value
+        return f"add {quoted} to mask_values or ignore_values"
+
+
+def check_names(classes: Sequence[str]) -> tuple[str, ...]:
+    """The names, if they can be those of classes.
+
+    Raises:
+        ConfigError: if there are fewer than 2 or more than 255, or if one is empty or doubled.
+    """
+    names = [classes] if isinstance(classes, str) else list(classes)
+    if not 2 <= len(names) <= IGNORE_INDEX:
+        raise ConfigError(
+            f"classes {names}: {len(names)} is no possible number; give 2 to {IGNORE_INDEX} names, background included"
+        )
+    for name in names:
+        if not isinstance(name, str) or not name.strip():
+            raise ConfigError(f"classes {names}: {name!r} is no name; give each class a text of its own")
+        if names.count(name) > 1:
+            raise ConfigError(f"classes {names}: {name!r} stands there twice; give each class a name of its own")
+    return tuple(names)
+
+
+def _parse(argument: str, value: Any) -> tuple[bool, int]:
+    """Whether it is a colour, and its code."""
+    if _is_whole(value, MAX_NUMBER):
+        return False, int(value)
+    if isinstance(value, str) and re.fullmatch("#[0-9a-fA-F]{6}", value):
+        return True, int.from_bytes(bytes.fromhex(value[1:]), "little")
+    if isinstance(value, (list, tuple)) and len(value) == 3 and all(_is_whole(part, 255) for part in value):
+        return True, int.from_bytes(bytes(value), "little")
+    raise ConfigError(
+        f"{argument}: {value!r} is neither a number from 0 to {MAX_NUMBER} nor a colour, for instance '#ff0000' or "
+        "[255, 0, 0]"
+    )
+
+
+def _is_whole(value: Any, largest: int) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and 0 <= int(value) <= largest
+
+
+def _join(by_colour: bool, wanted: list[int], ignored: list[int]) -> dict[int, int]:
+    meaning: dict[int, int] = {}
+    for code, index in [*zip(wanted, range(len(wanted)), strict=True), *((code, IGNORE_INDEX) for code in ignored)]:
+        if code in meaning:
+            name = name_code(code, by_colour)
+            raise ConfigError(f"mask_values and ignore_values hold {name} twice; a value stands for one class")
+        meaning[code] = index
+    return meaning

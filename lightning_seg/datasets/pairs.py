@@ -1,0 +1,126 @@
+"""Which picture belongs to which mask, by the names of their files."""
+
+import glob
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from lightning_seg.batch import Split
+from lightning_seg.errors import ConfigError, DataError
+
+PLACEHOLDERS = ("stem", "name", "dir")
+MAX_SHOWN = 5
+
+
+class Pair(NamedTuple):
+    """A picture and its mask."""
+
+    name: str  # of the picture, relative to the root, with slashes
+    image: Path
+    mask: Path
+    split: Split | None = None  # if a list says it
+
+
+def check_patterns(images: str, masks: str) -> None:
+    """Looks at no file.
+
+    Raises:
+        ConfigError: if ``images`` is not relative or ``masks`` gives all pictures the same mask.
+    """
+    if not images or PurePosixPath(images).is_absolute():
+        raise ConfigError(f"images {images!r} must be relative to root, for instance images/*.jpg")
+    used = re.findall(r"\{([^{}]*)\}", masks)
+    if unknown := [name for name in used if name not in PLACEHOLDERS]:
+        raise ConfigError(f"masks {masks!r}: there is no {{{unknown[0]}}}; use {{stem}}, {{name}} and {{dir}}")
+    if not {"stem", "name"} & set(used):
+        raise ConfigError(f"masks {masks!r} is the same for every picture; name it by {{stem}} or {{name}}")
+
+
+def find_pairs(root: Path, images: str, masks: str) -> list[Pair]:
+    """The pictures that match a pattern, sorted, each with the path its mask must have.
+
+    Args:
+        root: folder that both are relative to.
+        images: as a shell's, also with ``**``; what begins with a dot does not match.
+        masks: the mask's path with ``{stem}``, ``{name}`` (with suffix) and ``{dir}`` (folders below the part of
+            ``images`` that holds no wildcard).
+
+    Raises:
+        DataError: if no picture matches.
+    """
+    # Path.glob would also return hidden files, and does not follow links to folders.
+    found = {Path(name).as_posix() for name in glob.glob(images, root_dir=root, recursive=True)}  # noqa: PTH207
+    fixed = _fixed_part(images)
+    names = sorted(name for name in found if (root / name).is_file())
+    pairs = [Pair(name, root / name, root / _mask_name(name, masks, fixed)) for name in names]
+    # In one folder with their pictures, masks may match the pattern too.
+    others = {pair.mask for pair in pairs if pair.mask != pair.image}
+    pairs = [pair for pair in pairs if pair.image not in others]
+    if not pairs:
+        raise DataError(_nothing_found(root, images, fixed))
+    return pairs
+
+
+def _fixed_part(images: str) -> PurePosixPath:
+    """The folders before the first wildcard."""
+    fixed = PurePosixPath()
+    for part in PurePosixPath(images).parts[:-1]:
+        if glob.has_magic(part):
+            break
+        fixed /= part
+    return fixed
+
+
+def _mask_name(name: str, masks: str, fixed: PurePosixPath) -> str:
+    picture = PurePosixPath(name)
+    parts = {"stem": picture.stem, "name": picture.name, "dir": str(picture.parent.relative_to(fixed))}
+    return re.sub(r"\{(\w+)\}", lambda match: parts[match[1]], masks)
+
+
+def _nothing_found(root: Path, images: str, fixed: PurePosixPath) -> str:
+    if not root.is_dir():
+        return f"{root}: no such folder; give that of your pictures with --data.root, or try --data.source synthetic"
+    folders = [root, root / fixed] if (root / fixed).is_dir() and fixed.parts else [root]
+    seen = "; ".join(f"{folder} holds {list_folder(folder)}" for folder in folders)
+    return f"{root}: no picture matches images {images!r}; {seen}; give another --data.images"
+
+
+def list_folder(folder: Path) -> str:
+    """The first entries of a folder and how many there are more."""
+    names = sorted(f"{path.name}/" if path.is_dir() else path.name for path in folder.iterdir())
+    more = [f"{len(names) - MAX_SHOWN} more"] if len(names) > MAX_SHOWN else []
+    return ", ".join(names[:MAX_SHOWN] + more) or "nothing"
+
+
+def check_pairs(root: Path, pairs: Iterable[Pair]) -> None:
+    """Looks whether every picture has a mask of its own.
+
+    Raises:
+        DataError: naming the first that has none, or the first two that share one.
+    """
+    owners: dict[Path, str] = {}
+    missing = []
+    for pair in pairs:
+        if pair.mask in owners:
+            raise DataError(
+                f"{root}: {owners[pair.mask]} and {pair.name} share the mask {pair.mask}; give each its own, with "
+                "--data.masks or --data.pairs"
+            )
+        if pair.mask == pair.image:
+            raise DataError(f"{root}: {pair.name} would be its own mask; give another --data.masks")
+        owners[pair.mask] = pair.name
+        if not pair.mask.is_file():
+            missing.append(pair)
+    if missing:
+        raise DataError(_missing(missing, len(owners)))
+
+
+def _missing(missing: Sequence[Pair], total: int) -> str:
+    first = missing[0]
+    folder = first.mask.parent
+    lies = f"{folder} holds {list_folder(folder)}" if folder.is_dir() else f"there is no folder {folder}"
+    return (
+        f"{len(missing)} of {total} pictures have no mask, the first is {first.name}: no {first.mask}; {lies}; add the "
+        "masks, correct --data.masks, or list the pairs in a file for --data.pairs"
+    )
