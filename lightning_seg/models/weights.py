@@ -8,6 +8,7 @@ from pathlib import Path
 from pickle import UnpicklingError
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torchvision.models import WeightsEnum
 
@@ -26,6 +27,11 @@ def without_pretrained() -> Iterator[None]:
         _wanted.reset(token)
 
 
+def pretrained_wanted() -> bool:
+    """Whether this is outside of ``without_pretrained``."""
+    return _wanted.get()
+
+
 def load_pretrained(part: nn.Module, weights: str | Path | None, published: WeightsEnum) -> None:
     """Fill ``part`` with the entries of the same names; entries that the part does not have are left aside.
 
@@ -38,7 +44,7 @@ def load_pretrained(part: nn.Module, weights: str | Path | None, published: Weig
         WeightsError: if the file cannot be read, or an entry is missing or has another shape.
         DownloadError: if the published file cannot be fetched.
     """
-    if weights is None or not _wanted.get():
+    if weights is None or not pretrained_wanted():
         return
     state = _download(published) if weights == "imagenet" else read_state_dict(Path(weights))
     own = part.state_dict()
@@ -54,7 +60,7 @@ def load_pretrained(part: nn.Module, weights: str | Path | None, published: Weig
 
 
 def read_state_dict(path: Path) -> Mapping[str, Tensor]:
-    """The tensors of a ``.pth`` file.
+    """The tensors of a ``.pth`` or ``.safetensors`` file.
 
     Raises:
         WeightsError: if there is none, or it holds something else.
@@ -62,7 +68,7 @@ def read_state_dict(path: Path) -> Mapping[str, Tensor]:
     if not path.is_file():
         raise WeightsError(f"{path}: no such weights file; give a file, 'imagenet' or null")
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
     # torch.load answers a broken file with errors of many kinds.
     except Exception as error:
         raise WeightsError(

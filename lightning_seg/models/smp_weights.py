@@ -1,0 +1,159 @@
+"""Pretrained encoders of smp and timm: which ones there are, fetching them, and the pictures they expect."""
+
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import segmentation_models_pytorch as smp
+import timm
+from huggingface_hub import constants, get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
+from torch import nn
+
+from lightning_seg.errors import ConfigError, DownloadError, WeightsError
+from lightning_seg.models.normalization import MEAN_STD, Normalization
+from lightning_seg.models.smp import create_network, create_random, one_line, timm_name
+from lightning_seg.models.weights import pretrained_wanted, read_state_dict
+
+log = logging.getLogger(__name__)
+FILES = ("model.safetensors", "pytorch_model.bin")
+
+
+def create_pretrained(
+    arch: str, encoder_name: str, encoder_weights: str | None, num_classes: int, options: Mapping[str, Any]
+) -> nn.Module:
+    """A network of smp, its encoder with published weights, those of a file, or random ones.
+
+    Args:
+        arch: a key of ``ARCHITECTURES``.
+        encoder_name: an encoder of smp, or ``tu-`` and a name of timm.
+        encoder_weights: one of ``published_weights``, a file with the encoder's state dict, or None.
+        num_classes: channels of the logits.
+        options: further arguments of the architecture.
+
+    Raises:
+        ConfigError: if smp cannot build the network.
+        WeightsError: if there are no such weights, or they do not fit the encoder.
+        DownloadError: if published weights cannot be fetched.
+    """
+    # Mistakes in the other arguments show before anything is fetched.
+    network = create_random(arch, encoder_name, num_classes, options)
+    if encoder_weights is None or not pretrained_wanted():
+        return network
+    if encoder_weights not in published_weights(encoder_name):
+        _fill(network.get_submodule("encoder"), _weights_file(encoder_name, encoder_weights))
+        return network
+    with _fetching(encoder_name, encoder_weights):
+        # timm knows which weights by the name of the encoder, and smp warns of any other value.
+        pretrained = encoder_weights if timm_name(encoder_name) is None else True
+        return create_network(arch, encoder_name, num_classes, options, pretrained)
+
+
+def published_weights(encoder_name: str) -> list[str]:
+    """The names that ``encoder_weights`` may have; timm's variants are part of the encoder's name instead."""
+    name = timm_name(encoder_name)
+    if name is None:
+        return list(smp.encoders.encoders[encoder_name]["pretrained_settings"])
+    return ["imagenet"] if timm.models.is_model_pretrained(name) else []
+
+
+def pretrained_normalization(encoder_name: str, encoder_weights: str | None) -> Normalization:
+    """What pretrained weights expect; ``imagenet`` where there are none, or nobody says.
+
+    Raises:
+        ConfigError: if they expect other pictures than RGB.
+        DownloadError: if smp's settings cannot be fetched.
+    """
+    if encoder_weights is None or not pretrained_wanted():
+        return "imagenet"
+    name, what = timm_name(encoder_name), f"{encoder_name} with {encoder_weights}"
+    if name is not None and timm.models.is_model_pretrained(name):
+        # timm's settings are part of it.
+        return normalization_of(smp.encoders.get_preprocessing_params(f"tu-{name}"), what)
+    if encoder_weights not in published_weights(encoder_name):
+        log.warning("%s does not say which normalization it expects: imagenet is taken", encoder_weights)
+        return "imagenet"
+    with _fetching(encoder_name, encoder_weights):
+        settings = smp.encoders.get_preprocessing_params(encoder_name, encoder_weights)
+    return normalization_of(settings, what)
+
+
+def normalization_of(settings: Mapping[str, Any], what: str) -> Normalization:
+    """smp's preprocessing on the scale of [0, 1]: ``imagenet``, or mean and deviation."""
+    if settings["input_space"] != "RGB":
+        raise ConfigError(
+            f"encoder_weights: {what} expects {settings['input_space']} pictures, but they are RGB here; choose others"
+        )
+    # smp divides the values of pictures by 255, or leaves them as they are.
+    scale = 1 if settings["input_range"][1] == 1 else 255
+    mean, std = ([value / scale for value in settings[key]] for key in ("mean", "std"))
+    return "imagenet" if (tuple(mean), tuple(std)) == MEAN_STD["imagenet"] else {"mean": mean, "std": std}
+
+
+def _weights_file(encoder_name: str, encoder_weights: str) -> Path:
+    path = Path(encoder_weights)
+    if path.is_file() or path.suffix or os.sep in encoder_weights:
+        return path
+    choices = ", ".join(published_weights(encoder_name)) or "none that are published"
+    raise WeightsError(
+        f"encoder_weights {encoder_weights!r} does not exist; {encoder_name} has {choices}{_variants(encoder_name)}; "
+        "give one of them, a file or null"
+    )
+
+
+def _variants(encoder_name: str) -> str:
+    name = timm_name(encoder_name)
+    if name is None:
+        return ""
+    tagged = timm.list_models(f"{name.partition('.')[0]}.*", pretrained=True)
+    return f" (variants are named as encoders: {', '.join(f'tu-{variant}' for variant in tagged)})" if tagged else ""
+
+
+def _fill(encoder: nn.Module, path: Path) -> None:
+    state = dict(read_state_dict(path))
+    try:
+        # smp's own leaves the classifier aside and is strict otherwise.
+        encoder.load_state_dict(state)
+    except RuntimeError as error:
+        raise WeightsError(
+            f"{path}: these are weights of another network than {type(encoder).__name__}: {one_line(error)[:300]}; "
+            "give a file with this encoder's state dict, or null for random weights"
+        ) from error
+
+
+@contextmanager
+def _fetching(encoder_name: str, encoder_weights: str) -> Iterator[None]:
+    """Errors of whatever fetches inside as one line; without a network they come before the library's long retries."""
+    repository, revision, address = _source(encoder_name, encoder_weights)
+    try:
+        if repository is not None and not _is_cached(repository, revision):
+            get_hf_file_metadata(hf_hub_url(repository, "config.json", revision=revision))
+        yield
+    # The hub's library, those that it asks by, safetensors and torch each have errors of their own.
+    except Exception as error:
+        if isinstance(error, RuntimeError) and "state_dict" in str(error):
+            raise WeightsError(
+                f"{address}: these weights do not fit {encoder_name} with the arch_options: {one_line(error)[:300]}; "
+                "leave the options out, or set encoder_weights null"
+            ) from error
+        raise DownloadError(
+            f"{address}: cannot be fetched to {constants.HF_HUB_CACHE} ({one_line(error)}); give a local copy with "
+            "--model.encoder_weights FILE, or null to start from random weights"
+        ) from error
+
+
+def _is_cached(repository: str, revision: str | None) -> bool:
+    return any(isinstance(try_to_load_from_cache(repository, name, revision=revision), str) for name in FILES)
+
+
+def _source(encoder_name: str, encoder_weights: str) -> tuple[str | None, str | None, str]:
+    """Repository and revision on the Hugging Face hub, and the address; timm has a few networks elsewhere."""
+    name = timm_name(encoder_name)
+    if name is None:
+        settings = smp.encoders.encoders[encoder_name]["pretrained_settings"][encoder_weights]
+        repository, revision = settings["repo_id"], settings["revision"]
+        return repository, revision, f"{constants.ENDPOINT}/{repository}"
+    config = timm.models.get_pretrained_cfg(name)
+    return config.hf_hub_id, None, f"{constants.ENDPOINT}/{config.hf_hub_id}" if config.hf_hub_id else config.url
