@@ -55,14 +55,22 @@ def _check_size(pair: Pair, size: tuple[int, int]) -> None:
     # The header does not show a tag that is stored behind the pixels.
     height, width = read_image(pair.image).shape[:2]
     if (height, width) != size:
-        tags = ((pair.image, header.orientation), (pair.mask, read_header(pair.mask).orientation))
-        turned = "".join(
-            f"; EXIF orientation {tag} turns {path.name}, not the other file" for path, tag in tags if tag != 1
-        )
+        turned = _explain_turns(header.orientation, read_header(pair.mask).orientation)
         raise DataError(
             f"{pair.mask}: the mask is {size[1]}x{size[0]} pixels and its picture {pair.image} {width}x{height}"
             f"{turned}; replace one of the two"
         )
+
+
+def _explain_turns(picture: int, mask: int) -> str:
+    """EXIF orientations as a likely cause of different sizes."""
+    if picture == mask:
+        return ""
+    if mask == 1:
+        return f"; EXIF orientation {picture} turns the picture, not the mask"
+    if picture == 1:
+        return f"; EXIF orientation {mask} turns the mask, not the picture"
+    return f"; EXIF orientation {picture} turns the picture, {mask} the mask"
 
 
 def missing_classes(dataset: ImageMaskFolderDataset, occurs: NDArray[np.bool_]) -> list[str]:

@@ -1,0 +1,179 @@
+"""Which picture belongs to which mask, by the names of files."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from lightning_seg.datasets.pairs import check_pairs, check_patterns, find_pairs
+from lightning_seg.errors import ConfigError, DataError
+
+
+def touch(root: Path, *names: str) -> None:
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+
+
+def names(root: Path, images: str, masks: str) -> dict[str, str]:
+    return {pair.name: pair.mask.relative_to(root).as_posix() for pair in find_pairs(root, images, masks)}
+
+
+def refused(error: pytest.ExceptionInfo[DataError]) -> str:
+    message = str(error.value)
+    assert "\n" not in message
+    return message
+
+
+def test_two_folders(tmp_path: Path) -> None:
+    touch(tmp_path, "images/b.jpg", "images/a.jpg", "images/readme.txt", "masks/a.png", "other/c.jpg")
+    assert names(tmp_path, "images/*.jpg", "masks/{stem}.png") == {
+        "images/a.jpg": "masks/a.png",
+        "images/b.jpg": "masks/b.png",
+    }
+
+
+def test_masks_beside_pictures_are_no_pictures(tmp_path: Path) -> None:
+    touch(tmp_path, "a.png", "a_mask.png", "b.png", "b_mask.png")
+    assert names(tmp_path, "*.png", "{stem}_mask.png") == {"a.png": "a_mask.png", "b.png": "b_mask.png"}
+
+
+def test_masks_that_match_with_all_folders_are_no_pictures(tmp_path: Path) -> None:
+    touch(tmp_path, "images/a.png", "masks/a.png")
+    assert names(tmp_path, "**/*.png", "masks/{stem}.png") == {"images/a.png": "masks/a.png"}
+
+
+def test_pictures_and_masks_of_one_name_and_two_suffixes(tmp_path: Path) -> None:
+    touch(tmp_path, "a.jpg", "a.png", "b.jpg", "b.png")
+    assert names(tmp_path, "*", "{stem}.png") == {"a.jpg": "a.png", "b.jpg": "b.png"}
+
+
+def test_nested_folders(tmp_path: Path) -> None:
+    touch(tmp_path, "scans/p1/day1/x.tif", "scans/p2/x.tif", "scans/x.tif")
+    assert names(tmp_path, "scans/**/*.tif", "labels/{dir}/{name}.png") == {
+        "scans/p1/day1/x.tif": "labels/p1/day1/x.tif.png",
+        "scans/p2/x.tif": "labels/p2/x.tif.png",
+        "scans/x.tif": "labels/x.tif.png",
+    }
+
+
+def test_the_fixed_part_ends_at_the_first_wildcard(tmp_path: Path) -> None:
+    touch(tmp_path, "data/run1/images/a.jpg", "data/run2/images/a.jpg")
+    assert names(tmp_path, "data/run*/images/*.jpg", "truth/{dir}/{stem}.png") == {
+        "data/run1/images/a.jpg": "truth/run1/images/a.png",
+        "data/run2/images/a.jpg": "truth/run2/images/a.png",
+    }
+
+
+def test_stems_keep_their_other_dots(tmp_path: Path) -> None:
+    touch(tmp_path, "images/a.v2.jpg")
+    assert names(tmp_path, "images/*.jpg", "masks/{stem}.png") == {"images/a.v2.jpg": "masks/a.v2.png"}
+
+
+def test_hidden_files_and_folders_are_no_pictures(tmp_path: Path) -> None:
+    touch(tmp_path, "images/._a.jpg", "images/a.jpg", ".thumbnails/b.jpg", "images/.old/c.jpg")
+    (tmp_path / "images" / "folder.jpg").mkdir()
+    assert list(names(tmp_path, "**/*.jpg", "masks/{stem}.png")) == ["images/a.jpg"]
+
+
+def test_links_to_folders_are_followed(tmp_path: Path) -> None:
+    touch(tmp_path / "elsewhere", "sub/a.jpg")
+    (tmp_path / "root" / "images").mkdir(parents=True)
+    (tmp_path / "root" / "images" / "linked").symlink_to(tmp_path / "elsewhere" / "sub")
+    assert list(names(tmp_path / "root", "images/**/*.jpg", "masks/{stem}.png")) == ["images/linked/a.jpg"]
+
+
+def test_the_order_is_that_of_the_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    touch(tmp_path, "b/1.jpg", "a/2.jpg", "a/10.jpg", "B/1.jpg")
+    backwards = ["b/1.jpg", "a/2.jpg", "a/10.jpg", "B/1.jpg"]
+    for found in (backwards, sorted(backwards)):
+        monkeypatch.setattr("glob.glob", lambda *args, found=found, **kwargs: found)
+        assert list(names(tmp_path, "*/*.jpg", "masks/{stem}.png")) == ["B/1.jpg", "a/10.jpg", "a/2.jpg", "b/1.jpg"]
+
+
+def test_a_root_with_wildcards_in_its_name(tmp_path: Path) -> None:
+    touch(tmp_path / "data[1]", "images/a.jpg")
+    assert list(names(tmp_path / "data[1]", "images/*.jpg", "masks/{stem}.png")) == ["images/a.jpg"]
+
+
+def test_no_root(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"nowhere: no such folder; .*--data\.root.*--data\.source synthetic"):
+        find_pairs(tmp_path / "nowhere", "images/*.jpg", "masks/{stem}.png")
+
+
+def test_no_picture_says_what_lies_there(tmp_path: Path) -> None:
+    touch(tmp_path, "notes.txt", *(f"images/{number}.png" for number in range(1, 9)))
+    with pytest.raises(DataError) as error:
+        find_pairs(tmp_path, "images/*.jpg", "masks/{stem}.png")
+    assert refused(error) == (
+        f"{tmp_path}: no picture matches images 'images/*.jpg'; {tmp_path} holds images/, notes.txt; {tmp_path}/images "
+        "holds 1.png, 2.png, 3.png, 4.png, 5.png, 3 more; give another --data.images"
+    )
+
+
+def test_no_picture_in_an_empty_root(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=rf"no picture matches images '\*\.jpg'; {tmp_path} holds nothing; give"):
+        find_pairs(tmp_path, "*.jpg", "masks/{stem}.png")
+
+
+def checked(root: Path, images: str, masks: str) -> str:
+    with pytest.raises(DataError) as error:
+        check_pairs(root, find_pairs(root, images, masks))
+    return refused(error)
+
+
+def test_missing_masks(tmp_path: Path) -> None:
+    touch(tmp_path, "images/a.jpg", "images/b.jpg", "images/c.jpg", "masks/a.png", "masks/b_mask.png")
+    message = checked(tmp_path, "images/*.jpg", "masks/{stem}.png")
+    assert message == (
+        f"2 of 3 pictures have no mask, the first is images/b.jpg: no {tmp_path}/masks/b.png; {tmp_path}/masks holds "
+        "a.png, b_mask.png; add the masks, correct --data.masks, or list the pairs in a file for --data.pairs"
+    )
+
+
+def test_missing_folder_of_masks(tmp_path: Path) -> None:
+    touch(tmp_path, "images/a.jpg")
+    message = checked(tmp_path, "images/*.jpg", "masks/{stem}.png")
+    assert f"no {tmp_path}/masks/a.png; there is no folder {tmp_path}/masks; add the masks" in message
+
+
+def test_two_pictures_with_one_mask(tmp_path: Path) -> None:
+    touch(tmp_path, "images/a.jpg", "images/a.jpeg", "masks/a.png")
+    message = checked(tmp_path, "images/*", "masks/{stem}.png")
+    assert message == (
+        f"{tmp_path}: images/a.jpeg and images/a.jpg share the mask {tmp_path}/masks/a.png; give each its own, with "
+        "--data.masks or --data.pairs"
+    )
+
+
+def test_a_picture_is_not_its_own_mask(tmp_path: Path) -> None:
+    touch(tmp_path, "images/a.png")
+    assert "images/a.png would be its own mask; give another --data.masks" in checked(
+        tmp_path, "images/*.png", "images/{stem}.png"
+    )
+
+
+def test_pairs_that_are_right_pass(tmp_path: Path) -> None:
+    touch(tmp_path, "images/a.jpg", "masks/a.png")
+    check_pairs(tmp_path, find_pairs(tmp_path, "images/*.jpg", "masks/{stem}.png"))
+
+
+@pytest.mark.parametrize(
+    ("images", "masks", "message"),
+    [
+        ("/data/*.jpg", "{stem}.png", "images '/data/*.jpg' must be relative to root, for instance images/*.jpg"),
+        ("", "{stem}.png", "images '' must be relative"),
+        ("*.jpg", "masks/{base}.png", "masks 'masks/{base}.png': there is no {base}; use {stem}, {name} and {dir}"),
+        ("*.jpg", "masks/{}.png", "there is no {}; use {stem}"),
+        ("*.jpg", "masks/{stem!r}.png", "there is no {stem!r}; use {stem}"),
+        ("*.jpg", "masks/{dir}/mask.png", "is the same for every picture; name it by {stem} or {name}"),
+        ("*.jpg", "mask.png", "masks 'mask.png' is the same for every picture"),
+    ],
+)
+def test_impossible_patterns(images: str, masks: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        check_patterns(images, masks)
+
+
+def test_possible_patterns() -> None:
+    check_patterns("**/*.jpg", "/elsewhere/{dir}/{stem}_{name}.png")
