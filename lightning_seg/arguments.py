@@ -11,7 +11,7 @@ import lightning_seg
 from lightning_seg.errors import ConfigError
 from lightning_seg.runs import Run, find_run
 
-CLASS_NAMES = [name for name in lightning_seg.__all__ if not name.startswith("_")]
+CLASS_NAMES = [name for name in lightning_seg.__all__ if name.endswith(("Task", "DataModule"))]
 EXAMPLES = {
     "--run": "runs/pets",
     "--ckpt_path": "runs/pets/version_0/checkpoints/best.ckpt",
@@ -113,6 +113,8 @@ def rephrase(message: str, options: Sequence[str] = ()) -> str:
         return f"{line}; give them, or a --config that holds them" if "." in missing[1] else line
     if name := re.search(r"Expected a dot import path string: (\S+)|unable to import class (\S+)", line):
         given = name[1] or name[2]
+        if given.rpartition(".")[2] in CLASS_NAMES:
+            return f"the class {given} is of another kind than what stands there; tasks go to model, datamodules to data"
         return f"there is no class {given!r}{_nearest(given, CLASS_NAMES, '')}"
     if "Does not validate against any of the Union subtypes" in line:
         return _rephrase_choice(lines)
@@ -121,10 +123,12 @@ def rephrase(message: str, options: Sequence[str] = ()) -> str:
 
 def _rephrase_choice(lines: Sequence[str]) -> str:
     key = re.search(r'Parser key "([^"]+)"', lines[0])
-    given = next((line.removeprefix("Given value: ") for line in lines if line.startswith("Given value: ")), "")
+    # The outermost value is the last one.
+    given = [line.removeprefix("Given value: ") for line in lines if line.startswith("Given value: ")][-1:]
     wanted = (line.removeprefix("Expected a ") for line in lines if line.startswith("Expected a "))
-    choices = " or ".join(re.sub(r"<class '(\w+)'>|typing\.Literal(\[.*\])", r"\1\2", choice) for choice in wanted)
-    return f"{key[1] if key else 'argument'}: {given!r} is not accepted; expected {choices}"
+    named = [re.sub(r"<class '(\w+)'>|typing\.Literal(\[.*\])", r"\1\2", choice) for choice in wanted]
+    choices = " or ".join(dict.fromkeys("null" if name == "NoneType" else name for name in named))
+    return f"{key[1] if key else 'argument'}: {''.join(given)!r} is not accepted; expected {choices}"
 
 
 def _nearest(name: str, names: Sequence[str], dashes: str) -> str:

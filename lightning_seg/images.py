@@ -28,9 +28,13 @@ def read_image(path: str | Path) -> Array:
     The content decides about the format, not the suffix. Transparency is dropped.
 
     Raises:
-        DataError: if the file is missing, truncated or no picture.
+        DataError: if the file is missing, truncated, no picture, or holds more than 8 bits of grey per pixel.
     """
-    return to_array(_decode(path, "RGB"))
+    image = _decode(path)
+    if image.mode.startswith(("I", "F")):
+        # Pillow cuts everything above 255 off.
+        raise DataError(f"{path}: holds more than 8 bits per pixel (mode {image.mode}); scale it to 8 bits and save it")
+    return to_array(image if image.mode == "RGB" else image.convert("RGB"))
 
 
 def read_index_mask(path: str | Path) -> Array:
@@ -39,7 +43,7 @@ def read_index_mask(path: str | Path) -> Array:
     Raises:
         DataError: if the file is missing, truncated, no picture or a colour picture.
     """
-    image = _decode(path, None)
+    image = _decode(path)
     if image.mode not in ("L", "P"):
         raise DataError(f"{path}: a mask holds one 8-bit number per pixel, this file has mode {image.mode}; replace it")
     return to_array(image)
@@ -74,14 +78,14 @@ def read_upright(path: str | Path) -> Image.Image:
     Raises:
         DataError: if the file is missing, truncated or no picture.
     """
-    return _decode(path, None)
+    return _decode(path)
 
 
-def _decode(path: str | Path, mode: str | None) -> Image.Image:
+def _decode(path: str | Path) -> Image.Image:
     with _one_line_errors(path), Image.open(path) as image:
         ImageOps.exif_transpose(image, in_place=True)
         image.load()
-        return image if mode in (None, image.mode) else image.convert(mode)
+        return image
 
 
 @contextmanager

@@ -133,7 +133,7 @@ def test_debug_shows_the_traceback(tmp_path: Path) -> None:
 def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     text = capsys.readouterr().out
-    for command in ("fit", "validate", "test", "predict", "synthesize"):
+    for command in ("fit", "validate", "test", "predict", "preview", "synthesize"):
         assert f"\n  {command} " in text
 
 

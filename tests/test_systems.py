@@ -124,8 +124,10 @@ def test_checkpoints_need_neither_pickle_nor_yaml(run: PetsRun) -> None:
 
 
 def test_a_run_is_tested_with_its_best_checkpoint(run: PetsRun, capsys: pytest.CaptureFixture[str]) -> None:
+    config = (run.folder / "config.yaml").read_bytes()
     last_line = run_main(["test", "--run", str(run.folder), "--trainer.enable_progress_bar", "false"], capsys)
     assert Path(last_line) == run.folder
+    assert (run.folder / "config.yaml").read_bytes() == config
     record = run.record()
     assert 0 <= record["test/miou"] <= 1
     assert record["test/miou"] == pytest.approx(np.mean([record[f"test/iou/{name}"] for name in CLASSES]), abs=1e-6)
@@ -167,6 +169,37 @@ def test_a_run_is_continued_in_its_own_folder(
     assert yaml.safe_load((run.folder / "config.yaml").read_text())["ckpt_path"] is None
     assert main(["fit", "--run", str(run.folder), "--trainer.max_epochs", "3"]) == 2
     assert "has trained 3 epochs of 3" in capsys.readouterr().err
+
+
+def test_a_continued_run_uses_the_typed_rate_and_says_where_values_come_from(
+    pets_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = PetsRun(pets_root, tmp_path)
+    run_main(["fit", *run.flags, "--trainer.max_epochs", "1", "--model.schedule", "constant"])
+    capsys.readouterr()
+    run_main(["fit", "--run", str(run.folder), "--trainer.max_epochs", "2", "--model.lr", "0.0007"])
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0].startswith(f"{run.folder / 'config.yaml'}: model MobileNetV2UNetTask (")
+    assert "lr 0.003" in printed[0]
+    assert printed[1] == (
+        f"{run.folder / 'checkpoints' / 'last.ckpt'}: weights, state of optimiser and schedule, 1 epochs done"
+    )
+    assert printed[2] == "given: model.lr 0.0007 instead of 0.003, trainer.max_epochs 2 instead of 1"
+    content = torch.load(run.folder / "checkpoints" / "last.ckpt", weights_only=True)
+    assert {group["lr"] for group in content["optimizer_states"][0]["param_groups"]} == {0.0007}
+    assert content["hyper_parameters"]["lr"] == 0.0007
+
+
+def test_a_monitor_that_does_not_exist_is_one_line(
+    pets_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = PetsRun(pets_root, tmp_path)
+    config = tmp_path / "own.yaml"
+    own = {"class_path": "EarlyStopping", "init_args": {"monitor": "val_mIoU"}}
+    config.write_text(yaml.safe_dump({"trainer": {"callbacks": [own]}}))
+    assert main(["fit", *run.flags, "--config", str(config), "--trainer.max_epochs", "1"]) == 2
+    line = capsys.readouterr().err.strip().splitlines()[-1]
+    assert "EarlyStopping monitors 'val_mIoU', which is never logged; did you mean 'val/miou'?" in line
 
 
 def test_the_tutorial_override_restores_the_tutorial(

@@ -15,13 +15,15 @@ from lightning_seg.plots.overlay import draw_overlay
 from lightning_seg.plots.palette import class_palette
 
 THUMBNAIL = 320
+LONGEST_JPEG = 65_500
+"""Side in pixels at which the JPEG library stops."""
 
 
 class MaskWriter(PredictionWriter):
     """Writes, for every picture at its original size, a mask, an overlay and a row of the table.
 
     * ``masks/<name>.png``: class indices with a palette;
-    * ``overlays/<name>.jpg``: the picture tinted by class;
+    * ``overlays/<name>.jpg``: the picture tinted by class; a PNG where the picture is too large for JPEG;
     * ``probs/<name>.npy``: ``(C, H, W)`` float16, where the task keeps probabilities;
     * ``predictions.csv``: pixels and share of every class, mean confidence, mean relative entropy in [0, 1];
     * ``most_uncertain.png``: the overlays of the highest entropies.
@@ -43,7 +45,8 @@ class MaskWriter(PredictionWriter):
         self, batch: PictureBatch, position: int, prediction: MaskPrediction, class_names: Sequence[str]
     ) -> Row:
         name, mask = batch["name"][position], prediction.mask.numpy()
-        mask_path, overlay_path = Path("masks", f"{name}.png"), Path("overlays", f"{name}.jpg")
+        suffix = "jpg" if max(mask.shape) <= LONGEST_JPEG else "png"
+        mask_path, overlay_path = Path("masks", f"{name}.png"), Path("overlays", f"{name}.{suffix}")
         palette = class_palette(len(class_names))
         write_mask(self._place(mask_path), mask, palette)
         overlay = draw_overlay(_original(batch, position), mask, palette)

@@ -94,6 +94,9 @@ class PredictionWriter(BasePredictionWriter, ABC):
                 rows += csv.DictReader(file)
             if rank:
                 self._table_of(rank).unlink()
+        for left_over in self.output.glob(f"rank_*.{TABLE}"):
+            # Of an interrupted run.
+            left_over.unlink()
         if world_size > 1:
             rows.sort(key=lambda row: row["picture"])
             with self._table_of(0).open("w", newline="") as file:

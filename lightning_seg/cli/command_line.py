@@ -213,7 +213,9 @@ class CommandLine(LightningCLI):
     def _output(self) -> Path:
         """Where predictions are written."""
         output, run = self._get(self.config, "output"), self.arguments.run
-        return Path(output or (run.folder / "predictions" if run else "predictions"))
+        if output is not None:
+            return Path(output).expanduser()
+        return run.folder / "predictions" if run else Path("predictions")
 
     def written_to(self) -> Path | str | None:
         """The folder with the results; all processes have to ask."""

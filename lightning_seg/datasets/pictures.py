@@ -51,7 +51,8 @@ class PictureFiles(Dataset[PictureSample | Unreadable]):
 def find_pictures(patterns: Sequence[str | Path]) -> list[Path]:
     """The files that files, folders and patterns (``photos/*.jpg``, ``photos/**/*.png``) stand for, sorted, each once.
 
-    A folder stands for the pictures directly in it, by their suffix; a file or pattern takes whatever it names.
+    A folder stands for the pictures directly in it, by their suffix, as does a pattern that ends in ``*``; a file or
+    another pattern takes whatever it names.
 
     Raises:
         DataError: if one of them stands for no file.
@@ -79,7 +80,8 @@ def _matches(pattern: str) -> list[Path]:
         return [path]
     # Unlike Path.glob it takes absolute patterns and leaves hidden files out.
     files = (Path(file) for file in glob.glob(str(path), recursive=True))  # noqa: PTH207
-    return sorted(file for file in files if file.is_file())
+    wanted = _looks_like_picture if pattern.endswith("*") else Path.is_file
+    return sorted(file for file in files if wanted(file))
 
 
 def _looks_like_picture(file: Path) -> bool:
@@ -89,8 +91,8 @@ def _looks_like_picture(file: Path) -> bool:
 def _nothing_found(pattern: str) -> str:
     path = Path(pattern).expanduser()
     if path.is_dir():
-        below = sum(1 for file in path.rglob("*") if _looks_like_picture(file))
-        hint = f"there are {below} in folders below; give '{path}/**/*'" if below else "give another folder"
+        below = [file for file in path.rglob("*") if _looks_like_picture(file)]
+        hint = f"{len(below)} in folders below; give '{path}/**/*'" if below else "give another folder"
         return f"{pattern}: no picture in this folder; {hint}"
     return f"{pattern}: no such file, and no file matches it as a pattern; give a file, a folder or a quoted pattern"
 

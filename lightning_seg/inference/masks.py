@@ -42,7 +42,9 @@ class MaskInference:
         if self.tile is not None and self.tile < 1:
             raise ConfigError(f"tile {self.tile} is too small; give a side in pixels, for instance 512")
         if self.tile is not None and not 0 <= self.overlap < self.tile:
-            raise ConfigError(f"overlap {self.overlap} must be at least 0 and below tile {self.tile}")
+            raise ConfigError(
+                f"overlap {self.overlap} must be at least 0 and below tile {self.tile}; use --overlap {self.tile // 8}"
+            )
         if self.tile_batch < 1:
             raise ConfigError(f"tile_batch {self.tile_batch} is too small; give 1 or more")
 
