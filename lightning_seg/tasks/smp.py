@@ -39,6 +39,8 @@ class SmpTask(SegmentationTask):
         DownloadError: if the published weights cannot be fetched.
     """
 
+    _hparams_initial: dict[str, Any]
+
     def __init__(
         self,
         num_classes: int = 3,
@@ -86,7 +88,8 @@ class SmpTask(SegmentationTask):
         super().on_load_checkpoint(checkpoint)
         stored = checkpoint.get("hyper_parameters", {}).get("normalization")
         if self._leaves_normalization and stored is not None:
-            self.hparams["normalization"] = stored
+            # Checkpoints store the first, loggers the second.
+            self.hparams["normalization"] = self._hparams_initial["normalization"] = stored
             self.normalize = Normalize(stored).to(self.device)
 
     def _warn_of_random_features(self) -> None:
@@ -105,23 +108,29 @@ class SmpTask(SegmentationTask):
         images = pad_to_multiple(self.normalize(self.example_input_array.to(self.device)), self.reduction)
         height, width = images.shape[-2:]
         what = f"{self.hparams['arch']} with {self.hparams['encoder_name']}"
-        training = {module: module.training for module in self.modules()}
-        self.eval()
         try:
-            with torch.no_grad():
-                size = self.model(images).shape[-2:]
+            size = self._size_of_logits(images)
         # smp and timm refuse by errors of all kinds.
         except Exception as error:
             raise ConfigError(
                 f"{what} cannot take pictures of {height} x {width}: {one_line(error)}; give another image_size, "
                 "encoder_name or arch_options (for vision transformers img_size, or dynamic_img_size true)"
             ) from error
-        finally:
-            for module, mode in training.items():
-                module.training = mode
-        if size != images.shape[-2:]:
+        if size != (height, width):
             raise ConfigError(
                 f"{what} turns pictures of {height} x {width} into logits of {size[0]} x {size[1]}; set upsampling "
                 "and encoder_depth in arch_options so that they fit together"
             )
         self._checked_size = self.example_input_array.shape
+
+    def _size_of_logits(self, images: Tensor) -> tuple[int, int]:
+        """In eval mode, and every module is left in the mode that it had."""
+        training = {module: module.training for module in self.modules()}
+        self.eval()
+        try:
+            with torch.no_grad():
+                height, width = self.model(images).shape[-2:]
+        finally:
+            for module, mode in training.items():
+                module.training = mode
+        return height, width
