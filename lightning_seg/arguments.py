@@ -114,7 +114,7 @@ def rephrase(message: str, options: Sequence[str] = ()) -> str:
     if name := re.search(r"Expected a dot import path string: (\S+)|unable to import class (\S+)", line):
         given = name[1] or name[2]
         if given.rpartition(".")[2] in CLASS_NAMES:
-            return f"the class {given} is of another kind than what stands there; tasks go to model, datamodules to data"
+            return f"the class {given} is of another kind; tasks go to model, datamodules to data"
         return f"there is no class {given!r}{_nearest(given, CLASS_NAMES, '')}"
     if "Does not validate against any of the Union subtypes" in line:
         return _rephrase_choice(lines)

@@ -17,11 +17,13 @@ MESSAGES = (
     r"The number of training batches \(\d+\) is smaller than the logging interval",
 )
 
+LOGGED = ("Tip: For seamless cloud", "Trainer already configured with model summary callbacks")
+
 
 def silence_libraries() -> None:
     for message in MESSAGES:
         warnings.filterwarnings("ignore", message)
     warnings.filterwarnings("ignore", category=TracerWarning)
     logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(
-        lambda record: "Tip: For seamless cloud" not in record.getMessage()
+        lambda record: not any(noise in record.getMessage() for noise in LOGGED)
     )
