@@ -1,6 +1,7 @@
 """What every kind of task shares: the optimiser, continuing a run with other arguments, what a checkpoint tells."""
 
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any, Self
@@ -29,7 +30,7 @@ FREEZING = ("freeze_encoder", "unfreeze_epoch")
 CHECKPOINT_KEY = "lightning_seg"
 
 
-class Task(pl.LightningModule):
+class Task(pl.LightningModule, ABC):
     """A network with its optimiser; a subclass adds steps, loss and metrics.
 
     ``self.hparams`` holds ``optimizer``, ``optimizer_options``, ``lr``, ``weight_decay``, ``encoder_lr_factor``,
@@ -45,9 +46,9 @@ class Task(pl.LightningModule):
         self._fresh_groups: list[ParamGroup] = []
         self._takes_new_arguments = False
 
+    @abstractmethod
     def metric_names(self) -> list[str]:
         """Every metric that can be monitored, once the class names are known."""
-        raise NotImplementedError
 
     @classmethod
     def load_from_checkpoint(cls, *args: Any, **kwargs: Any) -> Self:

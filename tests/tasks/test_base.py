@@ -221,7 +221,16 @@ def test_a_monitor_that_is_never_logged_is_found_before_the_first_step(
 @pytest.mark.parametrize("monitor", ["val/loss", "val/miou", "train/iou/border", "val/dice/pet"])
 def test_monitors_that_are_logged_are_accepted(tmp_path: Path, monitor: str) -> None:
     task = SegmentationTask(Tiny(), 3, class_names=["pet", "background", "border"])
-    make_trainer(tmp_path, 1, best(monitor)).fit(task, batches(), batches())
+    assert_monitored(tmp_path, task, best(monitor))
+
+
+def assert_monitored(folder: Path, task: SegmentationTask, *callbacks: pl.Callback) -> None:
+    trainer = make_trainer(folder, 1, *callbacks)
+    trainer.fit(task, batches(), batches())
+    checkpoint = trainer.checkpoint_callback
+    assert isinstance(checkpoint, ModelCheckpoint)
+    assert checkpoint.monitor is not None
+    assert checkpoint.best_model_score == trainer.callback_metrics[checkpoint.monitor]
 
 
 class OwnMetric(pl.Callback):
@@ -232,7 +241,7 @@ class OwnMetric(pl.Callback):
 
 
 def test_what_a_users_callback_logs_can_be_monitored(tmp_path: Path) -> None:
-    make_trainer(tmp_path, 1, OwnMetric(), best("own")).fit(SegmentationTask(Tiny(), 3), batches(), batches())
+    assert_monitored(tmp_path, SegmentationTask(Tiny(), 3), OwnMetric(), best("own"))
 
 
 class OwnTask(TinyTask):
@@ -244,7 +253,7 @@ class OwnTask(TinyTask):
 
 
 def test_what_a_users_task_logs_can_be_monitored(tmp_path: Path) -> None:
-    make_trainer(tmp_path, 1, best("own")).fit(OwnTask(), batches(), batches())
+    assert_monitored(tmp_path, OwnTask(), best("own"))
 
 
 def test_a_checkpoint_names_its_class(tmp_path: Path) -> None:
