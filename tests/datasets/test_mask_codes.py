@@ -110,6 +110,11 @@ def test_white_of_1_bit_is_not_ignored_by_accident(path: Path) -> None:
     assert read(path, image, MaskCodes(["background", "cat"], [0, 7], ignore_values=[255])) == [[0, 255]]
 
 
+def test_white_of_1_bit_is_1_where_both_are_named(path: Path) -> None:
+    image = Image.fromarray(np.array([[False, True]]))
+    assert read(path, image, MaskCodes(["background", "cat"], [0, 1], ignore_values=[255])) == [[0, 1]]
+
+
 def test_numbers_of_a_palette_are_its_indices(path: Path) -> None:
     image = with_palette([[0, 1], [2, 255]], [(9, 9, 9)] * 256)
     assert read(path, image, MaskCodes(CLASSES)) == [[0, 1], [2, 255]]
@@ -142,6 +147,11 @@ def test_all_three_channels_count(path: Path) -> None:
 def test_ignored_colours(path: Path) -> None:
     codes = MaskCodes(["background", "cat"], ["#000000", "#ff0000"], ignore_values=["#0000ff", [128, 192, 128]])
     assert read(path, colour([[BLACK, BLUE], [GREEN, RED]]), codes) == [[0, 255], [255, 1]]
+
+
+def test_no_colour_is_ignored_unasked(path: Path) -> None:
+    codes = MaskCodes(["background", "cat"], ["#000000", "#00ff00"])
+    assert "holds #ff0000 (1 pixel) of no class" in refuse(path, colour([[RED, BLACK]]), codes)
 
 
 def test_white_is_a_colour_like_others(path: Path) -> None:
