@@ -98,8 +98,10 @@ def test_seed_and_nothing_else_decides(root: Path, tmp_path: Path) -> None:
 
 
 def test_fractions_are_read(root: Path) -> None:
-    parts = loaders(fitted(root, val_fraction=0.1, test_fraction=0.5))
-    assert {split: len(part) for split, part in parts.items()} == {"train": 8, "val": 2, "test": 10}
+    data = fitted(root, val_fraction=0.15, test_fraction=0.5)
+    parts = loaders(data)
+    assert data.val_fraction == 0.15
+    assert {split: len(part) for split, part in parts.items()} == {"train": 7, "val": 3, "test": 10}
 
 
 def test_groups_stay_together(root: Path) -> None:
@@ -151,6 +153,13 @@ def test_fit_never_opens_the_test_pictures(tmp_path: Path) -> None:
         DataError, match=rf"{tested[0]}\.png: cannot be read as a picture .*; 1 more of 2 masks cannot be"
     ):
         again.setup("test")
+
+
+def test_pictures_that_are_added_later_change_no_split(tmp_path: Path) -> None:
+    parts = loaders(fitted(write(tmp_path)))
+    data = fitted(tmp_path)
+    write(tmp_path, [f"new_{number}" for number in range(40)])
+    assert loaders(data) == parts
 
 
 def test_predict_needs_no_good_masks(tmp_path: Path) -> None:

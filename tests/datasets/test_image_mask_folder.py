@@ -168,6 +168,12 @@ def test_a_tag_behind_the_pixels_is_seen(tmp_path: Path) -> None:
     inspect_masks(ImageMaskFolderDataset(pairs, MaskCodes(CLASSES)))
 
 
+def test_the_check_decodes_no_picture(tmp_path: Path) -> None:
+    pairs = one(tmp_path)
+    pairs[0].image.write_bytes(pairs[0].image.read_bytes()[:45])
+    inspect_masks(ImageMaskFolderDataset(pairs, MaskCodes(CLASSES)))
+
+
 def test_unreadable_files(tmp_path: Path) -> None:
     pairs = one(tmp_path)
     content = pairs[0].mask.read_bytes()

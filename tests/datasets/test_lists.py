@@ -54,6 +54,11 @@ def test_lists_as_spreadsheets_write_them(listed: Path) -> None:
     ]
 
 
+def test_spaces_before_quotes(listed: Path) -> None:
+    write_list(listed, 'image, mask\nimages/a.jpg, "m/1, 2.png"\n')
+    assert [pair.mask for pair in read_pairs(listed, "pairs.csv")] == [listed / "m/1, 2.png"]
+
+
 def test_listed_paths_may_be_absolute(listed: Path, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     touch(elsewhere, "x.jpg")

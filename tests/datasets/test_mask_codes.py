@@ -257,10 +257,18 @@ def test_transparent_pixels(path: Path, mask_values: list[MaskValue] | None) -> 
     assert "without an alpha channel" in message
 
 
-@pytest.mark.parametrize(("name", "form"), [("a.jpg", "JPEG"), ("a.png", "JPEG"), ("a.png", "MPO"), ("a.tif", "TIFF")])
-def test_jpeg_by_content(tmp_path: Path, name: str, form: str) -> None:
-    options = {"compression": "jpeg"} if form == "TIFF" else {}
-    message = refuse(tmp_path / name, Image.new("RGB", (16, 16)), MaskCodes(CLASSES), format=form, **options)
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("a.jpg", {"format": "JPEG"}),
+        ("a.png", {"format": "JPEG"}),
+        ("a.jpg", {"format": "MPO", "save_all": True, "append_images": [Image.new("RGB", (16, 16))]}),
+        ("a.tif", {"format": "TIFF", "compression": "jpeg"}),
+    ],
+    ids=str,
+)
+def test_jpeg_by_content(tmp_path: Path, name: str, options: dict[str, Any]) -> None:
+    message = refuse(tmp_path / name, Image.new("RGB", (16, 16)), MaskCodes(CLASSES), **options)
     assert message == "the mask is stored as JPEG, which invents values at edges; export it again as PNG"
 
 
