@@ -57,10 +57,10 @@ def _run_of(checkpoint: Path) -> Run:
     return Run(folder, checkpoint)
 
 
-def find_checkpoint(path: str | Path, name: str = "best") -> Path:
-    """A checkpoint file as it is, otherwise the ``best`` or ``last`` of the run that ``find_run`` finds."""
+def find_checkpoint(path: str | Path) -> Path:
+    """A checkpoint file as it is, otherwise the best of the run that ``find_run`` finds."""
     file = Path(path).expanduser()
-    return file if file.is_file() else find_run(file).checkpoint(name)
+    return file if file.is_file() else find_run(file).checkpoint("best")
 
 
 def _number(version: Path) -> int:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 
+from lightning_seg.__main__ import main
 from lightning_seg.synthetic.oxford_pets import write_oxford_pets
 
 
@@ -72,3 +73,25 @@ def closed_url(monkeypatch: pytest.MonkeyPatch) -> str:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         return f"http://127.0.0.1:{unused.getsockname()[1]}/"
+
+
+@pytest.fixture
+def mistake(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[list[str]], str]:
+    """Runs a command that must fail, and returns the one line that it leaves on stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def fail(arguments: list[str]) -> str:
+        try:
+            code: object = main(arguments)
+        except SystemExit as stop:
+            code = stop.code
+        lines = [line for line in capfd.readouterr().err.splitlines() if "error" in line.lower()]
+        assert code == 2
+        assert len(lines) == 1, lines
+        assert lines[0].startswith("lightning-seg: error: ")
+        assert "Traceback" not in lines[0]
+        return lines[0]
+
+    return fail

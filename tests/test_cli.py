@@ -27,26 +27,6 @@ RANDOM = ["--model.encoder_weights", "null", "--trainer.max_epochs", "1", "--tra
 Mistake = Callable[[list[str]], str]
 
 
-@pytest.fixture
-def mistake(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mistake:
-    """Runs a command that must fail, and returns the one line that it leaves on stderr."""
-    monkeypatch.chdir(tmp_path)
-
-    def fail(arguments: list[str]) -> str:
-        try:
-            code: object = main(arguments)
-        except SystemExit as stop:
-            code = stop.code
-        lines = [line for line in capfd.readouterr().err.splitlines() if "error" in line.lower()]
-        assert code == 2
-        assert len(lines) == 1, lines
-        assert lines[0].startswith("lightning-seg: error: ")
-        assert "Traceback" not in lines[0]
-        return lines[0]
-
-    return fail
-
-
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [

@@ -73,25 +73,6 @@ def photos(pets_root: Path, tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture
-def mistake(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mistake:
-    """Runs a command that must fail, and returns the one line that it leaves on stderr."""
-    monkeypatch.chdir(tmp_path)
-
-    def fail(arguments: list[str]) -> str:
-        try:
-            code: object = main(arguments)
-        except SystemExit as stop:
-            code = stop.code
-        lines = [line for line in capfd.readouterr().err.splitlines() if "error" in line.lower()]
-        assert code == 2
-        assert len(lines) == 1, lines
-        assert lines[0].startswith("lightning-seg: error: ")
-        return lines[0]
-
-    return fail
-
-
 def predict(run: Path, images: str | Path, output: Path, *flags: str) -> Table:
     assert main(["predict", "--run", str(run), "--images", str(images), "--output", str(output), *flags]) == 0
     return read_table(output)

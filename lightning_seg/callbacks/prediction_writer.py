@@ -11,6 +11,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import BasePredictionWriter
 
 from lightning_seg.batch import PictureBatch, PredictedBatch
+from lightning_seg.callbacks.prediction_samples import class_names
 
 log = logging.getLogger(__name__)
 TABLE = "predictions.csv"
@@ -47,7 +48,7 @@ class PredictionWriter(BasePredictionWriter, ABC):
 
     def on_predict_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self.output.mkdir(parents=True, exist_ok=True)
-        self.class_names = _class_names(pl_module)
+        self.class_names = class_names(pl_module)
         self.fields = ["picture", *self.columns(self.class_names), "error"]
         self.table = self._table_of(trainer.global_rank)
         with self.table.open("w", newline="") as file:
@@ -104,8 +105,3 @@ class PredictionWriter(BasePredictionWriter, ABC):
                 writer.writeheader()
                 writer.writerows(rows)
         return rows
-
-
-def _class_names(pl_module: pl.LightningModule) -> tuple[str, ...]:
-    names: tuple[str, ...] = pl_module.class_names  # type: ignore[assignment]
-    return names

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from math import ceil
 
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 
 from lightning_seg.images import Array
 from lightning_seg.plots.figures import new_figure
-from lightning_seg.plots.palette import class_palette
+from lightning_seg.plots.palette import class_patches
 
 
 def draw_contact_sheet(
@@ -24,7 +23,6 @@ def draw_contact_sheet(
     for axis, picture, caption in zip(axes, pictures, captions, strict=False):
         axis.imshow(picture)
         axis.set_title(caption, fontsize=7)
-    palette = class_palette(len(class_names))
-    patches = [Patch(color=palette[index] / 255, label=name) for index, name in enumerate(class_names)]
+    patches = class_patches(class_names)
     figure.legend(handles=patches, loc="outside lower center", ncols=min(len(patches), 2 * columns), frameon=False)
     return figure

@@ -1,14 +1,19 @@
 """A mask laid over its picture."""
 
+import numpy as np
 from PIL import Image
 
+from lightning_seg.batch import IGNORE_INDEX
 from lightning_seg.images import Array
 
 ROWS = 512
+IGNORED_OPACITY = 0.9
 
 
 def draw_overlay(image: Array, mask: Array, palette: Array, opacity: float = 0.5) -> Image.Image:
-    """The picture with every pixel tinted in the colour of its class; a few rows at a time, for large pictures.
+    """The picture with every pixel tinted in the colour of its class; what is ignored is nearly white.
+
+    A few rows at a time, for large pictures.
 
     Args:
         image: ``(H, W, 3)`` uint8 RGB.
@@ -17,8 +22,9 @@ def draw_overlay(image: Array, mask: Array, palette: Array, opacity: float = 0.5
         opacity: share of the colour.
     """
     canvas = Image.fromarray(image)
-    height, width = mask.shape
-    for top in range(0, height, ROWS):
-        rows = canvas.crop((0, top, width, min(top + ROWS, height)))
-        canvas.paste(Image.blend(rows, Image.fromarray(palette[mask[top : top + ROWS]]), opacity), (0, top))
+    cover = np.full(256, round(255 * opacity), np.uint8)
+    cover[IGNORE_INDEX] = round(255 * IGNORED_OPACITY)
+    for top in range(0, len(mask), ROWS):
+        rows = mask[top : top + ROWS]
+        canvas.paste(Image.fromarray(palette[rows]), (0, top), Image.fromarray(cover[rows]))
     return canvas

@@ -1,7 +1,10 @@
 """One colour per class, the same in every picture that the project draws."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib import colormaps
+from matplotlib.patches import Patch
 
 from lightning_seg.images import Array
 
@@ -14,3 +17,9 @@ def class_palette(num_classes: int) -> Array:
     palette[:num_classes] = np.round(255 * colours(positions)[:, :3])
     palette[255] = 255
     return palette
+
+
+def class_patches(class_names: Sequence[str]) -> list[Patch]:
+    """The entries of a legend, in the order of the classes."""
+    palette = class_palette(len(class_names))
+    return [Patch(color=palette[index] / 255, label=name) for index, name in enumerate(class_names)]

@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 from torch import Tensor
 
 from lightning_seg.plots.figures import new_figure
-from lightning_seg.plots.palette import class_palette
+from lightning_seg.plots.palette import class_palette, class_patches
 
 TITLES = ("image", "true mask", "predicted mask")
 
@@ -32,6 +31,6 @@ def draw_predictions(images: Tensor, masks: Tensor, predictions: Tensor, class_n
             axis.set_axis_off()
             if row == 0:
                 axis.set_title(title)
-    patches = [Patch(color=palette[index] / 255, label=name) for index, name in enumerate(class_names)]
+    patches = class_patches(class_names)
     figure.legend(handles=patches, loc="outside lower center", ncols=min(len(patches), 8), frameon=False)
     return figure

@@ -12,13 +12,14 @@ from torch import Tensor
 from lightning_seg.batch import IGNORE_INDEX
 from lightning_seg.images import Array
 from lightning_seg.plots.figures import new_figure
-from lightning_seg.plots.palette import class_palette
+from lightning_seg.plots.overlay import draw_overlay
+from lightning_seg.plots.palette import class_palette, class_patches
 
 WIDTH = 2.4
 """Inches per cell."""
 TITLE_LENGTH = 38
 """Letters that fit above a cell."""
-OPACITY, IGNORED_OPACITY = 0.4, 0.9
+OPACITY = 0.4
 MANY_CLASSES = 24
 
 
@@ -61,18 +62,16 @@ def lay_over(cell: Cell, palette: Array) -> Array:
     image: Array = cell.image.permute(1, 2, 0).cpu().numpy()
     if cell.mask is None:
         return image
-    mask = cell.mask.cpu().numpy()
-    cover = np.where(mask == IGNORE_INDEX, IGNORED_OPACITY, OPACITY)[..., None]
-    blended: Array = np.round((1 - cover) * image + cover * palette[mask]).astype(np.uint8)
-    return blended
+    # Less than in predictions: colours that were drawn at random have to be judged.
+    return np.asarray(draw_overlay(np.ascontiguousarray(image), cell.mask.cpu().numpy(), palette, OPACITY))
 
 
 def _legend(cells: Sequence[Cell], class_names: Sequence[str]) -> list[Patch]:
     """All classes, of very many only those that are to be seen."""
     seen = {index for cell in cells if cell.mask is not None for index in np.unique(cell.mask.cpu().numpy()).tolist()}
     shown = [index for index in range(len(class_names)) if index in seen or len(class_names) <= MANY_CLASSES]
-    palette = class_palette(len(class_names))
-    patches = [Patch(facecolor=palette[index] / 255, label=class_names[index]) for index in shown if seen]
+    classes = class_patches(class_names)
+    patches = [classes[index] for index in shown if seen]
     ignored = [Patch(facecolor="white", edgecolor="grey", label="ignored")] if IGNORE_INDEX in seen else []
     return patches + ignored
 

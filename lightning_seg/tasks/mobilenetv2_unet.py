@@ -1,6 +1,5 @@
 """MobileNetV2-UNet as a task."""
 
-import logging
 from typing import Any
 
 from torchvision.models import MobileNet_V2_Weights
@@ -9,8 +8,6 @@ from lightning_seg.models.mobilenetv2_unet import MobileNetV2UNet
 from lightning_seg.models.normalization import Normalization
 from lightning_seg.models.weights import load_pretrained
 from lightning_seg.tasks.segmentation import SegmentationTask
-
-log = logging.getLogger(__name__)
 
 
 class MobileNetV2UNetTask(SegmentationTask):
@@ -42,12 +39,6 @@ class MobileNetV2UNetTask(SegmentationTask):
         encoder_weights = None if encoder_weights is None else str(encoder_weights)
         model = MobileNetV2UNet(num_classes)
         load_pretrained(model.encoder, encoder_weights, MobileNet_V2_Weights.IMAGENET1K_V1)
-        frozen = {"freeze_encoder": freeze_encoder, "freeze_encoder_norm": options.get("freeze_encoder_norm", False)}
-        for name in (name for name, value in frozen.items() if value and encoder_weights is None):
-            log.warning(
-                "%s is on and encoder_weights is null, so random features would stay; set it false, or give weights",
-                name,
-            )
         super().__init__(
             model=model,
             num_classes=num_classes,
@@ -56,3 +47,4 @@ class MobileNetV2UNetTask(SegmentationTask):
             lr=lr,
             **options,
         )
+        self.warn_of_random_features()

@@ -1,5 +1,6 @@
 """What every segmentation task shares: steps, metrics, optimiser, freezing of the encoder."""
 
+import logging
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -16,6 +17,7 @@ from lightning_seg.models.normalization import Normalization, Normalize
 from lightning_seg.models.padding import pad_to_multiple
 from lightning_seg.tasks.base import Task
 
+log = logging.getLogger(__name__)
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 
@@ -116,6 +118,16 @@ class SegmentationTask(Task):
             raise ConfigError(f"{name}: {type(self.model).__name__} has no encoder; set it false")
         # Lightning keeps the modes that it finds instead of calling train().
         self.train(self.training)
+
+    def warn_of_random_features(self) -> None:
+        """For tasks with the argument ``encoder_weights``."""
+        for name in ("freeze_encoder", "freeze_encoder_norm"):
+            if self.hparams[name] and self.hparams["encoder_weights"] is None:
+                log.warning(
+                    "%s is on and encoder_weights is null, so random features would stay; set it false, or give "
+                    "weights",
+                    name,
+                )
 
     def train(self, mode: bool = True) -> Self:
         """A frozen encoder stays in eval mode, otherwise its BatchNorm statistics would drift."""

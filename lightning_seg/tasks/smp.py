@@ -1,6 +1,5 @@
 """Every network of segmentation-models-pytorch as a task."""
 
-import logging
 from typing import Any
 
 import torch
@@ -12,8 +11,6 @@ from lightning_seg.models.padding import pad_to_multiple
 from lightning_seg.models.smp import architecture, native_size, one_line, picture_multiple
 from lightning_seg.models.smp_weights import create_pretrained, pretrained_normalization
 from lightning_seg.tasks.segmentation import SegmentationTask
-
-log = logging.getLogger(__name__)
 
 
 class SmpTask(SegmentationTask):
@@ -72,7 +69,7 @@ class SmpTask(SegmentationTask):
         size = native_size(model, arch_options or {})
         if size is not None:
             self.example_input_array = torch.zeros(1, 3, *size, dtype=torch.uint8)
-        self._warn_of_random_features()
+        self.warn_of_random_features()
         self._check_picture()
 
     @property
@@ -91,14 +88,6 @@ class SmpTask(SegmentationTask):
             # Checkpoints store the first, loggers the second.
             self.hparams["normalization"] = self._hparams_initial["normalization"] = stored
             self.normalize = Normalize(stored).to(self.device)
-
-    def _warn_of_random_features(self) -> None:
-        names = ("freeze_encoder", "freeze_encoder_norm")
-        for name in (name for name in names if self.hparams[name] and self.hparams["encoder_weights"] is None):
-            log.warning(
-                "%s is on and encoder_weights is null, so random features would stay; set it false, or give weights",
-                name,
-            )
 
     def _check_picture(self) -> None:
         """Send one picture through the network: some take pictures of certain sizes only, or shrink them."""

@@ -272,8 +272,8 @@ def test_impossible_plans(arguments: dict[str, Any], message: str) -> None:
 
 
 def test_fractions_that_do_not_matter_are_accepted() -> None:
-    plan(lists={"val": "v"}, val_fraction=0.0, test_fraction=0.0)
-    plan(lists={"test": "v"}, val_fraction=0.2)
+    assert plan(lists={"val": "v"}, val_fraction=0.0, test_fraction=0.0).lists == {"val": "v"}
+    assert plan(lists={"test": "v"}, val_fraction=0.2).val_fraction == 0.2
 
 
 @pytest.mark.parametrize(

@@ -165,13 +165,15 @@ def test_a_tag_behind_the_pixels_is_seen(tmp_path: Path) -> None:
     chunk = content[start : start + 12 + int.from_bytes(content[start : start + 4], "big")]
     end = content.index(b"IEND") - 4
     pairs[0].image.write_bytes(content[:start] + content[start + len(chunk) : end] + chunk + content[end:])
-    inspect_masks(ImageMaskFolderDataset(pairs, MaskCodes(CLASSES)))
+    occurs = inspect_masks(ImageMaskFolderDataset(pairs, MaskCodes(CLASSES)))
+    assert np.flatnonzero(occurs).tolist() == np.unique(MASK).tolist()
 
 
 def test_the_check_decodes_no_picture(tmp_path: Path) -> None:
     pairs = one(tmp_path)
     pairs[0].image.write_bytes(pairs[0].image.read_bytes()[:45])
-    inspect_masks(ImageMaskFolderDataset(pairs, MaskCodes(CLASSES)))
+    occurs = inspect_masks(ImageMaskFolderDataset(pairs, MaskCodes(CLASSES)))
+    assert np.flatnonzero(occurs).tolist() == np.unique(MASK).tolist()
 
 
 def test_unreadable_files(tmp_path: Path) -> None:

@@ -155,7 +155,9 @@ def test_a_picture_is_not_its_own_mask(tmp_path: Path) -> None:
 
 def test_pairs_that_are_right_pass(tmp_path: Path) -> None:
     touch(tmp_path, "images/a.jpg", "masks/a.png")
-    check_pairs(tmp_path, find_pairs(tmp_path, "images/*.jpg", "masks/{stem}.png"))
+    pairs = find_pairs(tmp_path, "images/*.jpg", "masks/{stem}.png")
+    check_pairs(tmp_path, pairs)
+    assert [(pair.name, pair.mask) for pair in pairs] == [("images/a.jpg", tmp_path / "masks" / "a.png")]
 
 
 @pytest.mark.parametrize(
@@ -175,5 +177,8 @@ def test_impossible_patterns(images: str, masks: str, message: str) -> None:
         check_patterns(images, masks)
 
 
-def test_possible_patterns() -> None:
-    check_patterns("**/*.jpg", "/elsewhere/{dir}/{stem}_{name}.png")
+def test_possible_patterns(tmp_path: Path) -> None:
+    touch(tmp_path, "day/a.jpg")
+    images, masks = "**/*.jpg", "/elsewhere/{dir}/{stem}_{name}.png"
+    check_patterns(images, masks)
+    assert [pair.mask.as_posix() for pair in find_pairs(tmp_path, images, masks)] == ["/elsewhere/day/a_a.jpg.png"]
