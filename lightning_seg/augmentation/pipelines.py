@@ -9,6 +9,7 @@ import cv2
 
 from lightning_seg.augmentation.checks import check_transform
 from lightning_seg.augmentation.transforms import Transform, build_transform
+from lightning_seg.batch import IGNORE_INDEX
 from lightning_seg.errors import ConfigError
 
 Transforms: TypeAlias = list[Transform]
@@ -37,6 +38,16 @@ def flip_rotate_colour() -> Transforms:
     return [*flip(), affine(scale=(0.7, 1.4), degrees=15.0), colour_jitter()]
 
 
+def flip_shift_hue() -> Transforms:
+    """Flips, shift up to a tenth that leaves black behind, hue: the augmentation of the Carvana tutorial."""
+    return [*flip(), shift(fill_mask=0), hue()]
+
+
+def flip_shift_hue_ignored() -> Transforms:
+    """The same, but what the shift leaves behind is not counted."""
+    return [*flip(), shift(fill_mask=IGNORE_INDEX), hue()]
+
+
 def affine(scale: tuple[float, float], shift: float = 0.1, degrees: float = 0.0) -> A.BasicTransform:
     """Nine of ten pictures are scaled (each side on its own), shifted by a share of it and turned; borders mirrored."""
     return A.Affine(
@@ -49,13 +60,39 @@ def affine(scale: tuple[float, float], shift: float = 0.1, degrees: float = 0.0)
     )
 
 
+def shift(fill_mask: int, share: float = 0.1) -> A.BasicTransform:
+    """Every picture moves by whole pixels, up to a share of its width and, drawn apart, of its height; the rest is 0."""
+    return A.Affine(
+        translate_percent=(-share, share),
+        border_mode=cv2.BORDER_CONSTANT,
+        fill=0,
+        fill_mask=fill_mask,
+        mask_interpolation=cv2.INTER_NEAREST,
+        p=1.0,
+    )
+
+
+def hue() -> A.BasicTransform:
+    """Hue +-0.1 of the circle; image only."""
+    # In units of two degrees.
+    return A.HueSaturationValue(hue_shift_limit=18, sat_shift_limit=0, val_shift_limit=0, p=1.0)
+
+
 def colour_jitter() -> A.BasicTransform:
     """Brightness and contrast +-30 %, saturation +-50 %, hue +-0.05 of the circle; image only."""
     return A.ColorJitter(brightness=(0.7, 1.3), contrast=(0.7, 1.3), saturation=(0.5, 1.5), hue=(-0.05, 0.05), p=0.8)
 
 
 PIPELINES: dict[str, Callable[[], Transforms]] = {
-    pipeline.__name__: pipeline for pipeline in (flip, flip_affine_brightness, flip_affine_colour, flip_rotate_colour)
+    pipeline.__name__: pipeline
+    for pipeline in (
+        flip,
+        flip_affine_brightness,
+        flip_affine_colour,
+        flip_rotate_colour,
+        flip_shift_hue,
+        flip_shift_hue_ignored,
+    )
 }
 
 

@@ -5,5 +5,6 @@ from lightning_seg.callbacks.mask_writer import MaskWriter
 from lightning_seg.callbacks.prediction_samples import PredictionSamples
 from lightning_seg.callbacks.prediction_writer import PredictionWriter
 from lightning_seg.callbacks.run_record import RunRecord
+from lightning_seg.callbacks.threshold_plots import ThresholdPlots
 
-__all__ = ["Compile", "MaskWriter", "PredictionSamples", "PredictionWriter", "RunRecord"]
+__all__ = ["Compile", "MaskWriter", "PredictionSamples", "PredictionWriter", "RunRecord", "ThresholdPlots"]

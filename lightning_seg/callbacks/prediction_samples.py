@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.loggers import TensorBoardLogger
 from torch import Tensor
 from torch.utils.data import DataLoader
 
 from lightning_seg.batch import SegmentationBatch
+from lightning_seg.callbacks.loggers import add_picture
 from lightning_seg.plots.figures import figure_to_array, save_array
 from lightning_seg.plots.predictions import draw_predictions
 
@@ -43,9 +43,7 @@ class PredictionSamples(pl.Callback):
         predictions = predict(trainer, pl_module, batch)
         picture = figure_to_array(draw_predictions(batch["image"], batch["mask"], predictions, class_names(pl_module)))
         save_array(picture, Path(log_dir) / "samples" / f"epoch_{epoch:03d}.png")
-        for logger in trainer.loggers:
-            if isinstance(logger, TensorBoardLogger):
-                logger.experiment.add_image("samples", picture, trainer.global_step, dataformats="HWC")
+        add_picture(trainer, "samples", picture)
 
 
 def class_names(pl_module: pl.LightningModule) -> tuple[str, ...]:
@@ -61,7 +59,8 @@ def _samples(loader: DataLoader[SegmentationBatch], num_samples: int) -> Segment
 
 
 def predict(trainer: pl.Trainer, pl_module: pl.LightningModule, batch: SegmentationBatch) -> Tensor:
-    """Class indices ``(B, H, W)`` from a module in eval mode."""
+    """Class indices ``(B, H, W)`` from a task in eval mode."""
     with torch.no_grad(), trainer.precision_plugin.forward_context():
         logits: Tensor = pl_module(batch["image"].to(pl_module.device))
-    return logits.argmax(dim=1).cpu()
+    classes: Tensor = pl_module.decide(logits)  # type: ignore[operator]
+    return classes.cpu()

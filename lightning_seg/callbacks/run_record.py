@@ -20,6 +20,7 @@ from lightning_seg.plots.curves import draw_curves
 from lightning_seg.plots.figures import save_figure
 
 RECORD_FILE = "metrics.json"
+SPLITS = {"train", "val", "test", "val_full", "test_full"}
 
 
 class RunRecord(pl.Callback):
@@ -29,10 +30,10 @@ class RunRecord(pl.Callback):
     median over the epochs since the last start, validation and drawing included.
 
     Args:
-        quantities: what the curves show, each for training and validation.
+        quantities: what the curves show, each for training and validation; None takes the task's own choice.
     """
 
-    def __init__(self, quantities: tuple[str, ...] = ("loss", "miou")) -> None:
+    def __init__(self, quantities: tuple[str, ...] | None = None) -> None:
         self.quantities = quantities
         self.seconds: list[float] = []
         self.started = 0.0
@@ -80,8 +81,9 @@ class RunRecord(pl.Callback):
         for logger in trainer.loggers:
             logger.save()
         curves = read_curves(Path(log_dir) / METRICS_FILE)
+        quantities = self.quantities or tuple(getattr(trainer.lightning_module, "curves", ("loss",)))
         if curves:
-            save_figure(draw_curves(curves, self.quantities), Path(log_dir) / "curves.png")
+            save_figure(draw_curves(curves, quantities), Path(log_dir) / "curves.png")
 
 
 def versions() -> dict[str, str]:
@@ -109,6 +111,6 @@ def _add(trainer: pl.Trainer, values: Mapping[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     known = json.loads(path.read_text()) if path.is_file() else {}
     # A class that no longer occurs must not keep its old value beside new means.
-    measured = {name.partition("/")[0] for name in values} & {"train", "val", "test"}
+    measured = {name.partition("/")[0] for name in values} & SPLITS
     known = {name: value for name, value in known.items() if name.partition("/")[0] not in measured}
     path.write_text(json.dumps({**known, **values}, indent=2) + "\n")

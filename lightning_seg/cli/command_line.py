@@ -15,7 +15,7 @@ from pytorch_lightning.loggers import Logger, TensorBoardLogger
 from pytorch_lightning.utilities import rank_zero_only
 
 from lightning_seg.arguments import OneLineErrors, RunArguments
-from lightning_seg.callbacks import MaskWriter, PredictionSamples, PredictionWriter, RunRecord
+from lightning_seg.callbacks import MaskWriter, PredictionSamples, PredictionWriter, RunRecord, ThresholdPlots
 from lightning_seg.callbacks.csv_logger import ContinuedCSVLogger
 from lightning_seg.cli.sources import describe_sources, epochs_done
 from lightning_seg.datamodules.pictures import PicturesDataModule
@@ -82,6 +82,14 @@ class CommandLine(LightningCLI):
 
     def _prepare_subcommand_parser(self, klass: type, subcommand: str, **kwargs: Any) -> LightningArgumentParser:
         parser = super()._prepare_subcommand_parser(klass, subcommand, **kwargs)
+        if subcommand in ("validate", "test"):
+            parser.add_argument(
+                "--original_size",
+                type=bool,
+                default=False,
+                help="Measure at the original size of the pictures, as predict writes them; --tile implies it.",
+            )
+            parser.add_class_arguments(MaskInference, skip={"keep_probs"})
         if subcommand == "predict":
             parser.add_argument(
                 "--images",
@@ -182,7 +190,7 @@ class CommandLine(LightningCLI):
     def _defaults(self, logs: bool) -> list[pl.Callback]:
         callbacks: list[pl.Callback] = []
         if logs:
-            callbacks.append(RunRecord())
+            callbacks += [RunRecord(), ThresholdPlots()]
         if self.subcommand == "predict":
             callbacks.append(MaskWriter(self._output()))
         if self.subcommand == "fit" and logs:
@@ -230,9 +238,27 @@ class CommandLine(LightningCLI):
         callbacks: list[pl.Callback] = self.trainer.callbacks  # type: ignore[attr-defined]
         return [callback for callback in callbacks if isinstance(callback, PredictionWriter)]
 
+    def _inference(self) -> MaskInference:
+        """The knobs of inference, which are no arguments of the task."""
+        given = {field.name: self._get(self.config, field.name) for field in fields(MaskInference)}
+        return MaskInference(**{name: value for name, value in given.items() if value is not None})
+
+    def before_validate(self) -> None:
+        self._measure_as_predicted()
+
+    def before_test(self) -> None:
+        self._measure_as_predicted()
+
+    def _measure_as_predicted(self) -> None:
+        options = self._inference()
+        self.model.inference = options
+        if options.tile or self._get(self.config, "original_size"):
+            self.model.shown_size = None if options.tile else self.datamodule.image_size
+            self.model.at_original_size = True
+            self.datamodule.read_original_sizes()
+
     def before_predict(self) -> None:
-        """The knobs of inference reach the task here, as they are no arguments of it."""
-        options = MaskInference(**{field.name: self._get(self.config, field.name) for field in fields(MaskInference)})
+        options = self._inference()
         self.model.inference = options
         # Tiles are cut from pictures as they are.
         size = None if options.tile else self.datamodule.image_size

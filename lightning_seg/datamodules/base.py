@@ -17,6 +17,7 @@ from lightning_seg.batch import IGNORE_INDEX, SegmentationSample
 from lightning_seg.datamodules.loaders import make_loader, picture_loader, spare_cores
 from lightning_seg.datasets.base import SegmentationDataset
 from lightning_seg.datasets.pictures import PictureFiles
+from lightning_seg.datasets.pixel_counts import count_pixels
 from lightning_seg.errors import ConfigError, DataError
 from lightning_seg.synthetic.marker import is_synthetic
 
@@ -134,6 +135,15 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
         if self.cache and split != "test":
             dataset.enable_cache()
         self.datasets[split] = dataset
+
+    def count_class_pixels(self) -> list[int]:
+        """Pixels of each class in the training masks, for class weights."""
+        train = self.datasets["train"] if "train" in self.datasets else self.make_train_val()[0]
+        return count_pixels(train)
+
+    def read_original_sizes(self) -> None:
+        """Let validation and test keep the sizes of the files; called before ``setup``."""
+        self.image_size, self.cache = None, False
 
     def train_dataloader(self) -> Loader:
         """Fresh draws and a fresh order each epoch; a last partial batch is left out, other pictures every epoch."""

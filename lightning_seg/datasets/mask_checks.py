@@ -1,7 +1,5 @@
 """Reads every mask once before it is needed, so that a wrong one is found at the start and not in the third epoch."""
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -10,10 +8,9 @@ from numpy.typing import NDArray
 from lightning_seg.batch import IGNORE_INDEX
 from lightning_seg.datasets.image_mask_folder import ImageMaskFolderDataset
 from lightning_seg.datasets.pairs import Pair
+from lightning_seg.datasets.threads import in_threads
 from lightning_seg.errors import DataError
 from lightning_seg.images import read_header, read_image
-
-MAX_THREADS = 8
 
 
 class Finding(NamedTuple):
@@ -29,8 +26,7 @@ def inspect_masks(dataset: ImageMaskFolderDataset) -> NDArray[np.bool_]:
     Raises:
         DataError: the first mask that cannot be used, and how many more there are.
     """
-    with ThreadPoolExecutor(min(MAX_THREADS, os.cpu_count() or 1)) as pool:
-        findings = list(pool.map(lambda pair: _check(dataset, pair), dataset.records))
+    findings = in_threads(lambda pair: _check(dataset, pair), dataset.records)
     problems = [finding.problem for finding in findings if finding.problem]
     if problems:
         more = f"; {len(problems) - 1} more of {len(findings)} masks cannot be used" if problems[1:] else ""

@@ -24,6 +24,7 @@ class MaskInference:
         overlap: pixels that neighbouring tiles share.
         tile_batch: tiles that are computed at once.
         tta: test-time augmentation, the mean over views: ``hflip`` two, ``flips`` four, ``d4`` eight.
+        threshold: of two classes, the probability from which a pixel is the second one; None takes the likelier class.
         keep_probs: keep the probabilities beside the masks.
 
     Raises:
@@ -34,6 +35,7 @@ class MaskInference:
     overlap: int = 64
     tile_batch: int = 4
     tta: ViewSet | None = None
+    threshold: float | None = None
     keep_probs: bool = False
 
     def __post_init__(self) -> None:
@@ -47,6 +49,8 @@ class MaskInference:
             )
         if self.tile_batch < 1:
             raise ConfigError(f"tile_batch {self.tile_batch} is too small; give 1 or more")
+        if self.threshold is not None and not 0 < self.threshold < 1:
+            raise ConfigError(f"threshold {self.threshold} must lie between 0 and 1, for instance 0.5")
 
     def predict(self, model: Model, images: Tensor, sizes: Sequence[Sequence[int]]) -> list[MaskPrediction]:
         """Masks at the original sizes.
@@ -63,23 +67,38 @@ class MaskInference:
             )
         else:
             bands = (resized_bands(probs, size) for probs, size in zip(viewed(images), sizes, strict=True))
-        return [collect(rows, size, self.keep_probs) for rows, size in zip(bands, sizes, strict=True)]
+        return [collect(rows, size, self.keep_probs, self.threshold) for rows, size in zip(bands, sizes, strict=True)]
 
 
-def collect(bands: Iterable[Band], size: Sequence[int], keep_probs: bool = False) -> MaskPrediction:
-    """The bands of one picture as a mask on the CPU, mean confidence and mean entropy."""
+def collect(
+    bands: Iterable[Band], size: Sequence[int], keep_probs: bool = False, threshold: float | None = None
+) -> MaskPrediction:
+    """The bands of one picture as a mask on the CPU, mean confidence and mean entropy.
+
+    Raises:
+        ConfigError: if there is a threshold and more than two classes.
+    """
     height, width = size
     mask = torch.empty(height, width, dtype=torch.uint8)
     kept: Tensor | None = None
     confidence, entropy, num_classes = 0.0, 0.0, 2
     for top, probs in bands:
-        best = probs.max(dim=0)
         num_classes, rows = probs.shape[:2]
-        mask[top : top + rows] = best.indices.to(torch.uint8).cpu()
-        confidence += best.values.double().sum().item()
+        classes = decide(probs, threshold)
+        mask[top : top + rows] = classes.to(torch.uint8).cpu()
+        confidence += probs.gather(0, classes.unsqueeze(0)).double().sum().item()
         entropy += torch.special.entr(probs.clamp(0, 1)).double().sum().item()
         if keep_probs:
             kept = torch.empty(num_classes, height, width, dtype=torch.float16) if kept is None else kept
             kept[:, top : top + rows] = probs.half().cpu()
     pixels = height * width
     return MaskPrediction(mask, confidence / pixels, entropy / pixels / log(max(2, num_classes)), kept)
+
+
+def decide(probs: Tensor, threshold: float | None = None) -> Tensor:
+    """Probabilities ``(C, H, W)`` to class indices ``(H, W)`` int64."""
+    if threshold is None:
+        return probs.argmax(dim=0)
+    if len(probs) != 2:
+        raise ConfigError(f"threshold {threshold} separates two classes, this model has {len(probs)}; leave it out")
+    return (probs[1] >= threshold).long()

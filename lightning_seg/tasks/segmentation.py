@@ -1,100 +1,83 @@
-"""What every segmentation task shares: steps, metrics, optimiser, freezing of the encoder."""
+"""What every segmentation task shares: losses, metrics, prediction of pictures of any size."""
 
 import logging
-from collections.abc import Sequence
-from typing import Any, Self
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from lightning_seg.batch import IGNORE_INDEX, PictureBatch, PredictedBatch, SegmentationBatch, Split
 from lightning_seg.errors import ConfigError
+from lightning_seg.images import resize_image
 from lightning_seg.inference.masks import MaskInference
 from lightning_seg.losses import SegmentationLoss
-from lightning_seg.memory import keep_freed_memory
-from lightning_seg.metrics import MeanLoss, SegmentationMetrics, metric_names, summarize
-from lightning_seg.models.normalization import Normalization, Normalize
+from lightning_seg.metrics import SegmentationScores
 from lightning_seg.models.padding import pad_to_multiple
-from lightning_seg.tasks.base import Task
+from lightning_seg.tasks.supervised import SPLITS, Losses, SupervisedTask
 
 log = logging.getLogger(__name__)
-SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 
-class SegmentationTask(Task):
+class SegmentationTask(SupervisedTask):
     """Trains a network that maps normalised pictures ``(B, 3, H, W)`` to logits ``(B, C, H, W)``.
 
-    Logs ``<split>/loss``, ``accuracy``, ``miou``, ``mdice``, ``iou/<class>`` and ``dice/<class>`` once per epoch.
+    Logs once per epoch, for all splits ``<split>/loss`` (and each of its parts, if there are several), ``accuracy``,
+    ``miou``, ``mdice``, ``iou/<class>`` and ``dice/<class>``, all over the pixels of the split; for val and test also
+    ``boundary_iou``, ``picture_iou``, ``picture_dice`` and ``picture_boundary_iou`` by class and as means, see
+    ``PictureMetrics``; with one logit also ``average_precision`` and ``best_threshold``. Of a picture that Mixup made,
+    training metrics count the mask of the larger share.
 
     Args:
         model: the network; its part ``encoder``, if it has one, can be frozen.
-        num_classes: channels of the logits.
-        class_names: for the names of metrics; None takes them from the datamodule.
+        num_classes: channels of the logits; 1 stands for two classes that one logit tells apart.
         ignore_index: mask value that neither loss nor metrics count.
-        normalization: what the network's weights expect, see ``Normalize``.
-        freeze_encoder: train neither the encoder's weights nor its BatchNorm statistics.
-        unfreeze_epoch: let the frozen encoder train from this epoch on.
-        freeze_encoder_norm: keep the encoder's BatchNorm statistics also where its weights train, for small batches.
-        encoder_lr_factor: rate of the encoder relative to ``lr``.
         ce_weight: weight of cross-entropy in the loss.
         dice_weight: weight of soft Dice in the loss.
         label_smoothing: share of each pixel's label that is spread over all classes.
-        optimizer: any of timm or torch.optim.
-        lr: learning rate.
-        weight_decay: for weights, not for biases and norm layers.
-        optimizer_options: further arguments of the optimiser.
-        schedule: ``constant``, ``one_cycle``, ``cosine``, ``poly``, or a class of torch.optim.lr_scheduler.
-        schedule_options: further arguments of the schedule.
+        class_weights: of cross-entropy, a number per class (two for one logit), or ``auto`` for the inverse of each
+            class's share of the training masks.
+        extra_losses: focal, jaccard, lovasz or tversky with their weights, see ``SegmentationLoss``.
+        options: see ``SupervisedTask``.
 
     Raises:
         ConfigError: if a name does not exist or arguments contradict each other.
     """
 
-    monitor = ("val/miou", "max")
+    default_monitor = "val/miou"
+    curves = ("loss", "miou", "mdice")
 
     def __init__(
         self,
         model: nn.Module,
         num_classes: int,
-        class_names: Sequence[str] | None = None,
         ignore_index: int = IGNORE_INDEX,
-        normalization: Normalization = "imagenet",
-        freeze_encoder: bool = False,
-        unfreeze_epoch: int | None = None,
-        freeze_encoder_norm: bool = False,
-        encoder_lr_factor: float = 1.0,
         ce_weight: float = 1.0,
         dice_weight: float = 0.0,
         label_smoothing: float = 0.0,
-        optimizer: str = "adam",
-        lr: float = 1e-3,
-        weight_decay: float = 0.0,
-        optimizer_options: dict[str, Any] | None = None,
-        schedule: str = "constant",
-        schedule_options: dict[str, Any] | None = None,
+        class_weights: list[float] | Literal["auto"] | None = None,
+        extra_losses: dict[str, float | dict[str, float]] | None = None,
+        **options: Any,
     ) -> None:
-        super().__init__()
-        self.save_hyperparameters(ignore="model")
-        self.class_names = None if class_names is None else tuple(class_names)
-        self.normalize = Normalize(normalization)
-        # Convolutions of channels_last pictures are fastest with weights laid out alike.
-        self.model = model.to(memory_format=torch.channels_last)
-        self.loss = SegmentationLoss(ce_weight, dice_weight, label_smoothing, ignore_index)
+        super().__init__(model=model, num_classes=num_classes, **options)
+        classes = self._numbers_of_names()[0]
+        given = _checked_weights(class_weights, classes)
+        self.loss = SegmentationLoss(ce_weight, dice_weight, label_smoothing, ignore_index, given, extra_losses)
+        self._counts_classes = class_weights == "auto"
+        parts = list(self.loss.losses)
+        self._loss_names = ["loss", *(parts if len(parts) > 1 else ())]
         # torch's ModuleDict refuses the key "train".
-        self.metrics = nn.ModuleDict({f"{split}_": SegmentationMetrics(num_classes, ignore_index) for split in SPLITS})
-        # Lightning's own mean over an epoch is wrong where processes see different numbers of batches.
-        self.losses = nn.ModuleDict({f"{split}_": MeanLoss() for split in SPLITS})
-        self.example_input_array = torch.zeros(1, 3, 128, 128, dtype=torch.uint8)
+        self.losses = nn.ModuleDict({f"{split}_": Losses(self._loss_names) for split in SPLITS})
+        self.scores = nn.ModuleDict()
+        for split in SPLITS:
+            # A step of training has no time to spare for more than pixels.
+            more = split != "train"
+            self.scores[f"{split}_"] = SegmentationScores(classes, ignore_index, more, more and num_classes == 1)
         self.inference = MaskInference()
-        self._check_arguments()
-        self._freeze(freeze_encoder)
-
-    def _check_arguments(self) -> None:
-        given = self.hparams
-        if self.class_names is not None and len(self.class_names) != given["num_classes"]:
-            raise ConfigError(f"num_classes {given['num_classes']} does not fit the class names {self.class_names}")
-        if given["unfreeze_epoch"] is not None and not given["freeze_encoder"]:
-            raise ConfigError(f"unfreeze_epoch {given['unfreeze_epoch']} needs freeze_encoder true")
+        self.at_original_size = False
+        """Whether validation and test measure at the original size of the pictures."""
+        self.shown_size: tuple[int, int] | None = None
+        """(height, width) at which the network sees pictures of that size; None shows them as they are, or in tiles."""
 
     def forward(self, images: Tensor) -> Tensor:
         """``(B, 3, H, W)`` uint8 RGB of any size to logits ``(B, C, H, W)``."""
@@ -107,109 +90,132 @@ class SegmentationTask(Task):
         """What the network's sides must be a multiple of; pictures that are not are padded."""
         return int(getattr(self.model, "reduction", 1))
 
-    # The encoder
-
-    def _freeze(self, frozen: bool) -> None:
-        self.encoder_frozen = frozen
-        if hasattr(self.model, "encoder"):
-            self.model.get_submodule("encoder").requires_grad_(not frozen)
-        elif frozen or self.hparams["freeze_encoder_norm"]:
-            name = "freeze_encoder" if frozen else "freeze_encoder_norm"
-            raise ConfigError(f"{name}: {type(self.model).__name__} has no encoder; set it false")
-        # Lightning keeps the modes that it finds instead of calling train().
-        self.train(self.training)
-
-    def warn_of_random_features(self) -> None:
-        """For tasks with the argument ``encoder_weights``."""
-        for name in ("freeze_encoder", "freeze_encoder_norm"):
-            if self.hparams[name] and self.hparams["encoder_weights"] is None:
-                log.warning(
-                    "%s is on and encoder_weights is null, so random features would stay; set it false, or give "
-                    "weights",
-                    name,
-                )
-
-    def train(self, mode: bool = True) -> Self:
-        """A frozen encoder stays in eval mode, otherwise its BatchNorm statistics would drift."""
-        super().train(mode)
-        if self.encoder_frozen or self.hparams["freeze_encoder_norm"]:
-            self.model.get_submodule("encoder").eval()
-        return self
-
-    def on_train_epoch_start(self) -> None:
-        unfreeze_epoch = self.hparams["unfreeze_epoch"]
-        if self.encoder_frozen and unfreeze_epoch is not None and self.current_epoch >= unfreeze_epoch:
-            self._freeze(False)
-
-    # Steps
-
-    def setup(self, stage: str) -> None:
-        self._learn_from_datamodule()
-        self.class_names = self.known_class_names()
-        if self.hparams["unfreeze_epoch"] is not None and self.trainer.world_size > 1:
-            raise ConfigError(
-                "unfreeze_epoch does not work with several processes, which synchronise only what trains from the "
-                "start; set freeze_encoder false, or one device"
-            )
-        super().setup(stage)
-
-    def known_class_names(self) -> tuple[str, ...]:
-        """Those that were given or learned; otherwise ``class_0``, ``class_1``, ..."""
-        return self.class_names or tuple(f"class_{index}" for index in range(self.hparams["num_classes"]))
+    def check_picture_size(self, size: Sequence[int]) -> None:
+        check_divisible(size, self.reduction)
 
     def metric_names(self) -> list[str]:
-        quantities = ["loss", *metric_names(self.known_class_names())]
-        return [f"{split}/{quantity}" for split in ("train", "val") for quantity in quantities]
+        names = self.known_class_names()
+        return [
+            f"{split}/{name}"
+            for split in SPLITS[:2]
+            for name in (*self._loss_names, *self.scores_of(split).names(names))
+        ]
+
+    def scores_of(self, split: Split) -> SegmentationScores:
+        """What is counted for a split."""
+        scores = self.scores[f"{split}_"]
+        assert isinstance(scores, SegmentationScores)
+        return scores
+
+    def _losses_of(self, split: Split) -> Losses:
+        losses = self.losses[f"{split}_"]
+        assert isinstance(losses, Losses)
+        return losses
 
     def _learn_from_datamodule(self) -> None:
+        super()._learn_from_datamodule()
         data = getattr(self.trainer, "datamodule", None)
-        names = getattr(data, "class_names", None)
-        if names is not None and len(names) != self.hparams["num_classes"]:
-            raise ConfigError(
-                f"the task has num_classes {self.hparams['num_classes']}, {type(data).__name__} has {len(names)}: "
-                f"{', '.join(names)}; set num_classes to {len(names)}"
-            )
-        if names is not None and self.class_names is None:
-            self.class_names = tuple(names)
-            # Checkpoints must tell their class names without the datamodule.
-            self.hparams["class_names"] = list(names)
         ignore_index = getattr(data, "ignore_index", self.hparams["ignore_index"])
         if ignore_index != self.hparams["ignore_index"]:
             raise ConfigError(
                 f"the task has ignore_index {self.hparams['ignore_index']}, {type(data).__name__} has {ignore_index}; "
                 "give the task the same"
             )
-        size = getattr(data, "image_size", None)
-        if size is not None:
-            check_divisible(size, self.reduction)
-            self.example_input_array = torch.zeros(1, 3, *size, dtype=torch.uint8)
+
+    # Class weights
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Weights that were counted before training are not counted again."""
+        super().on_load_checkpoint(checkpoint)
+        stored = (checkpoint.get("hyper_parameters") or {}).get("class_weights")
+        if self._counts_classes and isinstance(stored, list):
+            self._set_class_weights(stored)
 
     def on_fit_start(self) -> None:
-        if self.device.type == "cpu":
-            keep_freed_memory()
+        super().on_fit_start()
+        self._count_classes()
+
+    def on_validation_start(self) -> None:
+        self._count_classes()
+
+    def on_test_start(self) -> None:
+        self._count_classes()
+
+    def _count_classes(self) -> None:
+        if not self._counts_classes:
+            return
+        count = getattr(getattr(self.trainer, "datamodule", None), "count_class_pixels", None)
+        if count is None:
+            raise ConfigError("class_weights auto needs a datamodule that can count its masks; give numbers")
+        self._set_class_weights(balanced_weights(count(), self.known_class_names()))
+
+    def _set_class_weights(self, weights: list[float]) -> None:
+        self._counts_classes = False
+        self.hparams["class_weights"] = weights
+        self.loss.weigh_classes(torch.tensor(weights, device=self.device))
+
+    # Steps
 
     def shared_step(self, batch: SegmentationBatch, split: Split) -> Tensor:
-        mask = batch["mask"].long()
+        mask, mask_b, lam = _masks(batch)
         logits = self(batch["image"])
-        loss: Tensor = self.loss(logits, mask)
-        metrics, losses = self._accumulators(split)
-        metrics.update(logits.detach().argmax(dim=1), mask)
-        losses.update(loss.detach(), len(mask))
+        terms = self.loss.terms(logits, mask, mask_b, lam)
+        loss = self.loss.total(terms)
+        shown = {name: value for name, value in terms.items() if name in self._loss_names}
+        self._losses_of(split).add({"loss": loss, **shown}, len(mask))
+        if mask_b is not None and lam is not None:
+            mask = torch.where(lam.view(-1, 1, 1) >= 0.5, mask, mask_b)
+        logits = logits.detach()
+        foreground = logits[:, 0].float().sigmoid() if logits.shape[1] == 1 else None
+        self.scores_of(split).update(self.decide(logits), mask, foreground)
         return loss
 
-    def training_step(self, batch: SegmentationBatch, batch_idx: int) -> Tensor:
-        return self.shared_step(batch, "train")
+    def evaluate(self, batch: SegmentationBatch, split: Split) -> None:
+        """Counts what ``inference`` makes of the pictures, at the size of their masks; there is no loss."""
+        for image, mask in zip(batch["image"], batch["mask"].long(), strict=True):
+            shown = self._shown(image).unsqueeze(0)
+            (prediction,) = self.inference.predict(self.probabilities, shown, [mask.shape])
+            self.scores_of(split).update(prediction.mask.long().to(mask.device).unsqueeze(0), mask.unsqueeze(0))
+
+    def _shown(self, image: Tensor) -> Tensor:
+        """One picture ``(3, H, W)`` as ``predict`` would show it to the network."""
+        if self.shown_size is None:
+            return image
+        pixels = resize_image(image.permute(1, 2, 0).contiguous().cpu().numpy(), self.shown_size)
+        return torch.from_numpy(pixels).permute(2, 0, 1).to(image.device)
 
     def validation_step(self, batch: SegmentationBatch, batch_idx: int) -> None:
-        self.shared_step(batch, "val")
+        self._measure(batch, "val")
 
     def test_step(self, batch: SegmentationBatch, batch_idx: int) -> None:
-        self.shared_step(batch, "test")
+        self._measure(batch, "test")
+
+    def _measure(self, batch: SegmentationBatch, split: Split) -> None:
+        if self.inference == MaskInference() and not self.at_original_size:
+            self.shared_step(batch, split)
+        else:
+            self.evaluate(batch, split)
+
+    def split_values(self, split: Split) -> dict[str, float]:
+        return {**self._losses_of(split).take(), **self.scores_of(split).take(self.known_class_names())}
+
+    def log_name(self, split: Split) -> str:
+        """``test_full`` for what is measured at the original size, beside ``test``."""
+        return f"{split}_full" if self.at_original_size else split
+
+    # Predictions
+
+    def decide(self, logits: Tensor) -> Tensor:
+        """Logits ``(B, C, H, W)`` to class indices ``(B, H, W)`` int64."""
+        return (logits[:, 0] > 0).long() if logits.shape[1] == 1 else logits.argmax(dim=1)
 
     def probabilities(self, images: Tensor) -> Tensor:
-        """``(B, 3, H, W)`` uint8 RGB to probabilities ``(B, C, H, W)``."""
-        logits: Tensor = self(images)
-        return logits.float().softmax(dim=1)
+        """``(B, 3, H, W)`` uint8 RGB to probabilities ``(B, C, H, W)``; of one logit those of both classes."""
+        logits: Tensor = self(images).float()
+        if logits.shape[1] > 1:
+            return logits.softmax(dim=1)
+        foreground = logits.sigmoid()
+        return torch.cat([1 - foreground, foreground], dim=1)
 
     def predict_step(self, batch: PictureBatch, batch_idx: int) -> PredictedBatch:
         """Masks at the original sizes; ``inference`` says how."""
@@ -222,30 +228,32 @@ class SegmentationTask(Task):
             "unreadable": batch["unreadable"],
         }
 
-    def on_train_epoch_end(self) -> None:
-        self._log_metrics("train")
 
-    def on_validation_epoch_end(self) -> None:
-        self._log_metrics("val")
+def _masks(batch: Mapping[str, Any]) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    """The masks as int64 and, where Mixup may have been, the second ones and the shares of the first."""
+    mask_b = batch.get("mask_b")
+    return batch["mask"].long(), None if mask_b is None else mask_b.long(), batch.get("lam")
 
-    def on_test_epoch_end(self) -> None:
-        self._log_metrics("test")
 
-    def _accumulators(self, split: Split) -> tuple[SegmentationMetrics, MeanLoss]:
-        metrics, losses = self.metrics[f"{split}_"], self.losses[f"{split}_"]
-        assert isinstance(metrics, SegmentationMetrics)
-        assert isinstance(losses, MeanLoss)
-        return metrics, losses
+def _checked_weights(given: Sequence[float] | str | None, num_classes: int) -> Sequence[float] | None:
+    if given is None or given == "auto":
+        return None
+    numbers = list(given) if not isinstance(given, str) else []
+    if len(numbers) != num_classes or min(numbers, default=-1) < 0 or not any(numbers):
+        raise ConfigError(f"class_weights {given} must be {num_classes} numbers of at least 0, not all 0, or auto")
+    return numbers
 
-    def _log_metrics(self, split: Split) -> None:
-        """Once per epoch, from counts that all processes share."""
-        assert self.class_names is not None
-        metrics, losses = self._accumulators(split)
-        values = {"loss": losses.compute().item(), **summarize(metrics.compute(), self.class_names)}
-        metrics.reset()
-        losses.reset()
-        for name, value in values.items():
-            self.log(f"{split}/{name}", value, prog_bar=name in ("loss", "miou"), sync_dist=True)
+
+def balanced_weights(pixels: Sequence[int], class_names: Sequence[str]) -> list[float]:
+    """The inverse of each class's share, 1 on average over the pixels; a class without a pixel gets 1.
+
+    Source: King and Zeng, "Logistic Regression in Rare Events Data", 2001.
+    """
+    total, classes = sum(pixels), sum(count > 0 for count in pixels)
+    missing = [name for name, count in zip(class_names, pixels, strict=True) if not count]
+    if missing:
+        log.warning("class_weights auto: no training mask shows %s, so its weight is 1", ", ".join(missing))
+    return [round(total / (classes * count), 6) if count else 1.0 for count in pixels]
 
 
 def check_divisible(size: Sequence[int], reduction: int) -> None:

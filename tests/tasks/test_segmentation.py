@@ -13,8 +13,10 @@ from torchvision.models import mobilenet_v2
 
 from lightning_seg.batch import IGNORE_INDEX, PictureBatch, SegmentationBatch, Unreadable
 from lightning_seg.errors import ConfigError
+from lightning_seg.images import resize_image
+from lightning_seg.inference.masks import MaskInference
 from lightning_seg.tasks import MobileNetV2UNetTask
-from lightning_seg.tasks.segmentation import SegmentationTask
+from lightning_seg.tasks.segmentation import SegmentationTask, balanced_weights
 
 Loader = DataLoader[SegmentationBatch]
 NAMES = ("pet", "background", "border")
@@ -339,6 +341,20 @@ def test_logged_values_by_hand_with_a_partial_last_batch(split: str) -> None:
             f"{split}/dice/pet": 0,
             f"{split}/iou/background": 5 / 8,
             f"{split}/dice/background": 10 / 13,
+            # Of pictures two pixels high every pixel is near the border.
+            f"{split}/mean_boundary_iou": (0 + 5 / 8) / 2,
+            f"{split}/boundary_iou/pet": 0,
+            f"{split}/boundary_iou/background": 5 / 8,
+            # Background in all three pictures: 3 of 3, 2 of 3 and 0 of 2 columns. Pet in the last two.
+            f"{split}/mean_picture_iou": (0 + (1 + 2 / 3 + 0) / 3) / 2,
+            f"{split}/picture_iou/pet": 0,
+            f"{split}/picture_iou/background": (1 + 2 / 3 + 0) / 3,
+            f"{split}/mean_picture_dice": (0 + (1 + 4 / 5 + 0) / 3) / 2,
+            f"{split}/picture_dice/pet": 0,
+            f"{split}/picture_dice/background": (1 + 4 / 5 + 0) / 3,
+            f"{split}/mean_picture_boundary_iou": (0 + (1 + 2 / 3 + 0) / 3) / 2,
+            f"{split}/picture_boundary_iou/pet": 0,
+            f"{split}/picture_boundary_iou/background": (1 + 2 / 3 + 0) / 3,
         }
     )
 
@@ -410,6 +426,176 @@ def test_predictions_have_the_size_of_the_file() -> None:
     assert second.confidence == pytest.approx(probs[1].amax(dim=0).mean().item(), abs=1e-5)
     assert (predicted["path"], predicted["name"]) == (batch["path"], batch["name"])
     assert predicted["unreadable"] == [("broken.jpg", "broken.jpg: no picture")]
+
+
+# One logit for two classes
+
+
+class OneLogit(nn.Module):
+    """A network whose logit is ln 3 where the red channel is white and -ln 3 elsewhere: probabilities 3/4 and 1/4."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor(math.log(3)))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return (2 * images[:, :1] - 1) * self.scale
+
+
+def red_picture(columns: list[int], mask: list[int]) -> SegmentationBatch:
+    """One picture, two pixels high, whose columns are red or black."""
+    batch = picture(mask)
+    batch["image"][0, 0] = torch.tensor([[255 * red for red in columns]] * 2, dtype=torch.uint8)
+    return batch
+
+
+def one_logit_task(**options: Any) -> SegmentationTask:
+    return SegmentationTask(OneLogit(), 1, normalization="unit", class_names=["background", "car"], **options)
+
+
+def test_one_logit_by_hand() -> None:
+    # Called car: columns 0, 1 and 2; car: columns 0, 1 and 3; column 4 does not count.
+    batch = red_picture([1, 1, 1, 0, 1, 0], [1, 1, 0, 1, IGNORE_INDEX, 0])
+
+    (logged,) = make_trainer().test(one_logit_task(dice_weight=1.0), loader(batch), verbose=False)
+
+    # Right columns cost -ln(3/4), wrong ones -ln(1/4).
+    cross_entropy = -(3 * math.log(3 / 4) + 2 * math.log(1 / 4)) / 5
+    # Two rows: car pixels share 2 * (3/4 + 3/4 + 1/4), predicted are 2 * (3 * 3/4 + 2 * 1/4), true are 6.
+    dice = 1 - (2 * 3.5 + 1) / (5.5 + 6 + 1)
+    assert logged["test/cross_entropy"] == pytest.approx(cross_entropy)
+    assert logged["test/dice_loss"] == pytest.approx(dice)
+    assert logged["test/loss"] == pytest.approx(cross_entropy + dice)
+    assert (logged["test/iou/car"], logged["test/dice/car"]) == pytest.approx((2 / 4, 4 / 6))
+    assert logged["test/iou/background"] == pytest.approx(1 / 3)
+    assert logged["test/accuracy"] == pytest.approx(3 / 5)
+    # Precision and recall are 2/3 up to a threshold of 3/4; up to 1/4 all is car, with a precision of 3/5.
+    assert logged["test/average_precision"] == pytest.approx((1 - 2 / 3) * 3 / 5 + 2 / 3 * 2 / 3)
+    # Dice is 3/4 where all is car, and 2/3 above.
+    assert 0 <= logged["test/best_threshold"] <= 0.25
+
+
+def test_probabilities_of_one_logit_are_those_of_both_classes() -> None:
+    images = red_picture([1, 0], [1, 0])["image"]
+    probs = one_logit_task().probabilities(images)
+    torch.testing.assert_close(probs[0, :, 0], torch.tensor([[0.25, 0.75], [0.75, 0.25]]))
+
+
+def test_threshold_decides_about_the_foreground() -> None:
+    task = one_logit_task()
+    batch = pictures_to_predict(red_picture([1, 0], [1, 0]), [(2, 2)])
+    masks = []
+    for threshold in (0.2, 0.5, 0.8):
+        task.inference = MaskInference(threshold=threshold)
+        masks.append(task.predict_step(batch, 0)["predictions"][0].mask[0].tolist())
+    assert masks == [[1, 1], [1, 0], [0, 0]]
+
+
+def test_one_logit_takes_the_two_names_of_its_datamodule() -> None:
+    task = SegmentationTask(OneLogit(), 1)
+    make_trainer(limit_train_batches=0, limit_val_batches=0).fit(task, FakePets(class_names=("background", "car")))
+    assert task.class_names == ("background", "car")
+    with pytest.raises(ConfigError, match="num_classes 1, FakePets has 3: pet, background, border"):
+        make_trainer().fit(one_logit_task(), FakePets())
+
+
+# Mixed pictures
+
+
+def test_loss_of_a_mixup_batch_is_that_of_both_masks_by_their_shares() -> None:
+    batch = stack(picture([0, 0]), picture([1, 1]))
+    mixed = {**batch, "mask_b": batch["mask"].flip(0), "lam": torch.tensor([0.75, 1.0])}
+    task = SegmentationTask(Still(), 3, dice_weight=1.0)
+
+    loss = task.shared_step(mixed, "train")  # type: ignore[arg-type]
+
+    # ln 4 for pet, ln 2 for background; the first picture is pet to three quarters.
+    cross_entropy = ((0.75 * 2 + 0.25 * 1) + 1) / 2 * math.log(2)
+    # Of 4 pixels pet and border get 1, background 2; smooth 1.
+    pet = 1 - ((2 * 1 + 1) / (1 + 4 + 1) + 1 / (2 + 1) + 1 / (1 + 1)) / 3
+    background = 1 - (1 / (1 + 1) + (2 * 2 + 1) / (2 + 4 + 1) + 1 / (1 + 1)) / 3
+    dice = (0.75 * pet + 0.25 * background + background) / 2
+    assert loss.item() == pytest.approx(cross_entropy + dice)
+
+
+def test_training_metrics_of_mixup_count_the_larger_share() -> None:
+    batch = stack(picture([1, 1]), picture([0, 0]), picture([1, 1]))
+    mixed = {**batch, "mask_b": torch.zeros_like(batch["mask"]), "lam": torch.tensor([0.6, 0.9, 0.4])}
+    task = SegmentationTask(Still(), 3, class_names=NAMES)
+
+    task.shared_step(mixed, "train")  # type: ignore[arg-type]
+
+    # Everything is called background; it is the larger share of the first picture alone.
+    assert task.split_values("train")["accuracy"] == pytest.approx(1 / 3)
+
+
+# Class weights
+
+
+class CountedPets(FakePets):
+    def __init__(self, pixels: list[int]) -> None:
+        super().__init__()
+        self.pixels, self.times = pixels, 0
+
+    def count_class_pixels(self) -> list[int]:
+        self.times += 1
+        return self.pixels
+
+
+def test_class_weights_are_counted_once_and_stored(tmp_path: Path) -> None:
+    task, trainer, pets = make_task(class_weights="auto"), make_trainer(), CountedPets([10, 40, 50])
+    trainer.fit(task, pets)
+    trainer.save_checkpoint(tmp_path / "task.ckpt")
+
+    # 100 / (3 * 10) and so on.
+    expected = [3.333333, 0.833333, 0.666667]
+    assert pets.times == 1
+    assert task.hparams["class_weights"] == expected
+    loaded = MobileNetV2UNetTask.load_from_checkpoint(tmp_path / "task.ckpt", map_location="cpu")
+    weights = loaded.loss.losses["cross_entropy"].class_weights
+    assert isinstance(weights, Tensor)
+    assert weights.tolist() == pytest.approx(expected)
+    tested = make_task(class_weights="auto")
+    make_trainer().validate(tested, CountedPets([1, 1, 1]), ckpt_path=tmp_path / "task.ckpt", verbose=False)
+    assert tested.hparams["class_weights"] == expected
+
+
+def test_class_that_no_mask_shows_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, logger="lightning_seg"):
+        assert balanced_weights([30, 0, 10], NAMES) == pytest.approx([40 / 60, 1.0, 40 / 20], abs=1e-6)
+    assert "no training mask shows background" in caplog.messages[-1]
+
+
+@pytest.mark.parametrize("weights", [[1.0, 2.0], [1.0, -1.0, 1.0], [0.0, 0.0, 0.0], "automatic"])
+def test_impossible_class_weights(weights: Any) -> None:
+    with pytest.raises(ConfigError, match="must be 3 numbers of at least 0, not all 0, or auto"):
+        make_task(class_weights=weights)
+
+
+def test_best_checkpoint_may_be_chosen_by_a_loss() -> None:
+    assert make_task(dice_weight=1.0, monitor="val/dice_loss").monitor == ("val/dice_loss", "min")
+    assert make_task(monitor="val/dice/pet").monitor == ("val/dice/pet", "max")
+    assert make_task().monitor == ("val/miou", "max")
+
+
+# At the original size
+
+
+def test_measuring_at_the_original_size_is_what_predict_writes() -> None:
+    task = one_logit_task()
+    task.shown_size, task.at_original_size = (2, 2), True
+    # Four columns become two by averaging: red, and half red, whose logit is 0.
+    batch = red_picture([1, 1, 1, 0], [1, 1, 0, 0])
+
+    (logged,) = make_trainer().test(task, loader(batch), verbose=False)
+
+    shown = resize_image(batch["image"][0].permute(1, 2, 0).numpy(), (2, 2))
+    predict = pictures_to_predict(red_picture([0, 0], [0, 0]), [(2, 4)])
+    predict["image"] = torch.from_numpy(shown).permute(2, 0, 1).unsqueeze(0)
+    predicted = task.predict_step(predict, 0)["predictions"][0].mask
+    right = (predicted == batch["mask"][0]).float().mean().item()
+    assert logged["test_full/accuracy"] == pytest.approx(right)
+    assert not [name for name in logged if name.startswith("test/") or name.endswith("loss")]
 
 
 def test_a_batch_without_any_readable_picture_gives_no_prediction() -> None:

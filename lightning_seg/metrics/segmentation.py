@@ -1,10 +1,9 @@
-"""Segmentation metrics from one confusion matrix per split."""
+"""Segmentation metrics over all pixels of a split, from one confusion matrix."""
 
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torchmetrics import Metric
 from torchmetrics.classification import MulticlassConfusionMatrix
 
 from lightning_seg.batch import IGNORE_INDEX
@@ -27,29 +26,6 @@ class SegmentationMetrics(MulticlassConfusionMatrix):
         ignored = classes**2
         pairs = (target * classes + preds).masked_fill(target == self.ignored_label, ignored)
         self.confmat += pairs.flatten().bincount(minlength=ignored + 1)[:ignored].view(classes, classes)
-
-
-class MeanLoss(Metric):
-    """Mean over pictures and processes. A loss that is not a number stays visible.
-
-    torchmetrics' ``MeanMetric`` leaves such values out or, told not to, its weights (1.9).
-    """
-
-    total: Tensor
-    pictures: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.add_state("total", torch.zeros(()), dist_reduce_fx="sum")
-        self.add_state("pictures", torch.zeros(()), dist_reduce_fx="sum")
-
-    def update(self, loss: Tensor, num_pictures: int) -> None:
-        """``loss`` is the scalar mean of a batch."""
-        self.total += loss * num_pictures
-        self.pictures += num_pictures
-
-    def compute(self) -> Tensor:
-        return self.total / self.pictures
 
 
 def metric_names(class_names: Sequence[str]) -> list[str]:

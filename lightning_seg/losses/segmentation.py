@@ -1,0 +1,129 @@
+"""The loss of segmentation: a weighted sum of cross-entropy, soft Dice and others by name."""
+
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from inspect import signature
+
+import torch
+from torch import Tensor, nn
+
+from lightning_seg.batch import IGNORE_INDEX
+from lightning_seg.errors import ConfigError
+from lightning_seg.losses.terms import NAMED, CrossEntropy, Overlap
+
+Extra = float | Mapping[str, float]
+
+
+def dice_loss(logits: Tensor, mask: Tensor, ignore_index: int = IGNORE_INDEX, smooth: float = 1.0) -> Tensor:
+    """One minus the soft Dice, ``(2 * shared + smooth) / (predicted + true + smooth)``, see ``Overlap``.
+
+    Args:
+        logits: ``(B, C, H, W)`` before softmax, or ``(B, 1, H, W)`` before sigmoid.
+        mask: ``(B, H, W)`` class indices.
+        ignore_index: pixels with this value take no part.
+        smooth: in pixels.
+
+    Returns:
+        The mean over the pictures, a scalar in [0, 1).
+    """
+    return _dice(ignore_index, smooth).per_picture(logits, mask).mean()
+
+
+def _dice(ignore_index: int, smooth: float = 1.0) -> Overlap:
+    return Overlap(0.5, 0.5, smooth / 2, ignore_index)
+
+
+class SegmentationLoss(nn.Module):
+    """Weighted sum of losses, from logits and class indices.
+
+    Args:
+        ce_weight: of cross-entropy, binary for one logit.
+        dice_weight: of soft Dice.
+        label_smoothing: of cross-entropy.
+        ignore_index: pixels with this value take no part and have no gradient.
+        class_weights: of cross-entropy, one number per class (two for one logit).
+        extra_losses: further losses by name, each with its weight, or with ``weight`` and options:
+            ``{"focal": 0.5, "tversky": {"weight": 1.0, "alpha": 0.3, "beta": 0.7}}``.
+
+    Raises:
+        ConfigError: if there is no such loss or option, or no loss has a weight.
+    """
+
+    def __init__(
+        self,
+        ce_weight: float = 1.0,
+        dice_weight: float = 0.0,
+        label_smoothing: float = 0.0,
+        ignore_index: int = IGNORE_INDEX,
+        class_weights: Sequence[float] | None = None,
+        extra_losses: Mapping[str, Extra] | None = None,
+    ) -> None:
+        super().__init__()
+        given: dict[str, tuple[float, nn.Module]] = {
+            "cross_entropy": (ce_weight, CrossEntropy(class_weights, label_smoothing, ignore_index)),
+            "dice_loss": (dice_weight, _dice(ignore_index)),
+        }
+        for name, extra in (extra_losses or {}).items():
+            given[f"{name}_loss"] = _named_loss(name, extra, ignore_index)
+        self.weights = {name: weight for name, (weight, _) in given.items() if weight}
+        if not self.weights:
+            raise ConfigError("all losses have the weight 0; give ce_weight 1 or dice_weight 1")
+        if class_weights is not None and not ce_weight:
+            raise ConfigError(
+                f"class_weights {class_weights} weigh cross-entropy; give ce_weight above 0, or leave them out"
+            )
+        self.losses = nn.ModuleDict({name: given[name][1] for name in self.weights})
+
+    def weigh_classes(self, class_weights: Tensor) -> None:
+        """Sets the class weights ``(C,)`` of cross-entropy."""
+        cross_entropy = self.losses["cross_entropy"]
+        assert isinstance(cross_entropy, CrossEntropy)
+        cross_entropy.class_weights = class_weights
+
+    def terms(
+        self, logits: Tensor, mask: Tensor, mask_b: Tensor | None = None, lam: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """Each loss by name, before its weight.
+
+        Args:
+            logits: ``(B, C, H, W)`` or ``(B, 1, H, W)``.
+            mask: ``(B, H, W)`` int64.
+            mask_b: of Mixup, the mask of the second picture.
+            lam: of Mixup, the share ``(B,)`` of the first picture.
+        """
+        logits = logits.float()
+        if mask_b is None or lam is None:
+            parts = [(mask, logits.new_ones(len(mask)))]
+        else:
+            parts = [(mask, lam.to(logits)), (mask_b, 1 - lam.to(logits))]
+        values = {}
+        for name, loss in self.losses.items():
+            sums = [loss(logits, *part) for part in parts]
+            weight = sum(summed.weight for summed in sums)
+            # Where every pixel is ignored, the sum is 0, too.
+            values[name] = sum(summed.total for summed in sums) / torch.where(weight > 0, weight, 1)
+        return values
+
+    def total(self, terms: Mapping[str, Tensor]) -> Tensor:
+        """The weighted sum of ``terms``."""
+        return torch.stack([self.weights[name] * value for name, value in terms.items()]).sum()
+
+    def forward(self, logits: Tensor, mask: Tensor, mask_b: Tensor | None = None, lam: Tensor | None = None) -> Tensor:
+        """A scalar; arguments as for ``terms``."""
+        return self.total(self.terms(logits, mask, mask_b, lam))
+
+
+def _named_loss(name: str, extra: Extra, ignore_index: int) -> tuple[float, nn.Module]:
+    """Weight and loss."""
+    if name not in NAMED:
+        near = get_close_matches(name, NAMED, n=1, cutoff=0.0)[0]
+        raise ConfigError(f"extra_losses: there is no {name!r}; did you mean {near!r}? There are {', '.join(NAMED)}")
+    options = {"weight": extra} if isinstance(extra, int | float) else dict(extra)
+    weight = options.pop("weight", 1.0)
+    accepted = [option for option in signature(NAMED[name]).parameters if option != "ignore_index"]
+    for option in options:
+        if option not in accepted:
+            raise ConfigError(
+                f"extra_losses: {name} has no option {option!r}; there are {', '.join(['weight', *accepted])}"
+            )
+    return weight, NAMED[name](ignore_index, **options)

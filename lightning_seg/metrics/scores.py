@@ -1,0 +1,64 @@
+"""Everything that is measured of a segmentation over one split."""
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from lightning_seg.batch import IGNORE_INDEX
+from lightning_seg.metrics.pictures import PictureMetrics, picture_metric_names
+from lightning_seg.metrics.segmentation import SegmentationMetrics, metric_names, summarize
+from lightning_seg.metrics.thresholds import ThresholdCounts, ThresholdCurves
+
+OF_THRESHOLDS = ("average_precision", "best_threshold")
+
+
+class SegmentationScores(nn.Module):
+    """Counts of one split.
+
+    Args:
+        num_classes: of the masks, at least 2.
+        ignore_index: mask value that does not count.
+        of_pictures: also look at each picture by itself and at its contours.
+        of_thresholds: also count what each threshold would make of the foreground's probability.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        ignore_index: int = IGNORE_INDEX,
+        of_pictures: bool = False,
+        of_thresholds: bool = False,
+    ) -> None:
+        super().__init__()
+        self.pixels = SegmentationMetrics(num_classes, ignore_index)
+        self.pictures = PictureMetrics(num_classes, ignore_index) if of_pictures else None
+        self.thresholds = ThresholdCounts(ignore_index) if of_thresholds else None
+        self.curves: ThresholdCurves | None = None
+        """Precision and recall of the last epoch."""
+
+    def update(self, prediction: Tensor, mask: Tensor, foreground: Tensor | None = None) -> None:
+        """Class indices ``(B, H, W)`` of both, and the probability of class 1, if there are two."""
+        self.pixels.update(prediction, mask)
+        if self.pictures is not None:
+            self.pictures.update(prediction, mask)
+        if self.thresholds is not None and foreground is not None:
+            self.thresholds.update(foreground, mask)
+
+    def take(self, class_names: Sequence[str]) -> dict[str, float]:
+        """The values by name; counting begins anew."""
+        values = summarize(self.pixels.compute(), class_names)
+        if self.pictures is not None:
+            values |= self.pictures.summarize(class_names)
+        if self.thresholds is not None and self.thresholds.update_called:
+            curves: ThresholdCurves = self.thresholds.compute()
+            self.curves = curves
+            values |= dict(zip(OF_THRESHOLDS, (curves.average_precision, curves.best_threshold), strict=True))
+        for part in (self.pixels, self.pictures, self.thresholds):
+            if part is not None:
+                part.reset()
+        return values
+
+    def names(self, class_names: Sequence[str]) -> list[str]:
+        """Everything that ``take`` can give."""
+        of_pictures = [] if self.pictures is None else picture_metric_names(class_names)
+        return [*metric_names(class_names), *of_pictures, *(() if self.thresholds is None else OF_THRESHOLDS)]

@@ -1,0 +1,233 @@
+"""What tasks on labelled pictures share: the network and its encoder, class names, the three stages, logging."""
+
+import logging
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+
+from lightning_seg.batch import Split
+from lightning_seg.errors import ConfigError
+from lightning_seg.memory import keep_freed_memory
+from lightning_seg.metrics import MeanLoss
+from lightning_seg.models.normalization import Normalization, Normalize
+from lightning_seg.tasks.base import Task
+
+log = logging.getLogger(__name__)
+SPLITS: tuple[Split, ...] = ("train", "val", "test")
+LOWER_IS_BETTER = ("loss", "cross_entropy")
+
+
+class SupervisedTask(Task):
+    """Trains a network whose first layer normalises pictures; a subclass says what it answers and what that costs.
+
+    Args:
+        model: the network; its part ``encoder``, if it has one, can be frozen.
+        num_classes: numbers that the network gives; 1 stands for two classes that one logit tells apart.
+        class_names: for the names of metrics; None takes them from the datamodule.
+        normalization: what the network's weights expect, see ``Normalize``.
+        freeze_encoder: train neither the encoder's weights nor its BatchNorm statistics.
+        unfreeze_epoch: let the frozen encoder train from this epoch on.
+        freeze_encoder_norm: keep the encoder's BatchNorm statistics also where its weights train, for small batches.
+        encoder_lr_factor: rate of the encoder relative to ``lr``.
+        optimizer: any of timm or torch.optim.
+        lr: learning rate.
+        weight_decay: for weights, not for biases and norm layers.
+        optimizer_options: further arguments of the optimiser.
+        schedule: ``constant``, ``one_cycle``, ``cosine``, ``poly``, or a class of torch.optim.lr_scheduler.
+        schedule_options: further arguments of the schedule.
+        monitor: metric by which the best checkpoint is chosen: the lowest loss, the highest of any other; None takes
+            the task's own.
+
+    Raises:
+        ConfigError: if a name does not exist or arguments contradict each other.
+    """
+
+    default_monitor: str
+    curves: tuple[str, ...]
+    """What the training curves show."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        num_classes: int,
+        class_names: Sequence[str] | None = None,
+        normalization: Normalization = "imagenet",
+        freeze_encoder: bool = False,
+        unfreeze_epoch: int | None = None,
+        freeze_encoder_norm: bool = False,
+        encoder_lr_factor: float = 1.0,
+        optimizer: str = "adam",
+        lr: float = 1e-3,
+        weight_decay: float = 0.0,
+        optimizer_options: dict[str, Any] | None = None,
+        schedule: str = "constant",
+        schedule_options: dict[str, Any] | None = None,
+        monitor: str | None = None,
+    ) -> None:
+        super().__init__()
+        # Of all constructors on the way here.
+        self.save_hyperparameters(ignore="model")
+        self.class_names = None if class_names is None else tuple(class_names)
+        self.monitor = _direction(monitor or self.default_monitor)
+        self.normalize = Normalize(normalization)
+        # Convolutions of channels_last pictures are fastest with weights laid out alike.
+        self.model = model.to(memory_format=torch.channels_last)
+        self.example_input_array = torch.zeros(1, 3, 128, 128, dtype=torch.uint8)
+        self._check_arguments()
+        self._freeze(freeze_encoder)
+
+    def _check_arguments(self) -> None:
+        given = self.hparams
+        if given["num_classes"] < 1:
+            raise ConfigError(f"num_classes {given['num_classes']} is too small; give 1 or more")
+        if self.class_names is not None and len(self.class_names) not in self._numbers_of_names():
+            raise ConfigError(f"num_classes {given['num_classes']} does not fit the class names {self.class_names}")
+        if given["unfreeze_epoch"] is not None and not given["freeze_encoder"]:
+            raise ConfigError(f"unfreeze_epoch {given['unfreeze_epoch']} needs freeze_encoder true")
+
+    def _numbers_of_names(self) -> tuple[int, ...]:
+        """How many class names go with the network: one logit tells two classes apart."""
+        num_classes: int = self.hparams["num_classes"]
+        return (2, 1) if num_classes == 1 else (num_classes,)
+
+    # The encoder
+
+    def _freeze(self, frozen: bool) -> None:
+        self.encoder_frozen = frozen
+        if hasattr(self.model, "encoder"):
+            self.model.get_submodule("encoder").requires_grad_(not frozen)
+        elif frozen or self.hparams["freeze_encoder_norm"]:
+            name = "freeze_encoder" if frozen else "freeze_encoder_norm"
+            raise ConfigError(f"{name}: {type(self.model).__name__} has no encoder; set it false")
+        # Lightning keeps the modes that it finds instead of calling train().
+        self.train(self.training)
+
+    def warn_of_random_features(self, weights: str = "encoder_weights") -> None:
+        """For tasks with an argument that names pretrained weights."""
+        for name in ("freeze_encoder", "freeze_encoder_norm"):
+            if self.hparams[name] and self.hparams[weights] is None:
+                log.warning(
+                    "%s is on and %s is null, so random features would stay; set it false, or give weights",
+                    name,
+                    weights,
+                )
+
+    def train(self, mode: bool = True) -> Self:
+        """A frozen encoder stays in eval mode, otherwise its BatchNorm statistics would drift."""
+        super().train(mode)
+        if self.encoder_frozen or self.hparams["freeze_encoder_norm"]:
+            self.model.get_submodule("encoder").eval()
+        return self
+
+    def on_train_epoch_start(self) -> None:
+        unfreeze_epoch = self.hparams["unfreeze_epoch"]
+        if self.encoder_frozen and unfreeze_epoch is not None and self.current_epoch >= unfreeze_epoch:
+            self._freeze(False)
+
+    # What the datamodule tells
+
+    def setup(self, stage: str) -> None:
+        self._learn_from_datamodule()
+        self.class_names = self.known_class_names()
+        if self.hparams["unfreeze_epoch"] is not None and self.trainer.world_size > 1:
+            raise ConfigError(
+                "unfreeze_epoch does not work with several processes, which synchronise only what trains from the "
+                "start; set freeze_encoder false, or one device"
+            )
+        super().setup(stage)
+
+    def known_class_names(self) -> tuple[str, ...]:
+        """Those that were given or learned; otherwise ``class_0``, ``class_1``, ..."""
+        return self.class_names or tuple(f"class_{index}" for index in range(self._numbers_of_names()[0]))
+
+    def _learn_from_datamodule(self) -> None:
+        data = getattr(self.trainer, "datamodule", None)
+        names = getattr(data, "class_names", None)
+        if names is not None and len(names) not in self._numbers_of_names():
+            raise ConfigError(
+                f"the task has num_classes {self.hparams['num_classes']}, {type(data).__name__} has {len(names)}: "
+                f"{', '.join(names)}; set num_classes to {len(names)}"
+            )
+        if names is not None and self.class_names is None:
+            self.class_names = tuple(names)
+            # Checkpoints must tell their class names without the datamodule.
+            self.hparams["class_names"] = list(names)
+        size = getattr(data, "image_size", None)
+        if size is not None:
+            self.check_picture_size(size)
+            self.example_input_array = torch.zeros(1, 3, *size, dtype=torch.uint8)
+
+    def check_picture_size(self, size: Sequence[int]) -> None:
+        """Raises ConfigError if the network cannot take pictures of this (height, width)."""
+
+    # Stages
+
+    def on_fit_start(self) -> None:
+        if self.device.type == "cpu":
+            keep_freed_memory()
+
+    @abstractmethod
+    def shared_step(self, batch: Any, split: Split) -> Tensor:
+        """The loss of a batch, which is counted for the split."""
+
+    @abstractmethod
+    def split_values(self, split: Split) -> dict[str, float]:
+        """The values of an epoch by name; counting begins anew."""
+
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        return self.shared_step(batch, "train")
+
+    def validation_step(self, batch: Any, batch_idx: int) -> None:
+        self.shared_step(batch, "val")
+
+    def test_step(self, batch: Any, batch_idx: int) -> None:
+        self.shared_step(batch, "test")
+
+    def on_train_epoch_end(self) -> None:
+        self._log_values("train")
+
+    def on_validation_epoch_end(self) -> None:
+        self._log_values("val")
+
+    def on_test_epoch_end(self) -> None:
+        self._log_values("test")
+
+    def _log_values(self, split: Split) -> None:
+        """Once per epoch, from counts that all processes share."""
+        shown = ("loss", *self.default_monitor.split("/")[1:])
+        for name, value in self.split_values(split).items():
+            self.log(f"{self.log_name(split)}/{name}", value, prog_bar=name in shown, sync_dist=True)
+
+    def log_name(self, split: Split) -> str:
+        """What the names of a split's metrics begin with."""
+        return split
+
+
+class Losses(nn.ModuleDict):
+    """The means of several losses over a split."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__({name: MeanLoss() for name in names})
+
+    def add(self, values: Mapping[str, Tensor], num_pictures: int) -> None:
+        for name, value in values.items():
+            loss = self[name]
+            assert isinstance(loss, MeanLoss)
+            loss.update(value.detach(), num_pictures)
+
+    def take(self) -> dict[str, float]:
+        """The means; counting begins anew. Empty where nothing was counted."""
+        values = {}
+        for name, loss in self.items():
+            assert isinstance(loss, MeanLoss)
+            if loss.update_called:
+                values[name] = loss.compute().item()
+            loss.reset()
+        return values
+
+
+def _direction(monitor: str) -> tuple[str, str]:
+    return monitor, "min" if monitor.endswith(LOWER_IS_BETTER) else "max"
