@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +151,31 @@ def test_predict_writes_class_indices_at_the_original_size(run: PetsRun, pets_ro
         assert mask.mode == "P"
         assert set(np.unique(np.asarray(mask))) <= {0, 1, 2}
         assert mask.size == Image.open(pets_root / "images" / f"{path.stem}.jpg").size
+
+
+@pytest.mark.parametrize("knobs", [[], ["--tile", "64", "--overlap", "16"], ["--tta", "hflip"]], ids=str)
+def test_measuring_at_the_original_size_judges_what_predict_writes(
+    run: PetsRun, pets_root: Path, tmp_path: Path, knobs: list[str]
+) -> None:
+    at_file_size = [] if "--tile" in knobs else ["--original_size", "true"]
+    run_main(["test", "--run", str(run.folder), *knobs, *at_file_size])
+    run_main(["predict", "--run", str(run.folder), "--output", str(tmp_path), *knobs])
+    shared, either = np.zeros(3), np.zeros(3)
+    for path in (tmp_path / "masks").glob("*.png"):
+        trimap = np.array(Image.open(pets_root / "annotations" / "trimaps" / path.name)) - 1
+        predicted = np.array(Image.open(path))
+        for index in range(3):
+            shared[index] += ((trimap == index) & (predicted == index)).sum()
+            either[index] += ((trimap == index) | (predicted == index)).sum()
+    record = run.record()
+    assert [record[f"test_full/iou/{name}"] for name in CLASSES] == pytest.approx((shared / either).tolist())
+    assert "test_full/loss" not in record
+
+
+def test_a_threshold_of_three_classes_is_one_line(run: PetsRun, mistake: Callable[[list[str]], str]) -> None:
+    line = mistake(["predict", "--run", str(run.folder), "--threshold", "0.4"])
+    assert "threshold 0.4 separates two classes, this model has 3; leave it out" in line
+    assert "threshold 1.5 must lie between 0 and 1" in mistake(["test", "--run", str(run.folder), "--threshold", "1.5"])
 
 
 def test_a_run_is_continued_in_its_own_folder(

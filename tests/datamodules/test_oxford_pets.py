@@ -8,8 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torchvision.datasets import OxfordIIITPet
 
 from lightning_seg.augmentation.pipelines import PIPELINES
@@ -194,6 +196,24 @@ def test_cache_changes_no_picture_and_leaves_the_test_pictures_alone(pets_root: 
     assert cached.datasets["train"].cache is not None
     assert cached.datasets["val"].cache is not None
     assert cached.datasets["test"].cache is None
+
+
+def test_class_pixels_are_those_of_the_training_trimaps(pets_root: Path) -> None:
+    data = fitted(pets_root)
+    expected = np.zeros(3, np.int64)
+    for record in data.datasets["train"].records:
+        trimap = np.array(Image.open(pets_root / "annotations" / "trimaps" / f"{record.name}.png"))
+        expected += [(trimap == value).sum() for value in (1, 2, 3)]
+    assert data.count_class_pixels() == expected.tolist()
+    assert make(pets_root).count_class_pixels() == expected.tolist()
+
+
+def test_original_sizes_are_those_of_the_files(pets_root: Path) -> None:
+    data = make(pets_root, batch_size=4, cache=True)
+    data.read_original_sizes()
+    data.setup("test")
+    for batch in data.test_dataloader():
+        assert batch["image"].shape[2:] == batch["mask"].shape[1:] == tuple(batch["original_size"][0].tolist())
 
 
 def test_task_learns_classes_from_the_datamodule(pets_root: Path) -> None:
