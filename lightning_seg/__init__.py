@@ -4,28 +4,40 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lightning_seg.datamodules import CarvanaDataModule as CarvanaDataModule
     from lightning_seg.datamodules import ImageMaskFolderDataModule as ImageMaskFolderDataModule
     from lightning_seg.datamodules import OxfordPetsDataModule as OxfordPetsDataModule
     from lightning_seg.predictor import Predictor as Predictor
+    from lightning_seg.tasks import CNNClassifierTask as CNNClassifierTask
     from lightning_seg.tasks import MobileNetV2UNetTask as MobileNetV2UNetTask
     from lightning_seg.tasks import SmpTask as SmpTask
+    from lightning_seg.tasks import TimmClassifierTask as TimmClassifierTask
+    from lightning_seg.tasks import UNetTask as UNetTask
 
 __version__ = "0.1.0"
 
 # Loaded on first use, so that "import lightning_seg" and "--help" stay quick.
 _HOME = {
+    "CNNClassifierTask": "lightning_seg.tasks",
+    "CarvanaDataModule": "lightning_seg.datamodules",
     "ImageMaskFolderDataModule": "lightning_seg.datamodules",
     "MobileNetV2UNetTask": "lightning_seg.tasks",
     "OxfordPetsDataModule": "lightning_seg.datamodules",
     "Predictor": "lightning_seg.predictor",
     "SmpTask": "lightning_seg.tasks",
+    "TimmClassifierTask": "lightning_seg.tasks",
+    "UNetTask": "lightning_seg.tasks",
 }
 __all__ = [
+    "CNNClassifierTask",
+    "CarvanaDataModule",
     "ImageMaskFolderDataModule",
     "MobileNetV2UNetTask",
     "OxfordPetsDataModule",
     "Predictor",
     "SmpTask",
+    "TimmClassifierTask",
+    "UNetTask",
     "__version__",
 ]
 

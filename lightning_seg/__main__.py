@@ -11,7 +11,7 @@ train and apply
   fit         train; --config configs/pets.yaml, --run RUN continues a run
   validate    measure on the validation split
   test        measure on the test split; --run RUN takes a run's config and best checkpoint
-  predict     write predicted masks of the test split
+  predict     write predicted masks or classes; --images photo.jpg, or the test split
 
 data
   preview     draw training pictures as the network will see them; takes the flags of fit

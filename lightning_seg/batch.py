@@ -1,6 +1,6 @@
 """The contract between the data side and the model side: keys, shapes and dtypes of samples and batches."""
 
-from typing import Literal, NamedTuple, TypedDict
+from typing import Generic, Literal, NamedTuple, TypedDict, TypeVar
 
 from torch import Tensor
 
@@ -10,26 +10,55 @@ IGNORE_INDEX = 255
 Split = Literal["train", "val", "test"]
 
 
-class SegmentationSample(TypedDict):
-    """One picture as a dataset returns it."""
+class LabelledSample(TypedDict):
+    """One picture as a dataset returns it; a kind of dataset adds what it knows about the picture."""
 
     image: Tensor  # (3, H, W) uint8 RGB, a permuted view of an (H, W, 3) array
-    mask: Tensor  # (H, W) uint8 class indices, 255 = ignore
     index: int  # position in its split
     epoch: int  # the epoch whose random draws were used
     path: str
     original_size: tuple[int, int]  # (height, width) of the file in pixels
 
 
-class SegmentationBatch(TypedDict):
+class LabelledBatch(TypedDict):
     """Samples stacked by ``lightning_seg.augmentation.collate``."""
 
     image: Tensor  # (B, 3, H, W) uint8 RGB, memory format channels_last
-    mask: Tensor  # (B, H, W) uint8
     index: Tensor  # (B,) int64
     epoch: Tensor  # (B,) int64
     path: list[str]
     original_size: Tensor  # (B, 2) int64, (height, width)
+
+
+class SegmentationSample(LabelledSample):
+    """A picture with the class of each pixel."""
+
+    mask: Tensor  # (H, W) uint8 class indices, 255 = ignore
+
+
+class SegmentationBatch(LabelledBatch):
+    """Pictures with the class of each pixel."""
+
+    mask: Tensor  # (B, H, W) uint8
+
+
+class MixedSegmentationBatch(SegmentationBatch):
+    """What ``lightning_seg.augmentation.mixing`` makes of a batch for training."""
+
+    mask_b: Tensor  # (B, H, W) uint8, of Mixup the mask of the second picture, otherwise ``mask`` again
+    lam: Tensor  # (B,) float32, share of ``mask``; 1 where there is no second picture
+
+
+class ClassificationSample(LabelledSample):
+    """A picture of one class."""
+
+    label: int  # class index
+
+
+class ClassificationBatch(LabelledBatch):
+    """Pictures of one class each, or of several after mixing."""
+
+    label: Tensor  # (B,) int64 class indices; after mixing (B, C) float32 shares, whose rows sum to one
 
 
 class PictureSample(TypedDict):
@@ -67,10 +96,22 @@ class MaskPrediction(NamedTuple):
     probs: Tensor | None  # (C, H, W) float16, if they were asked for
 
 
-class PredictedBatch(TypedDict):
+class LabelPrediction(NamedTuple):
+    """What a classification model says to one picture."""
+
+    probs: Tensor  # (C,) float32 on the CPU
+    label: int  # the likeliest class
+    confidence: float  # its probability, in (0, 1]
+    entropy: float  # relative to its maximum log(C), in [0, 1]
+
+
+Prediction = TypeVar("Prediction", MaskPrediction, LabelPrediction)
+
+
+class PredictedBatch(TypedDict, Generic[Prediction]):
     """What ``predict_step`` returns."""
 
-    predictions: list[MaskPrediction]
+    predictions: list[Prediction]
     path: list[str]
     name: list[str]
     unreadable: list[Unreadable]

@@ -1,5 +1,8 @@
 """Mistakes of the user. Each message is one line that names the file or flag, the cause and the remedy."""
 
+from collections.abc import Sequence
+from difflib import get_close_matches
+
 
 class UserError(Exception):
     """Base of all errors that the command line prints as one line, with exit code 2."""
@@ -23,3 +26,14 @@ class WeightsError(ModelError):
 
 class ConfigError(UserError):
     """An argument has a value that does not exist or does not go with the others."""
+
+
+def one_line(error: Exception) -> str:
+    """The message of a library's error without line breaks; the kind of error where it has none."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def unknown_name(kind: str, name: str, names: Sequence[str]) -> ConfigError:
+    """There is no such name; the nearest ones are told."""
+    near = get_close_matches(name, names, n=3, cutoff=0.3) or names[:8]
+    return ConfigError(f"{kind} {name!r} does not exist; the nearest names are {', '.join(near)}")

@@ -8,15 +8,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
+from torch import Tensor
 
-from lightning_seg.batch import MaskPrediction
 from lightning_seg.errors import ConfigError, DataError
 from lightning_seg.images import Array, read_image, resize_image, to_array
-from lightning_seg.inference.masks import MaskInference
+from lightning_seg.inference.labels import ranked
 from lightning_seg.plots.overlay import draw_overlay
 from lightning_seg.plots.palette import class_palette
 from lightning_seg.runs import find_checkpoint
 from lightning_seg.tasks.base import CHECKPOINT_KEY, Task
+from lightning_seg.tasks.classification import ClassificationTask
 from lightning_seg.tasks.segmentation import SegmentationTask
 
 
@@ -36,27 +37,45 @@ class SegmentedPicture(NamedTuple):
         return draw_overlay(self.image, self.mask, class_palette(len(self.class_names)))
 
 
+class ClassifiedPicture(NamedTuple):
+    """What a classification model says to one picture."""
+
+    image: Array  # (H, W, 3) uint8 RGB
+    label: str
+    confidence: float  # probability of the label
+    entropy: float  # relative to its maximum, in [0, 1]
+    probs: dict[str, float]  # by class name
+
+    def top(self, number: int = 5) -> list[tuple[str, float]]:
+        """The likeliest classes with their probabilities, the likeliest first."""
+        return ranked(torch.tensor(list(self.probs.values()), dtype=torch.float64), list(self.probs), number)
+
+
 class Predictor:
     """Applies a trained task to pictures of any size: ``Predictor.from_run("runs/pets")("photo.jpg").mask``.
 
-    Labels and boxes will be further kinds of result, chosen by the kind of task as here.
+    The kind of task decides about the result: a ``SegmentedPicture`` or a ``ClassifiedPicture``; boxes will be a third.
 
     Args:
         task: the trained task.
         image_size: (height, width) that a picture is shown at; None shows it as it is.
         device: where to compute; None takes CUDA where there is one.
-        options: see ``MaskInference``: ``tile``, ``overlap``, ``tta``, ``keep_probs``.
+        options: of segmentation see ``MaskInference``: ``tile``, ``overlap``, ``tta``, ``keep_probs``; of
+            classification see ``LabelInference``: ``tta``.
+
+    Raises:
+        ConfigError: if the kind of task has no such option.
     """
 
     def __init__(
         self,
-        task: SegmentationTask,
+        task: SegmentationTask | ClassificationTask,
         image_size: tuple[int, int] | None = None,
         device: str | torch.device | None = None,
         **options: Any,
     ) -> None:
-        self.inference = MaskInference(**options)
-        self.image_size = None if self.inference.tile else image_size
+        self.inference = task.make_inference(options)
+        self.image_size = None if options.get("tile") else image_size
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.task = task.eval().to(self.device)
         self.class_names = task.known_class_names()
@@ -70,29 +89,44 @@ class Predictor:
         """
         checkpoint = find_checkpoint(path)
         task, image_size = load_task(checkpoint)
-        if not isinstance(task, SegmentationTask):
-            raise ConfigError(f"{checkpoint}: {type(task).__name__} gives no masks; give a segmentation run")
+        if not isinstance(task, SegmentationTask | ClassificationTask):
+            raise ConfigError(
+                f"{checkpoint}: {type(task).__name__} gives neither masks nor labels; give a segmentation or "
+                "classification run"
+            )
         return cls(task, image_size, device, **options)
 
-    def __call__(self, image: str | Path | Image.Image | Array) -> SegmentedPicture:
-        """Masks of one picture: a file, a Pillow image, or ``(H, W, 3)`` uint8 RGB or ``(H, W)`` grey.
+    def __call__(self, image: str | Path | Image.Image | Array) -> Any:
+        """What the task says to one picture: a file, a Pillow image, or ``(H, W, 3)`` uint8 RGB or ``(H, W)`` grey.
 
         Files and Pillow images are turned upright by their EXIF orientation.
+
+        Returns:
+            A ``SegmentedPicture`` or a ``ClassifiedPicture``.
 
         Raises:
             DataError: if it cannot be read or is no such array.
         """
         pixels = _pixels(image)
         shown = pixels if self.image_size is None else resize_image(pixels, self.image_size)
-        prediction = self._predict(torch.from_numpy(shown).permute(2, 0, 1).unsqueeze(0), pixels.shape[:2])
+        images = torch.from_numpy(shown).permute(2, 0, 1).unsqueeze(0).to(self.device)
+        with torch.inference_mode():
+            if isinstance(self.task, ClassificationTask):
+                return self._classify(pixels, images)
+            return self._segment(pixels, images)
+
+    def _segment(self, pixels: Array, images: Tensor) -> SegmentedPicture:
+        (prediction,) = self.inference.predict(self.task.probabilities, images, [pixels.shape[:2]])
         probs = None if prediction.probs is None else prediction.probs.numpy()
         return SegmentedPicture(
             pixels, prediction.mask.numpy(), prediction.confidence, prediction.entropy, probs, self.class_names
         )
 
-    @torch.inference_mode()
-    def _predict(self, images: torch.Tensor, size: tuple[int, ...]) -> MaskPrediction:
-        return self.inference.predict(self.task.probabilities, images.to(self.device), [size])[0]
+    def _classify(self, pixels: Array, images: Tensor) -> ClassifiedPicture:
+        (prediction,) = self.inference.predict(self.task.probabilities, images)
+        probs = dict(zip(self.class_names, prediction.probs.tolist(), strict=True))
+        label = self.class_names[prediction.label]
+        return ClassifiedPicture(pixels, label, prediction.confidence, prediction.entropy, probs)
 
 
 def load_task(checkpoint: str | Path) -> tuple[Task, tuple[int, int] | None]:

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from lightning_seg.__main__ import main
+from lightning_seg.synthetic.carvana import write_carvana
 from lightning_seg.synthetic.oxford_pets import write_oxford_pets
 
 
@@ -34,6 +35,20 @@ def pets_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def pets_copy(pets_root: Path, tmp_path: Path) -> Path:
     """The same pets, for tests that damage them."""
     return Path(shutil.copytree(pets_root, tmp_path / "pets_copy"))
+
+
+@pytest.fixture(scope="session")
+def carvana_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Synthetic cars, 4 views of each of 6; not to be changed."""
+    root = tmp_path_factory.mktemp("carvana") / "root"
+    write_carvana(root, num_cars=6, num_views=4, size=(48, 72), seed=0)
+    return root
+
+
+@pytest.fixture
+def carvana_copy(carvana_root: Path, tmp_path: Path) -> Path:
+    """The same cars, for tests that damage them."""
+    return Path(shutil.copytree(carvana_root, tmp_path / "carvana_copy"))
 
 
 @pytest.fixture(scope="session")

@@ -344,6 +344,95 @@ def test_early_stopping_is_one_line(pets_root: Path, tmp_path: Path) -> None:
     assert stopping["best_score"] == pytest.approx(run.record()["val/miou"], abs=1e-6)
 
 
+# Carvana
+
+
+@pytest.fixture(scope="module")
+def carvana_run(carvana_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of one tiny fit, with CutMix, made once."""
+    runs = tmp_path_factory.mktemp("carvana_system")
+    flags = ["fit", "--config", str(CONFIGS / "carvana.yaml"), "--data.root", str(carvana_root)]
+    flags += ["--data.image_size", "32", "--data.num_workers", "0", "--data.val_fraction", "0.17"]
+    flags += ["--data.mixing.kind", "both", "--model.width", "4", "--model.depth", "3", "--trainer.max_epochs", "2"]
+    flags += ["--model.class_weights", "auto", "--trainer.default_root_dir", str(runs), "--trainer.accelerator", "cpu"]
+    run_main([*flags, "--trainer.enable_progress_bar", "false"])
+    return runs / "carvana" / "version_0"
+
+
+def test_carvana_fits_tests_and_predicts(carvana_run: Path, carvana_root: Path, tmp_path: Path) -> None:
+    run_main(["test", "--run", str(carvana_run), "--trainer.enable_progress_bar", "false"])
+    run_main(["predict", "--run", str(carvana_run), "--output", str(tmp_path), "--tile", "32", "--overlap", "8"])
+    run_main(["test", "--run", str(carvana_run), "--tile", "32", "--overlap", "8"])
+
+    record = json.loads((carvana_run / "metrics.json").read_text())
+    assert {
+        "test/boundary_iou/car",
+        "test/picture_dice/car",
+        "test/average_precision",
+        "val/dice_loss",
+    } <= record.keys()
+    for name in ("curves.png", "precision_recall_val.png", "precision_recall_test.png"):
+        with Image.open(carvana_run / name) as picture:
+            assert min(picture.size) > 200
+    shared = called = true = 0
+    for path in (tmp_path / "masks").glob("*.png"):
+        mask = np.array(Image.open(carvana_root / "train_masks" / f"{path.stem}_mask.gif"))
+        predicted = np.array(Image.open(path))
+        assert predicted.shape == mask.shape
+        shared, called, true = shared + (mask * predicted).sum(), called + predicted.sum(), true + mask.sum()
+    # What is measured in tiles is what predict writes in tiles.
+    assert record["test_full/dice/car"] == pytest.approx(2 * shared / (called + true))
+
+
+def test_counted_class_weights_are_in_the_checkpoint(carvana_run: Path) -> None:
+    hparams = torch.load(carvana_run / "checkpoints" / "last.ckpt", weights_only=True)["hyper_parameters"]
+    background, car = hparams["class_weights"]
+    # Each class's weight times its share is one half.
+    assert 1 / (2 * background) + 1 / (2 * car) == pytest.approx(1, abs=1e-5)
+    assert hparams["num_classes"] == 1
+
+
+def test_the_carvana_tutorial_keeps_the_lowest_dice_loss(carvana_root: Path, tmp_path: Path) -> None:
+    flags = ["fit", "--config", str(CONFIGS / "carvana.yaml")]
+    flags += ["--config", str(CONFIGS / "overrides" / "tutorial_carvana.yaml"), "--data.root", str(carvana_root)]
+    flags += ["--data.image_size", "32", "--data.num_workers", "0", "--model.width", "2", "--model.depth", "2"]
+    flags += ["--trainer.default_root_dir", str(tmp_path), "--trainer.accelerator", "cpu", "--trainer.max_epochs", "3"]
+    run_main([*flags, "--trainer.enable_progress_bar", "false"])
+    folder = tmp_path / "carvana" / "version_0"
+    with (folder / "metrics.csv").open() as file:
+        losses = [float(row["val/dice_loss"]) for row in csv.DictReader(file) if row.get("val/dice_loss")]
+    assert json.loads((folder / "metrics.json").read_text())["best/val/dice_loss"] == pytest.approx(min(losses))
+
+
+def test_without_validation_the_last_epoch_is_the_best(carvana_root: Path, tmp_path: Path) -> None:
+    flags = ["fit", "--config", str(CONFIGS / "carvana.yaml"), "--data.root", str(carvana_root)]
+    flags += ["--data.image_size", "32", "--data.num_workers", "0", "--data.val_fraction", "0", "--model.width", "2"]
+    flags += ["--model.depth", "2", "--model.monitor", "val/dice_loss", "--trainer.max_epochs", "2"]
+    flags += ["--trainer.default_root_dir", str(tmp_path), "--trainer.accelerator", "cpu"]
+    run_main([*flags, "--trainer.enable_progress_bar", "false"])
+    checkpoints = tmp_path / "carvana" / "version_0" / "checkpoints"
+    best, last = (torch.load(checkpoints / f"{name}.ckpt", weights_only=True) for name in ("best", "last"))
+    assert best["epoch"] == last["epoch"] == 1
+    run_main(["test", "--run", str(tmp_path / "carvana"), "--trainer.enable_progress_bar", "false"])
+
+
+def test_early_stopping_needs_validation(carvana_root: Path, mistake: Callable[[list[str]], str]) -> None:
+    flags = ["fit", "--config", str(CONFIGS / "carvana.yaml"), "--data.root", str(carvana_root)]
+    line = mistake([*flags, "--data.val_fraction", "0", "--early_stopping", "3"])
+    assert "early_stopping needs pictures to validate on; give --data.val_fraction above 0" in line
+
+
+@pytest.mark.parametrize("model", ["MobileNetV2UNetTask", "SmpTask"])
+def test_other_networks_take_carvana_with_one_logit(carvana_root: Path, tmp_path: Path, model: str) -> None:
+    flags = ["fit", "--model", model, "--model.encoder_weights", "null", "--model.freeze_encoder", "false"]
+    flags += ["--data", "CarvanaDataModule", "--data.root", str(carvana_root), "--data.image_size", "32"]
+    flags += ["--data.num_workers", "0", "--trainer.limit_train_batches", "1", "--trainer.limit_val_batches", "1"]
+    flags += ["--trainer.default_root_dir", str(tmp_path), "--trainer.accelerator", "cpu", "--trainer.max_epochs", "1"]
+    run_main([*flags, "--data.val_fraction", "0.17", "--trainer.enable_progress_bar", "false"])
+    hparams = torch.load(next(tmp_path.rglob("last.ckpt")), weights_only=True)["hyper_parameters"]
+    assert (hparams["num_classes"], hparams["class_names"]) == (1, ["background", "car"])
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_the_gpu_override_trains(pets_root: Path, tmp_path: Path) -> None:

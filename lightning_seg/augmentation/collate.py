@@ -5,7 +5,17 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from lightning_seg.batch import PictureBatch, PictureSample, SegmentationBatch, SegmentationSample, Unreadable
+from lightning_seg.batch import (
+    ClassificationBatch,
+    ClassificationSample,
+    LabelledBatch,
+    LabelledSample,
+    PictureBatch,
+    PictureSample,
+    SegmentationBatch,
+    SegmentationSample,
+    Unreadable,
+)
 from lightning_seg.errors import DataError
 
 
@@ -23,10 +33,23 @@ def collate_segmentation(samples: Sequence[SegmentationSample]) -> SegmentationB
     Raises:
         DataError: if pictures differ in size.
     """
+    return {**_collate(samples), "mask": torch.stack([sample["mask"] for sample in samples])}
+
+
+def collate_classification(samples: Sequence[ClassificationSample]) -> ClassificationBatch:
+    """See ``ClassificationBatch``; labels are class indices.
+
+    Raises:
+        DataError: if pictures differ in size.
+    """
+    return {**_collate(samples), "label": torch.tensor([sample["label"] for sample in samples])}
+
+
+def _collate(samples: Sequence[LabelledSample]) -> LabelledBatch:
+    """What all kinds of samples have."""
     _check_sizes(samples)
     return {
         "image": stack_images([sample["image"] for sample in samples]),
-        "mask": torch.stack([sample["mask"] for sample in samples]),
         "index": torch.tensor([sample["index"] for sample in samples]),
         "epoch": torch.tensor([sample["epoch"] for sample in samples]),
         "path": [sample["path"] for sample in samples],
@@ -47,7 +70,7 @@ def collate_pictures(samples: Sequence[PictureSample | Unreadable]) -> PictureBa
     }
 
 
-def _check_sizes(samples: Sequence[SegmentationSample]) -> None:
+def _check_sizes(samples: Sequence[LabelledSample]) -> None:
     first = samples[0]
     for sample in samples:
         if sample["image"].shape != first["image"].shape:

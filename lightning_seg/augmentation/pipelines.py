@@ -8,19 +8,14 @@ import albumentations as A
 import cv2
 
 from lightning_seg.augmentation.checks import check_transform
+from lightning_seg.augmentation.image_pipelines import IMAGE_PIPELINES, Transforms, flip, hue_jitter
 from lightning_seg.augmentation.transforms import Transform, build_transform
 from lightning_seg.batch import IGNORE_INDEX
 from lightning_seg.errors import ConfigError
 
-Transforms: TypeAlias = list[Transform]
 # A bare dict: jsonargparse leaves what is in it alone, so that build_transform can say what is wrong there.
 Augment: TypeAlias = bool | str | list[str | dict | Transform]  # type: ignore[type-arg]
 """What a datamodule takes: see ``resolve_pipeline``; the items of a list are what ``build_transform`` takes."""
-
-
-def flip() -> Transforms:
-    """Left-right flip of every second picture: the augmentation of the pets tutorial."""
-    return [A.HorizontalFlip(p=0.5)]
 
 
 def flip_affine_brightness() -> Transforms:
@@ -40,12 +35,12 @@ def flip_rotate_colour() -> Transforms:
 
 def flip_shift_hue() -> Transforms:
     """Flips, shift up to a tenth that leaves black behind, hue: the augmentation of the Carvana tutorial."""
-    return [*flip(), shift(fill_mask=0), hue()]
+    return [*flip(), pixel_shift(fill_mask=0), hue_jitter()]
 
 
 def flip_shift_hue_ignored() -> Transforms:
     """The same, but what the shift leaves behind is not counted."""
-    return [*flip(), shift(fill_mask=IGNORE_INDEX), hue()]
+    return [*flip(), pixel_shift(fill_mask=IGNORE_INDEX), hue_jitter()]
 
 
 def affine(scale: tuple[float, float], shift: float = 0.1, degrees: float = 0.0) -> A.BasicTransform:
@@ -60,8 +55,8 @@ def affine(scale: tuple[float, float], shift: float = 0.1, degrees: float = 0.0)
     )
 
 
-def shift(fill_mask: int, share: float = 0.1) -> A.BasicTransform:
-    """Every picture moves by whole pixels, up to a share of its width and, drawn apart, of its height; the rest is 0."""
+def pixel_shift(fill_mask: int, share: float = 0.1) -> A.BasicTransform:
+    """Every picture moves by whole pixels, up to a share of each side, drawn for each side; what is left is 0."""
     return A.Affine(
         translate_percent=(-share, share),
         border_mode=cv2.BORDER_CONSTANT,
@@ -72,12 +67,6 @@ def shift(fill_mask: int, share: float = 0.1) -> A.BasicTransform:
     )
 
 
-def hue() -> A.BasicTransform:
-    """Hue +-0.1 of the circle; image only."""
-    # In units of two degrees.
-    return A.HueSaturationValue(hue_shift_limit=18, sat_shift_limit=0, val_shift_limit=0, p=1.0)
-
-
 def colour_jitter() -> A.BasicTransform:
     """Brightness and contrast +-30 %, saturation +-50 %, hue +-0.05 of the circle; image only."""
     return A.ColorJitter(brightness=(0.7, 1.3), contrast=(0.7, 1.3), saturation=(0.5, 1.5), hue=(-0.05, 0.05), p=0.8)
@@ -86,7 +75,7 @@ def colour_jitter() -> A.BasicTransform:
 PIPELINES: dict[str, Callable[[], Transforms]] = {
     pipeline.__name__: pipeline
     for pipeline in (
-        flip,
+        *IMAGE_PIPELINES,
         flip_affine_brightness,
         flip_affine_colour,
         flip_rotate_colour,

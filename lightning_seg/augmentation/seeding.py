@@ -7,7 +7,7 @@ sampler hands each worker (epoch, index), and the pipeline is seeded anew for ev
 import random
 from collections.abc import Iterator, Sequence
 from traceback import walk_tb
-from typing import Any
+from typing import Any, overload
 
 import albumentations as A
 import numpy as np
@@ -22,13 +22,13 @@ EpochIndex = tuple[int, int]
 """(epoch, index): what the sampler asks a dataset for; a plain ``int`` means epoch 0."""
 
 
-def draw_seed(seed: int, epoch: int, index: int) -> int:
-    """One 32-bit seed for one sample in one epoch."""
-    return int(np.random.SeedSequence((seed, epoch, index)).generate_state(1)[0])
+def draw_seed(seed: int, epoch: int, index: int, stream: int = 0) -> int:
+    """One 32-bit seed for one sample in one epoch; what draws beside the pipeline has a ``stream`` of its own."""
+    return int(np.random.SeedSequence((seed, epoch, index, stream)).generate_state(1)[0])
 
 
 class SeededPipeline:
-    """Albumentations transforms applied to an image and its mask together, seeded per sample.
+    """Albumentations transforms applied to an image and its mask, if it has one, together; seeded per sample.
 
     Raises:
         ConfigError: when called, if a transform fails, or leaves no uint8 image of three channels.
@@ -38,18 +38,24 @@ class SeededPipeline:
         self.compose = A.Compose(list(transforms))
         self.seed = seed
 
-    def __call__(self, image: Array, mask: Array, key: EpochIndex) -> tuple[Array, Array]:
+    @overload
+    def __call__(self, image: Array, mask: Array, key: EpochIndex) -> tuple[Array, Array]: ...
+
+    @overload
+    def __call__(self, image: Array, mask: Array | None, key: EpochIndex) -> tuple[Array, Array | None]: ...
+
+    def __call__(self, image: Array, mask: Array | None, key: EpochIndex) -> tuple[Array, Array | None]:
         seed = draw_seed(self.seed, *key)
         # One stream for all. set_random_seed would give each transform a stream of its own with the same numbers in it:
         # all with p=0.5 would happen together or not at all.
         self.compose.set_random_state(np.random.default_rng(seed), random.Random(seed))
         try:
-            drawn = self.compose(image=image, mask=mask)
+            drawn = self.compose(image=image) if mask is None else self.compose(image=image, mask=mask)
         except Exception as error:
             reason = " ".join(f"{type(error).__name__}: {error}".split())
             raise ConfigError(f"augment: {_culprit(error)} fails with {reason}") from error
-        _check_contract(drawn["image"], drawn["mask"])
-        return drawn["image"], drawn["mask"]
+        _check_contract(drawn["image"], drawn.get("mask"))
+        return drawn["image"], drawn.get("mask")
 
 
 def _culprit(error: Exception) -> str:
@@ -59,13 +65,14 @@ def _culprit(error: Exception) -> str:
 
 
 def _check_contract(image: Any, mask: Any) -> None:
-    pixels = isinstance(image, np.ndarray) and image.dtype == mask.dtype == np.uint8
-    if pixels and image.ndim == 3 and image.shape[2] == 3 and mask.shape == image.shape[:2]:
+    fits = isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3
+    if fits and (mask is None or (mask.dtype == np.uint8 and mask.shape == image.shape[:2])):
         return
+    mask_left = "" if mask is None else f" with a mask of {mask.dtype} {tuple(mask.shape)}"
+    wanted = "uint8 (H, W, 3)" if mask is None else "uint8 (H, W, 3) with (H, W)"
     raise ConfigError(
-        f"augment leaves an image of {image.dtype} {tuple(image.shape)} with a mask of {mask.dtype} "
-        f"{tuple(mask.shape)}, not uint8 (H, W, 3) with (H, W); leave out Normalize, ToFloat and ToTensorV2, which the "
-        "model and the loader do themselves"
+        f"augment leaves an image of {image.dtype} {tuple(image.shape)}{mask_left}, not {wanted}; leave out Normalize, "
+        "ToFloat and ToTensorV2, which the model and the loader do themselves"
     )
 
 

@@ -1,10 +1,23 @@
 """When to draw, write or switch something."""
 
 from lightning_seg.callbacks.compile import Compile
+from lightning_seg.callbacks.confusion_matrix_plots import ConfusionMatrixPlots
+from lightning_seg.callbacks.label_writer import LabelWriter
 from lightning_seg.callbacks.mask_writer import MaskWriter
 from lightning_seg.callbacks.prediction_samples import PredictionSamples
 from lightning_seg.callbacks.prediction_writer import PredictionWriter
 from lightning_seg.callbacks.run_record import RunRecord
+from lightning_seg.callbacks.split_plots import SplitPlots
 from lightning_seg.callbacks.threshold_plots import ThresholdPlots
 
-__all__ = ["Compile", "MaskWriter", "PredictionSamples", "PredictionWriter", "RunRecord", "ThresholdPlots"]
+__all__ = [
+    "Compile",
+    "ConfusionMatrixPlots",
+    "LabelWriter",
+    "MaskWriter",
+    "PredictionSamples",
+    "PredictionWriter",
+    "RunRecord",
+    "SplitPlots",
+    "ThresholdPlots",
+]

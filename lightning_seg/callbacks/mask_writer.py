@@ -7,14 +7,12 @@ import numpy as np
 from PIL import Image
 
 from lightning_seg.batch import MaskPrediction, PictureBatch
+from lightning_seg.callbacks.most_uncertain import most_uncertain, write_sheet
 from lightning_seg.callbacks.prediction_writer import PredictionWriter, Row
 from lightning_seg.images import Array, read_image
-from lightning_seg.plots.contact_sheet import draw_contact_sheet
-from lightning_seg.plots.figures import save_figure
 from lightning_seg.plots.overlay import draw_overlay
 from lightning_seg.plots.palette import class_palette
 
-THUMBNAIL = 320
 LONGEST_JPEG = 65_500
 """Side in pixels at which the JPEG library stops."""
 
@@ -67,12 +65,9 @@ class MaskWriter(PredictionWriter):
         }
 
     def finish(self, rows: Sequence[dict[str, str]], class_names: Sequence[str]) -> None:
-        ranked = sorted(rows, key=lambda row: float(row["entropy"]), reverse=True)[: self.num_uncertain]
-        if not ranked:
-            return
-        pictures = [_thumbnail(self.output / row["overlay"]) for row in ranked]
-        captions = [f"{Path(row['picture']).name}\nentropy {float(row['entropy']):.3f}" for row in ranked]
-        save_figure(draw_contact_sheet(pictures, captions, class_names), self.output / "most_uncertain.png")
+        shown = most_uncertain(rows, self.num_uncertain)
+        captions = [f"{Path(row['picture']).name}\nentropy {float(row['entropy']):.3f}" for row in shown]
+        write_sheet(self.output, [self.output / row["overlay"] for row in shown], captions, class_names)
 
     def _place(self, relative: Path) -> Path:
         path = self.output / relative
@@ -94,11 +89,3 @@ def _original(batch: PictureBatch, position: int) -> Array:
         pixels: Array = image.permute(1, 2, 0).cpu().numpy()
         return pixels
     return read_image(batch["path"][position])
-
-
-def _thumbnail(path: Path) -> Array:
-    with Image.open(path) as picture:
-        # Large JPEGs are decoded at a fraction of their size.
-        picture.draft("RGB", (THUMBNAIL, THUMBNAIL))
-        picture.thumbnail((THUMBNAIL, THUMBNAIL))
-        return np.asarray(picture.convert("RGB"))

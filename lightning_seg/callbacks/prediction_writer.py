@@ -11,7 +11,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import BasePredictionWriter
 
 from lightning_seg.batch import PictureBatch, PredictedBatch
-from lightning_seg.callbacks.prediction_samples import class_names
+from lightning_seg.callbacks.split_plots import class_names
 
 log = logging.getLogger(__name__)
 TABLE = "predictions.csv"
@@ -22,8 +22,8 @@ class PredictionWriter(BasePredictionWriter, ABC):
     """What all kinds of prediction share: the folder, the table, and files that could not be read.
 
     Every picture is a row of ``predictions.csv``, which is complete up to the last batch at any time. A file that could
-    not be read is reported, and its row holds the reason under ``error``. Masks are one kind; labels and boxes will be
-    subclasses that say which columns they have and what they write for one picture.
+    not be read is reported, and its row holds the reason under ``error``. Masks and labels are two kinds; boxes will be
+    a third subclass that says which columns it has and what it writes for one picture.
 
     Args:
         output: folder.
@@ -58,7 +58,7 @@ class PredictionWriter(BasePredictionWriter, ABC):
         self,
         trainer: pl.Trainer,
         pl_module: pl.LightningModule,
-        prediction: PredictedBatch,
+        prediction: PredictedBatch[Any],
         batch_indices: Sequence[int] | None,
         batch: PictureBatch,
         batch_idx: int,

@@ -15,18 +15,30 @@ from pytorch_lightning.loggers import Logger, TensorBoardLogger
 from pytorch_lightning.utilities import rank_zero_only
 
 from lightning_seg.arguments import OneLineErrors, RunArguments
-from lightning_seg.callbacks import MaskWriter, PredictionSamples, PredictionWriter, RunRecord, ThresholdPlots
+from lightning_seg.callbacks import (
+    ConfusionMatrixPlots,
+    LabelWriter,
+    MaskWriter,
+    PredictionSamples,
+    PredictionWriter,
+    RunRecord,
+    ThresholdPlots,
+)
 from lightning_seg.callbacks.csv_logger import ContinuedCSVLogger
+from lightning_seg.callbacks.network_summary import NetworkSummary
 from lightning_seg.cli.sources import describe_sources, epochs_done
 from lightning_seg.datamodules.pictures import PicturesDataModule
 from lightning_seg.errors import ConfigError
 from lightning_seg.inference.masks import MaskInference
 from lightning_seg.models.weights import without_pretrained
-from lightning_seg.tasks.segmentation import SegmentationTask
+from lightning_seg.tasks.classification import ClassificationTask
+from lightning_seg.tasks.supervised import SupervisedTask
 
 log = logging.getLogger(__name__)
-LINKS = ("num_classes", "class_names", "ignore_index")
-"""What a task learns from the datamodule."""
+LINKS = ("num_classes", "class_names", "ignore_index", "image_size")
+"""What a task learns from the datamodule, as far as it has such an argument."""
+PRETRAINED = ("encoder_weights", "weights")
+"""Arguments of tasks that name pretrained weights."""
 
 
 class Parser(OneLineErrors, LightningArgumentParser):
@@ -133,15 +145,16 @@ class CommandLine(LightningCLI):
     def _spare_downloads(self) -> None:
         """Synthetic pictures need no download; then the encoder's weights are fetched only if they were asked for."""
         data, model = (self._get(self.config, part).get("init_args", {}) for part in ("data", "model"))
-        asked = any(word.partition("=")[0].endswith(".encoder_weights") for word in self.arguments.for_lightning)
-        if data.get("source") != "synthetic" or model.get("encoder_weights") != "imagenet" or asked:
+        weights = next((name for name in PRETRAINED if model.get(name) == "imagenet"), None)
+        asked = any(word.partition("=")[0].endswith(f".{weights}") for word in self.arguments.for_lightning)
+        if data.get("source") != "synthetic" or weights is None or asked:
             return
         flags = ("freeze_encoder_norm",) if model.get("unfreeze_epoch") else ("freeze_encoder_norm", "freeze_encoder")
         frozen = [name for name in flags if model.get(name)]
-        for name, value in {"encoder_weights": None, **dict.fromkeys(frozen, False)}.items():
+        for name, value in {weights: None, **dict.fromkeys(frozen, False)}.items():
             model[name] = value
-        changed = ", ".join(["encoder_weights null", *(f"{name} false" for name in frozen)])
-        log.warning(f"data.source is synthetic: {changed}; --model.encoder_weights imagenet downloads the weights")
+        changed = ", ".join([f"{weights} null", *(f"{name} false" for name in frozen)])
+        log.warning(f"data.source is synthetic: {changed}; --model.{weights} imagenet downloads the weights")
 
     def instantiate_classes(self) -> None:
         # A checkpoint replaces all weights, so the file of the pretrained ones need not exist any more.
@@ -183,31 +196,43 @@ class CommandLine(LightningCLI):
         own = list(given["callbacks"] or [])
         kinds = {_kind(callback) for callback in own}
         defaults = self._defaults(logs) + self._monitors(given["enable_checkpointing"] is not False)
-        if given["enable_model_summary"] is not False:
-            defaults.append(ModelSummary(max_depth=3))
+        if given["enable_model_summary"] is not False and not any(isinstance(one, ModelSummary) for one in own):
+            defaults.append(NetworkSummary(max_depth=3))
         return own + [default for default in defaults if _kind(default) not in kinds]
 
     def _defaults(self, logs: bool) -> list[pl.Callback]:
         callbacks: list[pl.Callback] = []
         if logs:
-            callbacks += [RunRecord(), ThresholdPlots()]
+            callbacks += [RunRecord(), ThresholdPlots(), ConfusionMatrixPlots()]
         if self.subcommand == "predict":
-            callbacks.append(MaskWriter(self._output()))
+            writer = LabelWriter if isinstance(self.model, ClassificationTask) else MaskWriter
+            callbacks.append(writer(self._output()))
         if self.subcommand == "fit" and logs:
             callbacks.append(LearningRateMonitor("step"))
-            if isinstance(self.model, SegmentationTask):
+            if isinstance(self.model, SupervisedTask):
                 callbacks.append(PredictionSamples())
         return callbacks
 
     def _monitors(self, checkpoints: bool) -> list[pl.Callback]:
-        if self.subcommand != "fit" or not isinstance(self.model, SegmentationTask):
+        if self.subcommand != "fit" or not isinstance(self.model, SupervisedTask):
             return []
         metric, mode = self.model.monitor
+        # Without validation the newest checkpoint is as good as any.
+        validates = getattr(self.datamodule, "validates", True)
         # One file each that is replaced, not best-v1.ckpt beside it.
-        best = ModelCheckpoint(filename="best", monitor=metric, mode=mode, enable_version_counter=False)
+        best = ModelCheckpoint(
+            filename="best",
+            monitor=metric if validates else None,
+            # Lightning tells callbacks apart by it, and by nothing else here.
+            mode=mode if validates else "max",
+            enable_version_counter=False,
+            save_on_train_epoch_end=not validates,
+        )
         # Lightning's own save_last writes only when there is a new best.
         last = ModelCheckpoint(filename="last", enable_version_counter=False, save_on_train_epoch_end=True)
         patience = self._get(self.config, "early_stopping")
+        if patience is not None and not validates:
+            raise ConfigError("early_stopping needs pictures to validate on; give --data.val_fraction above 0")
         stopping = [] if patience is None else [EarlyStopping(metric, mode=mode, patience=patience)]
         return [*((best, last) if checkpoints else ()), *stopping]
 
@@ -238,10 +263,14 @@ class CommandLine(LightningCLI):
         callbacks: list[pl.Callback] = self.trainer.callbacks  # type: ignore[attr-defined]
         return [callback for callback in callbacks if isinstance(callback, PredictionWriter)]
 
-    def _inference(self) -> MaskInference:
-        """The knobs of inference, which are no arguments of the task."""
-        given = {field.name: self._get(self.config, field.name) for field in fields(MaskInference)}
-        return MaskInference(**{name: value for name, value in given.items() if value is not None})
+    def _set_inference(self) -> None:
+        """From the knobs of inference, which are no arguments of the task."""
+        values = {field: self._get(self.config, field.name) for field in fields(MaskInference)}
+        given = {field.name: value for field, value in values.items() if value not in (None, field.default)}
+        if isinstance(self.model, SupervisedTask):
+            self.model.inference = self.model.make_inference(given)
+        else:
+            self.model.inference = MaskInference(**given)
 
     def before_validate(self) -> None:
         self._measure_as_predicted()
@@ -250,18 +279,19 @@ class CommandLine(LightningCLI):
         self._measure_as_predicted()
 
     def _measure_as_predicted(self) -> None:
-        options = self._inference()
-        self.model.inference = options
-        if options.tile or self._get(self.config, "original_size"):
-            self.model.shown_size = None if options.tile else self.datamodule.image_size
+        self._set_inference()
+        tile, original_size = (self._get(self.config, name) for name in ("tile", "original_size"))
+        if original_size and isinstance(self.model, ClassificationTask):
+            raise ConfigError(f"original_size is for masks, and {type(self.model).__name__} gives labels; leave it out")
+        if tile or original_size:
+            self.model.shown_size = None if tile else self.datamodule.image_size
             self.model.at_original_size = True
             self.datamodule.read_original_sizes()
 
     def before_predict(self) -> None:
-        options = self._inference()
-        self.model.inference = options
+        self._set_inference()
         # Tiles are cut from pictures as they are.
-        size = None if options.tile else self.datamodule.image_size
+        size = None if self._get(self.config, "tile") else self.datamodule.image_size
         images = self._get(self.config, "images")
         if images is None:
             self.datamodule.predict_size = size

@@ -14,6 +14,8 @@ MESSAGES = (
     r"The dirpath has changed from",
     r"Be aware that when using `ckpt_path`, callbacks used to create the checkpoint",
     r"The '\w+' does not have many workers",
+    # A datamodule without validation pictures.
+    r"Total length of `DataLoader` across ranks is zero",
     r"The number of training batches \(\d+\) is smaller than the logging interval",
 )
 

@@ -2,7 +2,7 @@
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader
 
 from lightning_seg.augmentation.checks import check_fill
 from lightning_seg.augmentation.collate import collate_segmentation
+from lightning_seg.augmentation.mixing import Mixing, MixingCollate, mix_segmentation
 from lightning_seg.augmentation.pipelines import Augment, resolve_pipeline
 from lightning_seg.augmentation.seeding import EvalSampler, SeededPipeline, TrainSampler
 from lightning_seg.batch import IGNORE_INDEX, SegmentationSample
@@ -22,6 +23,7 @@ from lightning_seg.errors import ConfigError, DataError
 from lightning_seg.synthetic.marker import is_synthetic
 
 Loader = DataLoader[SegmentationSample]
+Collate = Callable[[Sequence[Any]], Any]
 log = logging.getLogger(__name__)
 
 
@@ -38,6 +40,7 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
             cores without a GPU.
         augment: True for the dataset's pipeline, False for none, a name of ``augmentation.pipelines.PIPELINES``, or a
             list of Albumentations transforms, in a config by ``class_path`` and ``init_args``.
+        mixing: CutMix or Mixup of training pictures, see ``Mixing``: ``{kind: cutmix, prob: 0.5}``.
         val_fraction: share of the training pictures held out for validation.
         seed: of the split, the order and the random draws.
         cache: keep decoded and resized pictures in a temporary file, see ``PictureCache``.
@@ -61,6 +64,7 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
         batch_size: int = 16,
         num_workers: int | None = None,
         augment: Augment = True,
+        mixing: Mixing | None = None,
         val_fraction: float = 0.1,
         seed: int = 0,
         cache: bool = False,
@@ -79,6 +83,7 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
         self.batch_size = _at_least(1, "batch_size", batch_size)
         self.num_workers = spare_cores() if num_workers is None else _at_least(0, "num_workers", num_workers)
         self.pipeline = resolve_pipeline(augment, self.default_pipeline)
+        self.mixing = mixing
         self.val_fraction = val_fraction
         self.seed = _at_least(0, "seed", seed)
         self.cache = cache
@@ -91,6 +96,11 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
     def num_classes(self) -> int:
         return len(self.class_names)
 
+    @property
+    def validates(self) -> bool:
+        """Whether there are pictures to validate on, and so a best epoch."""
+        return True
+
     @abstractmethod
     def download_missing(self) -> None:
         """Fetch the real files that are not in ``root`` yet."""
@@ -100,8 +110,8 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
         """Write the stand-in with the same layout into ``root``."""
 
     @abstractmethod
-    def make_train_val(self) -> tuple[SegmentationDataset[Any], SegmentationDataset[Any]]:
-        """The two parts of the training pictures, without pipeline."""
+    def make_train_val(self) -> tuple[SegmentationDataset[Any], SegmentationDataset[Any] | None]:
+        """The two parts of the training pictures, without pipeline; the second may be missing."""
 
     @abstractmethod
     def make_test(self) -> SegmentationDataset[Any]:
@@ -121,12 +131,15 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
     def setup(self, stage: str) -> None:
         if self.source == "real" and is_synthetic(self.root):
             log.warning("%s holds synthetic pictures, not the real dataset", self.root)
-        if stage in ("fit", "validate") and "val" not in self.datasets:
+        if stage in ("fit", "validate") and "train" not in self.datasets:
             train, val = self.make_train_val()
             check_fill(self.pipeline, self.class_names)
             train.pipeline = SeededPipeline(self.pipeline, self.seed) if self.pipeline else None
             self._add("train", train)
-            self._add("val", val)
+            if val is not None:
+                self._add("val", val)
+            elif stage == "validate":
+                raise DataError("there are no pictures to validate on; give --data.val_fraction above 0")
         if stage in ("test", "predict") and "test" not in self.datasets:
             self._add("test", self.make_test())
 
@@ -149,10 +162,14 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
         """Fresh draws and a fresh order each epoch; a last partial batch is left out, other pictures every epoch."""
         dataset = self.datasets["train"]
         sampler = TrainSampler(dataset, seed=self.seed)
-        return self._loader(dataset, sampler, self.batch_size, drop_last=len(sampler) >= self.batch_size)
+        collate: Collate = collate_segmentation
+        if self.mixing is not None:
+            collate = MixingCollate(collate, mix_segmentation, self.mixing, self.seed)
+        return self._loader(dataset, sampler, self.batch_size, collate, drop_last=len(sampler) >= self.batch_size)
 
     def val_dataloader(self) -> Loader:
-        return self._eval_loader("val")
+        """Empty where nothing validates."""
+        return self._eval_loader("val") if "val" in self.datasets else DataLoader([])  # type: ignore[arg-type]
 
     def test_dataloader(self) -> Loader:
         return self._eval_loader("test")
@@ -169,12 +186,17 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
         return self._loader(dataset, EvalSampler(dataset), 1 if self.image_size is None else self.batch_size)
 
     def _loader(
-        self, dataset: SegmentationDataset[Any], sampler: Any, batch_size: int, drop_last: bool = False
+        self,
+        dataset: SegmentationDataset[Any],
+        sampler: Any,
+        batch_size: int,
+        collate: Collate = collate_segmentation,
+        drop_last: bool = False,
     ) -> Loader:
         return make_loader(
             dataset,
             sampler,
-            collate_segmentation,
+            collate,
             batch_size,
             self.num_workers,
             drop_last=drop_last,

@@ -1,25 +1,26 @@
-"""What every dataset of pictures and masks shares."""
+"""What datasets of pictures share, whatever is known about a picture, and what those of masks and of labels share."""
 
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Generic, Self, TypeVar
+from typing import ClassVar, Generic, Self, TypeVar
 
 import torch
 from torch.utils.data import Dataset
 
 from lightning_seg.augmentation.seeding import EpochIndex, SeededPipeline
-from lightning_seg.batch import SegmentationSample
+from lightning_seg.batch import ClassificationSample, LabelledSample, SegmentationSample
 from lightning_seg.datasets.cache import Entry, PictureCache
 from lightning_seg.errors import DataError
 from lightning_seg.images import Array, read_image, resize_image, resize_mask
 
 Record = TypeVar("Record")
+Sample = TypeVar("Sample", bound=LabelledSample)
 
 
-class SegmentationDataset(Dataset[SegmentationSample], Generic[Record], ABC):
-    """Reads, resizes and augments pictures with their masks; a subclass lists its records and reads their masks.
+class PictureDataset(Dataset[Sample], Generic[Record, Sample], ABC):
+    """Reads, resizes and augments pictures; a subclass lists its records and adds what is known about a picture.
 
     Args:
         records: one per sample.
@@ -28,6 +29,7 @@ class SegmentationDataset(Dataset[SegmentationSample], Generic[Record], ABC):
     """
 
     class_names: tuple[str, ...]
+    has_masks: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -45,8 +47,8 @@ class SegmentationDataset(Dataset[SegmentationSample], Generic[Record], ABC):
         """The picture file of one record."""
 
     @abstractmethod
-    def read_mask(self, record: Record) -> Array:
-        """The mask of one record as class indices ``(H, W)`` uint8, at the size of the file."""
+    def _label(self, sample: LabelledSample, record: Record, mask: Array | None) -> Sample:
+        """The sample with what is known about its picture; ``mask`` has been drawn together with the picture."""
 
     def subset(self, indices: Sequence[int], pipeline: SeededPipeline | None = None) -> Self:
         """The same dataset restricted to some of its records, with its own pipeline and no cache."""
@@ -59,24 +61,25 @@ class SegmentationDataset(Dataset[SegmentationSample], Generic[Record], ABC):
         """Decode every picture once; see ``PictureCache``."""
         if self.image_size is None:
             raise DataError("the cache needs one size for all pictures; set image_size, or cache to false")
-        self.cache = PictureCache(len(self), self.image_size)
+        self.cache = PictureCache(len(self), self.image_size, self.has_masks)
 
     def __len__(self) -> int:
         return len(self.records)
 
-    def __getitem__(self, key: int | EpochIndex) -> SegmentationSample:
+    def __getitem__(self, key: int | EpochIndex) -> Sample:
         epoch, index = key if isinstance(key, tuple) else (0, key)
         image, mask, original_size = self._prepared(index)
         if self.pipeline is not None:
             image, mask = self.pipeline(image, mask, (epoch, index))
-        return {
+        record = self.records[index]
+        sample: LabelledSample = {
             "image": torch.from_numpy(image).permute(2, 0, 1),
-            "mask": torch.from_numpy(mask),
             "index": index,
             "epoch": epoch,
-            "path": str(self.image_path(self.records[index])),
+            "path": str(self.image_path(record)),
             "original_size": original_size,
         }
+        return self._label(sample, record, mask)
 
     def _prepared(self, index: int) -> Entry:
         entry = self.cache.get(index) if self.cache else None
@@ -87,13 +90,48 @@ class SegmentationDataset(Dataset[SegmentationSample], Generic[Record], ABC):
         return entry
 
     def _read(self, record: Record) -> Entry:
-        image, mask = read_image(self.image_path(record)), self.read_mask(record)
+        """A picture, and its mask if it has one, at ``image_size``."""
+        image = read_image(self.image_path(record))
         height, width = image.shape[:2]
-        if mask.shape != (height, width):
+        return Entry(image if self.image_size is None else resize_image(image, self.image_size), None, (height, width))
+
+
+class SegmentationDataset(PictureDataset[Record, SegmentationSample], ABC):
+    """Pictures with masks. A subclass lists its records and reads their masks; see ``PictureDataset``."""
+
+    has_masks = True
+
+    @abstractmethod
+    def read_mask(self, record: Record) -> Array:
+        """The mask of one record as class indices ``(H, W)`` uint8, at the size of the file."""
+
+    def _read(self, record: Record) -> Entry:
+        entry, mask = super()._read(record), self.read_mask(record)
+        height, width = entry.original_size
+        if mask.shape != entry.original_size:
             raise DataError(
                 f"{self.image_path(record)}: the picture is {width}x{height} pixels and its mask "
                 f"{mask.shape[1]}x{mask.shape[0]}; replace one of the two"
             )
-        if self.image_size is not None:
-            image, mask = resize_image(image, self.image_size), resize_mask(mask, self.image_size)
-        return image, mask, (height, width)
+        return entry._replace(mask=mask if self.image_size is None else resize_mask(mask, self.image_size))
+
+    def _label(self, sample: LabelledSample, record: Record, mask: Array | None) -> SegmentationSample:
+        assert mask is not None
+        return {**sample, "mask": torch.from_numpy(mask)}
+
+
+class ClassificationDataset(PictureDataset[Record, ClassificationSample], ABC):
+    """Pictures of one class each. A subclass lists its records and tells their classes; see ``PictureDataset``."""
+
+    @abstractmethod
+    def label(self, record: Record) -> int:
+        """The class index of one record; no picture is read for it."""
+
+    def count_labels(self) -> list[int]:
+        """Pictures of each class."""
+        labels = torch.tensor([self.label(record) for record in self.records], dtype=torch.int64)
+        counts: list[int] = torch.bincount(labels, minlength=len(self.class_names)).tolist()
+        return counts
+
+    def _label(self, sample: LabelledSample, record: Record, mask: Array | None) -> ClassificationSample:
+        return {**sample, "label": self.label(record)}

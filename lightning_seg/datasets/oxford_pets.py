@@ -8,6 +8,7 @@ import numpy as np
 
 from lightning_seg.augmentation.seeding import SeededPipeline
 from lightning_seg.datasets.base import SegmentationDataset
+from lightning_seg.datasets.listed_files import check_listed
 from lightning_seg.errors import DataError
 from lightning_seg.images import Array, read_index_mask
 
@@ -50,7 +51,11 @@ class OxfordPetsDataset(SegmentationDataset[PetRecord]):
     ) -> None:
         self.root = Path(root)
         super().__init__(read_list(self.root, split), image_size, pipeline)
-        self._check_pairs()
+        names = [record.name for record in self.records]
+        pictures = {path.stem for path in (self.root / "images").glob("*.jpg")}
+        trimaps = {path.stem for path in (self.root / "annotations" / "trimaps").glob("*.png")}
+        remedy = "restore the files or take the names off the lists in annotations/"
+        check_listed(self.root, names, pictures, trimaps, remedy, mask="trimap")
 
     def image_path(self, record: PetRecord) -> Path:
         return self.root / "images" / f"{record.name}.jpg"
@@ -68,27 +73,6 @@ class OxfordPetsDataset(SegmentationDataset[PetRecord]):
                 "replace it with the published one"
             )
         return trimap - np.uint8(1)
-
-    def _check_pairs(self) -> None:
-        images = {path.stem for path in (self.root / "images").glob("*.jpg")}
-        trimaps = {path.stem for path in (self.root / "annotations" / "trimaps").glob("*.png")}
-        names = [record.name for record in self.records]
-        problems = {
-            "have a trimap and no picture": [name for name in names if name in trimaps - images],
-            "have a picture and no trimap": [name for name in names if name in images - trimaps],
-            "have neither picture nor trimap": [name for name in names if name not in images | trimaps],
-        }
-        found = [
-            f"{len(names)} listed names {problem}: {_first_ten(names)}" for problem, names in problems.items() if names
-        ]
-        if found:
-            raise DataError(
-                f"{self.root}: {'; '.join(found)}; restore the files or take the names off the lists in annotations/"
-            )
-
-
-def _first_ten(names: list[str]) -> str:
-    return ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
 
 
 def read_list(root: Path, split: str) -> list[PetRecord]:

@@ -11,7 +11,7 @@ from lightning_seg.batch import MaskPrediction
 from lightning_seg.errors import ConfigError
 from lightning_seg.inference.bands import Band, resized_bands
 from lightning_seg.inference.tiles import tiled_bands
-from lightning_seg.inference.views import VIEWS, Model, ViewSet, average_views
+from lightning_seg.inference.views import Model, ViewSet, average_views, check_views
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,7 @@ class MaskInference:
     keep_probs: bool = False
 
     def __post_init__(self) -> None:
-        if self.tta is not None and self.tta not in VIEWS:
-            raise ConfigError(f"tta {self.tta!r} does not exist; choose {', '.join(VIEWS)}")
+        check_views(self.tta)
         if self.tile is not None and self.tile < 1:
             raise ConfigError(f"tile {self.tile} is too small; give a side in pixels, for instance 512")
         if self.tile is not None and not 0 <= self.overlap < self.tile:

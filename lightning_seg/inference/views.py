@@ -5,6 +5,8 @@ from typing import Literal, NamedTuple
 
 from torch import Tensor
 
+from lightning_seg.errors import ConfigError
+
 Model = Callable[[Tensor], Tensor]
 """``(B, 3, H, W)`` uint8 RGB to probabilities ``(B, C, H, W)`` or ``(B, C)``."""
 ViewSet = Literal["hflip", "flips", "d4"]
@@ -30,6 +32,12 @@ VIEWS: dict[ViewSet, tuple[View, ...]] = {
     "d4": tuple(View(mirrored, turns) for mirrored in (False, True) for turns in range(4)),
 }
 """``hflip``: as it is and mirrored. ``flips``: both sides, upside down, both. ``d4``: all eight of a square."""
+
+
+def check_views(views: str | None) -> None:
+    """Raises ConfigError if there is no set of this name."""
+    if views is not None and views not in VIEWS:
+        raise ConfigError(f"tta {views!r} does not exist; choose {', '.join(VIEWS)}")
 
 
 def average_views(model: Model, views: ViewSet | None) -> Model:

@@ -44,6 +44,11 @@ class Normalize(nn.Module):
         return torch.addcmul(self.shift, images.to(self.scale.dtype), self.scale)
 
 
+def named_normalization(mean: Sequence[float], std: Sequence[float]) -> Normalization:
+    """``imagenet`` where these are its numbers, on the scale of [0, 1]; otherwise the numbers."""
+    return "imagenet" if (tuple(mean), tuple(std)) == MEAN_STD["imagenet"] else {"mean": list(mean), "std": list(std)}
+
+
 def _mean_std(normalization: Normalization) -> tuple[Sequence[float], Sequence[float]]:
     if isinstance(normalization, str):
         if normalization not in MEAN_STD:

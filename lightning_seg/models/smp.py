@@ -1,7 +1,6 @@
 """Networks of segmentation-models-pytorch (smp) by name; what smp and timm refuse becomes one line."""
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from inspect import signature
 from math import lcm
 from typing import Any
@@ -11,7 +10,8 @@ import timm
 from segmentation_models_pytorch.encoders import TimmUniversalEncoder, TimmViTEncoder, is_equivalent_to_timm_universal
 from torch import nn
 
-from lightning_seg.errors import ConfigError
+from lightning_seg.errors import ConfigError, one_line, unknown_name
+from lightning_seg.models.hub import check_variant
 
 ARCHITECTURES: Mapping[str, Any] = smp.MODEL_ARCHITECTURES_MAPPING
 _WEIGHTS = "weights are chosen by encoder_weights"
@@ -34,7 +34,7 @@ def architecture(name: str) -> str:
         ConfigError: if there is none, naming the nearest.
     """
     if name.lower() not in ARCHITECTURES:
-        raise _unknown("arch", name.lower(), list(ARCHITECTURES))
+        raise unknown_name("arch", name.lower(), list(ARCHITECTURES))
     return name.lower()
 
 
@@ -51,11 +51,8 @@ def check_encoder(encoder_name: str) -> None:
     if encoder_name in own:
         return
     if name is None or not timm.is_model(name):
-        raise _unknown("encoder_name", encoder_name, [*own, *(f"tu-{model}" for model in timm.list_models())])
-    base, _, tag = name.partition(".")
-    variants = timm.list_models(f"{base}.*", include_tags=True) if tag else []
-    if tag and name not in variants:
-        raise _unknown("encoder_name", encoder_name, [f"tu-{variant}" for variant in variants])
+        raise unknown_name("encoder_name", encoder_name, [*own, *(f"tu-{model}" for model in timm.list_models())])
+    check_variant("encoder_name", name, "tu-")
 
 
 def check_options(arch: str, encoder_name: str, options: Mapping[str, Any]) -> None:
@@ -69,7 +66,7 @@ def check_options(arch: str, encoder_name: str, options: Mapping[str, Any]) -> N
         # underscore on the way, and timm drops None.
         read_by_timm = timm_name(encoder_name) is not None and not name.startswith("_") and value is not None
         if name not in accepted and not read_by_timm:
-            raise _unknown(f"{arch} with {encoder_name}: arch_options", name, sorted(accepted))
+            raise unknown_name(f"{arch} with {encoder_name}: arch_options", name, sorted(accepted))
 
 
 def create_network(
@@ -125,13 +122,3 @@ def native_size(network: nn.Module, options: Mapping[str, Any]) -> tuple[int, in
         return (given, given) if isinstance(given, int) else tuple(given)
     config = getattr(getattr(network.encoder, "model", None), "pretrained_cfg", None) or {}
     return tuple(config["input_size"][1:]) if config.get("fixed_input_size") else None
-
-
-def one_line(error: Exception) -> str:
-    """Its message without line breaks; the kind of error where it has none."""
-    return " ".join(str(error).split()) or type(error).__name__
-
-
-def _unknown(kind: str, name: str, names: list[str]) -> ConfigError:
-    near = get_close_matches(name, names, n=3, cutoff=0.3) or names[:8]
-    return ConfigError(f"{kind} {name!r} does not exist; the nearest names are {', '.join(near)}")

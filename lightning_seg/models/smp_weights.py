@@ -2,23 +2,22 @@
 
 import logging
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import segmentation_models_pytorch as smp
 import timm
-from huggingface_hub import constants, get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
 from torch import nn
 
-from lightning_seg.errors import ConfigError, DownloadError, WeightsError
-from lightning_seg.models.normalization import MEAN_STD, Normalization
-from lightning_seg.models.smp import create_network, create_random, one_line, timm_name
+from lightning_seg.errors import ConfigError, WeightsError, one_line
+from lightning_seg.models.hub import Source, fetching, hub_source, pretrained_variants, timm_source
+from lightning_seg.models.normalization import Normalization, named_normalization
+from lightning_seg.models.smp import create_network, create_random, timm_name
 from lightning_seg.models.weights import pretrained_wanted, read_state_dict
 
 log = logging.getLogger(__name__)
-FILES = ("model.safetensors", "pytorch_model.bin")
+ARGUMENT = "encoder_weights"
 
 
 def create_pretrained(
@@ -45,7 +44,7 @@ def create_pretrained(
     if encoder_weights not in published_weights(encoder_name):
         _fill(network.get_submodule("encoder"), _weights_file(encoder_name, encoder_weights))
         return network
-    with _fetching(encoder_name, encoder_weights):
+    with fetching(_source(encoder_name, encoder_weights), f"{encoder_name} with the arch_options", ARGUMENT):
         # timm knows which weights by the name of the encoder, and smp warns of any other value.
         pretrained = encoder_weights if timm_name(encoder_name) is None else True
         return create_network(arch, encoder_name, num_classes, options, pretrained)
@@ -75,7 +74,7 @@ def pretrained_normalization(encoder_name: str, encoder_weights: str | None) -> 
     if encoder_weights not in published_weights(encoder_name):
         log.warning("%s does not say which normalization it expects: imagenet is taken", encoder_weights)
         return "imagenet"
-    with _fetching(encoder_name, encoder_weights):
+    with fetching(_source(encoder_name, encoder_weights), encoder_name, ARGUMENT):
         settings = smp.encoders.get_preprocessing_params(encoder_name, encoder_weights)
     return normalization_of(settings, what)
 
@@ -89,7 +88,7 @@ def normalization_of(settings: Mapping[str, Any], what: str) -> Normalization:
     # smp divides the values of pictures by 255, or leaves them as they are.
     scale = 1 if settings["input_range"][1] == 1 else 255
     mean, std = ([value / scale for value in settings[key]] for key in ("mean", "std"))
-    return "imagenet" if (tuple(mean), tuple(std)) == MEAN_STD["imagenet"] else {"mean": mean, "std": std}
+    return named_normalization(mean, std)
 
 
 def _weights_file(encoder_name: str, encoder_weights: str) -> Path:
@@ -107,7 +106,7 @@ def _variants(encoder_name: str) -> str:
     name = timm_name(encoder_name)
     if name is None:
         return ""
-    tagged = timm.list_models(f"{name.partition('.')[0]}.*", pretrained=True)
+    tagged = pretrained_variants(name)
     return f" (variants are named as encoders: {', '.join(f'tu-{variant}' for variant in tagged)})" if tagged else ""
 
 
@@ -123,37 +122,9 @@ def _fill(encoder: nn.Module, path: Path) -> None:
         ) from error
 
 
-@contextmanager
-def _fetching(encoder_name: str, encoder_weights: str) -> Iterator[None]:
-    """Errors of whatever fetches inside as one line; without a network they come before the library's long retries."""
-    repository, revision, address = _source(encoder_name, encoder_weights)
-    try:
-        if repository is not None and not _is_cached(repository, revision):
-            get_hf_file_metadata(hf_hub_url(repository, "config.json", revision=revision))
-        yield
-    # The hub's library, those that it asks by, safetensors and torch each have errors of their own.
-    except Exception as error:
-        if isinstance(error, RuntimeError) and "state_dict" in str(error):
-            raise WeightsError(
-                f"{address}: these weights do not fit {encoder_name} with the arch_options: {one_line(error)[:300]}; "
-                "leave the options out, or set encoder_weights null"
-            ) from error
-        raise DownloadError(
-            f"{address}: cannot be fetched to {constants.HF_HUB_CACHE} ({one_line(error)}); give a local copy with "
-            "--model.encoder_weights FILE, or null to start from random weights"
-        ) from error
-
-
-def _is_cached(repository: str, revision: str | None) -> bool:
-    return any(isinstance(try_to_load_from_cache(repository, name, revision=revision), str) for name in FILES)
-
-
-def _source(encoder_name: str, encoder_weights: str) -> tuple[str | None, str | None, str]:
-    """Repository and revision on the Hugging Face hub, and the address; timm has a few networks elsewhere."""
+def _source(encoder_name: str, encoder_weights: str) -> Source:
     name = timm_name(encoder_name)
-    if name is None:
-        settings = smp.encoders.encoders[encoder_name]["pretrained_settings"][encoder_weights]
-        repository, revision = settings["repo_id"], settings["revision"]
-        return repository, revision, f"{constants.ENDPOINT}/{repository}"
-    config = timm.models.get_pretrained_cfg(name)
-    return config.hf_hub_id, None, f"{constants.ENDPOINT}/{config.hf_hub_id}" if config.hf_hub_id else config.url
+    if name is not None:
+        return timm_source(name)
+    settings = smp.encoders.encoders[encoder_name]["pretrained_settings"][encoder_weights]
+    return hub_source(settings["repo_id"], settings["revision"])

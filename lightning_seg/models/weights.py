@@ -47,6 +47,21 @@ def load_pretrained(part: nn.Module, weights: str | Path | None, published: Weig
     if weights is None or not pretrained_wanted():
         return
     state = _download(published) if weights == "imagenet" else read_state_dict(Path(weights))
+    fill(part, state, weights, "torchvision")
+
+
+def fill(part: nn.Module, state: Mapping[str, Tensor], weights: str | Path, library: str) -> None:
+    """The entries of the same names, all of which must be there; others are left aside.
+
+    Args:
+        part: the encoder or network to fill.
+        state: names to tensors.
+        weights: where they come from, for errors.
+        library: whose layout is needed, for errors.
+
+    Raises:
+        WeightsError: if an entry is missing or has another shape.
+    """
     own = part.state_dict()
     missing = [name for name in own if name not in state]
     other = [name for name in own if name in state and state[name].shape != own[name].shape]
@@ -54,7 +69,7 @@ def load_pretrained(part: nn.Module, weights: str | Path | None, published: Weig
         problem = f"lacks {len(missing)} entries of it" if missing else f"has other shapes for {len(other)}"
         raise WeightsError(
             f"{weights}: these are weights of another network than {type(part).__name__}: the file {problem}, the "
-            f"first is {(missing or other)[0]}; give a file in torchvision's layout, or null for random weights"
+            f"first is {(missing or other)[0]}; give a file in {library}'s layout, or null for random weights"
         )
     part.load_state_dict({name: state[name] for name in own})
 

@@ -13,7 +13,7 @@ from lightning_seg.plots.palette import class_patches
 def draw_contact_sheet(
     pictures: Sequence[Array], captions: Sequence[str], class_names: Sequence[str], columns: int = 4
 ) -> Figure:
-    """Pictures ``(H, W, 3)`` uint8 of any sizes in rows, a caption above each, the classes below."""
+    """Pictures ``(H, W, 3)`` uint8 of any sizes in rows, a caption above each, the classes, if any, below."""
     columns = min(columns, len(pictures))
     rows = ceil(len(pictures) / columns)
     figure = new_figure(2.6 * columns + 0.6, 2.7 * rows + 0.5)
@@ -24,5 +24,6 @@ def draw_contact_sheet(
         axis.imshow(picture)
         axis.set_title(caption, fontsize=7)
     patches = class_patches(class_names)
-    figure.legend(handles=patches, loc="outside lower center", ncols=min(len(patches), 2 * columns), frameon=False)
+    if patches:
+        figure.legend(handles=patches, loc="outside lower center", ncols=min(len(patches), 2 * columns), frameon=False)
     return figure

@@ -7,7 +7,6 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from xml.etree import ElementTree
 
 import cv2
 import numpy as np
@@ -16,9 +15,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lightning_seg.errors import ConfigError
-from lightning_seg.synthetic.animals import BREEDS, Breed, paint_animal, pose_animal
+from lightning_seg.synthetic.animals import BREEDS, Animal, Breed, paint_animal, pose_animal
 from lightning_seg.synthetic.marker import ensure_synthetic
 from lightning_seg.synthetic.scenery import Colour, Mask, cast_shadow, draw_background, draw_clutter, expose
+from lightning_seg.synthetic.voc import write_voc
 
 PET, BACKGROUND, BORDER = 1, 2, 3
 # Of the picture's size, the square root of its area; a little wider than published, so that it is learnt in minutes.
@@ -118,7 +118,8 @@ def _write_files(folder: Path, trainval: list[Entry], test: list[Entry], seed: i
         subfolder.mkdir(parents=True)
     for entry in trainval:
         picture = _write_picture(folder, entry, seed)
-        _write_head_box(annotations / "xmls" / f"{entry.name}.xml", entry, picture)
+        path, size = annotations / "xmls" / f"{entry.name}.xml", (picture.trimap.shape[0], picture.trimap.shape[1])
+        write_voc(path, "OXIIIT", f"{entry.name}.jpg", size, entry.breed.species, picture.head_box)
     for entry in test:
         _write_picture(folder, entry, seed)
     _write_list(annotations / "trainval.txt", trainval)
@@ -138,27 +139,14 @@ def _write_picture(folder: Path, entry: Entry, seed: int) -> PetPicture:
     return picture
 
 
-def _write_head_box(path: Path, entry: Entry, picture: PetPicture) -> None:
-    """The VOC file of the dataset; its ``xmax`` and ``ymax`` are the first column and row behind the head."""
-    height, width = picture.trimap.shape
-    annotation = ElementTree.Element("annotation")
-    ElementTree.SubElement(annotation, "folder").text = "OXIIIT"
-    ElementTree.SubElement(annotation, "filename").text = f"{entry.name}.jpg"
-    _add_numbers(annotation, "size", {"width": width, "height": height, "depth": 3})
-    described = ElementTree.SubElement(annotation, "object")
-    ElementTree.SubElement(described, "name").text = entry.breed.species
-    _add_numbers(described, "bndbox", dict(zip(("xmin", "ymin", "xmax", "ymax"), picture.head_box, strict=True)))
-    ElementTree.ElementTree(annotation).write(path)
-
-
-def _add_numbers(parent: ElementTree.Element, tag: str, numbers: dict[str, int]) -> None:
-    child = ElementTree.SubElement(parent, tag)
-    for name, number in numbers.items():
-        ElementTree.SubElement(child, name).text = str(number)
-
-
 def draw_pet(generator: Generator, breed: Breed) -> PetPicture:
-    """One pet of the breed, among a few other things."""
+    """One pet of the breed, with its trimap."""
+    image, animal = draw_scene(generator, breed)
+    return PetPicture(image, draw_trimap(animal.mask), bounding_box(animal.head))
+
+
+def draw_scene(generator: Generator, breed: Breed) -> tuple[NDArray[np.uint8], Animal]:
+    """A photo ``(H, W, 3)`` of one pet of the breed among a few other things, and where the pet is in it."""
     height, width = generator.integers(160, 261, 2).tolist()
     turn = generator.uniform(0.2, 0.8) * math.pi
     light = math.cos(turn), -math.sin(turn)
@@ -167,7 +155,7 @@ def draw_pet(generator: Generator, breed: Breed) -> PetPicture:
     animal = pose_animal(generator, breed, (height, width))
     cast_shadow(canvas, animal.mask, (-8 * light[0], -8 * light[1]), generator.uniform(0.1, 0.45))
     paint_animal(generator, canvas, animal, light)
-    return PetPicture(expose(generator, canvas), draw_trimap(animal.mask), bounding_box(animal.head))
+    return expose(generator, canvas), animal
 
 
 def draw_trimap(mask: Mask) -> NDArray[np.uint8]:

@@ -86,6 +86,12 @@ def vary(generator: Generator, colour: Colour, amount: float) -> Colour:
     return red, green, blue
 
 
+def blend(colour: Colour, other: Colour, share: float) -> Colour:
+    """``colour`` with a share of the other one."""
+    red, green, blue = (np.multiply(colour, 1 - share) + np.multiply(other, share)).tolist()
+    return red, green, blue
+
+
 def pick(generator: Generator, palette: Sequence[Colour], amount: float = 0.2) -> Colour:
     """One colour of the palette, varied."""
     return vary(generator, palette[int(generator.integers(len(palette)))], amount)

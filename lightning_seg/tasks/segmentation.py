@@ -1,25 +1,23 @@
 """What every segmentation task shares: losses, metrics, prediction of pictures of any size."""
 
-import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-from lightning_seg.batch import IGNORE_INDEX, PictureBatch, PredictedBatch, SegmentationBatch, Split
+from lightning_seg.batch import IGNORE_INDEX, MaskPrediction, SegmentationBatch, Split
 from lightning_seg.errors import ConfigError
 from lightning_seg.images import resize_image
 from lightning_seg.inference.masks import MaskInference
 from lightning_seg.losses import SegmentationLoss
 from lightning_seg.metrics import SegmentationScores
 from lightning_seg.models.padding import pad_to_multiple
-from lightning_seg.tasks.supervised import SPLITS, Losses, SupervisedTask
+from lightning_seg.tasks.class_weights import ClassWeightedTask, checked_weights
+from lightning_seg.tasks.supervised import SPLITS
 
-log = logging.getLogger(__name__)
 
-
-class SegmentationTask(SupervisedTask):
+class SegmentationTask(ClassWeightedTask):
     """Trains a network that maps normalised pictures ``(B, 3, H, W)`` to logits ``(B, C, H, W)``.
 
     Logs once per epoch, for all splits ``<split>/loss`` (and each of its parts, if there are several), ``accuracy``,
@@ -46,6 +44,9 @@ class SegmentationTask(SupervisedTask):
 
     default_monitor = "val/miou"
     curves = ("loss", "miou", "mdice")
+    counted, counted_by = "mask", "count_class_pixels"
+    loss: SegmentationLoss
+    inference: MaskInference
 
     def __init__(
         self,
@@ -61,18 +62,15 @@ class SegmentationTask(SupervisedTask):
     ) -> None:
         super().__init__(model=model, num_classes=num_classes, **options)
         classes = self._numbers_of_names()[0]
-        given = _checked_weights(class_weights, classes)
+        given = checked_weights(class_weights, classes)
         self.loss = SegmentationLoss(ce_weight, dice_weight, label_smoothing, ignore_index, given, extra_losses)
-        self._counts_classes = class_weights == "auto"
         parts = list(self.loss.losses)
-        self._loss_names = ["loss", *(parts if len(parts) > 1 else ())]
-        # torch's ModuleDict refuses the key "train".
-        self.losses = nn.ModuleDict({f"{split}_": Losses(self._loss_names) for split in SPLITS})
-        self.scores = nn.ModuleDict()
+        scores: dict[Split, nn.Module] = {}
         for split in SPLITS:
             # A step of training has no time to spare for more than pixels.
             more = split != "train"
-            self.scores[f"{split}_"] = SegmentationScores(classes, ignore_index, more, more and num_classes == 1)
+            scores[split] = SegmentationScores(classes, ignore_index, more, more and num_classes == 1)
+        self.count(["loss", *(parts if len(parts) > 1 else ())], scores)
         self.inference = MaskInference()
         self.at_original_size = False
         """Whether validation and test measure at the original size of the pictures."""
@@ -93,24 +91,11 @@ class SegmentationTask(SupervisedTask):
     def check_picture_size(self, size: Sequence[int]) -> None:
         check_divisible(size, self.reduction)
 
-    def metric_names(self) -> list[str]:
-        names = self.known_class_names()
-        return [
-            f"{split}/{name}"
-            for split in SPLITS[:2]
-            for name in (*self._loss_names, *self.scores_of(split).names(names))
-        ]
-
     def scores_of(self, split: Split) -> SegmentationScores:
         """What is counted for a split."""
-        scores = self.scores[f"{split}_"]
+        scores = super().scores_of(split)
         assert isinstance(scores, SegmentationScores)
         return scores
-
-    def _losses_of(self, split: Split) -> Losses:
-        losses = self.losses[f"{split}_"]
-        assert isinstance(losses, Losses)
-        return losses
 
     def _learn_from_datamodule(self) -> None:
         super()._learn_from_datamodule()
@@ -122,38 +107,6 @@ class SegmentationTask(SupervisedTask):
                 "give the task the same"
             )
 
-    # Class weights
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Weights that were counted before training are not counted again."""
-        super().on_load_checkpoint(checkpoint)
-        stored = (checkpoint.get("hyper_parameters") or {}).get("class_weights")
-        if self._counts_classes and isinstance(stored, list):
-            self._set_class_weights(stored)
-
-    def on_fit_start(self) -> None:
-        super().on_fit_start()
-        self._count_classes()
-
-    def on_validation_start(self) -> None:
-        self._count_classes()
-
-    def on_test_start(self) -> None:
-        self._count_classes()
-
-    def _count_classes(self) -> None:
-        if not self._counts_classes:
-            return
-        count = getattr(getattr(self.trainer, "datamodule", None), "count_class_pixels", None)
-        if count is None:
-            raise ConfigError("class_weights auto needs a datamodule that can count its masks; give numbers")
-        self._set_class_weights(balanced_weights(count(), self.known_class_names()))
-
-    def _set_class_weights(self, weights: list[float]) -> None:
-        self._counts_classes = False
-        self.hparams["class_weights"] = weights
-        self.loss.weigh_classes(torch.tensor(weights, device=self.device))
-
     # Steps
 
     def shared_step(self, batch: SegmentationBatch, split: Split) -> Tensor:
@@ -161,8 +114,7 @@ class SegmentationTask(SupervisedTask):
         logits = self(batch["image"])
         terms = self.loss.terms(logits, mask, mask_b, lam)
         loss = self.loss.total(terms)
-        shown = {name: value for name, value in terms.items() if name in self._loss_names}
-        self._losses_of(split).add({"loss": loss, **shown}, len(mask))
+        self.losses_of(split).add({"loss": loss, **terms}, len(mask))
         if mask_b is not None and lam is not None:
             mask = torch.where(lam.view(-1, 1, 1) >= 0.5, mask, mask_b)
         logits = logits.detach()
@@ -184,20 +136,11 @@ class SegmentationTask(SupervisedTask):
         pixels = resize_image(image.permute(1, 2, 0).contiguous().cpu().numpy(), self.shown_size)
         return torch.from_numpy(pixels).permute(2, 0, 1).to(image.device)
 
-    def validation_step(self, batch: SegmentationBatch, batch_idx: int) -> None:
-        self._measure(batch, "val")
-
-    def test_step(self, batch: SegmentationBatch, batch_idx: int) -> None:
-        self._measure(batch, "test")
-
-    def _measure(self, batch: SegmentationBatch, split: Split) -> None:
+    def measure(self, batch: SegmentationBatch, split: Split) -> None:
         if self.inference == MaskInference() and not self.at_original_size:
             self.shared_step(batch, split)
         else:
             self.evaluate(batch, split)
-
-    def split_values(self, split: Split) -> dict[str, float]:
-        return {**self._losses_of(split).take(), **self.scores_of(split).take(self.known_class_names())}
 
     def log_name(self, split: Split) -> str:
         """``test_full`` for what is measured at the original size, beside ``test``."""
@@ -217,43 +160,15 @@ class SegmentationTask(SupervisedTask):
         foreground = logits.sigmoid()
         return torch.cat([1 - foreground, foreground], dim=1)
 
-    def predict_step(self, batch: PictureBatch, batch_idx: int) -> PredictedBatch:
+    def predict_pictures(self, images: Tensor, sizes: Sequence[tuple[int, int]]) -> list[MaskPrediction]:
         """Masks at the original sizes; ``inference`` says how."""
-        images, sizes = batch["image"], batch["original_size"]
-        predictions = self.inference.predict(self.probabilities, images, sizes) if len(images) else []
-        return {
-            "predictions": predictions,
-            "path": batch["path"],
-            "name": batch["name"],
-            "unreadable": batch["unreadable"],
-        }
+        return self.inference.predict(self.probabilities, images, sizes)
 
 
 def _masks(batch: Mapping[str, Any]) -> tuple[Tensor, Tensor | None, Tensor | None]:
     """The masks as int64 and, where Mixup may have been, the second ones and the shares of the first."""
     mask_b = batch.get("mask_b")
     return batch["mask"].long(), None if mask_b is None else mask_b.long(), batch.get("lam")
-
-
-def _checked_weights(given: Sequence[float] | str | None, num_classes: int) -> Sequence[float] | None:
-    if given is None or given == "auto":
-        return None
-    numbers = list(given) if not isinstance(given, str) else []
-    if len(numbers) != num_classes or min(numbers, default=-1) < 0 or not any(numbers):
-        raise ConfigError(f"class_weights {given} must be {num_classes} numbers of at least 0, not all 0, or auto")
-    return numbers
-
-
-def balanced_weights(pixels: Sequence[int], class_names: Sequence[str]) -> list[float]:
-    """The inverse of each class's share, 1 on average over the pixels; a class without a pixel gets 1.
-
-    Source: King and Zeng, "Logistic Regression in Rare Events Data", 2001.
-    """
-    total, classes = sum(pixels), sum(count > 0 for count in pixels)
-    missing = [name for name, count in zip(class_names, pixels, strict=True) if not count]
-    if missing:
-        log.warning("class_weights auto: no training mask shows %s, so its weight is 1", ", ".join(missing))
-    return [round(total / (classes * count), 6) if count else 1.0 for count in pixels]
 
 
 def check_divisible(size: Sequence[int], reduction: int) -> None:

@@ -5,10 +5,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lightning_seg.errors import ConfigError
-from lightning_seg.models.normalization import Normalization, Normalize
+from lightning_seg.errors import ConfigError, one_line
+from lightning_seg.models.normalization import Normalization
 from lightning_seg.models.padding import pad_to_multiple
-from lightning_seg.models.smp import architecture, native_size, one_line, picture_multiple
+from lightning_seg.models.smp import architecture, native_size, picture_multiple
 from lightning_seg.models.smp_weights import create_pretrained, pretrained_normalization
 from lightning_seg.tasks.segmentation import SegmentationTask
 
@@ -36,8 +36,6 @@ class SmpTask(SegmentationTask):
         DownloadError: if the published weights cannot be fetched.
     """
 
-    _hparams_initial: dict[str, Any]
-
     def __init__(
         self,
         num_classes: int = 3,
@@ -64,7 +62,7 @@ class SmpTask(SegmentationTask):
             lr=lr,
             **options,
         )
-        self._leaves_normalization = leaves_normalization
+        self.leaves_normalization = leaves_normalization
         self._checked_size: torch.Size | None = None
         size = native_size(model, arch_options or {})
         if size is not None:
@@ -80,15 +78,6 @@ class SmpTask(SegmentationTask):
         super().setup(stage)
         self._check_picture()
 
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Where no normalization was asked for, that of the checkpoint's weights is right."""
-        super().on_load_checkpoint(checkpoint)
-        stored = checkpoint.get("hyper_parameters", {}).get("normalization")
-        if self._leaves_normalization and stored is not None:
-            # Checkpoints store the first, loggers the second.
-            self.hparams["normalization"] = self._hparams_initial["normalization"] = stored
-            self.normalize = Normalize(stored).to(self.device)
-
     def _check_picture(self) -> None:
         """Send one picture through the network: some take pictures of certain sizes only, or shrink them."""
         assert isinstance(self.example_input_array, Tensor)
@@ -98,7 +87,8 @@ class SmpTask(SegmentationTask):
         height, width = images.shape[-2:]
         what = f"{self.hparams['arch']} with {self.hparams['encoder_name']}"
         try:
-            size = self._size_of_logits(images)
+            with self.evaluating():
+                size = self.model(images).shape[-2:]
         # smp and timm refuse by errors of all kinds.
         except Exception as error:
             raise ConfigError(
@@ -111,15 +101,3 @@ class SmpTask(SegmentationTask):
                 "and encoder_depth in arch_options so that they fit together"
             )
         self._checked_size = self.example_input_array.shape
-
-    def _size_of_logits(self, images: Tensor) -> tuple[int, int]:
-        """In eval mode, and every module is left in the mode that it had."""
-        training = {module: module.training for module in self.modules()}
-        self.eval()
-        try:
-            with torch.no_grad():
-                height, width = self.model(images).shape[-2:]
-        finally:
-            for module, mode in training.items():
-                module.training = mode
-        return height, width

@@ -2,13 +2,15 @@
 
 import logging
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import fields
+from typing import Any, Protocol, Self, cast
 
 import torch
 from torch import Tensor, nn
 
-from lightning_seg.batch import Split
+from lightning_seg.batch import PictureBatch, PredictedBatch, Split
 from lightning_seg.errors import ConfigError
 from lightning_seg.memory import keep_freed_memory
 from lightning_seg.metrics import MeanLoss
@@ -18,6 +20,14 @@ from lightning_seg.tasks.base import Task
 log = logging.getLogger(__name__)
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 LOWER_IS_BETTER = ("loss", "cross_entropy")
+
+
+class Scores(Protocol):
+    """What is counted of a split besides losses."""
+
+    def take(self, class_names: Sequence[str]) -> dict[str, float]: ...
+
+    def names(self, class_names: Sequence[str]) -> list[str]: ...
 
 
 class SupervisedTask(Task):
@@ -45,6 +55,11 @@ class SupervisedTask(Task):
         ConfigError: if a name does not exist or arguments contradict each other.
     """
 
+    _hparams_initial: dict[str, Any]
+    leaves_normalization = False
+    """Whether the user left the normalization to the weights."""
+    inference: Any
+    """How predictions are made; validation and test measure what it makes."""
     default_monitor: str
     curves: tuple[str, ...]
     """What the training curves show."""
@@ -122,10 +137,31 @@ class SupervisedTask(Task):
             self.model.get_submodule("encoder").eval()
         return self
 
+    @contextmanager
+    def evaluating(self) -> Iterator[None]:
+        """In eval mode and without gradients; afterwards every module is in the mode that it had."""
+        training = {module: module.training for module in self.modules()}
+        self.eval()
+        try:
+            with torch.no_grad():
+                yield
+        finally:
+            for module, mode in training.items():
+                module.training = mode
+
     def on_train_epoch_start(self) -> None:
         unfreeze_epoch = self.hparams["unfreeze_epoch"]
         if self.encoder_frozen and unfreeze_epoch is not None and self.current_epoch >= unfreeze_epoch:
             self._freeze(False)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Where no normalization was asked for, that of the checkpoint's weights is right."""
+        super().on_load_checkpoint(checkpoint)
+        stored = checkpoint.get("hyper_parameters", {}).get("normalization")
+        if self.leaves_normalization and stored is not None:
+            # Checkpoints store the first, loggers the second.
+            self.hparams["normalization"] = self._hparams_initial["normalization"] = stored
+            self.normalize = Normalize(stored).to(self.device)
 
     # What the datamodule tells
 
@@ -163,6 +199,31 @@ class SupervisedTask(Task):
     def check_picture_size(self, size: Sequence[int]) -> None:
         """Raises ConfigError if the network cannot take pictures of this (height, width)."""
 
+    # What is counted
+
+    def count(self, losses: Sequence[str], scores: Mapping[Split, nn.Module]) -> None:
+        """Count these losses by name, and of each split these ``Scores``."""
+        self._loss_names = tuple(losses)
+        # torch's ModuleDict refuses the key "train".
+        self.losses = nn.ModuleDict({f"{split}_": Losses(losses) for split in SPLITS})
+        self.scores = nn.ModuleDict({f"{split}_": kept for split, kept in scores.items()})
+
+    def losses_of(self, split: Split) -> "Losses":
+        losses = self.losses[f"{split}_"]
+        assert isinstance(losses, Losses)
+        return losses
+
+    def scores_of(self, split: Split) -> Scores:
+        return cast(Scores, self.scores[f"{split}_"])
+
+    def metric_names(self) -> list[str]:
+        names = self.known_class_names()
+        return [
+            f"{split}/{name}"
+            for split in SPLITS[:2]
+            for name in (*self._loss_names, *self.scores_of(split).names(names))
+        ]
+
     # Stages
 
     def on_fit_start(self) -> None:
@@ -173,18 +234,18 @@ class SupervisedTask(Task):
     def shared_step(self, batch: Any, split: Split) -> Tensor:
         """The loss of a batch, which is counted for the split."""
 
-    @abstractmethod
-    def split_values(self, split: Split) -> dict[str, float]:
-        """The values of an epoch by name; counting begins anew."""
+    def measure(self, batch: Any, split: Split) -> None:
+        """What validation and test do with a batch."""
+        self.shared_step(batch, split)
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         return self.shared_step(batch, "train")
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
-        self.shared_step(batch, "val")
+        self.measure(batch, "val")
 
     def test_step(self, batch: Any, batch_idx: int) -> None:
-        self.shared_step(batch, "test")
+        self.measure(batch, "test")
 
     def on_train_epoch_end(self) -> None:
         self._log_values("train")
@@ -201,22 +262,54 @@ class SupervisedTask(Task):
         for name, value in self.split_values(split).items():
             self.log(f"{self.log_name(split)}/{name}", value, prog_bar=name in shown, sync_dist=True)
 
+    def split_values(self, split: Split) -> dict[str, float]:
+        """The values of an epoch by name; counting begins anew."""
+        return {**self.losses_of(split).take(), **self.scores_of(split).take(self.known_class_names())}
+
     def log_name(self, split: Split) -> str:
         """What the names of a split's metrics begin with."""
         return split
 
+    # Predictions
+
+    def make_inference(self, given: Mapping[str, Any]) -> Any:
+        """``inference`` of this kind of task with these knobs.
+
+        Raises:
+            ConfigError: if it has no such knob, or a value is impossible.
+        """
+        kind = type(self.inference)
+        knobs = [field.name for field in fields(kind)]
+        for name in given:
+            if name not in knobs:
+                raise ConfigError(f"{name} means nothing to {type(self).__name__}, which takes {', '.join(knobs)}")
+        return kind(**given)
+
+    @abstractmethod
+    def predict_pictures(self, images: Tensor, sizes: Sequence[tuple[int, int]]) -> list[Any]:
+        """What ``predict`` says to pictures ``(B, 3, H, W)`` uint8 of these original (height, width)."""
+
+    def predict_step(self, batch: PictureBatch, batch_idx: int) -> PredictedBatch[Any]:
+        images = batch["image"]
+        return {
+            "predictions": self.predict_pictures(images, batch["original_size"]) if len(images) else [],
+            "path": batch["path"],
+            "name": batch["name"],
+            "unreadable": batch["unreadable"],
+        }
+
 
 class Losses(nn.ModuleDict):
-    """The means of several losses over a split."""
+    """The means of some losses over a split."""
 
     def __init__(self, names: Sequence[str]) -> None:
         super().__init__({name: MeanLoss() for name in names})
 
     def add(self, values: Mapping[str, Tensor], num_pictures: int) -> None:
-        for name, value in values.items():
-            loss = self[name]
+        """Those of the values that are counted."""
+        for name, loss in self.items():
             assert isinstance(loss, MeanLoss)
-            loss.update(value.detach(), num_pictures)
+            loss.update(values[name].detach(), num_pictures)
 
     def take(self) -> dict[str, float]:
         """The means; counting begins anew. Empty where nothing was counted."""

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from lightning_seg.batch import MaskPrediction, PictureBatch, PredictedBatch
-from lightning_seg.callbacks import MaskWriter, mask_writer
+from lightning_seg.callbacks import MaskWriter, most_uncertain
 from lightning_seg.datamodules.pictures import PicturesDataModule
 from lightning_seg.images import Array
 from lightning_seg.plots.contact_sheet import draw_contact_sheet
@@ -40,7 +40,7 @@ class Known(pl.LightningModule):
         super().__init__()
         self.class_names, self.keep_probs, self.fails_at = tuple(class_names), keep_probs, fails_at
 
-    def predict_step(self, batch: PictureBatch, batch_idx: int) -> PredictedBatch:
+    def predict_step(self, batch: PictureBatch, batch_idx: int) -> PredictedBatch[MaskPrediction]:
         if batch_idx == self.fails_at:
             raise RuntimeError("interrupted")
         return {
@@ -212,7 +212,7 @@ class Sheet:
 @pytest.fixture
 def sheet(monkeypatch: pytest.MonkeyPatch) -> Sheet:
     sheet = Sheet()
-    monkeypatch.setattr(mask_writer, "draw_contact_sheet", sheet)
+    monkeypatch.setattr(most_uncertain, "draw_contact_sheet", sheet)
     return sheet
 
 

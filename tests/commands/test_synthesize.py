@@ -1,5 +1,6 @@
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,6 +30,37 @@ def test_writes_and_says_how_to_train(tmp_path: Path, capsys: pytest.CaptureFixt
     assert command[-2:] == ["--data.root", str(root)]
     configs = Path(__file__).parents[2]
     assert all((configs / config).is_file() for config in command[3:-2:2])
+
+
+def test_cars_are_written_and_trained_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = tmp_path / "cars"
+
+    synthesize("carvana", str(root), num_cars=2, num_views=3, seed=5)
+
+    assert len(list((root / "train").iterdir())) == 6
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith(f"{root} holds synthetic carvana (seed 5, num_cars 2, num_views 3); train on it: ")
+    command = shlex.split(line.partition("train on it: ")[2])
+    assert command[:4] == ["lightning-seg", "fit", "--config", "configs/carvana.yaml"]
+    assert command[-2:] == ["--data.root", str(root)]
+    assert (Path(__file__).parents[2] / "configs" / "carvana.yaml").is_file()
+
+
+@pytest.mark.parametrize(
+    ("dataset", "arguments", "message"),
+    [
+        ("carvana", {"num_breeds": 3}, "num_breeds 3 does not go with dataset carvana; leave it out"),
+        ("oxford_pets", {"num_cars": 3}, "num_cars 3 does not go with dataset oxford_pets; leave it out"),
+        ("image_mask_folder", {"num_views": 3}, "num_views 3 does not go with dataset image_mask_folder; leave it out"),
+        ("carvana", {"num_views": 20}, "num_views 20 is not possible; use 1 to 16"),
+    ],
+)
+def test_arguments_of_other_datasets_are_refused(
+    tmp_path: Path, dataset: Any, arguments: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=f"^{message}$"):
+        synthesize(dataset, str(tmp_path / "root"), **arguments)
+    assert not (tmp_path / "root").exists()
 
 
 def test_mistakes_print_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,7 +16,8 @@ from lightning_seg.errors import ConfigError
 from lightning_seg.images import resize_image
 from lightning_seg.inference.masks import MaskInference
 from lightning_seg.tasks import MobileNetV2UNetTask
-from lightning_seg.tasks.segmentation import SegmentationTask, balanced_weights
+from lightning_seg.tasks.class_weights import balanced_weights
+from lightning_seg.tasks.segmentation import SegmentationTask
 
 Loader = DataLoader[SegmentationBatch]
 NAMES = ("pet", "background", "border")
@@ -562,7 +563,7 @@ def test_class_weights_are_counted_once_and_stored(tmp_path: Path) -> None:
 
 def test_class_that_no_mask_shows_is_named(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, logger="lightning_seg"):
-        assert balanced_weights([30, 0, 10], NAMES) == pytest.approx([40 / 60, 1.0, 40 / 20], abs=1e-6)
+        assert balanced_weights([30, 0, 10], NAMES, "mask") == pytest.approx([40 / 60, 1.0, 40 / 20], abs=1e-6)
     assert "no training mask shows background" in caplog.messages[-1]
 
 

@@ -1,9 +1,6 @@
-import hashlib
-import json
 import logging
 import time
 from collections.abc import Callable
-from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +10,6 @@ import pytorch_lightning as pl
 import segmentation_models_pytorch as smp
 import timm
 import torch
-from huggingface_hub import constants
 from safetensors.torch import save_file
 from segmentation_models_pytorch.encoders import preprocess_input
 from torch import Tensor, nn
@@ -244,61 +240,31 @@ def test_example_of_a_vision_transformer_has_the_size_it_was_built_for() -> None
 # The encoder's weights
 
 
-class Hub:
-    """A Hugging Face hub on this machine."""
+MoveHub = Callable[[str, Path], None]
+Publish = Callable[[str, str, dict[str, Tensor], dict[str, Any]], None]
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
 
-    def publish(self, repository: str, revision: str, state: dict[str, Tensor], config: dict[str, Any]) -> None:
-        files = self.folder / repository / "resolve" / revision
-        files.mkdir(parents=True)
-        save_file(state, files / "model.safetensors")
-        (files / "config.json").write_text(json.dumps(config))
+@pytest.fixture
+def publish_mobilenet(publish: Publish) -> Callable[..., dict[str, Tensor]]:
+    """As if smp had published these weights of MobileNetV2 for all of ImageNet's classes."""
 
-    def publish_mobilenet(self, **config: Any) -> dict[str, Tensor]:
-        """As if smp had published these weights of MobileNetV2 for all of ImageNet's classes."""
+    def publish_it(**config: Any) -> dict[str, Tensor]:
         settings = smp.encoders.encoders["mobilenet_v2"]["pretrained_settings"]["imagenet"]
         torch.manual_seed(7)
         state: dict[str, Tensor] = mobilenet_v2().state_dict()
-        self.publish(settings["repo_id"], settings["revision"], state, config)
+        publish(settings["repo_id"], settings["revision"], state, config)
         return state
 
-
-def move_hub(url: str, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What HF_ENDPOINT and HF_HUB_CACHE would do if they were set before the first import."""
-    monkeypatch.setattr(constants, "ENDPOINT", url.rstrip("/"))
-    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", url + "{repo_id}/resolve/{revision}/{filename}")
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
-
-
-@pytest.fixture
-def hub(tmp_path: Path, serve: Callable[[Path], str], monkeypatch: pytest.MonkeyPatch) -> Hub:
-    def end_headers(handler: SimpleHTTPRequestHandler) -> None:
-        handler.send_header("ETag", f'"{hashlib.sha256(handler.path.encode()).hexdigest()}"')
-        handler.send_header("X-Repo-Commit", "0" * 40 if "/main/" in handler.path else handler.path.split("/")[4])
-        plain(handler)
-
-    plain = SimpleHTTPRequestHandler.end_headers
-    monkeypatch.setattr(SimpleHTTPRequestHandler, "end_headers", end_headers)
-    (tmp_path / "www").mkdir()
-    move_hub(serve(tmp_path / "www"), tmp_path / "cache", monkeypatch)
-    return Hub(tmp_path / "www")
-
-
-@pytest.fixture
-def no_hub(tmp_path: Path, closed_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    move_hub(closed_url, tmp_path / "cache", monkeypatch)
-    return closed_url
+    return publish_it
 
 
 def test_published_weights_are_fetched_once(
-    hub: Hub, tmp_path: Path, closed_url: str, monkeypatch: pytest.MonkeyPatch
+    publish_mobilenet: Callable[..., dict[str, Tensor]], tmp_path: Path, closed_url: str, move_hub: MoveHub
 ) -> None:
-    state = hub.publish_mobilenet(mean=[0.1, 0.2, 0.3], std=[0.4, 0.5, 0.6])
+    state = publish_mobilenet(mean=[0.1, 0.2, 0.3], std=[0.4, 0.5, 0.6])
 
     task = make_task(encoder_weights="imagenet")
-    move_hub(closed_url, tmp_path / "cache", monkeypatch)
+    move_hub(closed_url, tmp_path / "cache")
     again = make_task(encoder_weights="imagenet")
 
     for encoder in (task.model.get_submodule("encoder"), again.model.get_submodule("encoder")):
@@ -309,11 +275,11 @@ def test_published_weights_are_fetched_once(
     torch.testing.assert_close(task.normalize(images), (images / 255 - mean) / std)
 
 
-def test_weights_of_timm_are_fetched_by_the_name_of_the_encoder(hub: Hub) -> None:
+def test_weights_of_timm_are_fetched_by_the_name_of_the_encoder(publish: Publish) -> None:
     name = "mobilenetv3_small_050.lamb_in1k"
     torch.manual_seed(7)
     state = timm.create_model(name).state_dict()
-    hub.publish(f"timm/{name}", "main", state, {})
+    publish(f"timm/{name}", "main", state, {})
 
     task = make_task(encoder_name=f"tu-{name}", encoder_weights="imagenet")
 
@@ -324,8 +290,8 @@ def test_weights_of_timm_are_fetched_by_the_name_of_the_encoder(hub: Hub) -> Non
     np.testing.assert_allclose(task.normalize(random_images(3, 3))[0].permute(1, 2, 0), expected, rtol=1e-4, atol=1e-5)
 
 
-def test_a_given_normalization_is_not_replaced(hub: Hub) -> None:
-    hub.publish_mobilenet(mean=[0.1, 0.2, 0.3], std=[0.4, 0.5, 0.6])
+def test_a_given_normalization_is_not_replaced(publish_mobilenet: Callable[..., dict[str, Tensor]]) -> None:
+    publish_mobilenet(mean=[0.1, 0.2, 0.3], std=[0.4, 0.5, 0.6])
     task = make_task(encoder_weights="imagenet", normalization="unit")
     assert task.hparams["normalization"] == "unit"
 
@@ -340,7 +306,8 @@ def test_nobody_to_fetch_from_is_told_at_once(encoder_name: str, no_hub: str) ->
     assert message.endswith("give a local copy with --model.encoder_weights FILE, or null to start from random weights")
 
 
-def test_weights_that_are_not_published(hub: Hub) -> None:
+@pytest.mark.usefixtures("publish")
+def test_weights_that_are_not_published() -> None:
     assert "404" in refusal(DownloadError, encoder_weights="imagenet")
 
 
@@ -450,13 +417,15 @@ def test_freezing_random_weights_is_warned_of(caplog: pytest.LogCaptureFixture) 
 
 
 @pytest.fixture
-def checkpoint(hub: Hub, tmp_path: Path, closed_url: str, monkeypatch: pytest.MonkeyPatch) -> tuple[SmpTask, Path]:
+def checkpoint(
+    publish_mobilenet: Callable[..., dict[str, Tensor]], tmp_path: Path, closed_url: str, move_hub: MoveHub
+) -> tuple[SmpTask, Path]:
     """A trained task of published weights, its checkpoint, and no hub any more."""
-    hub.publish_mobilenet(mean=[0.1, 0.2, 0.3], std=[0.4, 0.5, 0.6])
+    publish_mobilenet(mean=[0.1, 0.2, 0.3], std=[0.4, 0.5, 0.6])
     task, trainer = make_task(encoder_weights="imagenet", arch="FPN", arch_options={"upsampling": 4}), make_trainer()
     trainer.fit(task, Pictures(64))
     trainer.save_checkpoint(tmp_path / "task.ckpt")
-    move_hub(closed_url, tmp_path / "empty", monkeypatch)
+    move_hub(closed_url, tmp_path / "empty")
     return task.eval(), tmp_path / "task.ckpt"
 
 

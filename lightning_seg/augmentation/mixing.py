@@ -1,0 +1,202 @@
+"""CutMix and Mixup: pictures of a batch mixed with others of it.
+
+Draws come first and are applied afterwards, to pictures and to whatever is their label. They depend on (seed, epoch,
+index) of a picture, as those of the pipelines do; its partner also depends on which pictures are in the batch.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import sqrt
+from typing import Any, Literal, NamedTuple, get_args
+
+import cv2
+import numpy as np
+import torch
+from numpy.random import Generator
+from torch import Tensor
+from torch.nn import functional as F
+
+from lightning_seg.batch import MixedSegmentationBatch, SegmentationBatch
+from lightning_seg.errors import ConfigError
+
+MixKind = Literal["cutmix", "mixup", "both"]
+MixScope = Literal["image", "batch"]
+STREAM = 1
+"""Beside (seed, epoch, index), so that these draws are not those of the pipeline."""
+
+
+@dataclass(frozen=True)
+class Mixing:
+    """How pictures of a training batch are mixed.
+
+    Sources: Yun et al., "CutMix", 2019; Zhang et al., "mixup", 2018.
+
+    Args:
+        kind: ``cutmix``, ``mixup``, or ``both``, one of the two for each picture.
+        alpha: of the Beta distribution that the share is drawn from; 1 is uniform.
+        prob: probability that a picture is mixed.
+        per: whether each ``image`` has draws of its own, or the whole ``batch`` has the same ones.
+        until_epoch: from this epoch on nothing is mixed.
+
+    Raises:
+        ConfigError: if a value is impossible.
+    """
+
+    kind: MixKind = "cutmix"
+    alpha: float = 1.0
+    prob: float = 0.5
+    per: MixScope = "image"
+    until_epoch: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, value, choices in (("kind", self.kind, MixKind), ("per", self.per, MixScope)):
+            if value not in get_args(choices):
+                raise ConfigError(f"mixing: {name} {value!r} does not exist; choose {', '.join(get_args(choices))}")
+        if self.alpha <= 0:
+            raise ConfigError(f"mixing: alpha {self.alpha} must be above 0; 1 draws every share alike")
+        if not 0 <= self.prob <= 1:
+            raise ConfigError(f"mixing: prob {self.prob} must lie between 0 and 1, for instance 0.5")
+
+
+class Box(NamedTuple):
+    """Rows ``top`` to ``bottom`` and columns ``left`` to ``right``, without the last ones."""
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+
+    @property
+    def area(self) -> int:
+        return (self.bottom - self.top) * (self.right - self.left)
+
+
+class Draw(NamedTuple):
+    """What happens to one picture: a box of its partner is pasted, or the two are averaged if there is no box."""
+
+    lam: float = 1.0  # share kept of the picture; with 1 it stays as it is
+    partner: int = 0  # position in the batch
+    box: Box | None = None
+
+
+def sample_lam(alpha: float, generator: Generator) -> float:
+    """A share in [0, 1] of Beta(alpha, alpha)."""
+    return float(generator.beta(alpha, alpha))
+
+
+def sample_box(lam: float, size: tuple[int, int], generator: Generator) -> Box:
+    """A box of the share ``1 - lam`` of a picture of (height, width), its centre anywhere, clipped to the picture."""
+    sides = []
+    for length in size:
+        half = length * sqrt(1 - lam) / 2
+        centre = generator.uniform(0, length)
+        sides.append((round(max(0.0, centre - half)), round(min(float(length), centre + half))))
+    (top, bottom), (left, right) = sides
+    return Box(top, left, bottom, right)
+
+
+def draw_mix(mixing: Mixing, size: tuple[int, int], num_pictures: int, generator: Generator) -> tuple[Draw, int]:
+    """One draw and how many positions further the partner lies, which is never 0.
+
+    The share and the box do not depend on ``num_pictures``.
+    """
+    mixes = generator.random() < mixing.prob
+    pastes = mixing.kind == "cutmix" or (generator.random() < 0.5 and mixing.kind == "both")
+    lam = sample_lam(mixing.alpha, generator)
+    box = sample_box(lam, size, generator) if pastes else None
+    if box is not None:
+        # Clipping and whole pixels change the share.
+        lam = 1 - box.area / (size[0] * size[1])
+    step = int(generator.integers(1, num_pictures))
+    return (Draw(lam, box=box) if mixes else Draw()), step
+
+
+def draw_batch(
+    mixing: Mixing, seed: int, epochs: Sequence[int], indices: Sequence[int], size: tuple[int, int]
+) -> list[Draw]:
+    """A draw per picture. A picture alone has nobody to be mixed with.
+
+    Args:
+        mixing: what may happen.
+        seed: of the datamodule.
+        epochs: of each sample.
+        indices: of each sample in its split.
+        size: (height, width) of the pictures.
+    """
+    count = len(indices)
+    ended = mixing.until_epoch is not None and epochs[0] >= mixing.until_epoch
+    if count < 2 or ended:
+        return [Draw()] * count
+    keys = list(zip(epochs, indices, strict=True))
+    draws = []
+    for position, key in enumerate(keys if mixing.per == "image" else keys[:1] * count):
+        draw, step = draw_mix(mixing, size, count, np.random.default_rng((seed, *key, STREAM)))
+        draws.append(draw._replace(partner=(position + step) % count))
+    return draws
+
+
+def mix_images(images: Tensor, draws: Sequence[Draw]) -> Tensor:
+    """Pictures ``(B, 3, H, W)`` uint8, mixed; partners are taken as they were before."""
+    mixed = images.clone()
+    for position, (lam, partner, box) in enumerate(draws):
+        if box is not None:
+            paste(mixed[position], images[partner], box)
+        elif lam < 1:
+            first, second = (images[one].permute(1, 2, 0).numpy() for one in (position, partner))
+            # torch.lerp takes no uint8.
+            average = cv2.addWeighted(first, lam, second, 1 - lam, 0)
+            mixed[position] = torch.from_numpy(average).permute(2, 0, 1)
+    return mixed
+
+
+def paste(target: Tensor, source: Tensor, box: Box) -> None:
+    """A box of ``source`` into ``target``, both ``(..., H, W)``, in place."""
+    rows, columns = slice(box.top, box.bottom), slice(box.left, box.right)
+    target[..., rows, columns] = source[..., rows, columns]
+
+
+def mix_segmentation(batch: SegmentationBatch, draws: Sequence[Draw]) -> MixedSegmentationBatch:
+    """CutMix moves the mask with the picture. Mixup keeps both masks, and ``lam`` is the share of the first."""
+    masks = batch["mask"]
+    mask = masks.clone()
+    for position, draw in enumerate(draws):
+        if draw.box is not None:
+            paste(mask[position], masks[draw.partner], draw.box)
+    mask_b, shares = mask.clone(), torch.ones(len(draws))
+    for position, draw in enumerate(draws):
+        if draw.box is None and draw.lam < 1:
+            mask_b[position], shares[position] = masks[draw.partner], draw.lam
+    return {**batch, "image": mix_images(batch["image"], draws), "mask": mask, "mask_b": mask_b, "lam": shares}
+
+
+def mix_labels(labels: Tensor, draws: Sequence[Draw], num_classes: int) -> Tensor:
+    """Class indices ``(B,)`` to shares ``(B, num_classes)`` float32, whose rows sum to one."""
+    single = F.one_hot(labels, num_classes).float()
+    lam = torch.tensor([draw.lam for draw in draws], dtype=torch.float32).unsqueeze(1)
+    return lam * single + (1 - lam) * single[[draw.partner for draw in draws]]
+
+
+class MixingCollate:
+    """Samples to a batch, some pictures of which are mixed.
+
+    Args:
+        collate: samples to a batch.
+        mix: a batch and its draws to the mixed batch, for instance ``mix_segmentation``.
+        mixing: what may happen.
+        seed: of the draws.
+    """
+
+    def __init__(
+        self,
+        collate: Callable[[Sequence[Any]], Any],
+        mix: Callable[[Any, Sequence[Draw]], Any],
+        mixing: Mixing,
+        seed: int,
+    ) -> None:
+        self.collate, self.mix, self.mixing, self.seed = collate, mix, mixing, seed
+
+    def __call__(self, samples: Sequence[Any]) -> Any:
+        batch = self.collate(samples)
+        epochs, indices = ([int(sample[key]) for sample in samples] for key in ("epoch", "index"))
+        height, width = batch["image"].shape[-2:]
+        return self.mix(batch, draw_batch(self.mixing, self.seed, epochs, indices, (height, width)))

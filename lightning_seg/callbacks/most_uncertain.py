@@ -1,0 +1,35 @@
+"""The pictures that a model was least sure of."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from lightning_seg.images import Array
+from lightning_seg.plots.contact_sheet import draw_contact_sheet
+from lightning_seg.plots.figures import save_figure
+
+THUMBNAIL = 320
+SHEET = "most_uncertain.png"
+
+
+def most_uncertain(rows: Sequence[dict[str, str]], number: int) -> list[dict[str, str]]:
+    """The rows of a table of predictions with the highest entropies, the highest first."""
+    return sorted(rows, key=lambda row: float(row["entropy"]), reverse=True)[:number]
+
+
+def write_sheet(folder: Path, pictures: Sequence[Path], captions: Sequence[str], legend: Sequence[str] = ()) -> None:
+    """``most_uncertain.png`` with these picture files; nothing without any."""
+    if pictures:
+        thumbnails = [_thumbnail(path) for path in pictures]
+        save_figure(draw_contact_sheet(thumbnails, captions, legend), folder / SHEET)
+
+
+def _thumbnail(path: Path) -> Array:
+    with Image.open(path) as picture:
+        # Large JPEGs are decoded at a fraction of their size.
+        picture.draft("RGB", (THUMBNAIL, THUMBNAIL))
+        picture.thumbnail((THUMBNAIL, THUMBNAIL))
+        ImageOps.exif_transpose(picture, in_place=True)
+        return np.asarray(picture.convert("RGB"))

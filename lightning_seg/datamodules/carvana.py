@@ -1,0 +1,93 @@
+"""Carvana as a datamodule."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from lightning_seg.batch import Split
+from lightning_seg.datamodules.base import SegmentationDataModule
+from lightning_seg.datamodules.split_plan import SplitPlan
+from lightning_seg.datamodules.splits import draw_splits
+from lightning_seg.datasets.base import SegmentationDataset
+from lightning_seg.datasets.carvana import FETCH, CarvanaDataset, read_list
+from lightning_seg.errors import ConfigError, DataError
+from lightning_seg.synthetic.carvana import write_carvana
+from lightning_seg.synthetic.marker import FORMAT, read_marker
+
+
+class CarvanaDataModule(SegmentationDataModule):
+    """Studio photos of cars from 16 sides, with masks of two classes that one logit tells apart.
+
+    Kaggle's test photos have no masks, so all three splits are drawn from ``train``.
+
+    Source: https://www.kaggle.com/c/carvana-image-masking-challenge (competition terms).
+
+    Args:
+        root: folder with Kaggle's ``train``, ``train_masks`` and ``train_masks.csv``.
+        split_by: ``car`` keeps all photos of a car in one split; ``image`` divides them, as the tutorial does, so that
+            the other photos of every tested car were trained on.
+        val_fraction: share of the photos to validate on; with 0 the last epoch counts as the best.
+        test_fraction: share of the photos to test on; 0 leaves none.
+        image_size: side, or (height, width), of what the model sees; None leaves photos as they are.
+        batch_size: pictures per step and process.
+        options: see ``SegmentationDataModule``.
+
+    Raises:
+        ConfigError: if an argument has an impossible value, or a download is asked for.
+        DataError: if files are missing, when a stage begins.
+    """
+
+    class_names = CarvanaDataset.class_names
+    default_pipeline = "flip_shift_hue"
+
+    def __init__(
+        self,
+        root: str | Path,
+        split_by: Literal["car", "image"] = "car",
+        val_fraction: float = 0.1,
+        test_fraction: float = 0.2,
+        image_size: int | tuple[int, int] | None = 256,
+        batch_size: int = 4,
+        **options: Any,
+    ) -> None:
+        super().__init__(root, image_size=image_size, batch_size=batch_size, val_fraction=val_fraction, **options)
+        if split_by not in ("car", "image"):
+            raise ConfigError(f"split_by {split_by!r} does not exist; choose car or image")
+        if self.download:
+            raise ConfigError(f"download true: these photos cannot be fetched for you. {FETCH}, into {self.root}")
+        # Checks the fractions.
+        SplitPlan(val_fraction, test_fraction, {}, None, self.seed)
+        self.split_by = split_by
+        self.test_fraction = test_fraction
+
+    @property
+    def num_classes(self) -> int:
+        """Logits per pixel."""
+        return 1
+
+    @property
+    def validates(self) -> bool:
+        return self.val_fraction > 0
+
+    def download_missing(self) -> None:
+        """Nothing: the constructor refuses ``download``."""
+
+    def write_synthetic(self) -> None:
+        # Whatever the seed of the run, so that runs in parallel do not replace each other's pictures.
+        marker = read_marker(self.root)
+        if marker is None or (marker["dataset"], marker["format"]) != ("carvana", FORMAT):
+            write_carvana(self.root)
+
+    def make_train_val(self) -> tuple[SegmentationDataset[Any], SegmentationDataset[Any] | None]:
+        return self._part("train"), self._part("val") if self.validates else None
+
+    def make_test(self) -> SegmentationDataset[Any]:
+        return self._part("test")
+
+    def _part(self, split: Split) -> SegmentationDataset[Any]:
+        records = read_list(self.root)
+        groups = [record.car if self.split_by == "car" else record.stem for record in records]
+        fractions: dict[Split, float] = {"test": self.test_fraction, "val": self.val_fraction}
+        chosen = draw_splits(["train"] * len(groups), groups, fractions, self.seed)[split]
+        if not chosen:
+            raise DataError(f"{self.root}: no pictures for {split}; give a --data.{split}_fraction above 0")
+        return CarvanaDataset(self.root, self.image_size, records=[records[index] for index in chosen])

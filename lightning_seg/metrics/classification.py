@@ -1,0 +1,94 @@
+"""Classification metrics over all pictures of a split, from one confusion matrix and a few counts."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torchmetrics import Metric
+
+TOP = 5
+
+
+class ClassCounts(Metric):
+    """Counts over a whole split and over all processes, so partial batches need no correction."""
+
+    matrix: Tensor
+    in_top: Tensor
+    soft: Tensor
+    num_soft: Tensor
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__()
+        long = torch.int64
+        self.add_state("matrix", torch.zeros(num_classes, num_classes, dtype=long), dist_reduce_fx="sum")
+        self.add_state("in_top", torch.zeros((), dtype=long), dist_reduce_fx="sum")
+        self.add_state("soft", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
+        self.add_state("num_soft", torch.zeros((), dtype=long), dist_reduce_fx="sum")
+
+    def update(self, answers: Tensor, label: Tensor) -> None:
+        """Logits or probabilities ``(B, C)`` and labels ``(B,)`` int64 or ``(B, C)`` float."""
+        classes, predicted = len(self.matrix), answers.argmax(dim=1)
+        if label.ndim == 2:
+            self.soft += label.gather(1, predicted.unsqueeze(1)).double().sum()
+            self.num_soft += len(label)
+            label = label.argmax(dim=1)
+        self.matrix += (label * classes + predicted).bincount(minlength=classes**2).view(classes, classes)
+        highest = answers.topk(min(TOP, classes), dim=1).indices
+        self.in_top += (highest == label.unsqueeze(1)).sum()
+
+    def compute(self) -> dict[str, Tensor]:
+        """The counts: ``matrix[true, predicted]``, and what belongs to ``top5_accuracy`` and ``soft_accuracy``."""
+        return {"matrix": self.matrix, "in_top": self.in_top, "soft": self.soft, "num_soft": self.num_soft}
+
+
+class ClassificationScores(nn.Module):
+    """Counts of one split.
+
+    * ``accuracy``: the share of pictures whose likeliest class is the true one. Of a picture that was mixed, the true
+      class is that of the larger share, the first of two equal ones;
+    * ``top5_accuracy``: the share whose true class is among the five likeliest, if there are more than five classes;
+    * ``macro_f1``: the mean over the classes of F1, the harmonic mean of precision and recall; a class that is neither
+      true nor predicted anywhere is left out;
+    * ``soft_accuracy``: the mean over mixed pictures of the share that their likeliest class has in the label; a
+      network that is always right reaches the mean of the larger shares, not 1. Only where labels were shares.
+
+    Args:
+        num_classes: at least 2.
+        may_mix: whether labels may be shares.
+    """
+
+    def __init__(self, num_classes: int, may_mix: bool = False) -> None:
+        super().__init__()
+        self.counts = ClassCounts(num_classes)
+        self.num_classes, self.may_mix = num_classes, may_mix
+        self.matrix: Tensor | None = None
+        """``[true, predicted]`` of the last epoch, on the CPU."""
+
+    def update(self, answers: Tensor, label: Tensor) -> None:
+        """Logits or probabilities ``(B, C)`` and labels ``(B,)`` int64 or ``(B, C)`` float."""
+        self.counts.update(answers, label)
+
+    def take(self, class_names: Sequence[str]) -> dict[str, float]:
+        """The values by name; counting begins anew."""
+        counts = self.counts.compute()
+        self.counts.reset()
+        self.matrix = counts["matrix"].cpu()
+        values = summarize(self.matrix)
+        if self.num_classes > TOP:
+            values["top5_accuracy"] = (counts["in_top"] / self.matrix.sum()).item()
+        if self.may_mix and counts["num_soft"]:
+            values["soft_accuracy"] = (counts["soft"] / counts["num_soft"]).item()
+        return values
+
+    def names(self, class_names: Sequence[str]) -> list[str]:
+        """Everything that ``take`` can give."""
+        top = ["top5_accuracy"] if self.num_classes > TOP else []
+        return ["accuracy", "macro_f1", *top, *(["soft_accuracy"] if self.may_mix else [])]
+
+
+def summarize(matrix: Tensor) -> dict[str, float]:
+    """Accuracy and macro F1 from a confusion matrix ``[true, predicted]``, see ``ClassificationScores``."""
+    counts = matrix.double()
+    right, touched = counts.diag(), counts.sum(0) + counts.sum(1)
+    f1 = (2 * right / touched)[touched > 0]
+    return {"accuracy": (right.sum() / counts.sum()).item(), "macro_f1": f1.mean().item()}

@@ -1,0 +1,34 @@
+"""Pictures with their true and predicted classes."""
+
+from collections.abc import Sequence
+from math import ceil, sqrt
+
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from lightning_seg.plots.figures import new_figure
+
+RIGHT, WRONG = "darkgreen", "firebrick"
+
+
+def draw_labels(images: Tensor, labels: Tensor, probs: Tensor, class_names: Sequence[str]) -> Figure:
+    """A square of pictures, above each "true (predicted 62 %)", green where both are the same and red elsewhere.
+
+    Args:
+        images: ``(N, 3, H, W)`` uint8 RGB.
+        labels: ``(N,)`` class indices.
+        probs: ``(N, C)``.
+        class_names: by class index.
+    """
+    columns = ceil(sqrt(len(images)))
+    rows = ceil(len(images) / columns)
+    figure = new_figure(2.8 * columns, 3.1 * rows)
+    axes = figure.subplots(rows, columns, squeeze=False).flatten()
+    for axis in axes:
+        axis.set_axis_off()
+    for axis, image, label, answer in zip(axes, images, labels.tolist(), probs, strict=False):
+        predicted = int(answer.argmax())
+        axis.imshow(image.permute(1, 2, 0).cpu().numpy())
+        title = f"{class_names[label]} ({class_names[predicted]} {100 * answer[predicted].item():.0f} %)"
+        axis.set_title(title, fontsize=9, color=RIGHT if predicted == label else WRONG, wrap=True)
+    return figure

@@ -1,0 +1,92 @@
+"""Class weights of a loss: given as numbers, or counted in the training samples."""
+
+import logging
+from collections.abc import Sequence
+from typing import Any, ClassVar, Protocol
+
+import torch
+from torch import Tensor
+
+from lightning_seg.errors import ConfigError
+from lightning_seg.tasks.supervised import SupervisedTask
+
+log = logging.getLogger(__name__)
+
+
+class WeighsClasses(Protocol):
+    """A loss with class weights ``(C,)``."""
+
+    def weigh_classes(self, class_weights: Tensor) -> None: ...
+
+
+class ClassWeightedTask(SupervisedTask):
+    """A task with ``class_weights`` among its arguments.
+
+    ``auto`` is replaced by numbers once there is a datamodule that can count, or a checkpoint that holds them.
+    """
+
+    loss: WeighsClasses
+    counted: ClassVar[str]
+    """What shows a class: a mask or a picture."""
+    counted_by: ClassVar[str]
+    """The datamodule's method that returns how often each class occurs in the training samples."""
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Weights that were counted before training are not counted again."""
+        super().on_load_checkpoint(checkpoint)
+        stored = (checkpoint.get("hyper_parameters") or {}).get("class_weights")
+        if self.hparams["class_weights"] == "auto" and isinstance(stored, list):
+            self._set_class_weights(stored)
+
+    def on_fit_start(self) -> None:
+        super().on_fit_start()
+        self._count_classes()
+
+    def on_validation_start(self) -> None:
+        self._count_classes()
+
+    def on_test_start(self) -> None:
+        self._count_classes()
+
+    def _count_classes(self) -> None:
+        if self.hparams["class_weights"] != "auto":
+            return
+        count = getattr(getattr(self.trainer, "datamodule", None), self.counted_by, None)
+        if count is None:
+            raise ConfigError(f"class_weights auto needs a datamodule that can count its {self.counted}s; give numbers")
+        self._set_class_weights(balanced_weights(count(), self.known_class_names(), self.counted))
+
+    def _set_class_weights(self, weights: list[float]) -> None:
+        self.hparams["class_weights"] = weights
+        self.loss.weigh_classes(torch.tensor(weights, device=self.device))
+
+
+def checked_weights(given: Sequence[float] | str | None, num_classes: int) -> Sequence[float] | None:
+    """The numbers, None where there are none yet.
+
+    Raises:
+        ConfigError: if they are no weights of that many classes.
+    """
+    if given is None or given == "auto":
+        return None
+    numbers = list(given) if not isinstance(given, str) else []
+    if len(numbers) != num_classes or min(numbers, default=-1) < 0 or not any(numbers):
+        raise ConfigError(f"class_weights {given} must be {num_classes} numbers of at least 0, not all 0, or auto")
+    return numbers
+
+
+def balanced_weights(counts: Sequence[int], class_names: Sequence[str], counted: str) -> list[float]:
+    """The inverse of each class's share, 1 on average over what was counted; a class that never occurs gets 1.
+
+    Source: King and Zeng, "Logistic Regression in Rare Events Data", 2001.
+
+    Args:
+        counts: how often each class occurs.
+        class_names: by class index.
+        counted: what shows a class, for the warning.
+    """
+    total, classes = sum(counts), sum(count > 0 for count in counts)
+    missing = [name for name, count in zip(class_names, counts, strict=True) if not count]
+    if missing:
+        log.warning("class_weights auto: no training %s shows %s, so its weight is 1", counted, ", ".join(missing))
+    return [round(total / (classes * count), 6) if count else 1.0 for count in counts]

@@ -1,0 +1,116 @@
+"""What every classification task shares: the loss, metrics, prediction of pictures."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from torch import Tensor, nn
+
+from lightning_seg.batch import LabelPrediction, Split
+from lightning_seg.errors import ConfigError
+from lightning_seg.inference.labels import LabelInference
+from lightning_seg.losses.classification import ClassificationLoss
+from lightning_seg.metrics.classification import ClassificationScores
+from lightning_seg.tasks.class_weights import ClassWeightedTask, checked_weights
+from lightning_seg.tasks.supervised import SPLITS
+
+
+class ClassificationTask(ClassWeightedTask):
+    """Trains a network that maps normalised pictures ``(B, 3, H, W)`` to logits ``(B, C)``.
+
+    Logs once per epoch, for all splits, ``<split>/loss``, ``accuracy``, ``macro_f1`` and, with more than five classes,
+    ``top5_accuracy``. Where CutMix or Mixup made labels of shares, ``train/accuracy`` and the others count the class of
+    the larger share, and ``train/soft_accuracy`` is the mean share that the predicted class has in the label; see
+    ``ClassificationScores``.
+
+    Args:
+        model: the network; its part ``encoder``, if it has one, can be frozen.
+        num_classes: numbers that the network gives.
+        label_smoothing: share of each label that is spread over all classes.
+        class_weights: of cross-entropy, a number per class, or ``auto`` for the inverse of each class's share of the
+            training pictures.
+        options: see ``SupervisedTask``.
+
+    Raises:
+        ConfigError: if a name does not exist or arguments contradict each other.
+    """
+
+    default_monitor = "val/accuracy"
+    curves = ("accuracy", "loss")
+    counted, counted_by = "picture", "count_class_samples"
+    loss: ClassificationLoss
+    inference: LabelInference
+
+    def __init__(
+        self,
+        model: nn.Module,
+        num_classes: int,
+        label_smoothing: float = 0.0,
+        class_weights: list[float] | Literal["auto"] | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(model=model, num_classes=num_classes, **options)
+        self.loss = ClassificationLoss(label_smoothing, checked_weights(class_weights, num_classes))
+        self.count(["loss"], {split: ClassificationScores(num_classes, split == "train") for split in SPLITS})
+        self.inference = LabelInference()
+
+    def _check_arguments(self) -> None:
+        if self.hparams["num_classes"] < 2:
+            raise ConfigError(f"num_classes {self.hparams['num_classes']} is too small; give 2 or more")
+        super()._check_arguments()
+
+    def _numbers_of_names(self) -> tuple[int, ...]:
+        return (self.hparams["num_classes"],)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """``(B, 3, H, W)`` uint8 RGB to logits ``(B, C)``."""
+        logits: Tensor = self.model(self.normalize(images))
+        return logits
+
+    def scores_of(self, split: Split) -> ClassificationScores:
+        """What is counted for a split."""
+        scores = super().scores_of(split)
+        assert isinstance(scores, ClassificationScores)
+        return scores
+
+    # Steps
+
+    def shared_step(self, batch: Mapping[str, Any], split: Split) -> Tensor:
+        label = _labels(batch)
+        logits = self(batch["image"])
+        loss: Tensor = self.loss(logits, label)
+        self.losses_of(split).add({"loss": loss}, len(label))
+        self.scores_of(split).update(logits.detach(), label)
+        return loss
+
+    def measure(self, batch: Mapping[str, Any], split: Split) -> None:
+        """With test-time augmentation there is no loss."""
+        if self.inference == LabelInference():
+            self.shared_step(batch, split)
+        else:
+            probs = self.inference.probabilities(self.probabilities, batch["image"])
+            self.scores_of(split).update(probs, _labels(batch))
+
+    # Predictions
+
+    def decide(self, logits: Tensor) -> Tensor:
+        """Logits ``(B, C)`` to class indices ``(B,)`` int64."""
+        return logits.argmax(dim=1)
+
+    def probabilities(self, images: Tensor) -> Tensor:
+        """``(B, 3, H, W)`` uint8 RGB to probabilities ``(B, C)``."""
+        logits: Tensor = self(images).float()
+        return logits.softmax(dim=1)
+
+    def predict_pictures(self, images: Tensor, sizes: Sequence[tuple[int, int]]) -> list[LabelPrediction]:
+        """The likeliest classes; ``inference`` says how."""
+        return self.inference.predict(self.probabilities, images)
+
+
+def _labels(batch: Mapping[str, Any]) -> Tensor:
+    if "label" not in batch:
+        raise ConfigError(
+            f"the task classifies pictures, but the batches have no label, only {', '.join(batch)}; give another "
+            "datamodule, or a segmentation task"
+        )
+    label: Tensor = batch["label"]
+    return label

@@ -1,0 +1,49 @@
+"""The small convolutional classifier as a task."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from lightning_seg.errors import ConfigError
+from lightning_seg.models.cnn_classifier import CNNClassifier
+from lightning_seg.models.normalization import Normalization
+from lightning_seg.tasks.classification import ClassificationTask
+
+
+class CNNClassifierTask(ClassificationTask):
+    """The tutorial's network of three convolutions, for pictures of one size.
+
+    Args:
+        num_classes: how many to tell apart.
+        image_size: side, or (height, width), of the pictures; on the command line that of the datamodule.
+        dropout: share of the encoder's features that a step of training leaves out.
+        normalization: see ``Normalize``.
+        lr: learning rate.
+        options: see ``ClassificationTask``.
+
+    Raises:
+        ModelError: if the pictures are too small, or ``dropout`` is no share.
+    """
+
+    def __init__(
+        self,
+        num_classes: int = 5,
+        image_size: int | tuple[int, int] = 180,
+        dropout: float = 0.0,
+        normalization: Normalization = "unit",
+        lr: float = 1e-3,
+        **options: Any,
+    ) -> None:
+        model = CNNClassifier(num_classes, image_size, dropout)
+        super().__init__(model=model, num_classes=num_classes, normalization=normalization, lr=lr, **options)
+        self.image_size = model.image_size
+        self.example_input_array = torch.zeros(1, 3, *self.image_size, dtype=torch.uint8)
+
+    def check_picture_size(self, size: Sequence[int]) -> None:
+        if tuple(size) != self.image_size:
+            (own_height, own_width), (height, width) = self.image_size, size
+            raise ConfigError(
+                f"the task has image_size {own_height} x {own_width}, the pictures have {height} x {width}; give both "
+                "the same"
+            )

@@ -1,0 +1,37 @@
+"""U-Net as a task."""
+
+from typing import Any
+
+from lightning_seg.models.normalization import Normalization
+from lightning_seg.models.unet import PaddingMode, UNet
+from lightning_seg.tasks.segmentation import SegmentationTask
+
+
+class UNetTask(SegmentationTask):
+    """The U-Net of the Carvana tutorial, trained from random weights.
+
+    Args:
+        num_classes: channels of the logits; 1 stands for two classes that one logit tells apart.
+        width: channels of the first block; each further one has twice as many.
+        depth: how often maps are halved; pictures are padded to a multiple of ``2 ** depth``.
+        padding_mode: what convolutions see beyond the border: ``zeros``, or the picture mirrored (``reflect``).
+        normalization: see ``Normalize``.
+        lr: learning rate.
+        options: see ``SegmentationTask``.
+
+    Raises:
+        ModelError: if the network cannot be built like this.
+    """
+
+    def __init__(
+        self,
+        num_classes: int = 1,
+        width: int = 32,
+        depth: int = 5,
+        padding_mode: PaddingMode = "zeros",
+        normalization: Normalization = "unit",
+        lr: float = 1e-3,
+        **options: Any,
+    ) -> None:
+        model = UNet(num_classes, width, depth, padding_mode)
+        super().__init__(model=model, num_classes=num_classes, normalization=normalization, lr=lr, **options)
