@@ -22,6 +22,12 @@ def execute(name: str, folder: Path, **parameters: object) -> NotebookNode:
     return notebook
 
 
+def quiet_kernel(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a kernel inherits: one thread as in all tests, and no profile in the home folder."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("IPYTHONDIR", str(folder / "ipython"))
+
+
 def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
@@ -44,12 +50,27 @@ def test_notebooks_are_kept_without_outputs(path: Path) -> None:
 
 
 def test_pets(pets_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # The kernel inherits these: one thread as in all tests, and no profile in the home folder.
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    quiet_kernel(tmp_path, monkeypatch)
     notebook = execute("01_pets.ipynb", tmp_path, ROOT=str(pets_root), EPOCHS=1, IMAGE_SIZE=64, BATCH_SIZE=4)
     cells = code_cells(notebook)
     (test_cell,) = (cell for cell in cells if "trainer.test(" in cell.source)
     (values,) = ast.literal_eval(results(test_cell)["text/plain"])
     assert 0 <= values["test/miou"] <= 1
+    assert "image/png" in results(cells[-1])
+
+
+def test_carvana(carvana_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    quiet_kernel(tmp_path, monkeypatch)
+    small = {"EPOCHS": 1, "IMAGE_SIZE": 64, "BATCH_SIZE": 4, "WIDTH": 2}
+    cells = code_cells(execute("02_carvana.ipynb", tmp_path, ROOT=str(carvana_root), **small))
+    (split_cell,) = (cell for cell in cells if "data.setup(" in cell.source)
+    splits = ast.literal_eval(results(split_cell)["text/plain"])
+    assert {split: (photos, cars) for split, (photos, _, cars, _) in splits.items()} == {
+        "train": (16, 4),
+        "val": (4, 1),
+        "test": (4, 1),
+    }
+    (test_cell,) = (cell for cell in cells if "trainer.test(" in cell.source)
+    (values,) = ast.literal_eval(results(test_cell)["text/plain"])
+    assert 0 <= values["test/picture_dice/car"] <= 1
     assert "image/png" in results(cells[-1])

@@ -8,8 +8,10 @@ from typing import Any, Literal
 
 from lightning_seg.errors import ConfigError
 from lightning_seg.synthetic.carvana import write_carvana
+from lightning_seg.synthetic.flowers import write_flowers
 from lightning_seg.synthetic.image_mask_folder import Encoding, Layout, reading_flags, write_image_mask_folder
 from lightning_seg.synthetic.oxford_pets import write_oxford_pets
+from lightning_seg.synthetic.stanford_dogs import write_stanford_dogs
 
 
 @dataclass(frozen=True)
@@ -23,19 +25,28 @@ class Recipe:
 
 RECIPES = {
     "oxford_pets": Recipe(write_oxford_pets, "--config configs/pets.yaml --config configs/overrides/demo.yaml"),
-    "carvana": Recipe(write_carvana, "--config configs/carvana.yaml --model.width 8 --data.image_size 128"),
+    "carvana": Recipe(
+        write_carvana, "--config configs/carvana.yaml --model.width 8 --data.image_size 128 --data.source synthetic"
+    ),
+    "flowers": Recipe(write_flowers, "--config configs/flowers.yaml --data.image_size 96 --data.source synthetic"),
+    "stanford_dogs": Recipe(
+        write_stanford_dogs,
+        "--config configs/dogs.yaml --model.arch resnet18 --data.image_size 96 --data.source synthetic",
+    ),
     "image_mask_folder": Recipe(write_image_mask_folder, "--config configs/own_data.yaml", reading_flags),
 }
 
 
 def synthesize(
-    dataset: Literal["oxford_pets", "carvana", "image_mask_folder"],
+    dataset: Literal["oxford_pets", "carvana", "flowers", "stanford_dogs", "image_mask_folder"],
     root: str,
     num_trainval: int = 320,
+    num_train: int = 320,
     num_test: int = 80,
     num_breeds: int = 8,
     num_cars: int = 12,
     num_views: int = 16,
+    num_per_class: int = 160,
     num_pictures: int = 200,
     encoding: Encoding = "index",
     layout: Layout = "folders",
@@ -47,10 +58,12 @@ def synthesize(
         dataset: Whose layout to write; image_mask_folder is that of your own pictures and masks.
         root: Folder for the dataset: new, empty, or a synthetic dataset, which is replaced if its arguments differ.
         num_trainval: Pictures of pets to train and validate on.
-        num_test: Pictures of pets to test on.
-        num_breeds: Breeds of cats and dogs; each appears in both splits.
+        num_train: Pictures of stanford_dogs to train and validate on.
+        num_test: Pictures of pets or of stanford_dogs to test on.
+        num_breeds: Breeds of cats and dogs, or of dogs; each appears in both splits.
         num_cars: Cars of carvana.
         num_views: Pictures of each, from as many of 16 sides.
+        num_per_class: Pictures of each of the five kinds of flowers.
         num_pictures: Pictures of image_mask_folder.
         encoding: What its masks hold: class numbers, 0 and 255, class numbers with a palette, or colours.
         layout: Its pictures and masks in two folders, or beside each other.
@@ -59,7 +72,7 @@ def synthesize(
     if dataset not in RECIPES:
         raise ConfigError(f"dataset {dataset!r} cannot be synthesized; use {', '.join(RECIPES)}")
     given: dict[str, Any] = {"num_trainval": num_trainval, "num_test": num_test, "num_breeds": num_breeds, "seed": seed}
-    given |= {"num_cars": num_cars, "num_views": num_views}
+    given |= {"num_cars": num_cars, "num_views": num_views, "num_train": num_train, "num_per_class": num_per_class}
     given |= {"num_pictures": num_pictures, "encoding": encoding, "layout": layout}
     recipe = RECIPES[dataset]
     accepted = _accepted(dataset, given)
