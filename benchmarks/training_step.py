@@ -134,7 +134,7 @@ def main() -> None:
     augment = given.augment or {"pets": "flip", "carvana": "flip_shift_hue"}[given.system]
     data = DATA[given.system](
         given.root,
-        given.source,
+        source=given.source,
         batch_size=given.batch_size,
         num_workers=given.num_workers,
         augment=augment,

@@ -5,8 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lightning_seg.datamodules import CarvanaDataModule as CarvanaDataModule
+    from lightning_seg.datamodules import FlowersDataModule as FlowersDataModule
+    from lightning_seg.datamodules import ImageFolderDataModule as ImageFolderDataModule
     from lightning_seg.datamodules import ImageMaskFolderDataModule as ImageMaskFolderDataModule
     from lightning_seg.datamodules import OxfordPetsDataModule as OxfordPetsDataModule
+    from lightning_seg.datamodules import StanfordDogsDataModule as StanfordDogsDataModule
     from lightning_seg.predictor import Predictor as Predictor
     from lightning_seg.tasks import CNNClassifierTask as CNNClassifierTask
     from lightning_seg.tasks import MobileNetV2UNetTask as MobileNetV2UNetTask
@@ -20,22 +23,28 @@ __version__ = "0.1.0"
 _HOME = {
     "CNNClassifierTask": "lightning_seg.tasks",
     "CarvanaDataModule": "lightning_seg.datamodules",
+    "FlowersDataModule": "lightning_seg.datamodules",
+    "ImageFolderDataModule": "lightning_seg.datamodules",
     "ImageMaskFolderDataModule": "lightning_seg.datamodules",
     "MobileNetV2UNetTask": "lightning_seg.tasks",
     "OxfordPetsDataModule": "lightning_seg.datamodules",
     "Predictor": "lightning_seg.predictor",
     "SmpTask": "lightning_seg.tasks",
+    "StanfordDogsDataModule": "lightning_seg.datamodules",
     "TimmClassifierTask": "lightning_seg.tasks",
     "UNetTask": "lightning_seg.tasks",
 }
 __all__ = [
     "CNNClassifierTask",
     "CarvanaDataModule",
+    "FlowersDataModule",
+    "ImageFolderDataModule",
     "ImageMaskFolderDataModule",
     "MobileNetV2UNetTask",
     "OxfordPetsDataModule",
     "Predictor",
     "SmpTask",
+    "StanfordDogsDataModule",
     "TimmClassifierTask",
     "UNetTask",
     "__version__",

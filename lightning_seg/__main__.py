@@ -12,6 +12,7 @@ train and apply
   validate    measure on the validation split
   test        measure on the test split; --run RUN takes a run's config and best checkpoint
   predict     write predicted masks or classes; --images photo.jpg, or the test split
+  compare     train variants of a config with several seeds, and say what their difference is worth
 
 data
   preview     draw training pictures as the network will see them; takes the flags of fit

@@ -17,6 +17,7 @@ EXAMPLES = {
     "--ckpt_path": "runs/pets/version_0/checkpoints/best.ckpt",
     "--config": "configs/pets.yaml",
     "-c": "configs/pets.yaml",
+    "--variant": "none:configs/overrides/no_augmentation.yaml",
 }
 CHECKPOINT_OF = {"fit": "last", "validate": "best", "test": "best", "predict": "best"}
 

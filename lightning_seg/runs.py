@@ -4,6 +4,8 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+import torch
+
 from lightning_seg.errors import ConfigError
 
 
@@ -61,6 +63,12 @@ def find_checkpoint(path: str | Path) -> Path:
     """A checkpoint file as it is, otherwise the best of the run that ``find_run`` finds."""
     file = Path(path).expanduser()
     return file if file.is_file() else find_run(file).checkpoint("best")
+
+
+def epochs_done(checkpoint: Path) -> int:
+    """How many epochs a checkpoint has been trained for."""
+    done: int = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)["epoch"] + 1
+    return done
 
 
 def _number(version: Path) -> int:

@@ -14,7 +14,9 @@ import torch
 
 from lightning_seg.__main__ import main
 from lightning_seg.synthetic.carvana import write_carvana
+from lightning_seg.synthetic.flowers import write_flowers
 from lightning_seg.synthetic.oxford_pets import write_oxford_pets
+from lightning_seg.synthetic.stanford_dogs import write_stanford_dogs
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -49,6 +51,34 @@ def carvana_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def carvana_copy(carvana_root: Path, tmp_path: Path) -> Path:
     """The same cars, for tests that damage them."""
     return Path(shutil.copytree(carvana_root, tmp_path / "carvana_copy"))
+
+
+@pytest.fixture(scope="session")
+def flowers_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Synthetic flowers, 6 of each of the five classes; not to be changed."""
+    root = tmp_path_factory.mktemp("flowers") / "root"
+    write_flowers(root, num_per_class=6, seed=0)
+    return root
+
+
+@pytest.fixture
+def flowers_copy(flowers_root: Path, tmp_path: Path) -> Path:
+    """The same flowers, for tests that damage them."""
+    return Path(shutil.copytree(flowers_root, tmp_path / "flowers_copy"))
+
+
+@pytest.fixture(scope="session")
+def dogs_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Synthetic dogs, 6 to train and 2 to test on of each of 3 breeds; not to be changed."""
+    root = tmp_path_factory.mktemp("stanford_dogs") / "root"
+    write_stanford_dogs(root, num_train=18, num_test=6, num_breeds=3, seed=0)
+    return root
+
+
+@pytest.fixture
+def dogs_copy(dogs_root: Path, tmp_path: Path) -> Path:
+    """The same dogs, for tests that damage them."""
+    return Path(shutil.copytree(dogs_root, tmp_path / "dogs_copy"))
 
 
 @pytest.fixture(scope="session")

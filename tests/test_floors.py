@@ -15,8 +15,9 @@ FLOORS = (
     ("datasets", "tasks"),
     ("datamodules", "callbacks"),
     ("runs",),
-    ("arguments", "predictor"),
-    ("cli", "commands"),
+    ("arguments", "predictor", "comparison"),
+    ("cli",),
+    ("commands",),
     ("__main__",),
 )
 DATA_SIDE = {"synthetic", "datasets", "augmentation", "datamodules"}

@@ -6,7 +6,7 @@ index) of a picture, as those of the pipelines do; its partner also depends on w
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import sqrt
+from math import inf, sqrt
 from typing import Any, Literal, NamedTuple, get_args
 
 import cv2
@@ -16,13 +16,17 @@ from numpy.random import Generator
 from torch import Tensor
 from torch.nn import functional as F
 
-from lightning_seg.batch import MixedSegmentationBatch, SegmentationBatch
+from lightning_seg.augmentation.seeding import draw_seed
+from lightning_seg.batch import ClassificationBatch, MixedSegmentationBatch, SegmentationBatch
 from lightning_seg.errors import ConfigError
+from lightning_seg.images import Array
 
 MixKind = Literal["cutmix", "mixup", "both"]
 MixScope = Literal["image", "batch"]
+CUTMIX_SHARE: dict[MixKind, float] = {"cutmix": 1.0, "mixup": 0.0, "both": 0.5}
+"""Of the mixed pictures."""
 STREAM = 1
-"""Beside (seed, epoch, index), so that these draws are not those of the pipeline."""
+"""See ``draw_seed``: the pipeline has 0."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ class Mixing:
         alpha: of the Beta distribution that the share is drawn from; 1 is uniform.
         prob: probability that a picture is mixed.
         per: whether each ``image`` has draws of its own, or the whole ``batch`` has the same ones.
-        until_epoch: from this epoch on nothing is mixed.
+        until_epoch: from this epoch on nothing is mixed; epochs are counted from 0.
 
     Raises:
         ConfigError: if a value is impossible.
@@ -52,10 +56,12 @@ class Mixing:
         for name, value, choices in (("kind", self.kind, MixKind), ("per", self.per, MixScope)):
             if value not in get_args(choices):
                 raise ConfigError(f"mixing: {name} {value!r} does not exist; choose {', '.join(get_args(choices))}")
-        if self.alpha <= 0:
-            raise ConfigError(f"mixing: alpha {self.alpha} must be above 0; 1 draws every share alike")
+        if not 0 < self.alpha < inf:
+            raise ConfigError(f"mixing: alpha {self.alpha} must be a number above 0; 1 draws every share alike")
         if not 0 <= self.prob <= 1:
             raise ConfigError(f"mixing: prob {self.prob} must lie between 0 and 1, for instance 0.5")
+        if self.until_epoch is not None and self.until_epoch < 0:
+            raise ConfigError(f"mixing: until_epoch {self.until_epoch} is too small; give 0 or more, or null for all")
 
 
 class Box(NamedTuple):
@@ -100,8 +106,7 @@ def draw_mix(mixing: Mixing, size: tuple[int, int], num_pictures: int, generator
 
     The share and the box do not depend on ``num_pictures``.
     """
-    mixes = generator.random() < mixing.prob
-    pastes = mixing.kind == "cutmix" or (generator.random() < 0.5 and mixing.kind == "both")
+    mixes, pastes = generator.random() < mixing.prob, generator.random() < CUTMIX_SHARE[mixing.kind]
     lam = sample_lam(mixing.alpha, generator)
     box = sample_box(lam, size, generator) if pastes else None
     if box is not None:
@@ -130,43 +135,54 @@ def draw_batch(
     keys = list(zip(epochs, indices, strict=True))
     draws = []
     for position, key in enumerate(keys if mixing.per == "image" else keys[:1] * count):
-        draw, step = draw_mix(mixing, size, count, np.random.default_rng((seed, *key, STREAM)))
+        draw, step = draw_mix(mixing, size, count, np.random.default_rng(draw_seed(seed, *key, STREAM)))
         draws.append(draw._replace(partner=(position + step) % count))
     return draws
 
 
 def mix_images(images: Tensor, draws: Sequence[Draw]) -> Tensor:
-    """Pictures ``(B, 3, H, W)`` uint8, mixed; partners are taken as they were before."""
-    mixed = images.clone()
+    """Pictures ``(B, 3, H, W)`` uint8, mixed, in channels_last; partners are taken as they were before."""
+    before: Array = images.permute(0, 2, 3, 1).contiguous().numpy()
+    mixed = before.copy()
     for position, (lam, partner, box) in enumerate(draws):
         if box is not None:
-            paste(mixed[position], images[partner], box)
+            paste(mixed[position], before[partner], box)
         elif lam < 1:
-            first, second = (images[one].permute(1, 2, 0).numpy() for one in (position, partner))
-            # torch.lerp takes no uint8.
-            average = cv2.addWeighted(first, lam, second, 1 - lam, 0)
-            mixed[position] = torch.from_numpy(average).permute(2, 0, 1)
-    return mixed
+            # Rounded; into place, since another copy takes longer than the average.
+            cv2.addWeighted(before[position], lam, before[partner], 1 - lam, 0, dst=mixed[position])
+    return torch.from_numpy(mixed).permute(0, 3, 1, 2)
 
 
-def paste(target: Tensor, source: Tensor, box: Box) -> None:
-    """A box of ``source`` into ``target``, both ``(..., H, W)``, in place."""
+def paste(target: Array, source: Array, box: Box) -> None:
+    """A box of ``source`` into ``target``, both ``(H, W)`` or ``(H, W, 3)``, in place."""
     rows, columns = slice(box.top, box.bottom), slice(box.left, box.right)
-    target[..., rows, columns] = source[..., rows, columns]
+    target[rows, columns] = source[rows, columns]
 
 
 def mix_segmentation(batch: SegmentationBatch, draws: Sequence[Draw]) -> MixedSegmentationBatch:
     """CutMix moves the mask with the picture. Mixup keeps both masks, and ``lam`` is the share of the first."""
-    masks = batch["mask"]
-    mask = masks.clone()
+    before: Array = batch["mask"].numpy()
+    mask = before.copy()
     for position, draw in enumerate(draws):
         if draw.box is not None:
-            paste(mask[position], masks[draw.partner], draw.box)
-    mask_b, shares = mask.clone(), torch.ones(len(draws))
+            paste(mask[position], before[draw.partner], draw.box)
+    mask_b, lam = mask.copy(), torch.ones(len(draws))
     for position, draw in enumerate(draws):
         if draw.box is None and draw.lam < 1:
-            mask_b[position], shares[position] = masks[draw.partner], draw.lam
-    return {**batch, "image": mix_images(batch["image"], draws), "mask": mask, "mask_b": mask_b, "lam": shares}
+            mask_b[position], lam[position] = before[draw.partner], draw.lam
+    return {
+        **batch,
+        "image": mix_images(batch["image"], draws),
+        "mask": torch.from_numpy(mask),
+        "mask_b": torch.from_numpy(mask_b),
+        "lam": lam,
+    }
+
+
+def mix_classification(batch: ClassificationBatch, draws: Sequence[Draw], num_classes: int) -> ClassificationBatch:
+    """Both mix the labels: of CutMix by the area that is really covered."""
+    label = mix_labels(batch["label"], draws, num_classes)
+    return {**batch, "image": mix_images(batch["image"], draws), "label": label}
 
 
 def mix_labels(labels: Tensor, draws: Sequence[Draw], num_classes: int) -> Tensor:
@@ -176,23 +192,21 @@ def mix_labels(labels: Tensor, draws: Sequence[Draw], num_classes: int) -> Tenso
     return lam * single + (1 - lam) * single[[draw.partner for draw in draws]]
 
 
+Mix = Callable[[Any, Sequence[Draw]], Any]
+"""A batch and its draws to the mixed batch; the only part that knows what a label is."""
+
+
 class MixingCollate:
     """Samples to a batch, some pictures of which are mixed.
 
     Args:
         collate: samples to a batch.
-        mix: a batch and its draws to the mixed batch, for instance ``mix_segmentation``.
+        mix: what applies the draws, for instance ``mix_segmentation``.
         mixing: what may happen.
         seed: of the draws.
     """
 
-    def __init__(
-        self,
-        collate: Callable[[Sequence[Any]], Any],
-        mix: Callable[[Any, Sequence[Draw]], Any],
-        mixing: Mixing,
-        seed: int,
-    ) -> None:
+    def __init__(self, collate: Callable[[Sequence[Any]], Any], mix: Mix, mixing: Mixing, seed: int) -> None:
         self.collate, self.mix, self.mixing, self.seed = collate, mix, mixing, seed
 
     def __call__(self, samples: Sequence[Any]) -> Any:

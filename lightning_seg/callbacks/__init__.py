@@ -4,6 +4,7 @@ from lightning_seg.callbacks.compile import Compile
 from lightning_seg.callbacks.confusion_matrix_plots import ConfusionMatrixPlots
 from lightning_seg.callbacks.label_writer import LabelWriter
 from lightning_seg.callbacks.mask_writer import MaskWriter
+from lightning_seg.callbacks.picture_scores import PictureScoreWriter
 from lightning_seg.callbacks.prediction_samples import PredictionSamples
 from lightning_seg.callbacks.prediction_writer import PredictionWriter
 from lightning_seg.callbacks.run_record import RunRecord
@@ -15,6 +16,7 @@ __all__ = [
     "ConfusionMatrixPlots",
     "LabelWriter",
     "MaskWriter",
+    "PictureScoreWriter",
     "PredictionSamples",
     "PredictionWriter",
     "RunRecord",

@@ -1,5 +1,6 @@
 """What a run leaves behind besides checkpoints and logs: its numbers and its curves."""
 
+import hashlib
 import json
 import math
 import platform
@@ -27,7 +28,8 @@ class RunRecord(pl.Callback):
     """Writes ``metrics.json`` (flat keys, the last value of every metric) and ``curves.png`` into the run folder.
 
     Both are brought up to date after every epoch; validating and testing add their values. ``seconds_per_epoch`` is the
-    median over the epochs since the last start, validation and drawing included.
+    median over the epochs since the last start, validation and drawing included. ``initial_weights`` tells whether two
+    runs have started from the same ones.
 
     Args:
         quantities: what the curves show, each for training and validation; None takes the task's own choice.
@@ -42,7 +44,9 @@ class RunRecord(pl.Callback):
         parameters = list(pl_module.parameters())
         trainable = sum(parameter.numel() for parameter in parameters if parameter.requires_grad)
         counts = {"parameters": sum(map(torch.numel, parameters)), "trainable_parameters": trainable}
-        _add(trainer, {**counts, **versions()})
+        # A continued run has restored its weights by now.
+        initial = {"initial_weights": weights_digest(pl_module)} if trainer.ckpt_path is None else {}
+        _add(trainer, {**counts, **initial, **versions()})
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         # Here and not when the epoch ends: the module logs its training metrics after the callbacks' turn.
@@ -84,6 +88,17 @@ class RunRecord(pl.Callback):
         quantities = self.quantities or tuple(getattr(trainer.lightning_module, "curves", ("loss",)))
         if curves:
             save_figure(draw_curves(curves, quantities), Path(log_dir) / "curves.png")
+
+
+def weights_digest(module: torch.nn.Module) -> str:
+    """Sixteen digits that tell networks with other numbers apart; names do not count."""
+    digest = hashlib.sha256()
+    network = getattr(module, "model", module)
+    for tensor in network.state_dict().values():
+        digest.update(str(tuple(tensor.shape)).encode())
+        # numpy knows fewer types than torch.
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()[:16]
 
 
 def versions() -> dict[str, str]:

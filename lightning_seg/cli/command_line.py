@@ -19,6 +19,7 @@ from lightning_seg.callbacks import (
     ConfusionMatrixPlots,
     LabelWriter,
     MaskWriter,
+    PictureScoreWriter,
     PredictionSamples,
     PredictionWriter,
     RunRecord,
@@ -26,11 +27,12 @@ from lightning_seg.callbacks import (
 )
 from lightning_seg.callbacks.csv_logger import ContinuedCSVLogger
 from lightning_seg.callbacks.network_summary import NetworkSummary
-from lightning_seg.cli.sources import describe_sources, epochs_done
+from lightning_seg.cli.sources import describe_sources
 from lightning_seg.datamodules.pictures import PicturesDataModule
 from lightning_seg.errors import ConfigError
 from lightning_seg.inference.masks import MaskInference
 from lightning_seg.models.weights import without_pretrained
+from lightning_seg.runs import Run, epochs_done
 from lightning_seg.tasks.classification import ClassificationTask
 from lightning_seg.tasks.supervised import SupervisedTask
 
@@ -49,11 +51,11 @@ class Parser(OneLineErrors, LightningArgumentParser):
 
 
 class SaveConfig(SaveConfigCallback):
-    """Lightning's, without the checkpoint that a run was continued from: the file describes a fresh run."""
+    """Lightning's, without folder and checkpoint of the run: the file describes a fresh one."""
 
     def __init__(self, parser: LightningArgumentParser, config: Namespace, *args: Any, **kwargs: Any) -> None:
         config = config.clone()
-        config["ckpt_path"] = None
+        config["ckpt_path"] = config["run_folder"] = None
         super().__init__(parser, config, *args, **kwargs)
 
 
@@ -88,6 +90,12 @@ class CommandLine(LightningCLI):
             type=int | None,
             default=None,
             help="Stop when the task's monitored metric has not improved for this many validations.",
+        )
+        parser.add_argument(
+            "--run_folder",
+            type=str | None,
+            default=None,
+            help="Folder of a new run, instead of the next runs/NAME/version_N.",
         )
         for name in LINKS:
             parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on="instantiate")
@@ -184,8 +192,9 @@ class CommandLine(LightningCLI):
         return [tensorboard, ContinuedCSVLogger(save_dir, name, tensorboard.version)]
 
     def _place(self, default_root_dir: str | None) -> tuple[str, str, str | None]:
-        if self.arguments.run is not None:
-            folder = self.arguments.run.folder.resolve()
+        given, run = self._get(self.config, "run_folder"), self.arguments.run
+        if given is not None or run is not None:
+            folder = run.folder.resolve() if run and given is None else _new_folder(given, run)
             return str(folder.parent.parent), folder.parent.name, folder.name
         configs = self._get(self.config, "config") or []
         name = Path(str(configs[0])).stem if configs else type(self.model).__name__
@@ -204,6 +213,8 @@ class CommandLine(LightningCLI):
         callbacks: list[pl.Callback] = []
         if logs:
             callbacks += [RunRecord(), ThresholdPlots(), ConfusionMatrixPlots()]
+        if self.subcommand == "test" and logs:
+            callbacks.append(PictureScoreWriter())
         if self.subcommand == "predict":
             writer = LabelWriter if isinstance(self.model, ClassificationTask) else MaskWriter
             callbacks.append(writer(self._output()))
@@ -309,6 +320,15 @@ class CommandLine(LightningCLI):
                 f"{self.arguments.run.folder} has trained {done} epochs of {epochs}; to go on, give more, for instance "
                 f"--trainer.max_epochs {done + 10}"
             )
+
+
+def _new_folder(given: str, run: Run | None) -> Path:
+    folder = Path(given).expanduser().resolve()
+    if run is not None:
+        raise ConfigError(f"run_folder {given}: {run.folder} stays where it is; leave --run_folder out")
+    if (folder / "config.yaml").is_file():
+        raise ConfigError(f"run_folder {given}: there is a run already; give another, or --run {given}")
+    return folder
 
 
 def _kind(callback: pl.Callback) -> tuple[type[pl.Callback], str | None]:

@@ -5,11 +5,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
 from jsonargparse import ArgumentParser
 
-from lightning_seg.runs import Run
+from lightning_seg.runs import Run, epochs_done
 
 Values = dict[str, Any]
 SECTIONS = ("model", "data", "trainer")
@@ -33,11 +32,6 @@ def describe_sources(run: Run, checkpoint: Path, given: Mapping[str, Any], conti
     lines.append(f"{checkpoint}: {content}")
     changes = list(_changes(stored, given))
     return [*lines, f"given: {', '.join(changes)}"] if changes else lines
-
-
-def epochs_done(checkpoint: Path) -> int:
-    done: int = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)["epoch"] + 1
-    return done
 
 
 def _sections(stored: Mapping[str, Any]) -> Iterator[str]:

@@ -9,7 +9,7 @@ from jsonargparse import ArgumentParser, auto_cli
 from lightning_seg.arguments import OneLineErrors
 from lightning_seg.errors import ConfigError
 
-COMMANDS = ("preview", "synthesize")
+COMMANDS = ("compare", "preview", "synthesize")
 LIGHTNING = ("fit", "validate", "test", "predict")
 
 

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 from matplotlib.figure import Figure
 from PIL import Image
+from torch import Tensor
 
 from lightning_seg.commands.data_flags import keep_data
 from lightning_seg.errors import ConfigError
@@ -26,7 +28,7 @@ def preview(
     index: int = 0,
     epoch: int = 0,
 ) -> None:
-    """Draw training pictures with their masks, straight from the train loader.
+    """Draw training pictures with their masks or classes, straight from the train loader.
 
     It also takes the flags of fit: one or several --config, --run RUN, --data.x VALUE. Those that are not about data
     are left aside.
@@ -71,11 +73,12 @@ def _grid(loader: Any, num_images: int, epoch: int, compare: bool) -> Iterator[C
     if len(samples) < num_images:
         print(f"{len(samples)} pictures: an epoch has no more, or leaves out its last partial batch")
     plain = _without_draws(loader.dataset) if compare else None
+    class_names = getattr(loader.dataset, "class_names", ())
     for sample in samples:
         name = Path(sample["path"]).name
         if plain is not None:
-            yield _cell(plain[int(sample["index"])], name)
-        yield _cell(sample, name if plain is None else f"epoch {epoch}")
+            yield _cell(plain[int(sample["index"])], name, class_names)
+        yield _cell(sample, name if plain is None else f"epoch {epoch}", class_names)
 
 
 def _variants(dataset: Any, index: int, epochs: range, compare: bool) -> Iterator[Cell]:
@@ -83,16 +86,31 @@ def _variants(dataset: Any, index: int, epochs: range, compare: bool) -> Iterato
         raise ConfigError(f"index {index} does not exist; the training split has pictures 0 to {len(dataset) - 1}")
     if dataset.pipeline is None:
         print("augment is false: all variants are the same")
+    class_names = getattr(dataset, "class_names", ())
     if compare:
         sample = _without_draws(dataset)[index]
-        yield _cell(sample, Path(sample["path"]).name)
+        yield _cell(sample, Path(sample["path"]).name, class_names)
     for epoch in epochs:
-        yield _cell(dataset[epoch, index], f"epoch {epoch}")
+        yield _cell(dataset[epoch, index], f"epoch {epoch}", class_names)
 
 
-def _cell(sample: Mapping[str, Any], title: str) -> Cell:
+def _cell(sample: Mapping[str, Any], title: str, class_names: Sequence[str]) -> Cell:
     """How a sample is shown: the one place that knows what kinds there are."""
+    if "label" in sample:
+        title = _caption(torch.as_tensor(sample["label"]), class_names, title)
+    elif sample.get("lam", 1) < 1:
+        # Of Mixup; the mask of the other picture is not drawn.
+        title = f"{float(sample['lam']):.2f} of {title}"
     return Cell(sample["image"], title, sample.get("mask"))
+
+
+def _caption(label: Tensor, class_names: Sequence[str], title: str) -> str:
+    """The class and the title; after mixing the classes and their shares, the largest first, leave no room for it."""
+    names = class_names or [f"class_{index}" for index in range(int(label) + 1 if label.ndim == 0 else len(label))]
+    if label.ndim == 0:
+        return f"{names[int(label)]}: {title}"
+    shares = [(float(label[index]), names[index]) for index in label.argsort(descending=True).tolist()]
+    return " + ".join(f"{share:.2f} {name}" for share, name in shares if share > 0)
 
 
 def _samples(batches: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:

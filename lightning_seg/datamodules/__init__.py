@@ -1,7 +1,17 @@
 """Splits and loaders."""
 
 from lightning_seg.datamodules.carvana import CarvanaDataModule
+from lightning_seg.datamodules.flowers import FlowersDataModule
+from lightning_seg.datamodules.image_folder import ImageFolderDataModule
 from lightning_seg.datamodules.image_mask_folder import ImageMaskFolderDataModule
 from lightning_seg.datamodules.oxford_pets import OxfordPetsDataModule
+from lightning_seg.datamodules.stanford_dogs import StanfordDogsDataModule
 
-__all__ = ["CarvanaDataModule", "ImageMaskFolderDataModule", "OxfordPetsDataModule"]
+__all__ = [
+    "CarvanaDataModule",
+    "FlowersDataModule",
+    "ImageFolderDataModule",
+    "ImageMaskFolderDataModule",
+    "OxfordPetsDataModule",
+    "StanfordDogsDataModule",
+]

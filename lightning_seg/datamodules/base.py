@@ -1,34 +1,36 @@
-"""What every datamodule shares: arguments, loaders, the synthetic stand-in."""
+"""What datamodules share: arguments, loaders, the synthetic stand-in; and what those of masks and of labels share."""
 
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 import pytorch_lightning as pl
 from torch.utils.data import DataLoader
 
 from lightning_seg.augmentation.checks import check_fill
-from lightning_seg.augmentation.collate import collate_segmentation
-from lightning_seg.augmentation.mixing import Mixing, MixingCollate, mix_segmentation
+from lightning_seg.augmentation.collate import collate_classification, collate_segmentation
+from lightning_seg.augmentation.mixing import Mix, Mixing, MixingCollate, mix_classification, mix_segmentation
 from lightning_seg.augmentation.pipelines import Augment, resolve_pipeline
 from lightning_seg.augmentation.seeding import EvalSampler, SeededPipeline, TrainSampler
-from lightning_seg.batch import IGNORE_INDEX, SegmentationSample
+from lightning_seg.batch import IGNORE_INDEX
 from lightning_seg.datamodules.loaders import make_loader, picture_loader, spare_cores
-from lightning_seg.datasets.base import SegmentationDataset
+from lightning_seg.datasets.base import ClassificationDataset, PictureDataset, SegmentationDataset
 from lightning_seg.datasets.pictures import PictureFiles
 from lightning_seg.datasets.pixel_counts import count_pixels
 from lightning_seg.errors import ConfigError, DataError
 from lightning_seg.synthetic.marker import is_synthetic
 
-Loader = DataLoader[SegmentationSample]
+Loader = DataLoader[Any]
 Collate = Callable[[Sequence[Any]], Any]
+Pictures = TypeVar("Pictures", bound=PictureDataset[Any, Any])
 log = logging.getLogger(__name__)
 
 
-class SegmentationDataModule(pl.LightningDataModule, ABC):
-    """Loaders over pictures and masks; a subclass says where they come from and how they are split.
+class DataModule(pl.LightningDataModule, Generic[Pictures], ABC):
+    """Loaders over pictures; a subclass says where they come from, how they are split and what is known about them.
 
     Args:
         root: folder of the dataset.
@@ -54,7 +56,6 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
 
     class_names: tuple[str, ...]
     default_pipeline: ClassVar[str] = "flip"
-    ignore_index: ClassVar[int] = IGNORE_INDEX
 
     def __init__(
         self,
@@ -90,7 +91,7 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
         self.download = download
         self.start_method = start_method
         self.persistent_workers = persistent_workers
-        self.datasets: dict[str, SegmentationDataset[Any]] = {}
+        self.datasets: dict[str, Pictures] = {}
 
     @property
     def num_classes(self) -> int:
@@ -110,12 +111,23 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
         """Write the stand-in with the same layout into ``root``."""
 
     @abstractmethod
-    def make_train_val(self) -> tuple[SegmentationDataset[Any], SegmentationDataset[Any] | None]:
+    def make_train_val(self) -> tuple[Pictures, Pictures | None]:
         """The two parts of the training pictures, without pipeline; the second may be missing."""
 
     @abstractmethod
-    def make_test(self) -> SegmentationDataset[Any]:
+    def make_test(self) -> Pictures:
         """The test pictures."""
+
+    @abstractmethod
+    def collate_fn(self) -> Collate:
+        """What stacks samples to a batch."""
+
+    @abstractmethod
+    def mix_fn(self) -> Mix:
+        """What applies the draws of ``mixing`` to a batch."""
+
+    def check_pipeline(self) -> None:
+        """Raises ConfigError if the pipeline does not go with what is known about the pictures."""
 
     def prepare_data(self) -> None:
         if self.source == "synthetic":
@@ -133,7 +145,7 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
             log.warning("%s holds synthetic pictures, not the real dataset", self.root)
         if stage in ("fit", "validate") and "train" not in self.datasets:
             train, val = self.make_train_val()
-            check_fill(self.pipeline, self.class_names)
+            self.check_pipeline()
             train.pipeline = SeededPipeline(self.pipeline, self.seed) if self.pipeline else None
             self._add("train", train)
             if val is not None:
@@ -143,29 +155,24 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
         if stage in ("test", "predict") and "test" not in self.datasets:
             self._add("test", self.make_test())
 
-    def _add(self, split: str, dataset: SegmentationDataset[Any]) -> None:
+    def _add(self, split: str, dataset: Pictures) -> None:
         # The test pictures are read once; caching them would only write them twice.
         if self.cache and split != "test":
             dataset.enable_cache()
         self.datasets[split] = dataset
 
-    def count_class_pixels(self) -> list[int]:
-        """Pixels of each class in the training masks, for class weights."""
-        train = self.datasets["train"] if "train" in self.datasets else self.make_train_val()[0]
-        return count_pixels(train)
-
-    def read_original_sizes(self) -> None:
-        """Let validation and test keep the sizes of the files; called before ``setup``."""
-        self.image_size, self.cache = None, False
+    def training_pictures(self) -> Pictures:
+        """Those of the training split, also before ``setup``."""
+        return self.datasets["train"] if "train" in self.datasets else self.make_train_val()[0]
 
     def train_dataloader(self) -> Loader:
         """Fresh draws and a fresh order each epoch; a last partial batch is left out, other pictures every epoch."""
         dataset = self.datasets["train"]
         sampler = TrainSampler(dataset, seed=self.seed)
-        collate: Collate = collate_segmentation
+        collate = self.collate_fn()
         if self.mixing is not None:
-            collate = MixingCollate(collate, mix_segmentation, self.mixing, self.seed)
-        return self._loader(dataset, sampler, self.batch_size, collate, drop_last=len(sampler) >= self.batch_size)
+            collate = MixingCollate(collate, self.mix_fn(), self.mixing, self.seed)
+        return self._loader(dataset, sampler, collate, self.batch_size, drop_last=len(sampler) >= self.batch_size)
 
     def val_dataloader(self) -> Loader:
         """Empty where nothing validates."""
@@ -175,7 +182,7 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
         return self._eval_loader("test")
 
     def predict_dataloader(self) -> DataLoader[Any]:
-        """The test pictures without their masks."""
+        """The test pictures without anything that is known about them."""
         test = self.datasets["test"]
         paths = [test.image_path(record) for record in test.records]
         return picture_loader(PictureFiles(paths, self.predict_size), self.batch_size, self.num_workers)
@@ -183,15 +190,11 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
     def _eval_loader(self, split: str) -> Loader:
         dataset = self.datasets[split]
         # Pictures as they are differ in size.
-        return self._loader(dataset, EvalSampler(dataset), 1 if self.image_size is None else self.batch_size)
+        batch_size = 1 if self.image_size is None else self.batch_size
+        return self._loader(dataset, EvalSampler(dataset), self.collate_fn(), batch_size)
 
     def _loader(
-        self,
-        dataset: SegmentationDataset[Any],
-        sampler: Any,
-        batch_size: int,
-        collate: Collate = collate_segmentation,
-        drop_last: bool = False,
+        self, dataset: Pictures, sampler: Any, collate: Collate, batch_size: int, drop_last: bool = False
     ) -> Loader:
         return make_loader(
             dataset,
@@ -203,6 +206,53 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
             persistent_workers=self.num_workers > 0 and self.persistent_workers,
             multiprocessing_context=self.start_method if self.num_workers else None,
         )
+
+
+class SegmentationDataModule(DataModule[SegmentationDataset[Any]], ABC):
+    """Pictures and masks; a subclass says where they come from and how they are split. Arguments: see ``DataModule``.
+
+    Raises:
+        ConfigError: if an argument has an impossible value.
+    """
+
+    ignore_index: ClassVar[int] = IGNORE_INDEX
+
+    def collate_fn(self) -> Collate:
+        return collate_segmentation
+
+    def mix_fn(self) -> Mix:
+        return mix_segmentation
+
+    def check_pipeline(self) -> None:
+        check_fill(self.pipeline, self.class_names)
+
+    def count_class_pixels(self) -> list[int]:
+        """Pixels of each class in the training masks, for class weights."""
+        return count_pixels(self.training_pictures())
+
+    def read_original_sizes(self) -> None:
+        """Let validation and test keep the sizes of the files; called before ``setup``."""
+        self.image_size, self.cache = None, False
+
+
+class ClassificationDataModule(DataModule[ClassificationDataset[Any]], ABC):
+    """Pictures and labels; a subclass says where they come from and how they are split. Arguments: see ``DataModule``.
+
+    Mixed batches hold shares of classes in place of class indices, see ``ClassificationBatch``.
+
+    Raises:
+        ConfigError: if an argument has an impossible value.
+    """
+
+    def collate_fn(self) -> Collate:
+        return collate_classification
+
+    def mix_fn(self) -> Mix:
+        return partial(mix_classification, num_classes=self.num_classes)
+
+    def count_class_samples(self) -> list[int]:
+        """Training pictures of each class, for class weights."""
+        return self.training_pictures().count_labels()
 
 
 def _pair(image_size: int | Sequence[int]) -> tuple[int, int]:

@@ -72,6 +72,37 @@ def draw_splits(
     return parts
 
 
+def draw_by_class(
+    listed: Sequence[Split | None],
+    labels: Sequence[int],
+    groups: Sequence[str],
+    fractions: Mapping[Split, float],
+    seed: int,
+) -> Parts:
+    """``draw_splits`` for each class on its own, so that what is drawn holds the same share of each.
+
+    Fractions are of what is listed as ``train``. A group with pictures of several classes counts for that of its first
+    picture.
+
+    Raises:
+        ConfigError: if nothing of a class is left to train on.
+    """
+    # What is listed for one class is not drawn for another.
+    wanted = {split: 0.0 if split in listed else fraction for split, fraction in fractions.items()}
+    home: dict[str, int] = {}
+    for group, label in zip(groups, labels, strict=True):
+        home.setdefault(group, label)
+    parts: Parts = {"train": []}
+    for split in ("val", "test"):
+        parts[split] = [i for i, given in enumerate(listed) if given == split]
+    for label in sorted(set(home.values())):
+        members = [i for i, group in enumerate(groups) if home[group] == label and listed[i] == "train"]
+        drawn = draw_splits(["train"] * len(members), [groups[i] for i in members], wanted, seed)
+        for split, chosen in drawn.items():
+            parts[split] += [members[i] for i in chosen]
+    return {split: sorted(part) for split, part in parts.items()}
+
+
 def hold_out(groups: Sequence[str], count: int, seed: int) -> set[int]:
     """Indices of whole groups: together as near to ``count`` as possible, but at least one group."""
     sizes = Counter(groups)

@@ -20,7 +20,7 @@ def read_pairs(root: Path, file: str) -> list[Pair]:
     path = root / file
     lines: dict[str, int] = {}
     pairs = []
-    for line, row in _rows(path):
+    for line, row in read_rows(path, ("image", "mask")):
         pair = _pair(root, row, f"{path}, line {line}")
         if pair.name in lines:
             raise DataError(f"{path}, line {line}: {pair.name} is also in line {lines[pair.name]}; remove one of them")
@@ -31,8 +31,12 @@ def read_pairs(root: Path, file: str) -> list[Pair]:
     return sorted(pairs)
 
 
-def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """Line number and cells by column."""
+def read_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    """Line number and cells by column of a CSV file with these columns and, if wanted, ``split``.
+
+    Raises:
+        DataError: naming file and line, if the columns are others or a row has more or fewer cells.
+    """
     reader = csv.reader(_read_lines(path), skipinitialspace=True, strict=True)
     header: list[str] = []
     try:
@@ -41,7 +45,7 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
             if not any(cells):
                 continue
             if not header:
-                header = _header(cells, where)
+                header = _header(cells, columns, where)
                 continue
             if len(cells) != len(header):
                 raise DataError(
@@ -53,16 +57,26 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
         raise DataError(f"{path}, line {reader.line_num}: {error}; check the quotes") from None
 
 
-def _header(cells: Sequence[str], where: str) -> list[str]:
-    header = [cell.lower() for cell in cells]
-    if sorted(header) not in (["image", "mask"], ["image", "mask", "split"]):
+def _header(cells: Sequence[str], columns: Sequence[str], where: str) -> list[str]:
+    header, names = [cell.lower() for cell in cells], ",".join(columns)
+    if sorted(header) not in (sorted(columns), sorted([*columns, "split"])):
         raise DataError(
-            f"{where}: the columns are {','.join(cells)}; name them image,mask or image,mask,split, with commas between"
+            f"{where}: the columns are {','.join(cells)}; name them {names} or {names},split, with commas between"
         )
     return header
 
 
 def _pair(root: Path, row: Mapping[str, str], where: str) -> Pair:
+    name, image, split = find_listed(root, row, where)
+    return Pair(name, image, root / row["mask"], split)
+
+
+def find_listed(root: Path, row: Mapping[str, str], where: str) -> tuple[str, Path, Split | None]:
+    """Name, picture and split of a row.
+
+    Raises:
+        DataError: if a cell is empty, or there is no such picture or split.
+    """
     if empty := [column for column, value in row.items() if not value]:
         raise DataError(f"{where}: no {empty[0]}; every line needs one")
     split = row.get("split")
@@ -72,7 +86,7 @@ def _pair(root: Path, row: Mapping[str, str], where: str) -> Pair:
     if not image.is_file():
         raise DataError(f"{where}: no picture {image}; restore it or remove the line")
     name = (image.relative_to(root) if image.is_relative_to(root) else image).as_posix()
-    return Pair(name, image, root / row["mask"], cast(Split | None, split))
+    return name, image, cast(Split | None, split)
 
 
 def read_splits(root: Path, files: Mapping[Split, str], names: Sequence[str]) -> list[Split | None]:

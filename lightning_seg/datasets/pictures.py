@@ -75,23 +75,24 @@ def _absolute(path: Path) -> str:
 def _matches(pattern: str) -> list[Path]:
     path = Path(pattern).expanduser()
     if path.is_dir():
-        return sorted(file for file in path.iterdir() if _looks_like_picture(file))
+        return sorted(file for file in path.iterdir() if looks_like_picture(file))
     if path.is_file():
         return [path]
     # Unlike Path.glob it takes absolute patterns and leaves hidden files out.
     files = (Path(file) for file in glob.glob(str(path), recursive=True))  # noqa: PTH207
-    wanted = _looks_like_picture if pattern.endswith("*") else Path.is_file
+    wanted = looks_like_picture if pattern.endswith("*") else Path.is_file
     return sorted(file for file in files if wanted(file))
 
 
-def _looks_like_picture(file: Path) -> bool:
+def looks_like_picture(file: Path) -> bool:
+    """By its suffix; hidden files are none."""
     return file.suffix.lower() in Image.registered_extensions() and not file.name.startswith(".") and file.is_file()
 
 
 def _nothing_found(pattern: str) -> str:
     path = Path(pattern).expanduser()
     if path.is_dir():
-        below = [file for file in path.rglob("*") if _looks_like_picture(file)]
+        below = [file for file in path.rglob("*") if looks_like_picture(file)]
         hint = f"{len(below)} in folders below; give '{path}/**/*'" if below else "give another folder"
         return f"{pattern}: no picture in this folder; {hint}"
     return f"{pattern}: no such file, and no file matches it as a pattern; give a file, a folder or a quoted pattern"

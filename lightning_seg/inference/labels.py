@@ -50,5 +50,7 @@ def label_of(probs: Tensor) -> LabelPrediction:
 
 def ranked(probs: Tensor, class_names: Sequence[str], number: int) -> list[tuple[str, float]]:
     """The likeliest classes by name with their probabilities, the likeliest first."""
-    values, classes = probs.topk(min(number, len(probs)))
-    return [(class_names[index], value) for index, value in zip(classes.tolist(), values.tolist(), strict=True)]
+    # Of equal ones the first comes first, as argmax has it.
+    values, classes = probs.sort(descending=True, stable=True)
+    best = zip(classes[:number].tolist(), values[:number].tolist(), strict=True)
+    return [(class_names[index], value) for index, value in best]

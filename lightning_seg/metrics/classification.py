@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torchmetrics import Metric
 
+from lightning_seg.metrics.picture_scores import PictureScores
+
 TOP = 5
 
 
@@ -57,16 +59,22 @@ class ClassificationScores(nn.Module):
         may_mix: whether labels may be shares.
     """
 
+    picture_quantity = "accuracy"
+
     def __init__(self, num_classes: int, may_mix: bool = False) -> None:
         super().__init__()
         self.counts = ClassCounts(num_classes)
         self.num_classes, self.may_mix = num_classes, may_mix
+        self.picture_scores: PictureScores | None = None
+        """Takes 1 for each picture that is right and 0 for each that is wrong, where it is wanted."""
         self.matrix: Tensor | None = None
         """``[true, predicted]`` of the last epoch, on the CPU."""
 
     def update(self, answers: Tensor, label: Tensor) -> None:
         """Logits or probabilities ``(B, C)`` and labels ``(B,)`` int64 or ``(B, C)`` float."""
         self.counts.update(answers, label)
+        if self.picture_scores is not None:
+            self.picture_scores.add((answers.argmax(dim=1) == label).float())
 
     def take(self, class_names: Sequence[str]) -> dict[str, float]:
         """The values by name; counting begins anew."""

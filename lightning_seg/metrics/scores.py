@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from lightning_seg.batch import IGNORE_INDEX
+from lightning_seg.metrics.picture_scores import PictureScores, foreground_dice, mean_picture_iou
 from lightning_seg.metrics.pictures import PictureMetrics, picture_metric_names
 from lightning_seg.metrics.segmentation import SegmentationMetrics, metric_names, summarize
 from lightning_seg.metrics.thresholds import ThresholdCounts, ThresholdCurves
@@ -35,14 +36,24 @@ class SegmentationScores(nn.Module):
         self.thresholds = ThresholdCounts(ignore_index) if of_thresholds else None
         self.curves: ThresholdCurves | None = None
         """Precision and recall of the last epoch."""
+        self.picture_scores: PictureScores | None = None
+        """Takes a number for each picture, where it is wanted."""
+        self.picture_quantity = "mean IoU" if self.thresholds is None else "Dice"
 
     def update(self, prediction: Tensor, mask: Tensor, foreground: Tensor | None = None) -> None:
         """Class indices ``(B, H, W)`` of both, and the probability of class 1, if there are two."""
         self.pixels.update(prediction, mask)
         if self.pictures is not None:
             self.pictures.update(prediction, mask)
+        if self.picture_scores is not None:
+            self.picture_scores.add(self._score(prediction, mask))
         if self.thresholds is not None and foreground is not None:
             self.thresholds.update(foreground, mask)
+
+    def _score(self, prediction: Tensor, mask: Tensor) -> Tensor:
+        if self.thresholds is not None:
+            return foreground_dice(prediction, mask, self.pixels.ignored_label)
+        return mean_picture_iou(prediction, mask, len(self.pixels.confmat), self.pixels.ignored_label)
 
     def take(self, class_names: Sequence[str]) -> dict[str, float]:
         """The values by name; counting begins anew."""

@@ -22,14 +22,15 @@ def draw_confusion_matrix(matrix: Tensor, class_names: Sequence[str], title: str
         title: what was counted.
     """
     counts = matrix.double()
-    # A class without a picture has no shares: its row stays blank.
+    # A class without a picture has no shares: its row shows the grey behind.
     shares = counts / counts.sum(dim=1, keepdim=True)
     many = len(class_names) > MANY_CLASSES
     side = 2.2 + len(class_names) * (0.16 if many else 0.5)
     figure = new_figure(side + 1, side)
     axis = figure.subplots()
+    axis.set_facecolor("lightgrey")
     image = axis.imshow(shares.numpy(), cmap="Blues", vmin=0, vmax=1)
-    figure.colorbar(image, ax=axis, shrink=0.7, label="share of the true class")
+    figure.colorbar(image, ax=axis, shrink=0.7, aspect=60 if many else 20, label="share of the true class")
     positions, size = range(len(class_names)), 6.5 if many else 9
     axis.set_xticks(positions, class_names, rotation=90, fontsize=size)
     axis.set_yticks(positions, class_names, fontsize=size)

@@ -9,6 +9,8 @@ from torch import Tensor
 from lightning_seg.plots.figures import new_figure
 
 RIGHT, WRONG = "darkgreen", "firebrick"
+TITLE_LENGTH = 34
+"""Letters that fit above a picture."""
 
 
 def draw_labels(images: Tensor, labels: Tensor, probs: Tensor, class_names: Sequence[str]) -> Figure:
@@ -29,6 +31,7 @@ def draw_labels(images: Tensor, labels: Tensor, probs: Tensor, class_names: Sequ
     for axis, image, label, answer in zip(axes, images, labels.tolist(), probs, strict=False):
         predicted = int(answer.argmax())
         axis.imshow(image.permute(1, 2, 0).cpu().numpy())
-        title = f"{class_names[label]} ({class_names[predicted]} {100 * answer[predicted].item():.0f} %)"
-        axis.set_title(title, fontsize=9, color=RIGHT if predicted == label else WRONG, wrap=True)
+        words = class_names[label], f"({class_names[predicted]} {100 * answer[predicted].item():.0f} %)"
+        title = ("\n" if len(" ".join(words)) > TITLE_LENGTH else " ").join(words)
+        axis.set_title(title, fontsize=9, color=RIGHT if predicted == label else WRONG)
     return figure

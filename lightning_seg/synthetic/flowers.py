@@ -30,7 +30,7 @@ SURROUNDINGS: tuple[Colour, ...] = (
 FIRST_NUMBER = 1000000
 
 
-def write_flowers(root: str | Path, num_per_class: int = 120, seed: int = 0) -> None:
+def write_flowers(root: str | Path, num_per_class: int = 160, seed: int = 0) -> None:
     """Lets ``root`` hold synthetic flowers; nothing is done if it already holds the same ones.
 
     A picture depends on the seed, its class and its number alone, so a larger set contains the smaller one.

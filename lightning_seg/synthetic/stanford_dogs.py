@@ -28,6 +28,9 @@ DOGS = (
     Breed("Harlequin_hound", "dog", ((214, 214, 216), (52, 50, 54)), "tabby", "tall", (120, 90, 50), 1.2, 0.15),
 )
 """In the order of their labels."""
+NUM_BREEDS = 8
+SYNTHETIC_BREEDS = tuple(breed.name for breed in DOGS[:NUM_BREEDS])
+"""What a datamodule writes."""
 PNG_STEM = "n90000001_1"
 """As published, one photo is a PNG with transparency, whatever its suffix says."""
 
@@ -58,7 +61,7 @@ class Entry:
 
 
 def write_stanford_dogs(
-    root: str | Path, num_train: int = 320, num_test: int = 80, num_breeds: int = 8, seed: int = 0
+    root: str | Path, num_train: int = 320, num_test: int = 80, num_breeds: int = NUM_BREEDS, seed: int = 0
 ) -> None:
     """Lets ``root`` hold synthetic dogs; nothing is done if it already holds the same ones.
 

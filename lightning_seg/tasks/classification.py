@@ -1,17 +1,17 @@
 """What every classification task shares: the loss, metrics, prediction of pictures."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from torch import Tensor, nn
 
-from lightning_seg.batch import LabelPrediction, Split
+from lightning_seg.batch import ClassificationBatch, LabelPrediction, Split
 from lightning_seg.errors import ConfigError
 from lightning_seg.inference.labels import LabelInference
 from lightning_seg.losses.classification import ClassificationLoss
 from lightning_seg.metrics.classification import ClassificationScores
 from lightning_seg.tasks.class_weights import ClassWeightedTask, checked_weights
-from lightning_seg.tasks.supervised import SPLITS
+from lightning_seg.tasks.supervised import SPLITS, truth_of
 
 
 class ClassificationTask(ClassWeightedTask):
@@ -74,21 +74,21 @@ class ClassificationTask(ClassWeightedTask):
 
     # Steps
 
-    def shared_step(self, batch: Mapping[str, Any], split: Split) -> Tensor:
-        label = _labels(batch)
+    def shared_step(self, batch: ClassificationBatch, split: Split) -> Tensor:
+        label = truth_of(batch, "label")
         logits = self(batch["image"])
         loss: Tensor = self.loss(logits, label)
         self.losses_of(split).add({"loss": loss}, len(label))
         self.scores_of(split).update(logits.detach(), label)
         return loss
 
-    def measure(self, batch: Mapping[str, Any], split: Split) -> None:
+    def measure(self, batch: ClassificationBatch, split: Split) -> None:
         """With test-time augmentation there is no loss."""
         if self.inference == LabelInference():
             self.shared_step(batch, split)
         else:
             probs = self.inference.probabilities(self.probabilities, batch["image"])
-            self.scores_of(split).update(probs, _labels(batch))
+            self.scores_of(split).update(probs, truth_of(batch, "label"))
 
     # Predictions
 
@@ -104,13 +104,3 @@ class ClassificationTask(ClassWeightedTask):
     def predict_pictures(self, images: Tensor, sizes: Sequence[tuple[int, int]]) -> list[LabelPrediction]:
         """The likeliest classes; ``inference`` says how."""
         return self.inference.predict(self.probabilities, images)
-
-
-def _labels(batch: Mapping[str, Any]) -> Tensor:
-    if "label" not in batch:
-        raise ConfigError(
-            f"the task classifies pictures, but the batches have no label, only {', '.join(batch)}; give another "
-            "datamodule, or a segmentation task"
-        )
-    label: Tensor = batch["label"]
-    return label

@@ -1,11 +1,12 @@
 """The small convolutional classifier as a task."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 
 from lightning_seg.errors import ConfigError
+from lightning_seg.inference.labels import LabelInference
 from lightning_seg.models.cnn_classifier import CNNClassifier
 from lightning_seg.models.normalization import Normalization
 from lightning_seg.tasks.classification import ClassificationTask
@@ -16,29 +17,42 @@ class CNNClassifierTask(ClassificationTask):
 
     Args:
         num_classes: how many to tell apart.
-        image_size: side, or (height, width), of the pictures; on the command line that of the datamodule.
+        image_size: side, or (height, width), of the pictures; on the command line that of the datamodule, which must
+            not be None.
         dropout: share of the encoder's features that a step of training leaves out.
         normalization: see ``Normalize``.
         lr: learning rate.
         options: see ``ClassificationTask``.
 
     Raises:
+        ConfigError: if there is no size.
         ModelError: if the pictures are too small, or ``dropout`` is no share.
     """
 
     def __init__(
         self,
         num_classes: int = 5,
-        image_size: int | tuple[int, int] = 180,
+        image_size: int | tuple[int, int] | None = 180,
         dropout: float = 0.0,
         normalization: Normalization = "unit",
         lr: float = 1e-3,
         **options: Any,
     ) -> None:
+        if image_size is None:
+            raise ConfigError("image_size null: this network takes pictures of one size; give one, for instance 180")
         model = CNNClassifier(num_classes, image_size, dropout)
         super().__init__(model=model, num_classes=num_classes, normalization=normalization, lr=lr, **options)
         self.image_size = model.image_size
         self.example_input_array = torch.zeros(1, 3, *self.image_size, dtype=torch.uint8)
+
+    def make_inference(self, given: Mapping[str, Any]) -> LabelInference:
+        inference: LabelInference = super().make_inference(given)
+        height, width = self.image_size
+        if inference.tta == "d4" and height != width:
+            raise ConfigError(
+                f"tta d4 lays pictures on their side, this network takes {height} x {width} alone; use flips"
+            )
+        return inference
 
     def check_picture_size(self, size: Sequence[int]) -> None:
         if tuple(size) != self.image_size:

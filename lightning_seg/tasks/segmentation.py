@@ -14,7 +14,7 @@ from lightning_seg.losses import SegmentationLoss
 from lightning_seg.metrics import SegmentationScores
 from lightning_seg.models.padding import pad_to_multiple
 from lightning_seg.tasks.class_weights import ClassWeightedTask, checked_weights
-from lightning_seg.tasks.supervised import SPLITS
+from lightning_seg.tasks.supervised import SPLITS, truth_of
 
 
 class SegmentationTask(ClassWeightedTask):
@@ -168,7 +168,7 @@ class SegmentationTask(ClassWeightedTask):
 def _masks(batch: Mapping[str, Any]) -> tuple[Tensor, Tensor | None, Tensor | None]:
     """The masks as int64 and, where Mixup may have been, the second ones and the shares of the first."""
     mask_b = batch.get("mask_b")
-    return batch["mask"].long(), None if mask_b is None else mask_b.long(), batch.get("lam")
+    return truth_of(batch, "mask").long(), None if mask_b is None else mask_b.long(), batch.get("lam")
 
 
 def check_divisible(size: Sequence[int], reduction: int) -> None:

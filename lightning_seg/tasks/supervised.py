@@ -322,5 +322,20 @@ class Losses(nn.ModuleDict):
         return values
 
 
+def truth_of(batch: Mapping[str, Any], key: str) -> Tensor:
+    """What is true of the pictures of a batch.
+
+    Raises:
+        ConfigError: if the datamodule is for another kind of task.
+    """
+    if key not in batch:
+        raise ConfigError(
+            f"the task learns from a {key} per picture, the batches hold {', '.join(batch)}; give a task and a "
+            "datamodule of one kind"
+        )
+    truth: Tensor = batch[key]
+    return truth
+
+
 def _direction(monitor: str) -> tuple[str, str]:
     return monitor, "min" if monitor.endswith(LOWER_IS_BETTER) else "max"

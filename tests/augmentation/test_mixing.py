@@ -1,4 +1,5 @@
 import math
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -6,8 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import yaml
 from torch import Tensor
+from torch.utils.data import DataLoader
 
+from lightning_seg.__main__ import main
 from lightning_seg.augmentation.collate import collate_segmentation
 from lightning_seg.augmentation.mixing import (
     Box,
@@ -15,12 +19,14 @@ from lightning_seg.augmentation.mixing import (
     Mixing,
     MixingCollate,
     draw_batch,
+    draw_mix,
     mix_images,
     mix_labels,
     mix_segmentation,
     sample_box,
     sample_lam,
 )
+from lightning_seg.augmentation.seeding import draw_seed
 from lightning_seg.batch import IGNORE_INDEX, MixedSegmentationBatch, SegmentationSample
 from lightning_seg.datamodules import OxfordPetsDataModule
 from lightning_seg.errors import ConfigError
@@ -205,6 +211,23 @@ def test_both_kinds_are_equally_likely() -> None:
     assert pasted == pytest.approx(0.5, abs=0.03)
 
 
+def test_another_kind_mixes_the_same_pictures() -> None:
+    drawn = {kind: draws_of(Mixing(kind, prob=0.5), 100) for kind in ("cutmix", "mixup", "both")}
+    # A box of no pixels leaves a picture as it is, too; at 40 x 60 it is rare.
+    mixed = {kind: [draw.lam < 1 for draw in draws] for kind, draws in drawn.items()}
+    assert sum(a != b for a, b in zip(mixed["cutmix"], mixed["mixup"], strict=True)) <= 1
+    for draw, pasted, averaged in zip(drawn["both"], drawn["cutmix"], drawn["mixup"], strict=True):
+        one = pasted if draw.box else averaged
+        assert (draw.lam, draw.box) == (one.lam, one.box)
+
+
+def test_draws_are_not_those_of_the_pipeline() -> None:
+    mixing = Mixing("mixup", prob=1.0)
+    for index, draw in enumerate(draws_of(mixing, 20)):
+        pipeline = np.random.default_rng(draw_seed(0, 0, index))
+        assert draw_mix(mixing, (40, 60), 20, pipeline)[0].lam != draw.lam
+
+
 def test_one_draw_for_the_whole_batch() -> None:
     draws = draws_of(Mixing("both", prob=1.0, per="batch"), 8, seed=3)
     assert len({(draw.lam, draw.box) for draw in draws}) == 1
@@ -234,38 +257,107 @@ def test_share_and_box_depend_on_seed_epoch_and_index_alone() -> None:
     [
         ({"kind": "cutmx"}, "mixing: kind 'cutmx' does not exist; choose cutmix, mixup, both"),
         ({"per": "pixel"}, "mixing: per 'pixel' does not exist; choose image, batch"),
-        ({"alpha": 0.0}, "mixing: alpha 0.0 must be above 0"),
-        ({"prob": 1.5}, "mixing: prob 1.5 must lie between 0 and 1"),
+        ({"alpha": 0.0}, "mixing: alpha 0.0 must be a number above 0; 1 draws every share alike"),
+        ({"alpha": math.nan}, "mixing: alpha nan must be a number above 0; 1 draws every share alike"),
+        ({"alpha": math.inf}, "mixing: alpha inf must be a number above 0; 1 draws every share alike"),
+        ({"prob": 1.5}, "mixing: prob 1.5 must lie between 0 and 1, for instance 0.5"),
+        ({"prob": -0.1}, "mixing: prob -0.1 must lie between 0 and 1, for instance 0.5"),
+        ({"until_epoch": -1}, "mixing: until_epoch -1 is too small; give 0 or more, or null for all"),
     ],
 )
 def test_impossible_values(options: dict[str, Any], message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
+    with pytest.raises(ConfigError, match=f"^{message}$"):
         Mixing(**options)
 
 
 # Through the loader
 
+Batches = list[dict[str, Any]]
 
-def epochs_of(root: Path, num_workers: int, mixing: Mixing | None, **options: Any) -> list[list[Tensor]]:
-    data = OxfordPetsDataModule(
-        root, image_size=32, batch_size=5, num_workers=num_workers, mixing=mixing, augment=False, **options
-    )
+
+def batches_of(root: Path, mixing: Mixing | None, epochs: int = 2, **options: Any) -> Batches:
+    given = {"image_size": 32, "batch_size": 5, "num_workers": 0, "val_fraction": 0.25, **options}
+    data = OxfordPetsDataModule(root, mixing=mixing, **given)
     data.setup("fit")
     loader = data.train_dataloader()
-    epochs = []
-    for epoch in range(2):
+    batches: Batches = []
+    for epoch in range(epochs):
         loader.sampler.set_epoch(epoch)  # type: ignore[attr-defined]
-        epochs.append([tensor for batch in loader for tensor in (batch["image"], batch["mask"])])
-    return epochs
+        batches += loader
+    return batches
 
 
-def test_loaders_mix_alike_with_any_number_of_workers(pets_root: Path) -> None:
-    mixing = Mixing("both", prob=0.7)
-    alone = epochs_of(pets_root, 0, mixing)
-    for num_workers in (2, 3):
-        for ours, theirs in zip(epochs_of(pets_root, num_workers, mixing), alone, strict=True):
-            assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
-    assert not all(torch.equal(a, b) for a, b in zip(alone[0], epochs_of(pets_root, 0, None)[0], strict=True))
+def assert_same(ours: Batches, theirs: Batches) -> None:
+    for one, other in zip(ours, theirs, strict=True):
+        assert one.keys() == other.keys()
+        for key, values in one.items():
+            assert torch.equal(values, other[key]) if isinstance(values, Tensor) else values == other[key]
+
+
+@pytest.fixture(scope="module")
+def mixed(pets_root: Path) -> Batches:
+    return batches_of(pets_root, Mixing("both", prob=0.7))
+
+
+@pytest.mark.parametrize("options", [{"num_workers": 2}, {"num_workers": 3, "persistent_workers": False}], ids=str)
+def test_loaders_mix_alike_with_any_number_of_workers(pets_root: Path, mixed: Batches, options: dict[str, Any]) -> None:
+    assert_same(batches_of(pets_root, Mixing("both", prob=0.7), **options), mixed)
+
+
+def test_loaders_mix_alike_however_far_ahead_they_are(pets_root: Path, mixed: Batches) -> None:
+    data = OxfordPetsDataModule(
+        pets_root, image_size=32, batch_size=5, num_workers=0, val_fraction=0.25, mixing=Mixing("both", prob=0.7)
+    )
+    data.setup("fit")
+    plain = data.train_dataloader()
+    for prefetch_factor in (1, 4):
+        loader = DataLoader(
+            plain.dataset,
+            batch_size=5,
+            sampler=plain.sampler,
+            collate_fn=plain.collate_fn,
+            num_workers=2,
+            prefetch_factor=prefetch_factor,
+            drop_last=True,
+        )
+        assert_same(list(loader), mixed[: len(loader)])
+
+
+def test_collate_reaches_workers_that_are_spawned() -> None:
+    collate = MixingCollate(collate_segmentation, mix_segmentation, Mixing("both", prob=1.0), 3)
+    samples = flat_samples([10, 20, 30])
+    assert_same([pickle.loads(pickle.dumps(collate))(samples)], [collate(samples)])
+
+
+def test_a_mixed_batch_has_two_more_keys(pets_root: Path, mixed: Batches) -> None:
+    plain = batches_of(pets_root, None)
+    for one, other in zip(mixed, plain, strict=True):
+        assert one.keys() == MixedSegmentationBatch.__annotations__.keys()
+        assert one.keys() - other.keys() == {"mask_b", "lam"}
+        assert one["image"].is_contiguous(memory_format=torch.channels_last)
+        assert one["image"].shape == other["image"].shape
+        assert one["mask_b"].shape == one["mask"].shape == (5, 32, 32)
+        assert torch.equal(one["index"], other["index"])
+    assert not all(torch.equal(one["image"], other["image"]) for one, other in zip(mixed, plain, strict=True))
+
+
+def test_shares_do_not_depend_on_batches_or_the_pipeline(pets_root: Path, mixed: Batches) -> None:
+    def shares(batches: Batches) -> dict[tuple[int, int], float]:
+        return {
+            (int(epoch), int(index)): float(lam)
+            for batch in batches
+            for epoch, index, lam in zip(batch["epoch"], batch["index"], batch["lam"], strict=True)
+        }
+
+    expected = shares(mixed)
+    for options in ({"batch_size": 4}, {"batch_size": 7}, {"augment": False}):
+        found = shares(batches_of(pets_root, Mixing("both", prob=0.7), **options))
+        shared = found.keys() & expected.keys()
+        assert len(shared) > 20
+        assert {key: found[key] for key in shared} == {key: expected[key] for key in shared}
+    # 15 pictures in each of two epochs: their shares are drawn apart.
+    averaged = [lam for lam in expected.values() if lam < 1]
+    assert len(averaged) == len(set(averaged)) >= 5
 
 
 def test_validation_is_never_mixed(pets_root: Path) -> None:
@@ -275,8 +367,89 @@ def test_validation_is_never_mixed(pets_root: Path) -> None:
     assert all("lam" in batch for batch in data.train_dataloader())
 
 
-def test_a_value_that_does_not_exist_is_one_line(pets_root: Path, mistake: Callable[[list[str]], str]) -> None:
-    config = Path(__file__).parents[2] / "configs" / "pets.yaml"
-    flags = ["fit", "--config", str(config), "--data.root", str(pets_root), "--model.encoder_weights", "null"]
-    assert "1.5" in mistake([*flags, "--data.mixing.kind", "cutmix", "--data.mixing.prob", "1.5"])
-    assert "cutmx" in mistake([*flags, "--data.mixing.kind", "cutmx"])
+def test_from_its_epoch_on_batches_are_as_they_were(pets_root: Path) -> None:
+    """The keys stay, since a compiled step should not see two kinds of batches."""
+    before, after = (batches_of(pets_root, Mixing(prob=1.0, until_epoch=1))[first : first + 3] for first in (0, 3))
+    plain = batches_of(pets_root, None)
+    assert [torch.equal(one["image"], other["image"]) for one, other in zip(before, plain[:3], strict=True)] == (
+        [False] * 3
+    )
+    for one, other in zip(after, plain[3:], strict=True):
+        assert torch.equal(one["image"], other["image"])
+        assert torch.equal(one["mask_b"], other["mask"])
+        assert one["lam"].tolist() == [1] * 5
+
+
+# Through the command line
+
+CONFIG = Path(__file__).parents[2] / "configs" / "pets.yaml"
+
+
+def flags_of(root: Path, *more: str) -> list[str]:
+    flags = ["fit", "--config", str(CONFIG), "--data.root", str(root), "--data.download", "false"]
+    flags += ["--data.cache", "false", "--data.image_size", "32", "--model.encoder_weights", "null"]
+    flags += ["--model.freeze_encoder_norm", "false", "--trainer.limit_train_batches", "1"]
+    return [*flags, "--trainer.limit_val_batches", "1", "--trainer.accelerator", "cpu", *more]
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--data.mixing.kind", "mixup", "--data.mixing.alpha", "0.4"],
+        ["--data.mixing", "{kind: mixup, alpha: 0.4}"],
+        ["--data.mixing", "{kind: both, alpha: 0.4}", "--data.mixing.kind", "mixup"],
+        ["--data.init_args.mixing.kind=mixup", "--data.init_args.mixing.alpha=0.4"],
+        ["--config", "mixing.yaml"],
+        ["--config", "mixing.yaml", "--data.mixing", "null", "--data.mixing", "{kind: mixup, alpha: 0.4}"],
+    ],
+    ids=" ".join,
+)
+def test_forms_that_the_command_line_takes(
+    pets_root: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    flags: list[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    content = {"data": {"class_path": "OxfordPetsDataModule", "init_args": {"mixing": {"kind": "mixup", "alpha": 0.4}}}}
+    (tmp_path / "mixing.yaml").write_text(yaml.safe_dump(content))
+    with pytest.raises(SystemExit) as stop:
+        main(flags_of(pets_root, *flags, "--print_config"))
+    assert stop.value.code == 0
+    mixing = yaml.safe_load(capsys.readouterr().out)["data"]["init_args"]["mixing"]
+    assert mixing == {"kind": "mixup", "alpha": 0.4, "prob": 0.5, "per": "image", "until_epoch": None}
+
+
+def test_a_run_keeps_its_mixing_when_it_is_continued(
+    pets_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = tmp_path / "runs" / "pets" / "version_0"
+
+    def kept() -> Any:
+        return yaml.safe_load((run / "config.yaml").read_text())["data"]["init_args"]["mixing"]
+
+    assert main(flags_of(pets_root, "--data.mixing.kind", "both", "--trainer.max_epochs", "1")) == 0
+    expected = {"kind": "both", "alpha": 1.0, "prob": 0.5, "per": "image", "until_epoch": None}
+    assert kept() == expected
+    capsys.readouterr()
+    assert main(["fit", "--run", str(run), "--trainer.max_epochs", "2", "--data.mixing.prob", "0.25"]) == 0
+    assert kept() == {**expected, "prob": 0.25}
+    assert "data.mixing" in next(line for line in capsys.readouterr().out.splitlines() if line.startswith("given: "))
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        (["--data.mixing.kind", "cutmix", "--data.mixing.prob", "1.5"], "prob 1.5 must lie between 0 and 1"),
+        (["--data.mixing", "{kind: cutmix, prob: 1.5}"], "prob 1.5 must lie between 0 and 1"),
+        (["--data.mixing.kind", "cutmx"], "cutmx"),
+        (["--data.mixing.knd", "cutmix"], "'knd' is not accepted; did you mean --kind?"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_mistakes_are_one_line(
+    pets_root: Path, mistake: Callable[[list[str]], str], flags: list[str], expected: str
+) -> None:
+    assert expected in mistake(flags_of(pets_root, *flags))

@@ -14,6 +14,7 @@ from PIL import Image
 
 from lightning_seg import OxfordPetsDataModule
 from lightning_seg.__main__ import main
+from lightning_seg.augmentation.mixing import Mixing
 from lightning_seg.augmentation.seeding import TrainSampler
 from lightning_seg.commands.data_flags import LEFT_ASIDE
 from lightning_seg.images import read_image, resize_image
@@ -170,6 +171,59 @@ def test_configs_are_laid_over_each_other(preview: Preview, pets_root: Path, tmp
     assert preview("--data.image_size", "8", *configs, "--num_images=2")[0].image.shape == (3, 8, 8)
     third = write(tmp_path / "third.yaml", {"data": {"init_args": {"augment+": [{"class_path": "NoOp"}]}}})
     assert len(preview(*configs, "-c", third, "--variants", "2")) == 2
+
+
+def test_mixed_pictures_are_shown_as_the_network_sees_them(
+    preview: Preview, pets_root: Path, data: OxfordPetsDataModule
+) -> None:
+    cells = preview(*flags_of(pets_root, "--num_images", "4", "--data.mixing", "{kind: both, prob: 1.0}"))
+    data.mixing = Mixing("both", prob=1.0)
+    batch = next(iter(data.train_dataloader()))
+    assert torch.equal(torch.stack([cell.image for cell in cells]), batch["image"])
+    for cell, mask, lam, path in zip(cells, batch["mask"], batch["lam"].tolist(), batch["path"], strict=True):
+        assert cell.mask is not None
+        assert torch.equal(cell.mask, mask)
+        name = Path(path).name
+        # CutMix leaves one mask, Mixup two, of which the first is drawn.
+        assert cell.title == (name if lam == 1 else f"{lam:.2f} of {name}")
+    assert {lam == 1 for lam in batch["lam"].tolist()} == {True, False}
+
+
+FLOWERS = ("daisy", "dandelion", "roses", "sunflowers", "tulips")
+
+
+def flowers_flags(root: Path, *more: str) -> list[str]:
+    return ["--data", "FlowersDataModule", "--data.root", str(root), "--data.image_size", "32", *more]
+
+
+def test_labelled_pictures_are_captioned_with_their_classes(preview: Preview, flowers_root: Path) -> None:
+    cells = preview(*flowers_flags(flowers_root, "--num_images", "9", "--data.batch_size", "9"))
+    assert len(cells) == 9
+    for cell in cells:
+        name, _, file = cell.title.partition(": ")
+        assert (flowers_root / name / file).is_file()
+        assert cell.mask is None
+
+
+@pytest.mark.parametrize("augment", ["rotation_36", "jpeg", "cutout"])
+def test_variants_of_a_labelled_picture(preview: Preview, flowers_root: Path, augment: str) -> None:
+    flags = ["--data.augment", augment, "--variants", "4", "--index", "7", "--compare"]
+    first, *others = preview(*flowers_flags(flowers_root, *flags))
+    kind = first.title.partition(": ")[0]
+    assert [cell.title for cell in others] == [f"{kind}: epoch {epoch}" for epoch in range(4)]
+    assert len({cell.image.numpy().tobytes() for cell in (first, *others)}) == 5
+
+
+def test_mixed_labels_are_shares_of_their_classes(preview: Preview, flowers_root: Path) -> None:
+    flags = ["--num_images", "10", "--data.batch_size", "10", "--data.mixing", "{kind: both, prob: 1.0}"]
+    cells = preview(*flowers_flags(flowers_root, *flags))
+    for cell in cells:
+        parts = [part.partition(" ") for part in cell.title.split(" + ")]
+        assert {name for *_, name in parts} <= set(FLOWERS)
+        shares = [float(share) for share, *_ in parts]
+        assert sum(shares) == pytest.approx(1, abs=0.011)
+        assert shares == sorted(shares, reverse=True)
+    assert any(" + " in cell.title for cell in cells)
 
 
 def test_a_run_is_previewed_with_its_config(preview: Preview, pets_root: Path, tmp_path: Path) -> None:

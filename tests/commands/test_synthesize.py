@@ -1,4 +1,5 @@
 import shlex
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +48,48 @@ def test_cars_are_written_and_trained_on(tmp_path: Path, capsys: pytest.CaptureF
 
 
 @pytest.mark.parametrize(
+    ("dataset", "arguments", "folder", "count", "config"),
+    [
+        ("flowers", {"num_per_class": 2}, "tulips", 2, "configs/flowers.yaml"),
+        ("stanford_dogs", {"num_train": 5, "num_test": 2, "num_breeds": 2}, "Images", 2, "configs/dogs.yaml"),
+    ],
+)
+def test_labelled_pictures_are_written_and_trained_on(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    dataset: Any,
+    arguments: dict[str, Any],
+    folder: str,
+    count: int,
+    config: str,
+) -> None:
+    root = tmp_path / dataset
+    synthesize(dataset, str(root), **arguments)
+    assert len(list((root / folder).iterdir())) == count
+    (line,) = capsys.readouterr().out.splitlines()
+    command = shlex.split(line.partition("train on it: ")[2])
+    assert command[:4] == ["lightning-seg", "fit", "--config", config]
+    assert command[-4:] == ["--data.source", "synthetic", "--data.root", str(root)]
+    assert (Path(__file__).parents[2] / config).is_file()
+
+
+def test_defaults_are_those_of_the_writers() -> None:
+    defaults = signature(synthesize).parameters
+    for recipe in RECIPES.values():
+        for name, parameter in signature(recipe.write).parameters.items():
+            if name in defaults and name != "root":
+                assert parameter.default == defaults[name].default, name
+
+
+@pytest.mark.parametrize(
     ("dataset", "arguments", "message"),
     [
         ("carvana", {"num_breeds": 3}, "num_breeds 3 does not go with dataset carvana; leave it out"),
         ("oxford_pets", {"num_cars": 3}, "num_cars 3 does not go with dataset oxford_pets; leave it out"),
         ("image_mask_folder", {"num_views": 3}, "num_views 3 does not go with dataset image_mask_folder; leave it out"),
+        ("flowers", {"num_cars": 3}, "num_cars 3 does not go with dataset flowers; leave it out"),
+        ("flowers", {"num_per_class": 0}, "num_per_class 0 leaves no picture; use 1 or more"),
+        ("stanford_dogs", {"num_breeds": 11}, "num_breeds 11 is not possible; use 2 to 10"),
         ("carvana", {"num_views": 20}, "num_views 20 is not possible; use 1 to 16"),
     ],
 )

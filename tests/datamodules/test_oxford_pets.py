@@ -274,7 +274,7 @@ def test_without_download_nothing_is_fetched(published: Path, tmp_path: Path) ->
 
 def test_wrong_checksum_is_one_line_and_keeps_no_file(published: Path, tmp_path: Path) -> None:
     (published / "images.tar.gz").write_bytes(b"<html>maintenance</html>")
-    md5 = oxford_pets.ARCHIVES[0].md5
+    md5 = oxford_pets.ARCHIVES[0].checksum
 
     with pytest.raises(
         DownloadError,
@@ -320,7 +320,7 @@ def test_nobody_to_download_from_is_one_line(tmp_path: Path, closed_url: str, mo
 
 
 def test_addresses_and_checksums_are_those_of_torchvision() -> None:
-    ours = [(oxford_pets.BASE_URL + archive.filename, archive.md5) for archive in oxford_pets.ARCHIVES]
+    ours = [(oxford_pets.BASE_URL + archive.filename, archive.checksum) for archive in oxford_pets.ARCHIVES]
     assert ours == list(OxfordIIITPet._RESOURCES)
 
 

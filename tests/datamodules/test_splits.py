@@ -2,7 +2,8 @@ import math
 
 import pytest
 
-from lightning_seg.datamodules.splits import stratified_split
+from lightning_seg.batch import Split
+from lightning_seg.datamodules.splits import draw_by_class, stratified_split
 from lightning_seg.errors import ConfigError
 
 BREEDS = ["beagle"] * 10 + ["pug"] * 20 + ["Birman"] * 5
@@ -56,3 +57,93 @@ def test_groups_too_small_for_the_fraction_are_refused() -> None:
         stratified_split(["beagle", "pug", "Birman"], 0.1, seed=0)
     with pytest.raises(ConfigError, match="leaves 3 to validate on"):
         stratified_split(["beagle", "pug", "Birman"], 0.9, seed=0)
+
+
+# By class
+
+LABELS = [0] * 20 + [1] * 40 + [2] * 10
+TENTH: dict[Split, float] = {"test": 0.2, "val": 0.1}
+
+
+def by_class(
+    listed: list[Split | None] | None = None,
+    groups: list[str] | None = None,
+    fractions: dict[Split, float] = TENTH,
+    seed: int = 0,
+) -> dict[Split, list[int]]:
+    names = groups or [str(index) for index in range(len(LABELS))]
+    return draw_by_class(listed or ["train"] * len(LABELS), LABELS, names, fractions, seed)
+
+
+def count(part: list[int]) -> list[int]:
+    labels = [LABELS[index] for index in part]
+    return [labels.count(label) for label in range(3)]
+
+
+def test_every_class_gives_its_share_to_each_split() -> None:
+    parts = by_class()
+    assert {split: count(part) for split, part in parts.items()} == {
+        "train": [14, 28, 7],
+        "val": [2, 4, 1],
+        "test": [4, 8, 2],
+    }
+    assert all(part == sorted(part) for part in parts.values())
+    assert sorted(index for part in parts.values() for index in part) == list(range(70))
+
+
+def test_classes_of_few_pictures_give_one_each() -> None:
+    parts = draw_by_class(["train"] * 6, [0, 0, 0, 1, 1, 1], list("abcdef"), TENTH, seed=0)
+    assert {split: sorted(index // 3 for index in part) for split, part in parts.items()} == {
+        "train": [0, 1],
+        "val": [0, 1],
+        "test": [0, 1],
+    }
+
+
+def test_another_seed_draws_others_and_test_does_not_depend_on_val() -> None:
+    assert by_class() == by_class()
+    assert by_class()["test"] != by_class(seed=1)["test"]
+    assert by_class()["test"] == by_class(fractions={"test": 0.2, "val": 0.5})["test"]
+
+
+def test_a_group_stays_together_even_between_classes() -> None:
+    # Pictures 19 and 20, of the classes 0 and 1, are the same photo.
+    groups = [str(index) for index in range(70)]
+    groups[20] = groups[19]
+    seen = set()
+    for seed in range(30):
+        parts = by_class(groups=groups, seed=seed)
+        (split,) = (split for split, part in parts.items() if 19 in part)
+        assert 20 in parts[split]
+        assert sum(len(part) for part in parts.values()) == 70
+        seen.add(split)
+    assert seen == {"train", "val", "test"}
+
+
+def test_what_is_listed_is_not_drawn() -> None:
+    listed: list[Split | None] = ["test" if index % 2 else "train" for index in range(70)]
+    parts = by_class(listed)
+    assert parts["test"] == list(range(1, 70, 2))
+    # A tenth of 10, 20 and 5 even ones, at least one.
+    assert count(parts["val"]) == [1, 2, 1]
+    assert all(index % 2 == 0 for index in parts["val"] + parts["train"])
+
+
+def test_a_split_that_is_listed_for_one_class_is_drawn_for_none() -> None:
+    listed: list[Split | None] = ["val" if index < 3 else "train" for index in range(70)]
+    parts = by_class(listed)
+    assert parts["val"] == [0, 1, 2]
+    # A fifth of 17, 40 and 10.
+    assert count(parts["test"]) == [3, 8, 2]
+
+
+def test_fraction_zero_draws_none() -> None:
+    parts = by_class(fractions={"test": 0.0, "val": 0.0})
+    assert parts == {"train": list(range(70)), "val": [], "test": []}
+
+
+def test_a_class_with_nothing_left_to_train_on() -> None:
+    with pytest.raises(
+        ConfigError, match=r"test_fraction 0\.2 and val_fraction 0\.1 of 2 pictures in 2 groups leave no"
+    ):
+        draw_by_class(["train"] * 12, [0] * 10 + [1] * 2, [str(index) for index in range(12)], TENTH, seed=0)

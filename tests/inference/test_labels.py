@@ -59,3 +59,4 @@ def test_classes_in_their_order() -> None:
     probs = torch.tensor([0.25, 0.625, 0.125])
     assert ranked(probs, "abc", 2) == [("b", 0.625), ("a", 0.25)]
     assert len(ranked(probs, "abc", 5)) == 3
+    assert ranked(torch.full((3,), 0.25), "abc", 2) == [("a", 0.25), ("b", 0.25)]

@@ -67,8 +67,9 @@ def test_every_skip_is_used(level: int) -> None:
     network = UNet(width=2, depth=3).eval()
     images = torch.randn(1, 3, 16, 16)
     before = network(images)
-    skip = network.encoder.blocks[level]
-    skip.register_forward_hook(lambda module, inputs, output: torch.zeros_like(output))
+    # Of the decoder's inputs, so that the maps below this level stay as they are.
+    block = network.decoder[2 - level]
+    block.register_forward_pre_hook(lambda module, inputs: (inputs[0], torch.zeros_like(inputs[1])))
     assert not torch.allclose(network(images), before)
 
 
@@ -81,6 +82,24 @@ def test_a_constant_picture_stays_constant_if_its_border_is_mirrored() -> None:
     assert zeros(images)[0].std(dim=(2, 3)).max() > 1e-3
 
 
+def test_weights_start_as_glorot_draws_them_and_biases_at_zero() -> None:
+    torch.manual_seed(0)
+    network = UNet(8, width=16, depth=2)
+    # sqrt(6 / (inputs + outputs)), each channel times the pixels of the kernel.
+    bounds = {
+        "encoder.blocks.1.0": (6 / (9 * (16 + 32))) ** 0.5,
+        "centre.3": (6 / (9 * (64 + 64))) ** 0.5,
+        "decoder.0.up": (6 / (4 * (64 + 32))) ** 0.5,
+        "head": (6 / (16 + 8)) ** 0.5,
+    }
+    for name, bound in bounds.items():
+        weight = network.get_parameter(f"{name}.weight")
+        assert weight.abs().max() <= bound
+        assert weight.abs().max().item() == pytest.approx(bound, rel=0.05)
+        assert not network.get_parameter(f"{name}.bias").any()
+
+
+@torch.no_grad()
 def test_first_logits_are_of_the_size_that_a_sigmoid_can_tell_apart() -> None:
     torch.manual_seed(0)
     logits = UNet(width=16)(torch.rand(2, 3, 64, 64))
@@ -101,9 +120,16 @@ def test_impossible_networks(options: dict[str, int], message: str) -> None:
         UNet(**options)  # type: ignore[arg-type]
 
 
-def test_pictures_that_do_not_fit() -> None:
-    with pytest.raises(ModelError, match="40x64 pixels do not fit UNet: both sides must be multiples of 32"):
-        UNet(width=2)(torch.zeros(1, 3, 40, 64))
+@pytest.mark.parametrize("size", [(40, 64), (64, 40)])
+def test_sides_must_be_multiples_of_the_reduction(size: tuple[int, int]) -> None:
+    message = rf"^pictures of {size[0]}x{size[1]} pixels do not fit UNet: both sides must be multiples of 32$"
+    with pytest.raises(ModelError, match=message):
+        UNet(width=2)(torch.zeros(1, 3, *size))
+
+
+@pytest.mark.parametrize("size", [(32, 64), (64, 32)])
+def test_a_border_can_only_be_mirrored_where_the_coarsest_map_has_two_pixels(size: tuple[int, int]) -> None:
+    network = UNet(width=2, padding_mode="reflect")
     with pytest.raises(ModelError, match="both sides must be 64 or more; use larger ones, or padding_mode zeros"):
-        UNet(width=2, padding_mode="reflect")(torch.zeros(1, 3, 32, 64))
-    assert UNet(width=2, padding_mode="reflect")(torch.zeros(1, 3, 64, 64)).shape == (1, 1, 64, 64)
+        network(torch.zeros(1, 3, *size))
+    assert network(torch.zeros(1, 3, 64, 64)).shape == (1, 1, 64, 64)

@@ -10,13 +10,12 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from lightning_seg import CNNClassifierTask
-from lightning_seg.batch import PictureBatch, Unreadable
+from lightning_seg.batch import ClassificationBatch, PictureBatch, Unreadable
 from lightning_seg.errors import ConfigError
 from lightning_seg.tasks.class_weights import balanced_weights
 from lightning_seg.tasks.classification import ClassificationTask
 
 NAMES = ("red", "green", "blue")
-Batch = dict[str, Any]
 
 
 class Channels(nn.Module):
@@ -40,7 +39,7 @@ def picture(*colour: float, side: int = 4) -> Tensor:
     return values.view(3, 1, 1).expand(3, side, side).contiguous()
 
 
-def batch_of(pictures: list[Tensor], label: Tensor) -> Batch:
+def batch_of(pictures: list[Tensor], label: Tensor) -> ClassificationBatch:
     return {
         "image": torch.stack(pictures),
         "label": label,
@@ -51,11 +50,11 @@ def batch_of(pictures: list[Tensor], label: Tensor) -> Batch:
     }
 
 
-def three_colours(label: Tensor) -> Batch:
+def three_colours(label: Tensor) -> ClassificationBatch:
     return batch_of([picture(1, 0, 0), picture(0, 1, 0), picture(0, 0, 1)], label)
 
 
-def loader(*batches: Batch) -> DataLoader[Any]:
+def loader(*batches: ClassificationBatch) -> DataLoader[Any]:
     return DataLoader(list(batches), batch_size=None)  # type: ignore[arg-type]
 
 
@@ -67,8 +66,7 @@ def make_trainer(max_epochs: int = 1, **options: Any) -> pl.Trainer:
 class Colours(pl.LightningDataModule):
     """Noisy pictures, in each of which one channel is brighter."""
 
-    class_names = NAMES
-    num_classes = 3
+    class_names: tuple[str, ...]
 
     def __init__(self, side: int = 16, class_names: tuple[str, ...] = NAMES, soft: bool = False) -> None:
         super().__init__()
@@ -79,7 +77,7 @@ class Colours(pl.LightningDataModule):
         self.counts.append([10, 40, 50])
         return self.counts[-1]
 
-    def _batch(self, seed: int) -> Batch:
+    def _batch(self, seed: int) -> ClassificationBatch:
         generator = torch.Generator().manual_seed(seed)
         label = torch.randint(0, 3, (8,), generator=generator)
         images = torch.randint(0, 160, (8, 3, *self.image_size), generator=generator)
@@ -138,10 +136,8 @@ def test_soft_accuracy_is_logged_where_labels_were_shares(soft: bool) -> None:
 def test_what_is_logged_can_be_monitored() -> None:
     task = CNNClassifierTask(num_classes=7, image_size=16)
     names = ["loss", "accuracy", "macro_f1", "top5_accuracy"]
-    assert task.metric_names() == [f"{split}/{name}" for split in ("train", "val") for name in names][:4] + [
-        "train/soft_accuracy",
-        *(f"val/{name}" for name in names),
-    ]
+    train, val = ([f"{split}/{name}" for name in names] for split in ("train", "val"))
+    assert task.metric_names() == [*train, "train/soft_accuracy", *val]
     assert task.monitor == ("val/accuracy", "max")
     assert make_task(monitor="val/loss").monitor == ("val/loss", "min")
     assert task.curves == ("accuracy", "loss")
@@ -180,9 +176,9 @@ def test_datamodule_with_other_classes_is_refused() -> None:
 
 
 def test_batches_with_masks_are_refused() -> None:
-    batch = three_colours(torch.tensor([0, 1, 2]))
+    batch: Any = three_colours(torch.tensor([0, 1, 2]))
     batch["mask"] = batch.pop("label")
-    with pytest.raises(ConfigError, match="the task classifies pictures, but the batches have no label, only image"):
+    with pytest.raises(ConfigError, match="the task learns from a label per picture, the batches hold image, index, "):
         make_trainer().test(make_task(), loader(batch), verbose=False)
 
 
@@ -215,10 +211,11 @@ def test_class_weights_need_a_datamodule_that_counts(caplog: pytest.LogCaptureFi
 
 def test_weights_weigh_the_loss() -> None:
     task = make_task(class_weights=[1.0, 0.0, 3.0])
-    loss = task.shared_step(three_colours(torch.tensor([0, 0, 0])), "train")
-    # Of class 0 alone: the mean is not changed by its weight.
+    loss = task.shared_step(three_colours(torch.tensor([0, 1, 2])), "train")
     total = torch.tensor([1.0, 0, 0]).exp().sum().log().item()
-    assert loss.item() == pytest.approx((3 * total - 1) / 3)
+    assert loss.item() == pytest.approx(total - 1)
+    loss = task.shared_step(three_colours(torch.tensor([0, 0, 2])), "train")
+    assert loss.item() == pytest.approx((1 * (total - 1) + 1 * total + 3 * (total - 1)) / 5)
 
 
 # Predictions

@@ -47,7 +47,7 @@ def test_checkpoint_alone_builds_the_network_again(tmp_path: Path) -> None:
     images = torch.randint(0, 256, (2, 3, 16, 24), dtype=torch.uint8)
     with torch.no_grad():
         assert torch.equal(loaded(images), task.eval()(images))
-    assert loaded.model.get_submodule("dropout").p == 0.2  # type: ignore[comparison-overlap]
+    assert loaded.model.get_submodule("dropout").p == 0.2
 
 
 def test_example_has_the_size_of_the_pictures() -> None:
@@ -61,6 +61,8 @@ def test_datamodule_of_another_size_is_refused() -> None:
         ConfigError, match="the task has image_size 180 x 180, the pictures have 16 x 24; give both the same"
     ):
         make_trainer().fit(CNNClassifierTask(2), Pictures((16, 24)))
+    with pytest.raises(ConfigError, match="image_size null: this network takes pictures of one size; give one"):
+        CNNClassifierTask(2, None)
     # A datamodule that leaves pictures as they are is found out at the first one.
     with pytest.raises(ModelError, match="pictures of 16 x 24 pixels do not fit"):
         make_trainer().fit(CNNClassifierTask(2), Pictures(None))
@@ -72,3 +74,9 @@ def test_encoder_can_be_frozen() -> None:
     make_trainer().fit(task, Pictures((16, 24)))
     changed = {name for name, values in task.model.state_dict().items() if not torch.equal(values, before[name])}
     assert changed == {name for name in before if name.startswith("head.")}
+
+
+def test_pictures_are_laid_on_their_side_if_they_are_square() -> None:
+    assert CNNClassifierTask(2, 16).make_inference({"tta": "d4"}).tta == "d4"
+    with pytest.raises(ConfigError, match="tta d4 lays pictures on their side, this network takes 16 x 24 alone; use"):
+        CNNClassifierTask(2, (16, 24)).make_inference({"tta": "d4"})

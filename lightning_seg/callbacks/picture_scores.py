@@ -1,0 +1,90 @@
+"""A score for each test picture, so that models can be compared picture by picture."""
+
+import csv
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytorch_lightning as pl
+import torch.distributed as dist
+
+from lightning_seg.metrics.picture_scores import PictureScores
+
+TABLE = "test_pictures.csv"
+COLUMNS = ("path", "score", "quantity")
+
+
+class ScoredPictures(NamedTuple):
+    """What the table holds."""
+
+    quantity: str
+    scores: dict[str, float]  # by path
+
+
+class PictureScoreWriter(pl.Callback):
+    """Writes ``test_pictures.csv`` into the run folder: path, score and what the score is, a row per picture.
+
+    A picture is right (1) or wrong (0) for a classifier. For a segmentation it is its mean IoU over the classes of its
+    mask, with one logit Dice of the foreground. What is measured at the original size goes to
+    ``test_full_pictures.csv``. Tasks that count otherwise are left alone.
+    """
+
+    def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        scores = _test_scores(pl_module)
+        self.rows: list[tuple[int, str, float]] = []
+        self.kept = None if scores is None else PictureScores(scores.picture_quantity)
+        if scores is not None:
+            scores.picture_scores = self.kept
+
+    def on_test_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        if self.kept is not None:
+            self.rows += zip(batch["index"].tolist(), batch["path"], self.kept.take(), strict=True)
+
+    def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        log_dir = trainer.log_dir  # asks all processes, so it stands before the return
+        if self.kept is None or log_dir is None:
+            return
+        _test_scores(pl_module).picture_scores = None
+        rows = _of_all_processes(self.rows)
+        if trainer.is_global_zero:
+            log_name: str = pl_module.log_name("test")  # type: ignore[operator]
+            _write(Path(log_dir) / TABLE.replace("test", log_name), rows, self.kept.quantity)
+
+
+def read_picture_scores(path: Path) -> ScoredPictures:
+    """What the callback wrote, without pictures that have no score."""
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    return ScoredPictures(rows[0]["quantity"], {row["path"]: float(row["score"]) for row in rows if row["score"]})
+
+
+def _test_scores(pl_module: pl.LightningModule) -> Any:
+    scores_of = getattr(pl_module, "scores_of", None)
+    scores = None if scores_of is None else scores_of("test")
+    return scores if hasattr(scores, "picture_scores") else None
+
+
+def _of_all_processes(rows: list[tuple[int, str, float]]) -> list[tuple[int, str, float]]:
+    """In the order of the split."""
+    if dist.is_available() and dist.is_initialized():
+        parts: list[Any] = [None] * dist.get_world_size()
+        dist.all_gather_object(parts, rows)
+        rows = [row for part in parts for row in part]
+    return sorted(rows)
+
+
+def _write(path: Path, rows: list[tuple[int, str, float]], quantity: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        for _, picture, score in rows:
+            # A picture whose pixels are all ignored has none.
+            writer.writerow([picture, "" if score != score else f"{score:.6g}", quantity])

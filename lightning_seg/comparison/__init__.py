@@ -1,0 +1,1 @@
+"""Variants of one training, compared over the same seeds and test pictures."""

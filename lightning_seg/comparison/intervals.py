@@ -1,0 +1,112 @@
+"""How sure a paired difference is: over the test pictures, and over the seeds of training."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import stdtrit
+
+Numbers: TypeAlias = NDArray[np.float64]
+NUM_DRAWS = 10_000
+LEVEL = 0.95
+LARGEST = 4_000_000
+"""How many numbers are drawn at a time."""
+
+
+class Interval(NamedTuple):
+    """A mean difference and the bounds around it."""
+
+    difference: float
+    low: float
+    high: float
+
+    @property
+    def holds_zero(self) -> bool:
+        return self.low <= 0 <= self.high
+
+    def reversed(self) -> "Interval":
+        return Interval(-self.difference, -self.high, -self.low)
+
+
+def paired_interval(
+    differences: Sequence[Mapping[str, float]], num_draws: int = NUM_DRAWS, level: float = LEVEL, seed: int = 0
+) -> Interval:
+    """The interval of a mean difference between two models, each trained with several seeds.
+
+    Every draw takes as many test pictures as there are, with replacement and the same for all seeds; a seed's mean is
+    over those of them that it was tested on. With one seed, the interval is what the middle of the draws spans (the
+    percentile bootstrap). Seeds are too few to be drawn likewise: the draws of three would never leave the range of the
+    three, which misses the truth one time in four. So with several, the variance between the seeds' means, and that
+    which the drawn pictures cause beyond it, add up to a standard error, and the bounds are Student's t
+    times that on both sides, with the degrees of freedom of Satterthwaite (1946, Biometrics Bulletin 2).
+
+    Args:
+        differences: by seed, how much higher the first model scored, by picture.
+        num_draws: of pictures.
+        level: share of such intervals that hold the true difference.
+        seed: of the draws.
+    """
+    scores, tested = _as_matrix(differences)
+    own = (scores * tested).sum(axis=1) / tested.sum(axis=1)
+    generator = np.random.default_rng(seed)
+    means = _draw_means(scores, tested, own, num_draws, generator)
+    difference = float(own.mean())
+    if len(own) == 1:
+        low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+        return Interval(difference, float(low), float(high))
+    reach = _reach(means, own, scores.shape[1], level)
+    return Interval(difference, difference - reach, difference + reach)
+
+
+def _reach(means: Numbers, own: Numbers, num_pictures: int, level: float) -> float:
+    """Half the width of an interval over seeds and pictures."""
+    num_seeds = len(own)
+    of_seeds = own.var(ddof=1) / num_seeds
+    # What pictures cause in each seed by itself is in the variance of the seeds already, as far as that shows it.
+    apart = (means - own).var(axis=1, ddof=1).mean() / num_seeds
+    of_pictures = max(0.0, means.mean(axis=1).var() - min(apart, of_seeds))
+    variance = of_seeds + of_pictures
+    if variance == 0:
+        return 0.0
+    freedom = variance**2 / (of_seeds**2 / (num_seeds - 1) + of_pictures**2 / max(1, num_pictures - 1))
+    return float(stdtrit(freedom, (1 + level) / 2) * np.sqrt(variance))
+
+
+def _as_matrix(differences: Sequence[Mapping[str, float]]) -> tuple[Numbers, Numbers]:
+    """``(S, N)`` differences, and 1 where a picture was tested with a seed; the others are 0 in both."""
+    names = sorted(set().union(*differences))
+    tested = np.array([[float(name in by_picture) for name in names] for by_picture in differences])
+    scores = np.array([[by_picture.get(name, 0.0) for name in names] for by_picture in differences])
+    return scores, tested
+
+
+def _draw_means(
+    scores: Numbers, tested: Numbers, own: Numbers, num_draws: int, generator: np.random.Generator
+) -> Numbers:
+    """``(num_draws, S)``: the mean of every seed over drawn pictures."""
+    size, parts = scores.shape[1], []
+    at_once = max(1, LARGEST // size)
+    for start in range(0, num_draws, at_once):
+        count = min(at_once, num_draws - start)
+        drawn = generator.integers(size, size=(count, size)) + size * np.arange(count)[:, None]
+        times = np.bincount(drawn.ravel(), minlength=count * size).reshape(count, size).astype(float)
+        weights = times @ tested.T
+        # Of few pictures, none of a seed's may have been drawn.
+        parts.append(np.where(weights > 0, times @ scores.T / np.maximum(weights, 1), own))
+    return np.concatenate(parts)
+
+
+def verdict(first: str, second: str, interval: Interval) -> str:
+    """What may be said of two variants.
+
+    Args:
+        first: whose scores the others were subtracted from.
+        second: the other.
+        interval: of the difference.
+    """
+    if interval.holds_zero:
+        return "no difference shown"
+    if interval.difference < 0:
+        return verdict(second, first, interval.reversed())
+    return f"{first} better than {second} by {interval.difference:.4f} [{interval.low:.4f}, {interval.high:.4f}]"

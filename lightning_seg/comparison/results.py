@@ -1,0 +1,173 @@
+"""What the runs of a comparison have left behind."""
+
+import json
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any, NamedTuple
+
+from lightning_seg.callbacks.csv_logger import METRICS_FILE, read_curves
+from lightning_seg.callbacks.picture_scores import TABLE, ScoredPictures, read_picture_scores
+from lightning_seg.callbacks.run_record import RECORD_FILE
+from lightning_seg.comparison.crossings import Crossing, MeanCurve, find_crossings, mean_curve
+from lightning_seg.comparison.intervals import Interval, paired_interval
+from lightning_seg.comparison.plan import Config, PlannedRun, changes
+from lightning_seg.errors import ConfigError
+
+LOWER_IS_BETTER = ("loss", "cross_entropy")
+
+
+class FinishedRun(NamedTuple):
+    """One training and its test."""
+
+    seed: int
+    folder: Path
+    record: dict[str, Any]  # metrics.json
+    curves: dict[str, dict[int, float]]  # by metric and epoch
+    pictures: ScoredPictures
+
+    @property
+    def monitor(self) -> str:
+        """The validation metric that chose the best checkpoint."""
+        names = [name for name in self.record if name.startswith("best/val/")]
+        if not names:
+            raise ConfigError(
+                f"{self.folder}: no validation chose its best checkpoint; give it pictures to validate on"
+            )
+        return names[0].removeprefix("best/")
+
+
+class VariantResult(NamedTuple):
+    """A variant with all its seeds."""
+
+    name: str
+    runs: tuple[FinishedRun, ...]
+    curve: MeanCurve
+    metric: str  # without split
+
+    def values(self, name: str) -> list[float]:
+        """One value of the record per seed."""
+        return [run.record[name] for run in self.runs]
+
+    @property
+    def best_val(self) -> list[float]:
+        return self.values(f"best/val/{self.metric}")
+
+    @property
+    def test(self) -> list[float]:
+        return self.values(f"test/{self.metric}")
+
+
+class Pair(NamedTuple):
+    """Two variants: the second's scores subtracted from the first's."""
+
+    first: str
+    second: str
+    interval: Interval
+    crossings: list[Crossing]
+
+
+class Comparison(NamedTuple):
+    """Everything that the report tells."""
+
+    variants: tuple[VariantResult, ...]
+    pairs: tuple[Pair, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def metric(self) -> str:
+        return self.variants[0].metric
+
+    @property
+    def seeds(self) -> list[int]:
+        return [run.seed for run in self.variants[0].runs]
+
+    @property
+    def quantity(self) -> str:
+        """What a picture's score is."""
+        return self.variants[0].runs[0].pictures.quantity
+
+
+def read_run(planned: PlannedRun) -> FinishedRun:
+    folder = planned.folder
+    record = json.loads((folder / RECORD_FILE).read_text())
+    curves = read_curves(folder / METRICS_FILE)
+    return FinishedRun(planned.seed, folder, record, curves, read_picture_scores(folder / TABLE))
+
+
+def compare_runs(runs: Mapping[str, Sequence[FinishedRun]], notes: Sequence[str] = ()) -> Comparison:
+    """Means, curves, paired intervals and crossings.
+
+    Args:
+        runs: by variant, of the same seeds in the same order.
+        notes: what else has to be said.
+
+    Raises:
+        ConfigError: if the variants were chosen by different metrics, or tested on different pictures.
+    """
+    monitors = {run.monitor for finished in runs.values() for run in finished}
+    if len(monitors) > 1:
+        raise ConfigError(f"the variants' best checkpoints were chosen by {' and '.join(sorted(monitors))}; give one")
+    (monitor,) = monitors
+    metric = monitor.removeprefix("val/")
+    variants = tuple(
+        VariantResult(name, tuple(finished), mean_curve([run.curves[monitor] for run in finished]), metric)
+        for name, finished in runs.items()
+    )
+    lower = metric.endswith(LOWER_IS_BETTER)
+    # The later one first: what was gained over the variants before it.
+    pairs = tuple(
+        Pair(
+            second.name,
+            first.name,
+            paired_interval(picture_differences(second, first)),
+            find_crossings(second.curve, first.curve, (second.name, first.name), lower),
+        )
+        for first, second in combinations(variants, 2)
+    )
+    return Comparison(variants, pairs, tuple(notes))
+
+
+def picture_differences(first: VariantResult, second: VariantResult) -> list[dict[str, float]]:
+    """By seed, how much higher the first variant scored in each picture."""
+    differences = []
+    for one, other in zip(first.runs, second.runs, strict=True):
+        scores, others = one.pictures.scores, other.pictures.scores
+        if scores.keys() != others.keys() or one.pictures.quantity != other.pictures.quantity:
+            raise ConfigError(f"{one.folder} and {other.folder} were tested on different pictures; give the same data")
+        differences.append({path: score - others[path] for path, score in scores.items()})
+    return differences
+
+
+def check_initial_weights(runs: Mapping[str, Sequence[FinishedRun]], configs: Mapping[str, Config]) -> list[str]:
+    """With one seed all variants must start from the same weights.
+
+    Args:
+        runs: by variant, of the same seeds in the same order.
+        configs: all arguments of every variant.
+
+    Returns:
+        What has to be said about variants that are other networks.
+
+    Raises:
+        ConfigError: if networks of the same arguments start from different weights.
+    """
+    said = []
+    for first, second in combinations(runs, 2):
+        for one, other in zip(runs[first], runs[second], strict=False):
+            if one.record.get("initial_weights") == other.record.get("initial_weights"):
+                continue
+            of_model = [name for name in changes(configs[first], configs[second]) if name.partition(".")[0] == "model"]
+            if not of_model:
+                raise ConfigError(
+                    f"{one.folder} and {other.folder} have the same model arguments and seed, but started from "
+                    "different weights; delete the older one and train it again"
+                )
+            said.append(f"{first} and {second} start from different weights: they differ in {', '.join(of_model)}")
+    return list(dict.fromkeys(said))
+
+
+def mean_and_deviation(values: Sequence[float]) -> tuple[float, float | None]:
+    """The standard deviation is None of a single value."""
+    return mean(values), stdev(values) if len(values) > 1 else None

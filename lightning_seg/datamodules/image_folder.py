@@ -1,0 +1,111 @@
+"""The user's own labelled pictures as a datamodule."""
+
+from pathlib import Path
+from typing import Any
+
+from lightning_seg.batch import Split
+from lightning_seg.datamodules.labelled import LabelledDataModule
+from lightning_seg.datamodules.split_plan import DEFAULT_FRACTION
+from lightning_seg.datamodules.splits import check_groups, compile_group, find_groups
+from lightning_seg.datasets.image_folder import ImageFolderDataset
+from lightning_seg.datasets.labelled import LabelledDataset, LabelledPicture
+from lightning_seg.errors import ConfigError
+from lightning_seg.synthetic.blossoms import KINDS
+from lightning_seg.synthetic.flowers import write_flowers
+from lightning_seg.synthetic.marker import FORMAT, read_marker
+
+SYNTHETIC_CLASSES = tuple(kind.name for kind in KINDS)
+
+
+class ImageFolderDataModule(LabelledDataModule):
+    """Your own pictures: a folder for each class, or a list.
+
+    Folders are ``<class>/*``, or ``train/<class>/*`` and, as far as they are there, the same in ``val`` and ``test``.
+    What neither folders nor a column ``split`` say is drawn: where nothing is said, pictures to test and to validate
+    on; where there is no ``val`` alone, pictures to validate on, out of those to train on.
+
+    Args:
+        root: folder of the dataset.
+        labels: CSV file with the columns image, label and, if wanted, split (train, val or test), in place of folders;
+            it and the pictures are relative to ``root``.
+        classes: their names in the order of the labels; None takes those of folders or list. With them the datamodule
+            can be built where the pictures are not, for instance to predict.
+        val_fraction: share of each class to validate on, of what is not told to test on; with 0 the last epoch counts
+            as the best.
+        test_fraction: share of each class to test on; 0 leaves none.
+        group: regular expression that finds a group's name in the stem, or in the path without suffix if it has a
+            slash: all it matches, or its first part in parentheses. No group is divided.
+        image_size: side, or (height, width), of what the model sees; None leaves pictures as they are.
+        options: see ``DataModule``.
+
+    Raises:
+        ConfigError: if arguments are impossible or contradict each other.
+        DataError: if folders, files or classes are missing: at construction, with ``classes`` when a stage begins.
+    """
+
+    def __init__(
+        self,
+        root: str | Path,
+        labels: str | None = None,
+        classes: list[str] | None = None,
+        val_fraction: float = DEFAULT_FRACTION,
+        test_fraction: float = DEFAULT_FRACTION,
+        group: str | None = None,
+        image_size: int | tuple[int, int] | None = 224,
+        **options: Any,
+    ) -> None:
+        super().__init__(root, val_fraction, test_fraction, image_size=image_size, **options)
+        self.labels, self.classes = labels, classes
+        self.pattern = None if group is None else compile_group(group)
+        self._check_sources()
+        # What is there already is read: a task asks for the classes before anything is written.
+        unwritten = self.source == "synthetic" and not self._is_written()
+        names = SYNTHETIC_CLASSES if unwritten and classes is None else classes
+        self.class_names = self.read_pictures().class_names if names is None else tuple(names)
+
+    def _check_sources(self) -> None:
+        if self.download:
+            raise ConfigError("download true: your own pictures have no address; put them into root")
+        if self.source == "synthetic" and (self.labels, self.classes) != (None, None):
+            raise ConfigError("source synthetic writes flowers in folders of classes; leave labels and classes out")
+        if self.classes is not None and (len(self.classes) < 2 or len(set(self.classes)) < len(self.classes)):
+            raise ConfigError(f"classes {self.classes} must be two different names or more, or null for what is found")
+
+    @property
+    def validates(self) -> bool:
+        return self.val_fraction > 0 or any(picture.split == "val" for picture in self.read_pictures().records)
+
+    def download_missing(self) -> None:
+        """Nothing: the constructor refuses ``download``."""
+
+    def write_synthetic(self) -> None:
+        # Whatever the seed of the run, so that runs in parallel do not replace each other's pictures.
+        if not self._is_written():
+            write_flowers(self.root)
+
+    def _is_written(self) -> bool:
+        marker = read_marker(self.root)
+        return marker is not None and (marker["dataset"], marker["format"]) == ("flowers", FORMAT)
+
+    def read_pictures(self) -> LabelledDataset:
+        return ImageFolderDataset(self.root, self.labels, self.classes, self.image_size)
+
+    def group(self, picture: LabelledPicture) -> str:
+        return picture.name if self.pattern is None else find_groups([picture.name], self.pattern)[0]
+
+    def _divide(self, pictures: list[LabelledPicture]) -> dict[Split, list[int]]:
+        given = {picture.split for picture in pictures}
+        if given != {None}:
+            where = (
+                "the folders train/, val/ and test/" if self.labels is None else f"the column split of {self.labels}"
+            )
+            self._refuse("test", self.test_fraction, where)
+            if "val" in given:
+                self._refuse("val", self.val_fraction, where)
+        parts = super()._divide(pictures)
+        check_groups(parts, [self.group(picture) for picture in pictures], [picture.name for picture in pictures])
+        return parts
+
+    def _refuse(self, split: Split, fraction: float, where: str) -> None:
+        if fraction not in (0, DEFAULT_FRACTION):
+            raise ConfigError(f"{split}_fraction {fraction} and {where} contradict each other; leave one of them out")

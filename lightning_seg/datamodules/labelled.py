@@ -1,0 +1,77 @@
+"""What datamodules of labelled pictures share whose splits are drawn by class."""
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any
+
+from lightning_seg.batch import Split
+from lightning_seg.datamodules.base import ClassificationDataModule
+from lightning_seg.datamodules.split_plan import DEFAULT_FRACTION, SplitPlan
+from lightning_seg.datamodules.splits import draw_by_class
+from lightning_seg.datasets.labelled import LabelledDataset, LabelledPicture
+from lightning_seg.errors import DataError
+
+PURPOSES: dict[Split, str] = {"train": "train", "val": "validate", "test": "test"}
+
+
+class LabelledDataModule(ClassificationDataModule, ABC):
+    """Splits that hold the same share of every class, as far as folders or lists do not say them.
+
+    Args:
+        root: folder of the dataset.
+        val_fraction: share of the pictures to validate on; with 0 the last epoch counts as the best.
+        test_fraction: share of the pictures to test on; 0 leaves none.
+        options: see ``DataModule``.
+
+    Raises:
+        ConfigError: if an argument has an impossible value.
+    """
+
+    def __init__(
+        self,
+        root: str | Path,
+        val_fraction: float = DEFAULT_FRACTION,
+        test_fraction: float = DEFAULT_FRACTION,
+        **options: Any,
+    ) -> None:
+        super().__init__(root, val_fraction=val_fraction, **options)
+        # Checks the fractions.
+        SplitPlan(val_fraction, test_fraction, {}, None, self.seed)
+        self.test_fraction = test_fraction
+
+    @property
+    def validates(self) -> bool:
+        return self.val_fraction > 0
+
+    @abstractmethod
+    def read_pictures(self) -> LabelledDataset:
+        """All pictures of the dataset."""
+
+    def group(self, picture: LabelledPicture) -> str:
+        """Pictures of one group stay in one split."""
+        return picture.name
+
+    def make_train_val(self) -> tuple[LabelledDataset, LabelledDataset | None]:
+        return self._part("train"), self._part("val") if self.validates else None
+
+    def make_test(self) -> LabelledDataset:
+        return self._part("test")
+
+    def _part(self, split: Split) -> LabelledDataset:
+        pictures = self.read_pictures()
+        if pictures.class_names != self.class_names:
+            raise DataError(
+                f"{self.root}: the classes are {', '.join(pictures.class_names)}, not {', '.join(self.class_names)} as "
+                "when the datamodule was built; build it anew"
+            )
+        chosen = self._divide(pictures.records)[split]
+        if not chosen:
+            raise DataError(f"{self.root}: no pictures to {PURPOSES[split]} on; give a --data.{split}_fraction above 0")
+        return pictures.subset(chosen)
+
+    def _divide(self, pictures: list[LabelledPicture]) -> dict[Split, list[int]]:
+        listed = [picture.split for picture in pictures]
+        told = any(split is not None for split in listed)
+        fractions: dict[Split, float] = {"test": 0.0 if told else self.test_fraction, "val": self.val_fraction}
+        labels, groups = [picture.label for picture in pictures], [self.group(picture) for picture in pictures]
+        return draw_by_class(listed if told else ["train"] * len(pictures), labels, groups, fractions, self.seed)

@@ -1,0 +1,85 @@
+"""The table of test pictures, against masks that are computed here."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.loggers import CSVLogger
+
+from lightning_seg import MobileNetV2UNetTask, OxfordPetsDataModule
+from lightning_seg.callbacks import PictureScoreWriter
+from lightning_seg.callbacks.picture_scores import read_picture_scores
+
+
+@pytest.fixture(scope="module")
+def task() -> MobileNetV2UNetTask:
+    torch.manual_seed(0)
+    return MobileNetV2UNetTask(encoder_weights=None, freeze_encoder=False)
+
+
+def run_test(task: pl.LightningModule, root: Path, folder: Path) -> None:
+    data = OxfordPetsDataModule(root, image_size=32, batch_size=3, num_workers=0)
+    logger = CSVLogger(folder, "", "")
+    trainer = pl.Trainer(logger=logger, accelerator="cpu", callbacks=[PictureScoreWriter()], enable_progress_bar=False)
+    trainer.test(task, data, verbose=False)
+
+
+def test_every_test_picture_has_its_row(task: MobileNetV2UNetTask, pets_root: Path, tmp_path: Path) -> None:
+    run_test(task, pets_root, tmp_path)
+    quantity, scores = read_picture_scores(tmp_path / "test_pictures.csv")
+    assert quantity == "mean IoU"
+    names = [line.split()[0] for line in (pets_root / "annotations" / "test.txt").read_text().splitlines()]
+    # In the order of the split, the last partial batch included.
+    assert [Path(path).stem for path in scores] == names
+    data = OxfordPetsDataModule(pets_root, image_size=32, num_workers=0)
+    data.setup("test")
+    for position in (0, len(names) - 1):
+        sample = data.datasets["test"][position]
+        with torch.no_grad():
+            predicted = task.eval()(sample["image"].unsqueeze(0))[0].argmax(dim=0).numpy()
+        mask, shares = sample["mask"].numpy(), []
+        for index in np.unique(mask):
+            either = (mask == index) | (predicted == index)
+            shares.append(((mask == index) & (predicted == index)).sum() / either.sum())
+        assert scores[sample["path"]] == pytest.approx(np.mean(shares), rel=1e-4)
+
+
+def test_a_picture_without_counted_pixels_has_no_score(
+    task: MobileNetV2UNetTask, pets_copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [line.split()[0] for line in (pets_copy / "annotations" / "test.txt").read_text().splitlines()]
+    original = OxfordPetsDataModule.make_test
+
+    def ignore_first(data: OxfordPetsDataModule) -> object:
+        dataset = original(data)
+        read_mask = dataset.read_mask
+        first = dataset.records[0]
+        monkeypatch.setattr(
+            dataset, "read_mask", lambda record: read_mask(record) * 0 + (255 if record == first else 0)
+        )
+        return dataset
+
+    monkeypatch.setattr(OxfordPetsDataModule, "make_test", ignore_first)
+    run_test(task, pets_copy, tmp_path)
+    rows = (tmp_path / "test_pictures.csv").read_text().splitlines()
+    assert rows[1].endswith(f"{names[0]}.jpg,,mean IoU")
+    assert len(rows) == 1 + len(names)
+    assert len(read_picture_scores(tmp_path / "test_pictures.csv").scores) == len(names) - 1
+
+
+def test_tasks_that_count_otherwise_are_left_alone(tmp_path: Path) -> None:
+    class OtherTask(pl.LightningModule):
+        def test_step(self, batch: torch.Tensor, batch_idx: int) -> None:
+            self.log("test/loss", batch.mean())
+
+    trainer = pl.Trainer(
+        logger=CSVLogger(tmp_path, "", ""),
+        accelerator="cpu",
+        callbacks=[PictureScoreWriter()],
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    trainer.test(OtherTask(), torch.utils.data.DataLoader(torch.ones(4, 1)), verbose=False)  # type: ignore[arg-type]
+    assert not (tmp_path / "test_pictures.csv").exists()

@@ -1,0 +1,234 @@
+"""A comparison through the command line: interrupted, continued, refused, and what it writes."""
+
+import csv
+import json
+import re
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from statistics import mean
+from subprocess import Popen
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from PIL import Image
+
+from lightning_seg import UNetTask
+from lightning_seg.__main__ import main
+from lightning_seg.commands.compare import prepare_flags
+from lightning_seg.comparison import training
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+NONE = f"none:{CONFIGS / 'overrides' / 'no_augmentation.yaml'}"
+RUNS = [(variant, seed) for seed in (0, 1) for variant in ("none", "flips")]
+
+PARAMETERS = sum(parameter.numel() for parameter in UNetTask(num_classes=3, width=4, depth=2).parameters())
+VALUE = r"0\.\d{4} \+- 0\.\d{4}"
+
+Mistake = Callable[[list[str]], str]
+
+
+class PetsComparison:
+    """Two variants with two seeds, in which every process can be looked at."""
+
+    def __init__(self, root: Path, folder: Path) -> None:
+        self.output = folder / "comparison"
+        self.config, flips = folder / "small.yaml", folder / "flips.yaml"
+        model = {"class_path": "UNetTask", "init_args": {"num_classes": 3, "width": 4, "depth": 2}}
+        data = {"class_path": "OxfordPetsDataModule", "init_args": {"root": str(root), "val_fraction": 0.2}}
+        self.config.write_text(yaml.safe_dump({"model": model, "data": data}))
+        flips.write_text("data:\n  init_args:\n    augment: flip\n")
+        self.variants = ["--variant", NONE, "--variant", f"flips:{flips}"]
+        self.flags = [
+            *("--data.image_size", "32", "--data.batch_size", "4", "--data.num_workers", "0"),
+            *("--trainer.max_epochs", "2", "--trainer.accelerator", "cpu", "--trainer.enable_model_summary", "false"),
+        ]
+
+    def words(self, *more: str) -> list[str]:
+        output = ["--seeds", "2", "--output", str(self.output)]
+        return ["compare", str(self.config), *self.variants, *self.flags, *output, *more]
+
+    def folder(self, variant: str, seed: int) -> Path:
+        return self.output / "runs" / variant / f"seed_{seed}"
+
+    def record(self, variant: str, seed: int) -> dict[str, Any]:
+        values: dict[str, Any] = json.loads((self.folder(variant, seed) / "metrics.json").read_text())
+        return values
+
+    def result(self) -> dict[str, Any]:
+        content: dict[str, Any] = json.loads((self.output / "comparison.json").read_text())
+        return content
+
+
+def kill_after_an_epoch(command: Sequence[str], checkpoint: Path) -> None:
+    with Popen(command) as process:
+        while process.poll() is None and not checkpoint.is_file():
+            time.sleep(0.01)
+        process.kill()
+
+
+@pytest.fixture(scope="module")
+def comparison(pets_root: Path, tmp_path_factory: pytest.TempPathFactory) -> PetsComparison:
+    """The first run in processes of its own, the second killed, the others here, which takes a fifth of the time."""
+    comparison = PetsComparison(pets_root, tmp_path_factory.mktemp("comparison"))
+    asked: list[list[str]] = []
+    call = training._call
+
+    def interrupted(words: Sequence[str], output: object) -> int:
+        asked.append(list(words[3:]))
+        if len(asked) < 3:
+            return call(words, output)
+        kill_after_an_epoch(words, comparison.folder("flips", 0) / "checkpoints" / "last.ckpt")
+        raise KeyboardInterrupt
+
+    def here(words: Sequence[str], output: object) -> int:
+        asked.append(list(words[3:]))
+        return main(words[3:])
+
+    with pytest.MonkeyPatch.context() as patch:
+        # Processes that share their cores with others are fastest with one thread each.
+        patch.setenv("OMP_NUM_THREADS", "1")
+        patch.setattr(training, "_call", interrupted)
+        assert main(comparison.words()) == 130
+        assert [words[0] for words in asked] == ["fit", "test", "fit"]
+        (comparison.folder("none", 0) / "test_pictures.csv").unlink()
+        patch.setattr(training, "_call", here)
+        assert main(comparison.words()) == 0
+    continued = ["fit", "--run", str(comparison.folder("flips", 0))]
+    # A process that was not killed in time has nothing to continue.
+    again = asked[4:5] if asked[4][0] == "fit" else []
+    assert again in ([continued], [])
+    tests = [["test", "--run", str(comparison.folder(variant, seed))] for variant, seed in RUNS]
+    assert [words for words in asked[3:] if words[0] == "test"] == tests
+    assert [words[0] for words in asked[3:]] == ["test", *("fit" for _ in again), "test", *("fit", "test") * 2]
+    return comparison
+
+
+def test_seeds_decide_everything_but_the_variant(comparison: PetsComparison) -> None:
+    weights = {run: comparison.record(*run)["initial_weights"] for run in RUNS}
+    assert weights["none", 0] == weights["flips", 0] != weights["none", 1] == weights["flips", 1]
+    for variant, seed in RUNS:
+        config = yaml.safe_load((comparison.folder(variant, seed) / "config.yaml").read_text())
+        assert (config["seed_everything"], config["data"]["init_args"]["seed"]) == (seed, seed)
+        assert config["data"]["init_args"]["augment"] == (False if variant == "none" else "flip")
+        assert config["run_folder"] is None
+
+
+def test_a_continued_run_has_every_epoch_once(comparison: PetsComparison) -> None:
+    for variant, seed in RUNS:
+        with (comparison.folder(variant, seed) / "metrics.csv").open() as file:
+            assert [row["epoch"] for row in csv.DictReader(file) if row["val/miou"]] == ["0", "1"]
+        last = torch.load(comparison.folder(variant, seed) / "checkpoints" / "last.ckpt", weights_only=True)
+        assert last["epoch"] == 1
+
+
+def test_the_numbers_are_those_of_the_runs(comparison: PetsComparison) -> None:
+    result = comparison.result()
+    for variant in ("none", "flips"):
+        records = [comparison.record(variant, seed) for seed in (0, 1)]
+        told = result["variants"][variant]
+        assert told["test/miou"]["mean"] == pytest.approx(mean(record["test/miou"] for record in records))
+        assert told["best/val/miou"]["mean"] == pytest.approx(mean(record["best/val/miou"] for record in records))
+        assert told["parameters"] == PARAMETERS
+        assert told["curve"]["epochs"] == [1, 2]
+        assert told["curve"]["means"][1] == pytest.approx(mean(record["val/miou"] for record in records), abs=1e-6)
+
+
+def test_the_difference_is_that_of_the_same_pictures(comparison: PetsComparison) -> None:
+    scores = {}
+    for variant, seed in RUNS:
+        with (comparison.folder(variant, seed) / "test_pictures.csv").open() as file:
+            scores[variant, seed] = {row["path"]: float(row["score"]) for row in csv.DictReader(file)}
+    assert len(scores["none", 0]) == 8
+    assert all(known.keys() == scores["none", 0].keys() for known in scores.values())
+    differences = [mean(scores["flips", seed].values()) - mean(scores["none", seed].values()) for seed in (0, 1)]
+    (pair,) = comparison.result()["pairs"]
+    assert (pair["first"], pair["second"]) == ("flips", "none")
+    assert pair["difference"] == pytest.approx(mean(differences), abs=1e-6)
+    assert pair["low"] <= pair["difference"] <= pair["high"]
+
+
+def test_everything_that_the_page_promises_is_there(comparison: PetsComparison) -> None:
+    for name in ("curves.png", "curves_zoomed.png"):
+        assert len(np.unique(np.asarray(Image.open(comparison.output / name)))) > 20
+    page = (comparison.output / "comparison.md").read_text()
+    assert "* flips is none with data.augment flip instead of false\n" in page
+    assert re.search(rf"\| flips \| {PARAMETERS:,} \| [\d.]+ \| {VALUE} \| {VALUE} \| [+-]0", page)
+    assert len(list((comparison.output / "tensorboard").glob("*/events*"))) == 4
+    assert len(list((comparison.output / "logs").iterdir())) == 4
+
+
+def test_what_is_finished_is_only_read(
+    comparison: PetsComparison, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(training, "_call", lambda *_: pytest.fail("a run was started"))
+    before = comparison.result()
+    assert main(comparison.words()) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if line.startswith("[")] == [
+        f"[{number}/4] {variant}, seed {seed}: is there" for number, (variant, seed) in enumerate(RUNS, 1)
+    ]
+    assert lines[-3].startswith(f"| none | {PARAMETERS:,} |")
+    assert lines[-2].startswith(f"| flips | {PARAMETERS:,} |")
+    assert lines[-1] == str(comparison.output)
+    assert comparison.result() == before
+
+
+def test_one_seed_can_be_looked_at_alone(comparison: PetsComparison, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "_call", lambda *_: pytest.fail("a run was started"))
+    assert main(comparison.words("--seeds", "[1]")) == 0
+    assert comparison.result()["seeds"] == [1]
+    assert main(comparison.words()) == 0
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        (["--model.lr", "0.5"], "variant none was begun with model.lr 0.001, now it has 0.5; give another --output"),
+        (["--trainer.max_epochs", "3"], "variant none was begun with trainer.max_epochs 2, now it has 3"),
+        (["--data.augment", "flip"], "variants none and flips are the same; give them different files"),
+        (["--data.rot", "x"], "variant none: Option 'rot' is not accepted; did you mean --root?"),
+        (["--data.seed", "3"], "--data.seed is set for every run by itself; leave it out"),
+        (["--seeds", "0"], "seeds 0: give how many, for instance 3"),
+        (["--variant", "x:nowhere.yaml"], "variant x: "),
+        (["--variant"], "--variant needs a value, for instance --variant none:configs"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_what_does_not_belong_to_the_folder(
+    comparison: PetsComparison, mistake: Mistake, flags: list[str], expected: str
+) -> None:
+    before = (comparison.output / "plan.json").read_bytes()
+    assert expected in mistake(comparison.words(*flags))
+    assert (comparison.output / "plan.json").read_bytes() == before
+
+
+def test_a_longer_variant_is_refused(comparison: PetsComparison, mistake: Mistake, tmp_path: Path) -> None:
+    (tmp_path / "long.yaml").write_text("trainer:\n  max_epochs: 3\n")
+    # Lightning's own default is null, which stands for 1000.
+    words = ["compare", str(comparison.config), "--variant", NONE, "--variant", "long:long.yaml"]
+    line = mistake(words)
+    assert "differ in trainer.max_epochs (null and 3), so their budgets are not equal; give --unequal_budgets" in line
+    assert not (tmp_path / "comparison").exists()
+
+
+def test_a_run_that_fails_is_one_line(comparison: PetsComparison, mistake: Mistake, tmp_path: Path) -> None:
+    """No pictures are found there, which only the run itself notices."""
+    words = ["compare", str(comparison.config), *comparison.variants, "--data.root", "nowhere"]
+    line = mistake([*words, "--trainer.accelerator", "cpu"])
+    assert "variant none, seed 0: fit failed: " in line
+    assert "nowhere" in line
+    assert (tmp_path / "comparison" / "logs" / "none_seed_0.log").is_file()
+
+
+def test_flags_of_fit_and_own_ones_are_told_apart() -> None:
+    typed = ["a.yaml", "b.yaml", "--variant", "x:c.yaml", "--model.lr", "-1", "--seeds", "2", "--variant=y"]
+    typed += ["--trainer.max_epochs=3", "-c", "d.yaml", "--output", "out", "--data.image_size", "[64, 32]"]
+    assert prepare_flags(typed) == [
+        *("--configs+=a.yaml", "--configs+=b.yaml", "--configs+=d.yaml", "--variant+=x:c.yaml", "--variant+=y"),
+        *("--seeds", "2", "--output", "out", "--fit+=--model.lr", "--fit+=-1", "--fit+=--trainer.max_epochs=3"),
+        *("--fit+=--data.image_size", "--fit+=[64, 32]"),
+    ]
