@@ -121,15 +121,8 @@ def test_synthetic_dogs_ask_for_no_weights(
 
 def test_own_folders_train_and_predict(flowers_root: Path, tmp_path: Path) -> None:
     flags = ["--model", "CNNClassifierTask", "--data", "ImageFolderDataModule", "--data.root", str(flowers_root)]
-    flags += [
-        "--data.augment",
-        "flips_rotation",
-        "--trainer.max_epochs",
-        "1",
-        "--trainer.default_root_dir",
-        str(tmp_path),
-    ]
-    run_main("fit", *flags, *SMALL, *QUIET)
+    flags += ["--data.augment", "flips_rotation", "--trainer.max_epochs", "1"]
+    run_main("fit", *flags, *SMALL, *QUIET, "--trainer.default_root_dir", str(tmp_path))
     run = tmp_path / "CNNClassifierTask" / "version_0"
     photo = sorted((flowers_root / "roses").iterdir())[0]
     run_main("predict", "--run", str(run), "--images", str(photo), "--output", str(tmp_path / "out"))
@@ -157,14 +150,8 @@ def test_missing_flowers_are_one_line(tmp_path: Path, mistake: Callable[[list[st
     ],
 )
 def test_real_photos_train(real_data: Path, tmp_path: Path, config: str, folder: str, flags: list[str]) -> None:
-    flags = [
-        *config_flags(f"{config}.yaml"),
-        *flags,
-        "--data.root",
-        str(real_data / folder),
-        "--data.download",
-        "false",
-    ]
+    flags = [*config_flags(f"{config}.yaml"), *flags, "--data.root", str(real_data / folder)]
+    flags += ["--data.download", "false"]
     flags += ["--trainer.max_epochs", "1", "--trainer.limit_train_batches", "2", "--trainer.limit_val_batches", "2"]
     run_main("fit", *flags, *SMALL, *QUIET, "--trainer.default_root_dir", str(tmp_path))
     assert "val/accuracy" in record(tmp_path / config / "version_0")

@@ -152,6 +152,14 @@ def test_training_learns_the_colours() -> None:
     assert task.class_names == NAMES
 
 
+def test_what_was_validated_can_be_trained() -> None:
+    """Counters that begin anew in Lightning's inference mode must still count outside of it."""
+    task, trainer = make_task(), make_trainer()
+    (before,) = trainer.validate(task, Colours(), verbose=False)
+    trainer.fit(task, Colours())
+    assert before.keys() <= trainer.callback_metrics.keys()
+
+
 # Arguments
 
 
