@@ -71,11 +71,14 @@ def _what(comparison: Comparison, configs: Mapping[str, Config]) -> str:
     epochs = [str(run.record["epochs"]) for variant in comparison.variants for run in variant.runs]
     counts = {len(run.pictures.scores) for variant in comparison.variants for run in variant.runs}
     seeds = comparison.seeds
-    first = (
+    different = set().union(*(run.pictures.scores for run in comparison.variants[0].runs))
+    sentence = (
         f"{_plural(len(seeds), 'seed')} ({', '.join(map(str, seeds))}), {' or '.join(dict.fromkeys(epochs))} epochs, "
+        f"{' or '.join(map(str, sorted(counts)))} test pictures, the same for all variants"
     )
-    first += f"{' or '.join(map(str, sorted(counts)))} test pictures, the same for all variants of a seed."
-    return "\n".join([first, "", *_differing(configs)])
+    if counts != {len(different)}:
+        sentence += f" and others with every seed, {len(different)} altogether"
+    return "\n".join([f"{sentence}.", "", *_differing(configs)])
 
 
 def _differing(configs: Mapping[str, Config]) -> Iterator[str]:

@@ -44,7 +44,7 @@ def draw_comparison(
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.set_xlabel("epochs")
     axis.set_ylabel(quantity)
-    band = f"mean of {num_seeds} seeds +- standard deviation" if num_seeds > 1 else "one seed"
+    band = f"mean of {num_seeds} seeds ± standard deviation" if num_seeds > 1 else "one seed"
     axis.set_title(f"{quantity}, {band}")
     axis.grid(alpha=0.3)
     axis.legend()

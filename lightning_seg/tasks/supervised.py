@@ -264,7 +264,9 @@ class SupervisedTask(Task):
 
     def split_values(self, split: Split) -> dict[str, float]:
         """The values of an epoch by name; counting begins anew."""
-        return {**self.losses_of(split).take(), **self.scores_of(split).take(self.known_class_names())}
+        # Counters that were made in inference mode, as validate has it, could not be added to by a later fit.
+        with torch.inference_mode(False):
+            return {**self.losses_of(split).take(), **self.scores_of(split).take(self.known_class_names())}
 
     def log_name(self, split: Split) -> str:
         """What the names of a split's metrics begin with."""

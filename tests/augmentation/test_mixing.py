@@ -140,6 +140,8 @@ class Fixed:
         ((0, 0), Box(0, 0, 2, 3)),
         ((8, 12), Box(6, 9, 8, 12)),
         ((1, 11), Box(0, 8, 3, 12)),
+        # To the nearest pixel: rows 0.6 to 4.6, columns 1.3 to 7.3.
+        ((2.6, 4.3), Box(1, 1, 5, 7)),
     ],
 )
 def test_box_by_hand(centre: tuple[float, float], box: Box) -> None:

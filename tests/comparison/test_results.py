@@ -90,7 +90,7 @@ def test_curves_cross_where_the_rising_one_passes(comparison: Comparison) -> Non
 def test_the_page_says_what_differs_and_how_rough_it_is(comparison: Comparison) -> None:
     page = to_markdown(comparison, CONFIGS)
     for part in (
-        "2 seeds (0, 1), 6 epochs, 4 test pictures, the same for all variants of a seed.",
+        "2 seeds (0, 1), 6 epochs, 4 test pictures, the same for all variants.",
         "* flips is none with data.augment flip instead of false\n",
         "* dropout is none with model.dropout 0.5 instead of 0.0, data.augment flip instead of false\n",
         "* dropout and flips: -0.5000 [",
@@ -147,7 +147,10 @@ def test_seeds_may_have_their_own_test_pictures(tmp_path: Path) -> None:
         for seed, pictures in enumerate(("abcd", "cdef")):
             write_run(tmp_path / variant / str(seed), variant, seed, RIGHT[variant][seed], pictures)
     runs = {name: [read(tmp_path / name / str(seed), name, seed) for seed in (0, 1)] for name in ("none", "flips")}
-    assert compare_runs(runs).pairs[0].interval.difference == pytest.approx(0.5)
+    comparison = compare_runs(runs)
+    assert comparison.pairs[0].interval.difference == pytest.approx(0.5)
+    page = to_markdown(comparison, {name: CONFIGS[name] for name in runs})
+    assert "4 test pictures, the same for all variants and others with every seed, 6 altogether." in page
 
 
 def test_a_run_without_validation_is_refused(runs: Runs) -> None:

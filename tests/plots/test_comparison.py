@@ -21,7 +21,7 @@ def test_a_line_and_a_band_for_each() -> None:
     assert len(bands) == 2
     heights = np.asarray(bands[0].get_paths()[0].vertices)[:, 1]
     assert [heights.min(), heights.max()] == pytest.approx([0.08, 0.64])
-    assert axis.get_title() == "val/accuracy, mean of 3 seeds +- standard deviation"
+    assert axis.get_title() == "val/accuracy, mean of 3 seeds ± standard deviation"
 
 
 def test_one_seed_has_no_band() -> None:
