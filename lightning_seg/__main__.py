@@ -69,6 +69,9 @@ def _explain(error: BaseException | None) -> str | None:
         if str(error).startswith("Error(s) in loading state_dict"):
             reason = str(error).splitlines()[1].strip()[:200]
             return f"the checkpoint belongs to another network ({reason}); give its own --config, or --run RUN"
+        if str(error).startswith("Early stopping conditioned on metric"):
+            name = str(error).split("`")[1]
+            return f"{name} is not logged in this run, since validation is off or shows no such class; monitor another"
         if str(error).startswith("Expected more than 1 value per channel"):
             return "this network normalises over the pictures of a batch and got a single one; give --data.batch_size 2"
         error = error.__cause__ or error.__context__

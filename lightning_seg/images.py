@@ -30,10 +30,18 @@ def read_image(path: str | Path) -> Array:
     Raises:
         DataError: if the file is missing, truncated, no picture, or holds more than 8 bits of grey per pixel.
     """
-    image = _decode(path)
+    return to_rgb(_decode(path), str(path))
+
+
+def to_rgb(image: Image.Image, name: str) -> Array:
+    """A Pillow image of any mode as ``(H, W, 3)`` uint8 RGB.
+
+    Raises:
+        DataError: naming it, if it holds more than 8 bits of grey per pixel.
+    """
     if image.mode.startswith(("I", "F")):
         # Pillow cuts everything above 255 off.
-        raise DataError(f"{path}: holds more than 8 bits per pixel (mode {image.mode}); scale it to 8 bits and save it")
+        raise DataError(f"{name}: holds more than 8 bits per pixel (mode {image.mode}); scale it to 8 bits and save it")
     return to_array(image if image.mode == "RGB" else image.convert("RGB"))
 
 

@@ -11,7 +11,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from lightning_seg.errors import ConfigError, DataError
-from lightning_seg.images import Array, read_image, resize_image, to_array
+from lightning_seg.images import Array, read_image, resize_image, to_rgb
 from lightning_seg.inference.labels import ranked
 from lightning_seg.plots.overlay import draw_overlay
 from lightning_seg.plots.palette import class_palette
@@ -166,7 +166,7 @@ def _pixels(image: str | Path | Image.Image | Array) -> Array:
     if isinstance(image, str | Path):
         return read_image(image)
     if isinstance(image, Image.Image):
-        return to_array(ImageOps.exif_transpose(image).convert("RGB"))
+        return to_rgb(ImageOps.exif_transpose(image), "the Pillow image")
     array = np.asarray(image)
     if (
         array.dtype != np.uint8

@@ -1,5 +1,6 @@
 """A run folder: ``runs/<name>/version_N`` with its config, checkpoints, logs and results."""
 
+import logging
 import re
 from pathlib import Path
 from typing import NamedTuple
@@ -7,6 +8,8 @@ from typing import NamedTuple
 import torch
 
 from lightning_seg.errors import ConfigError
+
+log = logging.getLogger(__name__)
 
 
 class Run(NamedTuple):
@@ -28,7 +31,7 @@ class Run(NamedTuple):
         path = self.chosen or self.folder / "checkpoints" / f"{name}.ckpt"
         if not path.is_file():
             raise ConfigError(
-                f"{self.folder}: no checkpoints/{name}.ckpt there; the run ended before its first epoch did"
+                f"{self.folder}: no checkpoints/{name}.ckpt there; give a run that has finished an epoch and validated"
             )
         return path
 
@@ -40,13 +43,20 @@ def find_run(path: str | Path) -> Run:
         ConfigError: if there is none.
     """
     folder = Path(path).expanduser()
+    if folder.is_file() and folder.suffix in (".yaml", ".yml"):
+        raise ConfigError(f"{folder}: a config is no run; give its folder {folder.parent}, or --config {folder}")
     if folder.is_file():
         return _run_of(folder)
     if (folder / "config.yaml").is_file():
         return Run(folder)
     versions = [version for version in folder.glob("version_*") if (version / "config.yaml").is_file()]
     if versions:
-        return Run(max(versions, key=_number))
+        # One that ended before its first epoch did has nothing to go on from.
+        usable = [version for version in versions if any((version / "checkpoints").glob("*.ckpt"))]
+        newest, chosen = max(versions, key=_number), max(usable or versions, key=_number)
+        if chosen != newest:
+            log.warning("%s has no checkpoint, so %s is taken", newest, chosen)
+        return Run(chosen)
     raise ConfigError(f"{folder}: no run there (no config.yaml, no version_N); give a folder that fit has written")
 
 

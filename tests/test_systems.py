@@ -19,6 +19,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from lightning_seg import MobileNetV2UNetTask
 from lightning_seg.__main__ import main
 from lightning_seg.models.mobilenetv2_unet import MobileNetV2Encoder
+from lightning_seg.runs import find_run
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 CLASSES = ("pet", "background", "border")
@@ -342,6 +343,95 @@ def test_early_stopping_is_one_line(pets_root: Path, tmp_path: Path) -> None:
     (stopping,) = [state for name, state in states.items() if name.startswith("EarlyStopping")]
     assert stopping["patience"] == 7
     assert stopping["best_score"] == pytest.approx(run.record()["val/miou"], abs=1e-6)
+
+
+# What must not be lost
+
+
+@pytest.fixture
+def run_copy(run: PetsRun, tmp_path: Path) -> Path:
+    """A copy of the run that may be changed: its folder ``runs/pets/version_0``."""
+    return Path(shutil.copytree(run.folder.parent, tmp_path / "copied" / "pets")) / "version_0"
+
+
+def test_a_worse_continuation_keeps_the_best_checkpoint(run_copy: Path) -> None:
+    best = run_copy / "checkpoints" / "best.ckpt"
+    before, score = best.read_bytes(), json.loads((run_copy / "metrics.json").read_text())["best/val/miou"]
+    flags = ["--trainer.max_epochs", "3", "--model.lr", "10.0", "--model.schedule", "constant"]
+    run_main(["fit", "--run", str(run_copy), *flags, "--trainer.enable_progress_bar", "false"])
+    record = json.loads((run_copy / "metrics.json").read_text())
+    assert record["val/miou"] < score, "the rate was meant to spoil the network"
+    assert record["best/val/miou"] == pytest.approx(score)
+    assert best.read_bytes() == before
+
+
+@pytest.mark.parametrize("flags", [["--model.optimizer", "sdg"], ["--model.freeze_encoder", "true", "--model.lr", "x"]])
+def test_a_fit_that_fails_leaves_the_config_of_the_run(
+    run_copy: Path, flags: list[str], mistake: Callable[[list[str]], str]
+) -> None:
+    before = (run_copy / "config.yaml").read_bytes()
+    mistake(["fit", "--run", str(run_copy), "--trainer.max_epochs", "9", *flags])
+    assert (run_copy / "config.yaml").read_bytes() == before
+
+
+def test_typed_patience_wins_over_the_run(pets_root: Path, tmp_path: Path) -> None:
+    run = PetsRun(pets_root, tmp_path)
+    run_main(["fit", *run.flags, "--early_stopping", "1", "--trainer.max_epochs", "1"])
+    run_main(["fit", "--run", str(run.folder), "--early_stopping", "7", "--trainer.max_epochs", "2"])
+    states = torch.load(run.folder / "checkpoints" / "last.ckpt", weights_only=True)["callbacks"]
+    assert [state["patience"] for name, state in states.items() if name.startswith("EarlyStopping")] == [7]
+
+
+def test_a_failed_fit_and_a_mere_test_are_no_runs(
+    run_copy: Path, run: PetsRun, caplog: pytest.LogCaptureFixture
+) -> None:
+    place = ["--trainer.default_root_dir", str(run_copy.parents[1])]
+    run_main(["test", *run.flags, *place])
+    assert "no checkpoint is given, so the network is as it was before training" in caplog.text
+    assert main(["fit", *run.flags, *place, "--model.optimizer", "sdg"]) == 2
+    (run_copy.parent / "version_9").mkdir()
+    (run_copy.parent / "version_9" / "config.yaml").write_text((run_copy / "config.yaml").read_text())
+    assert find_run(run_copy.parent).folder == run_copy
+    assert "version_9 has no checkpoint" in caplog.text
+
+
+def test_predictions_do_not_replace_masks_of_the_user(
+    run: PetsRun, pets_root: Path, tmp_path: Path, mistake: Callable[[list[str]], str]
+) -> None:
+    own = tmp_path / "own" / "masks" / "a.png"
+    own.parent.mkdir(parents=True)
+    own.write_text("by hand")
+    flags = ["predict", "--run", str(run.folder), "--images", str(next((pets_root / "images").glob("*.jpg")))]
+    assert "masks/ there holds files of another origin" in mistake([*flags, "--output", str(tmp_path / "own")])
+    assert own.read_text() == "by hand"
+    assert "cannot be written" in mistake([*flags, "--output", str(own)])
+
+
+def test_a_predicted_picture_is_not_replaced_by_its_overlay(
+    run: PetsRun, pets_root: Path, tmp_path: Path, mistake: Callable[[list[str]], str]
+) -> None:
+    flags = ["predict", "--run", str(run.folder), "--output", str(tmp_path / "out"), "--images"]
+    run_main([*flags, str(next((pets_root / "images").glob("*.jpg")))])
+    (overlay,) = (tmp_path / "out" / "overlays").iterdir()
+    assert "would be overwritten" in mistake([*flags, str(overlay)])
+    run_main([*flags, str(next((pets_root / "images").glob("*.jpg")))])
+
+
+def test_dollar_signs_in_names_are_no_formulas(run: PetsRun, pets_root: Path, tmp_path: Path) -> None:
+    picture = shutil.copy(next((pets_root / "images").glob("*.jpg")), tmp_path / r"price$\frac$.jpg")
+    run_main(["predict", "--run", str(run.folder), "--images", str(picture), "--output", str(tmp_path / "out")])
+    assert (tmp_path / "out" / "most_uncertain.png").is_file()
+
+
+def test_a_metric_that_validation_never_logs_is_one_line(
+    pets_root: Path, tmp_path: Path, mistake: Callable[[list[str]], str]
+) -> None:
+    flags = ["fit", *PetsRun(pets_root, tmp_path).flags, "--early_stopping", "3", "--trainer.max_epochs", "2"]
+    assert "val/miou is not logged in this run" in mistake([*flags, "--trainer.limit_val_batches", "0"])
+
+
+def test_a_config_is_not_taken_for_a_checkpoint(run: PetsRun, mistake: Callable[[list[str]], str]) -> None:
+    assert "a config is no run; give its folder" in mistake(["test", "--run", str(run.folder / "config.yaml")])
 
 
 # Carvana

@@ -12,6 +12,7 @@ from pytorch_lightning.callbacks import BasePredictionWriter
 
 from lightning_seg.batch import PictureBatch, PredictedBatch
 from lightning_seg.callbacks.split_plots import class_names
+from lightning_seg.errors import ConfigError
 
 log = logging.getLogger(__name__)
 TABLE = "predictions.csv"
@@ -28,6 +29,9 @@ class PredictionWriter(BasePredictionWriter, ABC):
     Args:
         output: folder.
     """
+
+    folders: tuple[str, ...] = ()
+    """Where the files of pictures lie, below ``output``."""
 
     def __init__(self, output: str | Path = "predictions") -> None:
         super().__init__(write_interval="batch")
@@ -46,7 +50,26 @@ class PredictionWriter(BasePredictionWriter, ABC):
     def finish(self, rows: Sequence[dict[str, str]], class_names: Sequence[str]) -> None:
         """Called once all rows of all processes are there, on the first process."""
 
+    def _check_output(self) -> None:
+        """Nothing is overwritten but what an earlier prediction has written."""
+        try:
+            self.output.mkdir(parents=True, exist_ok=True)
+            foreign = [name for name in self.folders if any((self.output / name).glob("*"))]
+            if foreign and not (self.output / TABLE).is_file():
+                raise ConfigError(
+                    f"output {self.output}: {foreign[0]}/ there holds files of another origin, which would be mixed up "
+                    "with predictions; give another folder"
+                )
+            (self.output / TABLE).open("a").close()
+        except OSError as error:
+            raise ConfigError(
+                f"output {self.output}: cannot be written ({error.strerror or error}); give another folder"
+            ) from error
+
     def on_predict_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if trainer.is_global_zero:
+            self._check_output()
+        trainer.strategy.barrier()
         self.output.mkdir(parents=True, exist_ok=True)
         self.class_names = class_names(pl_module)
         self.fields = ["picture", *self.columns(self.class_names), "error"]

@@ -25,6 +25,7 @@ from lightning_seg.callbacks import (
     RunRecord,
     ThresholdPlots,
 )
+from lightning_seg.callbacks.continued import RunCheckpoint, RunStopping
 from lightning_seg.callbacks.csv_logger import ContinuedCSVLogger
 from lightning_seg.callbacks.network_summary import NetworkSummary
 from lightning_seg.cli.sources import describe_sources
@@ -51,12 +52,22 @@ class Parser(OneLineErrors, LightningArgumentParser):
 
 
 class SaveConfig(SaveConfigCallback):
-    """Lightning's, without folder and checkpoint of the run: the file describes a fresh one."""
+    """Lightning's, without folder and checkpoint of the run: the file describes a fresh one.
+
+    Written once training begins, so that a fit that fails before leaves the config of a continued run as it is, and no
+    folder that looks like a run.
+    """
 
     def __init__(self, parser: LightningArgumentParser, config: Namespace, *args: Any, **kwargs: Any) -> None:
         config = config.clone()
         config["ckpt_path"] = config["run_folder"] = None
         super().__init__(parser, config, *args, **kwargs)
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Nothing yet."""
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        super().setup(trainer, pl_module, "fit")
 
 
 class CommandLine(LightningCLI):
@@ -136,11 +147,13 @@ class CommandLine(LightningCLI):
 
     def before_instantiate_classes(self) -> None:
         self._print_sources()
-        # Testing a run must not replace the config it was trained with.
-        if self.arguments.run is not None and self.subcommand != "fit":
+        # What was only tested is no run, and testing a run must not replace the config it was trained with.
+        if self.subcommand != "fit":
             self.save_config_callback = None
         if self._get(self.config, "ckpt_path") is None:
             self._spare_downloads()
+            if self.subcommand != "fit":
+                log.warning("no checkpoint is given, so the network is as it was before training; give --run RUN")
 
     @rank_zero_only
     def _print_sources(self) -> None:
@@ -231,7 +244,7 @@ class CommandLine(LightningCLI):
         # Without validation the newest checkpoint is as good as any.
         validates = getattr(self.datamodule, "validates", True)
         # One file each that is replaced, not best-v1.ckpt beside it.
-        best = ModelCheckpoint(
+        best = RunCheckpoint(
             filename="best",
             monitor=metric if validates else None,
             # Lightning tells callbacks apart by it, and by nothing else here.
@@ -240,11 +253,11 @@ class CommandLine(LightningCLI):
             save_on_train_epoch_end=not validates,
         )
         # Lightning's own save_last writes only when there is a new best.
-        last = ModelCheckpoint(filename="last", enable_version_counter=False, save_on_train_epoch_end=True)
+        last = RunCheckpoint(filename="last", enable_version_counter=False, save_on_train_epoch_end=True)
         patience = self._get(self.config, "early_stopping")
         if patience is not None and not validates:
             raise ConfigError("early_stopping needs pictures to validate on; give --data.val_fraction above 0")
-        stopping = [] if patience is None else [EarlyStopping(metric, mode=mode, patience=patience)]
+        stopping = [] if patience is None else [RunStopping(metric, mode=mode, patience=patience)]
         return [*((best, last) if checkpoints else ()), *stopping]
 
     def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
@@ -333,4 +346,6 @@ def _new_folder(given: str, run: Run | None) -> Path:
 
 def _kind(callback: pl.Callback) -> tuple[type[pl.Callback], str | None]:
     """One of a kind is enough; checkpoints differ by their file, since ``--run`` relies on best and last."""
-    return type(callback), callback.filename if isinstance(callback, ModelCheckpoint) else None
+    if isinstance(callback, ModelCheckpoint):
+        return ModelCheckpoint, callback.filename
+    return (EarlyStopping if isinstance(callback, EarlyStopping) else type(callback)), None

@@ -11,6 +11,7 @@ MESSAGES = (
     # A frozen encoder is meant to be in eval mode, a continued run to have a folder.
     r"Found \d+ module\(s\) in eval mode",
     r"Checkpoint directory .* exists and is not empty",
+    # Our own checkpoints keep what they remember; Lightning's beside a prediction has nothing to remember.
     r"The dirpath has changed from",
     r"Be aware that when using `ckpt_path`, callbacks used to create the checkpoint",
     r"The '\w+' does not have many workers",

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from PIL import Image
 
 from lightning_seg.images import Array
@@ -31,5 +32,8 @@ def figure_to_array(figure: Figure) -> Array:
     """``(H, W, 3)`` uint8 RGB at 100 dots per inch."""
     canvas = figure.canvas
     assert isinstance(canvas, FigureCanvasAgg)
+    for text in figure.findobj(Text):
+        # A dollar sign in a file's or a class's name begins no formula.
+        text.set_parse_math(False)
     canvas.draw()  # type: ignore[no-untyped-call]
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()  # type: ignore[no-untyped-call]
