@@ -434,6 +434,25 @@ def test_a_config_is_not_taken_for_a_checkpoint(run: PetsRun, mistake: Callable[
     assert "a config is no run; give its folder" in mistake(["test", "--run", str(run.folder / "config.yaml")])
 
 
+def test_a_checkpoint_used_otherwise_than_trained_is_said(
+    run: PetsRun, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    checkpoint = run.folder / "checkpoints" / "best.ckpt"
+    flags = ["test", *run.flags, "--ckpt_path", str(checkpoint), "--trainer.default_root_dir", str(tmp_path)]
+    run_main(flags)
+    assert "was trained with" not in caplog.text
+    run_main([*flags, "--model.normalization", "unit", "--data.image_size", "32"])
+    assert "was trained with normalization imagenet, now it is unit" in caplog.text
+    assert "was trained with image_size [64, 64], now it is [32, 32]" in caplog.text
+
+
+def test_tiles_of_a_run_on_whole_pictures_are_warned_of(
+    run: PetsRun, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run_main(["predict", "--run", str(run.folder), "--output", str(tmp_path), "--tile", "64", "--overlap", "16"])
+    assert "this run has seen whole pictures at 64x64 pixels" in caplog.text
+
+
 # Carvana
 
 

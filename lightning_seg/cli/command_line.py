@@ -28,7 +28,7 @@ from lightning_seg.callbacks import (
 from lightning_seg.callbacks.continued import RunCheckpoint, RunStopping
 from lightning_seg.callbacks.csv_logger import ContinuedCSVLogger
 from lightning_seg.callbacks.network_summary import NetworkSummary
-from lightning_seg.cli.sources import describe_sources
+from lightning_seg.cli.sources import describe_sources, differences
 from lightning_seg.datamodules.pictures import PicturesDataModule
 from lightning_seg.errors import ConfigError
 from lightning_seg.inference.masks import MaskInference
@@ -182,6 +182,10 @@ class CommandLine(LightningCLI):
         restored = self._get(self.config, "ckpt_path") is not None
         with without_pretrained() if restored else nullcontext():
             super().instantiate_classes()
+        if restored and self.arguments.run is None and self.subcommand != "fit":
+            size = getattr(self.datamodule, "image_size", None)
+            for line in differences(Path(self._get(self.config, "ckpt_path")), self.model.hparams, size):
+                log.warning(line)
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         given = self._get(self.config_init, "trainer")
@@ -307,13 +311,25 @@ class CommandLine(LightningCLI):
         tile, original_size = (self._get(self.config, name) for name in ("tile", "original_size"))
         if original_size and isinstance(self.model, ClassificationTask):
             raise ConfigError(f"original_size is for masks, and {type(self.model).__name__} gives labels; leave it out")
+        self._warn_of_tiles()
         if tile or original_size:
             self.model.shown_size = None if tile else self.datamodule.image_size
             self.model.at_original_size = True
             self.datamodule.read_original_sizes()
 
+    def _warn_of_tiles(self) -> None:
+        size = self.datamodule.image_size
+        if self._get(self.config, "tile") and size is not None:
+            log.warning(
+                "tile: this run has seen whole pictures at %dx%d pixels; tiles show them at their own size, where "
+                "things look larger, so the answer is good only if the two are alike",
+                size[1],
+                size[0],
+            )
+
     def before_predict(self) -> None:
         self._set_inference()
+        self._warn_of_tiles()
         # Tiles are cut from pictures as they are.
         size = None if self._get(self.config, "tile") else self.datamodule.image_size
         images = self._get(self.config, "images")

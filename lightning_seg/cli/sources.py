@@ -1,14 +1,16 @@
 """Where the values of a continued or applied run come from."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import torch
 import yaml
 from jsonargparse import ArgumentParser
 
 from lightning_seg.runs import Run, epochs_done
+from lightning_seg.tasks.base import CHECKPOINT_KEY
 
 Values = dict[str, Any]
 SECTIONS = ("model", "data", "trainer")
@@ -32,6 +34,27 @@ def describe_sources(run: Run, checkpoint: Path, given: Mapping[str, Any], conti
     lines.append(f"{checkpoint}: {content}")
     changes = list(_changes(stored, given))
     return [*lines, f"given: {', '.join(changes)}"] if changes else lines
+
+
+def differences(checkpoint: Path, given: Mapping[str, Any], image_size: Sequence[int] | None) -> Iterator[str]:
+    """One line for each thing that weights were trained with and that they are used without.
+
+    Args:
+        checkpoint: where the weights come from; another library's is left alone.
+        given: the task's arguments.
+        image_size: (height, width) that the network will see.
+    """
+    content = torch.load(checkpoint, "cpu", weights_only=True, mmap=True) if checkpoint.is_file() else {}
+    stored, origin = content.get("hyper_parameters") or {}, content.get(CHECKPOINT_KEY) or {}
+    names = ("normalization", "class_names")
+    before = {**{name: stored.get(name) for name in names}, "image_size": origin.get("image_size")}
+    after = {**{name: given.get(name) for name in names}, "image_size": image_size and list(image_size)}
+    for name, value in before.items():
+        if value is not None and after[name] is not None and value != after[name]:
+            yield (
+                f"{checkpoint} was trained with {name} {_plain(value)}, now it is {_plain(after[name])}; --run takes "
+                "it from the run"
+            )
 
 
 def _sections(stored: Mapping[str, Any]) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from difflib import get_close_matches
 from importlib import import_module
+from typing import Any
 
 from jsonargparse import ArgumentParser, auto_cli
 
@@ -14,7 +15,10 @@ LIGHTNING = ("fit", "validate", "test", "predict")
 
 
 class Parser(OneLineErrors, ArgumentParser):
-    """jsonargparse's parser, whose errors are one line."""
+    """jsonargparse's parser, whose errors are one line and which does not guess what an unfinished flag means."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"allow_abbrev": False, **kwargs})
 
 
 def run_command(argv: Sequence[str]) -> None:

@@ -31,7 +31,8 @@ RECIPES = {
     "flowers": Recipe(write_flowers, "--config configs/flowers.yaml --data.image_size 96 --data.source synthetic"),
     "stanford_dogs": Recipe(
         write_stanford_dogs,
-        "--config configs/dogs.yaml --model.arch resnet18 --data.image_size 96 --data.source synthetic",
+        "--config configs/dogs.yaml --model.arch resnet18 --model.encoder_lr_factor 1 --data.image_size 96 "
+        "--data.source synthetic",
     ),
     "image_mask_folder": Recipe(write_image_mask_folder, "--config configs/own_data.yaml", reading_flags),
 }

@@ -1,6 +1,7 @@
 """Which picture belongs to which mask, by the names of their files."""
 
 import glob
+import logging
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
@@ -11,6 +12,7 @@ from lightning_seg.errors import ConfigError, DataError
 
 PLACEHOLDERS = ("stem", "name", "dir")
 MAX_SHOWN = 5
+log = logging.getLogger(__name__)
 
 
 class Pair(NamedTuple):
@@ -59,7 +61,24 @@ def find_pairs(root: Path, images: str, masks: str) -> list[Pair]:
     pairs = [pair for pair in pairs if pair.image not in others]
     if not pairs:
         raise DataError(_nothing_found(root, images, fixed))
+    _warn_of_case(root, images, [pair.image for pair in pairs])
     return pairs
+
+
+def _warn_of_case(root: Path, images: str, found: Sequence[Path]) -> None:
+    """Cameras write ``.JPG``, patterns say ``.jpg``."""
+    suffixes, folders, known = {path.suffix for path in found}, {path.parent for path in found}, set(found)
+    spelt = {suffix.lower() for suffix in suffixes}
+    beside = (path for folder in folders for path in folder.iterdir() if path not in known)
+    left = sorted(path for path in beside if path.suffix.lower() in spelt and path.suffix not in suffixes)
+    if left:
+        log.warning(
+            "%d files such as %s do not match images %r, by the case of their suffix alone; write *.[jJ][pP][gG] or "
+            "the like to take them too",
+            len(left),
+            left[0].relative_to(root),
+            images,
+        )
 
 
 def _fixed_part(images: str) -> PurePosixPath:

@@ -86,7 +86,9 @@ def _matches(pattern: str) -> list[Path]:
 
 def looks_like_picture(file: Path) -> bool:
     """By its suffix; hidden files are none."""
-    return file.suffix.lower() in Image.registered_extensions() and not file.name.startswith(".") and file.is_file()
+    kind = Image.registered_extensions().get(file.suffix.lower())
+    # Pillow writes more kinds than it reads, PDF for instance.
+    return kind in Image.OPEN and not file.name.startswith(".") and file.is_file()
 
 
 def _nothing_found(pattern: str) -> str:

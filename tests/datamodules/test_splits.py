@@ -147,3 +147,18 @@ def test_a_class_with_nothing_left_to_train_on() -> None:
         ConfigError, match=r"test_fraction 0\.2 and val_fraction 0\.1 of 2 pictures in 2 groups leave no"
     ):
         draw_by_class(["train"] * 12, [0] * 10 + [1] * 2, [str(index) for index in range(12)], TENTH, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("fractions", "counts"),
+    [({"test": 0.1, "val": 0.1}, [2936, 367, 367]), ({"test": 0.0, "val": 0.2}, [2935, 735, 0])],
+    ids=["80/10/10", "80/20"],
+)
+def test_the_flowers_as_published(fractions: dict[Split, float], counts: list[int]) -> None:
+    """63 + 90 + 64 + 70 + 80 photos are a tenth of each class, 127 + 180 + 128 + 140 + 160 a fifth."""
+    labels = [label for label, count in enumerate((633, 898, 641, 699, 799)) for _ in range(count)]
+    numbers = [str(index) for index in range(3670)]
+    # The last rose is also the last tulip.
+    numbers[633 + 898 + 640] = numbers[-1]
+    parts = draw_by_class(["train"] * 3670, labels, numbers, fractions, seed=0)
+    assert [len(parts[split]) for split in ("train", "val", "test")] == counts

@@ -182,3 +182,16 @@ def test_possible_patterns(tmp_path: Path) -> None:
     images, masks = "**/*.jpg", "/elsewhere/{dir}/{stem}_{name}.png"
     check_patterns(images, masks)
     assert [pair.mask.as_posix() for pair in find_pairs(tmp_path, images, masks)] == ["/elsewhere/day/a_a.jpg.png"]
+
+
+def test_pictures_left_out_by_the_case_of_their_suffix_are_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("a.jpg", "b.JPG", "c.JPG", "notes.txt"):
+        (tmp_path / name).touch()
+    with caplog.at_level("WARNING", logger="lightning_seg"):
+        assert [pair.name for pair in find_pairs(tmp_path, "*.jpg", "{stem}.png")] == ["a.jpg"]
+        assert "2 files such as b.JPG do not match images '*.jpg'" in caplog.text
+        caplog.clear()
+        assert len(find_pairs(tmp_path, "*.[jJ][pP][gG]", "{stem}.png")) == 3
+    assert not caplog.text
