@@ -5,13 +5,13 @@ from typing import Any, Literal
 
 from lightning_seg.batch import Split
 from lightning_seg.datamodules.base import SegmentationDataModule
-from lightning_seg.datamodules.split_plan import SplitPlan
+from lightning_seg.datamodules.split_plan import PURPOSES, SplitPlan
 from lightning_seg.datamodules.splits import draw_splits
 from lightning_seg.datasets.base import SegmentationDataset
 from lightning_seg.datasets.carvana import FETCH, CarvanaDataset, read_list
 from lightning_seg.errors import ConfigError, DataError
 from lightning_seg.synthetic.carvana import write_carvana
-from lightning_seg.synthetic.marker import FORMAT, read_marker
+from lightning_seg.synthetic.marker import holds_synthetic
 
 
 class CarvanaDataModule(SegmentationDataModule):
@@ -72,9 +72,7 @@ class CarvanaDataModule(SegmentationDataModule):
         """Nothing: the constructor refuses ``download``."""
 
     def write_synthetic(self) -> None:
-        # Whatever the seed of the run, so that runs in parallel do not replace each other's pictures.
-        marker = read_marker(self.root)
-        if marker is None or (marker["dataset"], marker["format"]) != ("carvana", FORMAT):
+        if not holds_synthetic(self.root, "carvana"):
             write_carvana(self.root)
 
     def make_train_val(self) -> tuple[SegmentationDataset[Any], SegmentationDataset[Any] | None]:
@@ -89,5 +87,5 @@ class CarvanaDataModule(SegmentationDataModule):
         fractions: dict[Split, float] = {"test": self.test_fraction, "val": self.val_fraction}
         chosen = draw_splits(["train"] * len(groups), groups, fractions, self.seed)[split]
         if not chosen:
-            raise DataError(f"{self.root}: no pictures for {split}; give a --data.{split}_fraction above 0")
+            raise DataError(f"{self.root}: no pictures to {PURPOSES[split]} on; give a --data.{split}_fraction above 0")
         return CarvanaDataset(self.root, self.image_size, records=[records[index] for index in chosen])

@@ -9,7 +9,7 @@ from lightning_seg.datamodules.split_plan import DEFAULT_FRACTION
 from lightning_seg.datasets.flowers import CLASS_NAMES, FOLDER, FlowersDataset, has_flowers, photo_number
 from lightning_seg.datasets.labelled import LabelledDataset, LabelledPicture
 from lightning_seg.synthetic.flowers import write_flowers
-from lightning_seg.synthetic.marker import FORMAT, read_marker
+from lightning_seg.synthetic.marker import holds_synthetic
 
 BASE_URL = "https://storage.googleapis.com/download.tensorflow.org/example_images/"
 # The checksum is the one that TensorFlow Datasets has recorded; beside the archive none is published.
@@ -58,9 +58,7 @@ class FlowersDataModule(LabelledDataModule):
             fetch(BASE_URL, ARCHIVES, self.root)
 
     def write_synthetic(self) -> None:
-        # Whatever the seed of the run, so that runs in parallel do not replace each other's pictures.
-        marker = read_marker(self.root)
-        if marker is None or (marker["dataset"], marker["format"]) != ("flowers", FORMAT):
+        if not holds_synthetic(self.root, "flowers"):
             write_flowers(self.root)
 
     def read_pictures(self) -> LabelledDataset:

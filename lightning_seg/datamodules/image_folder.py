@@ -12,7 +12,7 @@ from lightning_seg.datasets.labelled import LabelledDataset, LabelledPicture
 from lightning_seg.errors import ConfigError
 from lightning_seg.synthetic.blossoms import KINDS
 from lightning_seg.synthetic.flowers import write_flowers
-from lightning_seg.synthetic.marker import FORMAT, read_marker
+from lightning_seg.synthetic.marker import holds_synthetic
 
 SYNTHETIC_CLASSES = tuple(kind.name for kind in KINDS)
 
@@ -59,7 +59,7 @@ class ImageFolderDataModule(LabelledDataModule):
         self.pattern = None if group is None else compile_group(group)
         self._check_sources()
         # What is there already is read: a task asks for the classes before anything is written.
-        unwritten = self.source == "synthetic" and not self._is_written()
+        unwritten = self.source == "synthetic" and not holds_synthetic(self.root, "flowers")
         names = SYNTHETIC_CLASSES if unwritten and classes is None else classes
         self.class_names = self.read_pictures().class_names if names is None else tuple(names)
 
@@ -79,13 +79,8 @@ class ImageFolderDataModule(LabelledDataModule):
         """Nothing: the constructor refuses ``download``."""
 
     def write_synthetic(self) -> None:
-        # Whatever the seed of the run, so that runs in parallel do not replace each other's pictures.
-        if not self._is_written():
+        if not holds_synthetic(self.root, "flowers"):
             write_flowers(self.root)
-
-    def _is_written(self) -> bool:
-        marker = read_marker(self.root)
-        return marker is not None and (marker["dataset"], marker["format"]) == ("flowers", FORMAT)
 
     def read_pictures(self) -> LabelledDataset:
         return ImageFolderDataset(self.root, self.labels, self.classes, self.image_size)

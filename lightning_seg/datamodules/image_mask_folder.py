@@ -7,7 +7,7 @@ from typing import Any
 
 from lightning_seg.batch import Split
 from lightning_seg.datamodules.base import SegmentationDataModule
-from lightning_seg.datamodules.split_plan import DEFAULT_FRACTION, SplitPlan
+from lightning_seg.datamodules.split_plan import DEFAULT_FRACTION, PURPOSES, SplitPlan
 from lightning_seg.datasets.base import SegmentationDataset
 from lightning_seg.datasets.image_mask_folder import ImageMaskFolderDataset
 from lightning_seg.datasets.lists import read_pairs
@@ -20,7 +20,6 @@ from lightning_seg.synthetic.marker import FORMAT, read_marker
 
 IMAGES, MASKS = "images/*.jpg", "masks/{stem}.png"
 CHECKED_BY = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",)}
-PURPOSES: dict[Split, str] = {"train": "train", "val": "validate", "test": "test"}
 SLOW_SECONDS = 5.0
 log = logging.getLogger(__name__)
 

@@ -6,12 +6,10 @@ from typing import Any
 
 from lightning_seg.batch import Split
 from lightning_seg.datamodules.base import ClassificationDataModule
-from lightning_seg.datamodules.split_plan import DEFAULT_FRACTION, SplitPlan
+from lightning_seg.datamodules.split_plan import DEFAULT_FRACTION, PURPOSES, SplitPlan
 from lightning_seg.datamodules.splits import draw_by_class
 from lightning_seg.datasets.labelled import LabelledDataset, LabelledPicture
 from lightning_seg.errors import DataError
-
-PURPOSES: dict[Split, str] = {"train": "train", "val": "validate", "test": "test"}
 
 
 class LabelledDataModule(ClassificationDataModule, ABC):

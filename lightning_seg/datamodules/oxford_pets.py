@@ -7,7 +7,7 @@ from lightning_seg.datamodules.downloads import Archive, fetch
 from lightning_seg.datamodules.splits import stratified_split
 from lightning_seg.datasets.base import SegmentationDataset
 from lightning_seg.datasets.oxford_pets import OxfordPetsDataset
-from lightning_seg.synthetic.marker import FORMAT, read_marker
+from lightning_seg.synthetic.marker import holds_synthetic
 from lightning_seg.synthetic.oxford_pets import write_oxford_pets
 
 BASE_URL = "https://www.robots.ox.ac.uk/~vgg/data/pets/data/"
@@ -33,9 +33,7 @@ class OxfordPetsDataModule(SegmentationDataModule):
         fetch(BASE_URL, ARCHIVES, self.root)
 
     def write_synthetic(self) -> None:
-        # Whatever the seed of the run, so that runs in parallel do not replace each other's pictures.
-        marker = read_marker(self.root)
-        if marker is None or (marker["dataset"], marker["format"]) != ("oxford_pets", FORMAT):
+        if not holds_synthetic(self.root, "oxford_pets"):
             write_oxford_pets(self.root)
 
     def make_train_val(self) -> tuple[SegmentationDataset[Any], SegmentationDataset[Any]]:

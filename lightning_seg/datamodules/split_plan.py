@@ -11,6 +11,8 @@ from lightning_seg.datasets.pairs import Pair, check_pairs
 from lightning_seg.errors import ConfigError
 
 DEFAULT_FRACTION = 0.1
+PURPOSES: dict[Split, str] = {"train": "train", "val": "validate", "test": "test"}
+"""What the pictures of a split are there to do, for messages."""
 
 
 @dataclass(frozen=True)

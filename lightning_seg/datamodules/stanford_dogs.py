@@ -9,7 +9,7 @@ from lightning_seg.datamodules.split_plan import DEFAULT_FRACTION
 from lightning_seg.datasets.dog_breeds import DOG_BREEDS
 from lightning_seg.datasets.labelled import LabelledDataset
 from lightning_seg.datasets.stanford_dogs import StanfordDogsDataset, has_lists, read_lists
-from lightning_seg.synthetic.marker import FORMAT, read_marker
+from lightning_seg.synthetic.marker import holds_synthetic
 from lightning_seg.synthetic.stanford_dogs import SYNTHETIC_BREEDS, write_stanford_dogs
 
 BASE_URL = "http://vision.stanford.edu/aditya86/ImageNetDogs/"
@@ -62,9 +62,7 @@ class StanfordDogsDataModule(LabelledDataModule):
         fetch(BASE_URL, ARCHIVES, self.root)
 
     def write_synthetic(self) -> None:
-        # Whatever the seed of the run, so that runs in parallel do not replace each other's pictures.
-        marker = read_marker(self.root)
-        if marker is None or (marker["dataset"], marker["format"]) != ("stanford_dogs", FORMAT):
+        if not holds_synthetic(self.root, "stanford_dogs"):
             write_stanford_dogs(self.root)
 
     def read_pictures(self) -> LabelledDataset:

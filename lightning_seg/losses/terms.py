@@ -98,7 +98,7 @@ class Overlap(nn.Module):
         probs = (logits.sigmoid() if is_binary else logits.softmax(dim=1)) * counted
         classes = torch.arange(logits.shape[1], device=logits.device).view(1, -1, 1, 1) + int(is_binary)
         present = (mask.unsqueeze(1) == classes) & counted
-        shared, predicted, true = ((values).sum(dim=(2, 3)) for values in (probs * present, probs, present))
+        shared, predicted, true = (values.sum(dim=(2, 3)) for values in (probs * present, probs, present))
         total = shared + self.alpha * (predicted - shared) + self.beta * (true - shared)
         return 1 - ((shared + self.smooth) / (total + self.smooth)).mean(dim=1)
 

@@ -28,6 +28,16 @@ def is_synthetic(root: str | Path) -> bool:
     return read_marker(root) is not None
 
 
+def holds_synthetic(root: str | Path, dataset: str) -> bool:
+    """Whether ``root`` holds this dataset, whatever else it was written with.
+
+    A datamodule leaves it alone then: somebody may have chosen other numbers, and runs with other seeds must not
+    replace each other's pictures.
+    """
+    content = read_marker(root) or {}
+    return (content.get("dataset"), content.get("format")) == (dataset, FORMAT)
+
+
 def ensure_synthetic(root: str | Path, name: str, write: Callable[[Path], None], parameters: dict[str, Any]) -> bool:
     """Lets ``root`` hold the synthetic dataset ``name`` and says whether it had to be written.
 

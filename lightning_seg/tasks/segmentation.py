@@ -124,17 +124,12 @@ class SegmentationTask(ClassWeightedTask):
 
     def evaluate(self, batch: SegmentationBatch, split: Split) -> None:
         """Counts what ``inference`` makes of the pictures, at the size of their masks; there is no loss."""
-        for image, mask in zip(batch["image"], batch["mask"].long(), strict=True):
-            shown = self._shown(image).unsqueeze(0)
-            (prediction,) = self.inference.predict(self.probabilities, shown, [mask.shape])
-            self.scores_of(split).update(prediction.mask.long().to(mask.device).unsqueeze(0), mask.unsqueeze(0))
-
-    def _shown(self, image: Tensor) -> Tensor:
-        """One picture ``(3, H, W)`` as ``predict`` would show it to the network."""
-        if self.shown_size is None:
-            return image
-        pixels = resize_image(image.permute(1, 2, 0).contiguous().cpu().numpy(), self.shown_size)
-        return torch.from_numpy(pixels).permute(2, 0, 1).to(image.device)
+        mask, images = truth_of(batch, "mask").long(), batch["image"]
+        if self.shown_size is not None:
+            images = torch.stack([_resized(image, self.shown_size) for image in images])
+        predictions = self.inference.predict(self.probabilities, images, [mask.shape[1:]] * len(mask))
+        predicted = torch.stack([prediction.mask for prediction in predictions])
+        self.scores_of(split).update(predicted.to(mask), mask)
 
     def measure(self, batch: SegmentationBatch, split: Split) -> None:
         if self.inference == MaskInference() and not self.at_original_size:
@@ -163,6 +158,12 @@ class SegmentationTask(ClassWeightedTask):
     def predict_pictures(self, images: Tensor, sizes: Sequence[tuple[int, int]]) -> list[MaskPrediction]:
         """Masks at the original sizes; ``inference`` says how."""
         return self.inference.predict(self.probabilities, images, sizes)
+
+
+def _resized(image: Tensor, size: tuple[int, int]) -> Tensor:
+    """``(3, H, W)`` uint8 to another size, as ``predict`` does it."""
+    pixels = resize_image(image.permute(1, 2, 0).contiguous().cpu().numpy(), size)
+    return torch.from_numpy(pixels).permute(2, 0, 1).to(image.device)
 
 
 def _masks(batch: Mapping[str, Any]) -> tuple[Tensor, Tensor | None, Tensor | None]:
