@@ -1,10 +1,18 @@
 """``lightning-seg`` and ``python -m lightning_seg``."""
 
+import errno
+import re
 import sys
 from collections.abc import Sequence
 
 from lightning_seg.errors import UserError
 
+ELSEWHERE = "give another folder, or make it writable (runs lie in --trainer.default_root_dir)"
+UNWRITABLE = {
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST), ELSEWHERE),
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "make room on the disk; fit --run RUN goes on with what was saved"),
+}
+"""Reasons of the system for not writing a file, and what to do."""
 HELP = """usage: lightning-seg COMMAND [options]     (lightning-seg COMMAND --help lists them)
 
 train and apply
@@ -57,24 +65,48 @@ def _explain(error: BaseException | None) -> str | None:
     """One line for a user's mistake, None for any other error."""
     # jsonargparse wraps what a constructor raises.
     while error is not None:
-        if isinstance(error, UserError):
-            # From a loader process it arrives as a traceback, whose last line is the message.
-            line = str(error).strip().splitlines()[-1]
-            return line.removeprefix(f"{type(error).__module__}.{type(error).__name__}: ")
-        # Lightning's name for impossible arguments of its Trainer.
-        if type(error).__name__ == "MisconfigurationException":
-            return " ".join(str(error).split())
-        if str(error).startswith("Checkpoint file not found"):
-            return f"{error}; give another --ckpt_path, or --run RUN"
-        if str(error).startswith("Error(s) in loading state_dict"):
-            reason = str(error).splitlines()[1].strip()[:200]
-            return f"the checkpoint belongs to another network ({reason}); give its own --config, or --run RUN"
-        if str(error).startswith("Early stopping conditioned on metric"):
-            name = str(error).split("`")[1]
-            return f"{name} is not logged in this run, since validation is off or shows no such class; monitor another"
-        if str(error).startswith("Expected more than 1 value per channel"):
-            return "this network normalises over the pictures of a batch and got a single one; give --data.batch_size 2"
+        line = _explain_own(error) or _explain_system(error) or _explain_libraries(error)
+        if line is not None:
+            return line
         error = error.__cause__ or error.__context__
+    return None
+
+
+def _explain_own(error: BaseException) -> str | None:
+    if not isinstance(error, UserError):
+        return None
+    # From a loader process it arrives as a traceback, whose last line is the message.
+    line = str(error).strip().splitlines()[-1]
+    return line.removeprefix(f"{type(error).__module__}.{type(error).__name__}: ")
+
+
+def _explain_system(error: BaseException) -> str | None:
+    """What the system says to writing a file."""
+    if isinstance(error, OSError) and error.errno in UNWRITABLE:
+        place = f"{error.filename}: " if error.filename else ""
+        return f"{place}cannot be written ({error.strerror}); {UNWRITABLE[error.errno]}"
+    # torch tells no reason.
+    if "PytorchStreamWriter failed" in str(error):
+        return f"a checkpoint cannot be written; {UNWRITABLE[errno.ENOSPC]}"
+    return None
+
+
+def _explain_libraries(error: BaseException) -> str | None:
+    said = " ".join(str(error).split())
+    # Lightning's name for impossible arguments of its Trainer.
+    if type(error).__name__ == "MisconfigurationException":
+        missing = re.match(r"No supported (\w+) backend found", said)
+        return f"there is no {missing[1]} that can be used here; give --trainer.accelerator auto" if missing else said
+    if said.startswith("Checkpoint file not found"):
+        return f"{said}; give another --ckpt_path, or --run RUN"
+    if said.startswith("Error(s) in loading state_dict"):
+        reason = str(error).splitlines()[1].strip()[:200]
+        return f"the checkpoint belongs to another network ({reason}); give the run or the config it was trained with"
+    if said.startswith("Early stopping conditioned on metric"):
+        name = said.split("`")[1]
+        return f"{name} is not logged in this run, since validation is off or shows no such class; monitor another"
+    if said.startswith("Expected more than 1 value per channel"):
+        return "this network normalises over the pictures of a batch and got a single one; give --data.batch_size 2"
     return None
 
 

@@ -4,8 +4,11 @@ import re
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn, Self
+from typing import Any, ClassVar, NamedTuple, NoReturn, Self
+
+import yaml
 
 import lightning_seg
 from lightning_seg.errors import ConfigError
@@ -18,7 +21,25 @@ EXAMPLES = {
     "--config": "configs/pets.yaml",
     "-c": "configs/pets.yaml",
     "--variant": "none:configs/overrides/no_augmentation.yaml",
+    "--images": "'photos/*.jpg'",
+    "--output": "predictions",
+    "--keep_probs": "true",
+    "--original_size": "true",
+    "--data.classes": "'[background, cat]'",
 }
+TYPES = {
+    "list": "a list, for instance '[a, b]'",
+    "sequence": "a list, for instance '[a, b]'",
+    "tuple": "a list, for instance '[128, 192]'",
+    "dict": "a mapping, for instance '{a: 1}'",
+    "mapping": "a mapping, for instance '{a: 1}'",
+    "float": "a number",
+    "int": "a whole number",
+    "bool": "true or false",
+    "str": "text",
+    "nonetype": "null",
+}
+KINDS_OF_MIXING = ("cutmix", "mixup", "both")
 CHECKPOINT_OF = {"fit": "last", "validate": "best", "test": "best", "predict": "best"}
 
 
@@ -33,13 +54,16 @@ class RunArguments(NamedTuple):
         """``fit --run RUN`` continues from the last checkpoint, the other subcommands use the best.
 
         ``--config`` may stand anywhere: the files are read in their order, before the other flags. ``--ckpt_path``
-        without a config or a model stands for the run that the checkpoint belongs to.
+        without a config or a model stands for the run that the checkpoint belongs to. ``--images`` may stand more than
+        once.
 
         Raises:
-            ConfigError: if ``--run`` has no value or there is no such run.
+            ConfigError: if ``--run`` has no value or there is no such run, or a config cannot be read.
         """
         runs, rest = take(argv, ("--run",))
-        configs, rest = take(rest, ("--config", "-c"))
+        configs, rest = take(_joined(rest, "--images"), ("--config", "-c"))
+        for config in configs:
+            read_config(Path(config))
         subcommand = rest[:1]
         run = find_run(runs[-1]) if runs else None
         checkpoint = _value(rest, "--ckpt_path")
@@ -68,8 +92,50 @@ def import_public_classes() -> None:
         getattr(lightning_seg, name)
 
 
+def read_config(path: Path) -> dict[str, Any]:
+    """The sections of a config file.
+
+    Raises:
+        ConfigError: if there is no such file, or it holds something else.
+    """
+    try:
+        content = yaml.safe_load(path.read_text())
+    except (OSError, UnicodeDecodeError):
+        near = get_close_matches(path.name, sorted(other.name for other in path.parent.glob("*.y*ml")), n=1)
+        hint = f"did you mean {path.parent / near[0]}?" if near else "give the path of a YAML file"
+        raise ConfigError(f"{path}: no such config; {hint}") from None
+    except yaml.YAMLError as error:
+        where = " ".join(str(error).split()).replace('in "<unicode string>", ', "in ")
+        raise ConfigError(f"{path}: no valid YAML ({where})") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}: a config holds sections such as data and model, this file has none")
+    return content
+
+
+def _joined(words: Sequence[str], flag: str) -> list[str]:
+    """The words with all values of a flag of many values behind its first place: argparse would keep the last ones."""
+    values: list[str] = []
+    rest: list[str] = []
+    place, inside = None, False
+    for word in words:
+        name, equals, value = word.partition("=")
+        if name == flag:
+            inside, place = not equals, len(rest) if place is None else place
+            values += [value] if equals else []
+        elif inside and not word.startswith("--"):
+            values.append(word)
+        else:
+            inside = False
+            rest.append(word)
+    return [*words] if place is None else [*rest[:place], flag, *values, *rest[place:]]
+
+
 def take(argv: Sequence[str], names: tuple[str, ...]) -> tuple[list[str], list[str]]:
-    """The values of a flag, and the other words."""
+    """The values of a flag, and the other words.
+
+    Raises:
+        ConfigError: if its value is missing.
+    """
     values, rest, words = [], [], iter(argv)
     for word in words:
         name, equals, value = word.partition("=")
@@ -77,7 +143,7 @@ def take(argv: Sequence[str], names: tuple[str, ...]) -> tuple[list[str], list[s
             rest.append(word)
             continue
         given = value if equals else next(words, None)
-        if given is None:
+        if given is None or (not equals and given.startswith("--")):
             raise ConfigError(f"{name} needs a value, for instance {name} {EXAMPLES[name]}")
         values.append(given)
     return values, rest
@@ -86,10 +152,13 @@ def take(argv: Sequence[str], names: tuple[str, ...]) -> tuple[list[str], list[s
 class OneLineErrors:
     """For parsers: an error is one line on stderr and exit code 2; the usage is left to ``--help``."""
 
+    typed: ClassVar[Sequence[str]] = ()
+    """The whole command line, of which the parser of a class is handed a part alone."""
+
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         if ex is not None and "--debug" in sys.argv:
             raise ex
-        print(f"lightning-seg: error: {rephrase(message, option_names(self))}", file=sys.stderr)
+        print(f"lightning-seg: error: {rephrase(message, option_names(self), self.typed)}", file=sys.stderr)
         sys.exit(2)
 
 
@@ -99,26 +168,32 @@ def option_names(parser: Any) -> list[str]:
     return [flag.lstrip("-") for flag in flags]
 
 
-def rephrase(message: str, options: Sequence[str] = ()) -> str:
+def rephrase(message: str, options: Sequence[str] = (), words: Sequence[str] = ()) -> str:
     """A parser's message as one line that ends in a remedy.
 
     Args:
         message: as jsonargparse words it, often over many lines.
         options: what could have been meant by an option that does not exist.
+        words: what was typed.
     """
     lines = [line.strip(" -\t") for line in message.splitlines() if line.strip(" -\t")]
     line = " ".join(lines)
     if unknown := re.search(r"(?:[Uu]nrecognized arguments: --|Option ')([\w.]+)", line):
-        return line + _nearest(unknown[1], options, "--")
+        return line + _nearest(unknown[1], options, _section_of(unknown[1], words))
     if missing := re.search(r"arguments are required: (.*)", line):
-        return f"{line}; give them, or a --config that holds them" if "." in missing[1] else line
+        needed = [name.rpartition(".")[2] for name in missing[1].split(", ")]
+        if "." in missing[1]:
+            return f"{' and '.join(needed)} missing; give --run RUN, or a config: --config configs/pets.yaml"
+        return f"missing: {', '.join(needed)}; --help tells what it is"
+    if bare := re.search(r"argument (--[\w.]+)\S*: expected (?:one|at least one) argument", line):
+        flag = _without_value(bare[1], words) or bare[1]
+        return f"{flag} needs a value, for instance {flag} {EXAMPLES.get(flag, 'VALUE')}"
     if name := re.search(r"Expected a dot import path string: (\S+)|unable to import class (\S+)", line):
-        given = name[1] or name[2]
-        if given.rpartition(".")[2] in CLASS_NAMES:
-            return f"the class {given} is of another kind; tasks go to model, datamodules to data"
-        return f"there is no class {given!r}{_nearest(given, CLASS_NAMES, '')}"
+        return _rephrase_class(name[1] or name[2], words)
     if "Does not validate against any of the Union subtypes" in line:
         return _rephrase_choice(lines)
+    if plain := re.search(r'Parser key "([^"]+)": Expected an? (.+)\. Got value: (.*)', line):
+        return f"{plain[1]}: {plain[3]!r} is not accepted; expected {_named_type(plain[2])}"
     return re.sub(r"<class '([\w.]+)'>", r"\1", line)
 
 
@@ -127,9 +202,43 @@ def _rephrase_choice(lines: Sequence[str]) -> str:
     # The outermost value is the last one.
     given = [line.removeprefix("Given value: ") for line in lines if line.startswith("Given value: ")][-1:]
     wanted = (line.removeprefix("Expected a ") for line in lines if line.startswith("Expected a "))
-    named = [re.sub(r"<class '(\w+)'>|typing\.Literal(\[.*\])", r"\1\2", choice) for choice in wanted]
-    choices = " or ".join(dict.fromkeys("null" if name == "NoneType" else name for name in named))
+    choices = " or ".join(dict.fromkeys(map(_named_type, wanted)))
     return f"{key[1] if key else 'argument'}: {''.join(given)!r} is not accepted; expected {choices}"
+
+
+def _rephrase_class(given: str, words: Sequence[str]) -> str:
+    """No class has been found by this name."""
+    if given.rpartition(".")[2] in CLASS_NAMES:
+        return f"the class {given} is of another kind; tasks go to model, datamodules to data"
+    # An argument that is built from several values, of which the first alone was given.
+    if given in KINDS_OF_MIXING:
+        return f"mixing: {given!r} is its kind; give --data.mixing.kind {given}"
+    near = _nearest(given, CLASS_NAMES, "")
+    asked = next((word.lstrip("-") for word in words if word in ("--data", "--model")), "")
+    known = [name for name in CLASS_NAMES if name.endswith({"data": "DataModule", "model": "Task"}.get(asked, " "))]
+    return f"there is no class {given!r}{near or (known and '; there are ' + ', '.join(known)) or ''}"
+
+
+def _named_type(words: str) -> str:
+    """A type in words that everyone knows."""
+    name = re.sub(r"<class '([\w.]+)'>", r"\1", words).strip()
+    if choices := re.search(r"Literal\[(.*)\]", name):
+        return choices[1].replace("'", "").replace(", ", " or ")
+    return TYPES.get(re.split(r"[\[ ]", name)[0].rpartition(".")[2].lower(), name)
+
+
+def _section_of(option: str, words: Sequence[str]) -> str:
+    """What was typed before the name of an option: ``--model.``."""
+    typed = (word.partition("=")[0] for word in words)
+    return next((word.removesuffix(option) for word in typed if word.endswith(f".{option}")), "--")
+
+
+def _without_value(flag: str, words: Sequence[str]) -> str | None:
+    """The typed flag of this section behind which no value stands."""
+    for word, following in pairwise([*words, "--"]):
+        if word.partition(".")[0] == flag and "=" not in word and following.startswith("--"):
+            return word
+    return None
 
 
 def _nearest(name: str, names: Sequence[str], dashes: str) -> str:

@@ -85,6 +85,7 @@ class PictureBatch(TypedDict):
     name: list[str]
     original_size: list[tuple[int, int]]  # (height, width)
     unreadable: list[Unreadable]
+    files: list[str]  # all of them, in their order
 
 
 class MaskPrediction(NamedTuple):

@@ -41,7 +41,10 @@ def to_rgb(image: Image.Image, name: str) -> Array:
     """
     if image.mode.startswith(("I", "F")):
         # Pillow cuts everything above 255 off.
-        raise DataError(f"{name}: holds more than 8 bits per pixel (mode {image.mode}); scale it to 8 bits and save it")
+        raise DataError(
+            f"{name}: grey of more than 8 bits per pixel (mode {image.mode}), as 16-bit PNG and TIFF have; scale it to "
+            "8 bits and save it"
+        )
     return to_array(image if image.mode == "RGB" else image.convert("RGB"))
 
 
@@ -104,7 +107,7 @@ def _one_line_errors(path: str | Path) -> Iterator[None]:
         raise DataError(f"{path}: no such file; restore it or take its name off the list") from None
     # Pillow reports broken files with all of these.
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
-        reason = str(error).replace(str(path), "the file").replace("\n", " ")
+        reason = str(error).replace(repr(str(path)), "").replace(str(path), "").replace("\n", " ").strip()
         raise DataError(f"{path}: cannot be read as a picture ({reason}); replace the file") from error
 
 

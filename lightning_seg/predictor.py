@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from lightning_seg.errors import ConfigError, DataError
+from lightning_seg.errors import ConfigError, DataError, one_line
 from lightning_seg.images import Array, read_image, resize_image, to_rgb
 from lightning_seg.inference.labels import ranked
 from lightning_seg.plots.overlay import draw_overlay
@@ -76,8 +76,7 @@ class Predictor:
     ) -> None:
         self.inference = task.make_inference(options)
         self.image_size = None if options.get("tile") else image_size
-        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        self.task = task.eval().to(self.device)
+        self.device, self.task = _on_device(task, device)
         self.class_names = task.known_class_names()
 
     @classmethod
@@ -149,6 +148,16 @@ def load_task(checkpoint: str | Path) -> tuple[Task, tuple[int, int] | None]:
     kind = _import_task(path, origin["task"])
     size = origin["image_size"]
     return kind.load_from_checkpoint(path, map_location="cpu").eval(), None if size is None else (size[0], size[1])
+
+
+def _on_device(task: Any, device: str | torch.device | None) -> tuple[torch.device, Any]:
+    """The device and the task on it, in eval mode."""
+    try:
+        chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        return chosen, task.eval().to(chosen)
+    # torch answers a device that is not there with an AssertionError, too.
+    except (RuntimeError, AssertionError) as error:
+        raise ConfigError(f"device {device}: cannot be used here ({one_line(error)[:200]}); give cpu") from error
 
 
 def _import_task(path: Path, name: str) -> type[Task]:

@@ -75,6 +75,20 @@ def find_checkpoint(path: str | Path) -> Path:
     return file if file.is_file() else find_run(file).checkpoint("best")
 
 
+def check_checkpoint(path: Path) -> None:
+    """Raises ConfigError if a file is no checkpoint of Lightning."""
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    # torch.load answers a broken file with errors of many kinds.
+    except Exception as error:
+        raise ConfigError(f"{path}: no checkpoint can be read from it; give the .ckpt of a run") from error
+    if not isinstance(content, dict) or not {"state_dict", "epoch", "pytorch-lightning_version"} <= content.keys():
+        raise ConfigError(
+            f"{path}: weights alone are no checkpoint; give the .ckpt of a run (a task takes them as encoder_weights "
+            "or weights)"
+        )
+
+
 def epochs_done(checkpoint: Path) -> int:
     """How many epochs a checkpoint has been trained for."""
     done: int = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)["epoch"] + 1

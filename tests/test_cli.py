@@ -11,6 +11,7 @@ import torch
 
 from lightning_seg.__main__ import main
 from lightning_seg.arguments import RunArguments, rephrase
+from lightning_seg.cli.resolving import resolve_config
 
 ROOT = Path(__file__).parents[1]
 FIT = [
@@ -31,15 +32,26 @@ Mistake = Callable[[list[str]], str]
     ("arguments", "expected"),
     [
         (["fitt"], "did you mean 'fit'"),
-        ([*FIT, "--data.rot", "x"], "did you mean --root?"),
-        ([*FIT, "--model.lrr", "0.1"], "did you mean --lr?"),
+        ([*FIT, "--data.rot", "x"], "did you mean --data.root?"),
+        ([*FIT, "--model.lrr", "0.1"], "did you mean --model.lr?"),
+        ([*FIT, "--model.lr", "fast"], "lr: 'fast' is not accepted; expected a number"),
+        ([*FIT, "--data.cache", "maybe"], "cache: 'maybe' is not accepted; expected true or false"),
+        ([*FIT, "--data.image_size", "big"], "expected a whole number or a list, for instance '[128, 192]' or null"),
+        ([*FIT, "--data.mixing", "cutmix"], "mixing: 'cutmix' is its kind; give --data.mixing.kind cutmix"),
+        ([*FIT, "--data.augment", "[{class_path: RandomCrop}]"], "RandomCrop: height is missing, give init_args"),
+        ([*FIT, "--data.root"], "--data.root needs a value"),
+        ([*FIT, "--seed_everything", "--data.root", "x"], "--seed_everything needs a value"),
+        (["predict", "--config", FIT[2], "--keep_probs"], "for instance --keep_probs true"),
+        (["fit", "--model", "Nothing"], "there is no class 'Nothing'; there are "),
+        (["fit", "--config", str(Path(FIT[2]).with_name("petz.yaml"))], "did you mean "),
         ([*FIT, "--trainer.max_epoch", "3"], "did you mean --trainer.max_epochs?"),
         (["fit", "--model", "MobileNetV3UNetTask"], "did you mean MobileNetV2UNetTask?"),
         (["fit", "--data", "OxfordPetDataModule"], "did you mean OxfordPetsDataModule?"),
-        ([*FIT, "--model.normalization", "imagnet"], "'imagnet' is not accepted; expected ['imagenet', 'symmetric'"),
+        ([*FIT, "--model.normalization", "imagnet"], "'imagnet' is not accepted; expected imagenet or symmetric"),
         ([*FIT, "--data.batch_size", "many"], "many"),
         (["fit", "--config", "nowhere.yaml"], "nowhere.yaml"),
-        (["fit"], "fit.data, fit.model"),
+        (["fit"], "data and model missing; give --run RUN, or a config: --config configs/pets.yaml"),
+        (["fit", "--run", "--data.root", "x"], "--run needs a value, for instance --run runs/pets"),
         (["fit", "--run"], "--run needs a value, for instance --run runs/pets"),
         (["test", "--run", "nowhere"], "nowhere: no run there"),
         (["synthesize", "dragons", "x"], "dragons"),
@@ -63,7 +75,7 @@ def test_words_that_do_not_exist(mistake: Mistake, arguments: list[str], expecte
         (["--model.schedule_options", "{warm: 1}"], "does not accept {'warm': 1}"),
         (["--model.unfreeze_epoch", "1"], "unfreeze_epoch 1 needs freeze_encoder true"),
         (["--model.encoder_weights", "nowhere.pth"], "nowhere.pth: no such weights file"),
-        (["--trainer.accelerator", "gpu"], "gpu"),
+        (["--trainer.accelerator", "gpu"], "there is no gpu that can be used here; give --trainer.accelerator auto"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
@@ -117,7 +129,40 @@ def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         assert f"\n  {command} " in text
 
 
-def test_config_may_stand_anywhere() -> None:
+@pytest.mark.parametrize("command", ["fit", "predict"])
+def test_help_of_a_command_lists_run(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main([command, "--help"])
+    assert "--run RUN" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("typed", "expected"), [("1", 1), ("1.0", 1.0), ("0.5", 0.5), ("7", 7), ("0", 0)])
+def test_one_batch_is_not_all_of_them(typed: str, expected: float) -> None:
+    flags = [f"--trainer.limit_{split}_batches={typed}" for split in ("train", "val")]
+    given = resolve_config([*FIT[1:], *flags])["trainer"]
+    for name in ("limit_train_batches", "limit_val_batches"):
+        assert given[name] == expected
+        assert type(given[name]) is type(expected)
+
+
+def test_a_broken_config_is_named_with_its_line(mistake: Mistake, tmp_path: Path) -> None:
+    (tmp_path / "broken.yaml").write_text("model: [1\ndata: 2\n")
+    message = mistake(["fit", "--config", "broken.yaml"])
+    assert message.startswith("lightning-seg: error: broken.yaml: no valid YAML")
+    assert "line 2, column 5" in message
+
+
+def test_a_run_folder_that_cannot_be_written_is_one_line(mistake: Mistake, pets_root: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    flags = ["--data.root", str(pets_root), "--data.image_size", "32", "--trainer.default_root_dir", "file/runs"]
+    message = mistake([*FIT, *RANDOM[:4], *flags])
+    assert "cannot be written (Not a directory); give another folder" in message
+
+
+def test_config_may_stand_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.yaml", "b.yaml"):
+        Path(name).write_text("model: null")
     typed = ["fit", "--data.root", "x", "--config", "a.yaml", "--trainer.max_epochs=3", "-c", "b.yaml"]
     expected = ["fit", "--config", "a.yaml", "--config", "b.yaml", "--data.root", "x", "--trainer.max_epochs=3"]
     assert RunArguments.parse(typed).for_lightning == expected
@@ -137,6 +182,12 @@ def test_run_becomes_config_and_checkpoint(tmp_path: Path) -> None:
         *("test", "--config", str(newest / "config.yaml"), "--data.batch_size", "2", "--ckpt_path", best)
     ]
     assert RunArguments.parse(["fit", f"--run={newest}"]).for_lightning[-1].endswith("last.ckpt")
+
+
+def test_images_may_stand_twice() -> None:
+    typed = ["predict", "--images", "a", "b", "--output", "o", "--images=c", "--images", "d", "--tile", "64"]
+    expected = ["predict", "--images", "a", "b", "c", "d", "--output", "o", "--tile", "64"]
+    assert RunArguments.parse(typed).for_lightning == expected
 
 
 def test_an_unknown_message_is_only_joined() -> None:

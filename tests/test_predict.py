@@ -144,15 +144,28 @@ def test_a_broken_picture_does_not_stop_the_others(
     run: Path, photos: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     whole = (photos / "a.png").read_bytes()
-    (photos / "broken.png").write_bytes(whole[: len(whole) // 2])
+    (photos / "ab.png").write_bytes(whole[: len(whole) // 2])
     output = tmp_path / "out"
     assert main(["predict", "--run", str(run), "--images", str(photos), "--output", str(output)]) == 3
     assert set(masks_of(output)) == {"a", "b", "c"}
     table = read_table(output)
-    assert set(table) == {"a", "b", "c", "broken"}
-    assert [name for name, row in table.items() if row["error"]] == ["broken"]
-    assert f"skipped {table['broken']['error']}" in caplog.messages
-    assert str(photos / "broken.png") in table["broken"]["error"]
+    assert list(table) == ["a", "ab", "b", "c"], "rows stand in the order of the pictures"
+    assert [name for name, row in table.items() if row["error"]] == ["ab"]
+    assert f"skipped {table['ab']['error']}" in caplog.messages
+    assert str(photos / "ab.png") in table["ab"]["error"]
+
+
+def test_files_of_an_earlier_prediction_are_said_to_stay(
+    run: Path, photos: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    output = tmp_path / "out"
+    predict(run, photos, output)
+    predict(run, photos, output)
+    assert "earlier prediction" not in caplog.text
+    predict(run, photos / "a.png", output)
+    assert f"{output} still holds files of 2 other pictures of an earlier prediction" in caplog.text
+    assert set(masks_of(output)) == {"a", "b", "c"}
+    assert set(read_table(output)) == {"a"}
 
 
 def test_nothing_but_broken_pictures_never_reach_the_network(
@@ -171,7 +184,8 @@ def test_nothing_but_broken_pictures_never_reach_the_network(
     ("flags", "expected"),
     [
         (["--images", "nothing/*.jpg"], "nothing/*.jpg: no such file, and no file matches it as a pattern"),
-        (["--tta", "vflip"], "tta: 'vflip' is not accepted; expected ['hflip', 'flips', 'd4']"),
+        (["--tta", "vflip"], "tta: 'vflip' is not accepted; expected hflip or flips or d4 or null"),
+        (["--overlap", "32"], "overlap 32 is of tiles; give --tile, too"),
         (["--tile", "64", "--overlap", "64"], "overlap 64 must be at least 0 and below tile 64"),
         (["--tile", "64", "--overlap", "-1"], "overlap -1"),
         (["--tile", "0"], "tile 0 is too small"),

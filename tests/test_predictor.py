@@ -294,5 +294,12 @@ def test_a_folder_without_a_run_is_refused(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("mode", ["I;16", "I", "F"])
 def test_a_pillow_image_of_many_bits_is_refused_as_its_file_is(run: Path, mode: str) -> None:
-    with pytest.raises(DataError, match="the Pillow image: holds more than 8 bits per pixel"):
+    with pytest.raises(DataError, match="the Pillow image: grey of more than 8 bits per pixel"):
         Predictor.from_run(run, device="cpu")(Image.new(mode, (20, 20)))
+
+
+def test_a_device_that_is_not_there_is_one_line(run: Path) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("there is a CUDA device")
+    with pytest.raises(ConfigError, match="device cuda: cannot be used here"):
+        Predictor.from_run(run, device="cuda")

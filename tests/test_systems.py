@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -345,7 +346,59 @@ def test_early_stopping_is_one_line(pets_root: Path, tmp_path: Path) -> None:
     assert stopping["best_score"] == pytest.approx(run.record()["val/miou"], abs=1e-6)
 
 
+def test_patience_given_twice_is_one_line(run: PetsRun, tmp_path: Path, mistake: Callable[[list[str]], str]) -> None:
+    own = ["--trainer.callbacks", "EarlyStopping", "--trainer.callbacks.monitor", "val/loss"]
+    place = ["--trainer.default_root_dir", str(tmp_path)]
+    assert "leave one of them out" in mistake(["fit", *run.flags, *place, "--early_stopping", "3", *own])
+
+
 # What must not be lost
+
+
+def test_interrupted_training_says_how_to_go_on(
+    run: PetsRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    handler = signal.getsignal(signal.SIGINT)
+    step = MobileNetV2UNetTask.training_step
+
+    def interrupted(task: MobileNetV2UNetTask, batch: Any, batch_idx: int) -> Any:
+        if task.current_epoch == 1:
+            raise KeyboardInterrupt
+        return step(task, batch, batch_idx)
+
+    monkeypatch.setattr(MobileNetV2UNetTask, "training_step", interrupted)
+    folder = tmp_path / "runs" / "pets" / "version_0"
+    try:
+        code = main(["fit", *run.flags, "--trainer.default_root_dir", str(tmp_path / "runs"), "--trainer.max_epochs=3"])
+    finally:
+        # Lightning takes it away while it ends.
+        signal.signal(signal.SIGINT, handler)
+    assert code == 130
+    assert f"interrupted after 1 finished epochs; lightning-seg fit --run {folder} goes on" in caplog.text
+    monkeypatch.setattr(MobileNetV2UNetTask, "training_step", step)
+    assert run_main(["fit", "--run", str(folder), "--trainer.max_epochs", "2"]) == ""
+    assert json.loads((folder / "metrics.json").read_text())["epochs"] == 2
+
+
+@pytest.mark.parametrize("kind", ["weights", "text"])
+def test_a_file_that_is_no_checkpoint_is_one_line(
+    run: PetsRun, tmp_path: Path, kind: str, mistake: Callable[[list[str]], str]
+) -> None:
+    path = tmp_path / "foreign.pth"
+    if kind == "weights":
+        torch.save({"layer.weight": torch.zeros(2)}, path)
+    else:
+        path.write_text("nothing")
+    message = mistake(["test", "--run", str(run.folder), "--ckpt_path", str(path)])
+    assert f"{path}: " in message
+    assert "give the .ckpt of a run" in message
+
+
+def test_typed_seed_and_patience_are_said(run_copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(
+        ["fit", "--run", str(run_copy), "--trainer.max_epochs", "3", "--seed_everything", "5", "--early_stopping", "4"]
+    )
+    assert "given: seed_everything 5 instead of 0, early_stopping 4 instead of null" in capsys.readouterr().out
 
 
 @pytest.fixture

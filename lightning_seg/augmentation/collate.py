@@ -67,6 +67,7 @@ def collate_pictures(samples: Sequence[PictureSample | Unreadable]) -> PictureBa
         "name": [picture["name"] for picture in pictures],
         "original_size": [picture["original_size"] for picture in pictures],
         "unreadable": [sample for sample in samples if isinstance(sample, Unreadable)],
+        "files": [sample.path if isinstance(sample, Unreadable) else sample["path"] for sample in samples],
     }
 
 

@@ -111,4 +111,6 @@ def _reason(error: Exception) -> str:
     name, given = problems[0]["loc"][:1], problems[0]["input"]
     same = [problem["msg"].removeprefix("Value error, ") for problem in problems if problem["loc"][:1] == name]
     what = " ".join([*map(str, name), *([] if problems[0]["type"] == "missing" else [repr(given)])])
+    if problems[0]["type"] == "missing":
+        return f"{what} is missing, give init_args: {{{what}: VALUE}}"
     return f"{what}: {' or '.join(dict.fromkeys(same))}"

@@ -38,6 +38,7 @@ class PredictionWriter(BasePredictionWriter, ABC):
         self.output = Path(output)
         self.num_pictures = 0
         self.num_unreadable = 0
+        self._before: set[str] = set()
 
     @abstractmethod
     def columns(self, class_names: Sequence[str]) -> list[str]:
@@ -60,6 +61,7 @@ class PredictionWriter(BasePredictionWriter, ABC):
                     f"output {self.output}: {foreign[0]}/ there holds files of another origin, which would be mixed up "
                     "with predictions; give another folder"
                 )
+            self._before = _pictures_in(self.output / TABLE)
             (self.output / TABLE).open("a").close()
         except OSError as error:
             raise ConfigError(
@@ -93,6 +95,7 @@ class PredictionWriter(BasePredictionWriter, ABC):
         for path, reason in prediction["unreadable"]:
             log.warning("skipped %s", reason)
             rows.append({"picture": path, "error": reason})
+        rows.sort(key=lambda row: batch["files"].index(row["picture"]))
         with self.table.open("a", newline="") as file:
             csv.DictWriter(file, self.fields, restval="").writerows(rows)
 
@@ -102,6 +105,12 @@ class PredictionWriter(BasePredictionWriter, ABC):
             return
         rows = self._collect_rows(trainer.world_size)
         self.num_pictures = len(rows)
+        if self.folders and (stale := self._before.difference(row["picture"] for row in rows)):
+            log.warning(
+                "%s still holds files of %d other pictures of an earlier prediction, which are not in the new table",
+                self.output,
+                len(stale),
+            )
         self.num_unreadable = sum(bool(row["error"]) for row in rows)
         if self.num_unreadable:
             log.warning("%d of %d pictures could not be read: %s", self.num_unreadable, len(rows), self.table)
@@ -128,3 +137,11 @@ class PredictionWriter(BasePredictionWriter, ABC):
                 writer.writeheader()
                 writer.writerows(rows)
         return rows
+
+
+def _pictures_in(table: Path) -> set[str]:
+    """The pictures in the table of an earlier prediction, those that could be read."""
+    if not table.is_file():
+        return set()
+    with table.open(newline="", errors="replace") as file:
+        return {row["picture"] for row in csv.DictReader(file) if row.get("picture") and not row.get("error")}

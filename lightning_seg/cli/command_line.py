@@ -33,7 +33,7 @@ from lightning_seg.datamodules.pictures import PicturesDataModule
 from lightning_seg.errors import ConfigError
 from lightning_seg.inference.masks import MaskInference
 from lightning_seg.models.weights import without_pretrained
-from lightning_seg.runs import Run, epochs_done
+from lightning_seg.runs import Run, check_checkpoint, epochs_done
 from lightning_seg.tasks.classification import ClassificationTask
 from lightning_seg.tasks.supervised import SupervisedTask
 
@@ -61,6 +61,8 @@ class SaveConfig(SaveConfigCallback):
     def __init__(self, parser: LightningArgumentParser, config: Namespace, *args: Any, **kwargs: Any) -> None:
         config = config.clone()
         config["ckpt_path"] = config["run_folder"] = None
+        # RunArguments has taken its value.
+        config.pop("run", None)
         super().__init__(parser, config, *args, **kwargs)
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
@@ -79,6 +81,7 @@ class CommandLine(LightningCLI):
 
     def __init__(self, arguments: RunArguments) -> None:
         self.arguments = arguments
+        Parser.typed = arguments.for_lightning
         super().__init__(
             pl.LightningModule,
             pl.LightningDataModule,
@@ -108,6 +111,14 @@ class CommandLine(LightningCLI):
             default=None,
             help="Folder of a new run, instead of the next runs/NAME/version_N.",
         )
+        parser.add_argument(
+            "--run",
+            type=str | None,
+            default=None,
+            help="A run folder, runs/NAME for its newest run, or a checkpoint: its config, and its last checkpoint for "
+            "fit, its best one otherwise. What is typed wins.",
+        )
+        _read_whole_numbers_first(parser)
         for name in LINKS:
             parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on="instantiate")
 
@@ -138,6 +149,30 @@ class CommandLine(LightningCLI):
             parser.add_class_arguments(MaskInference)
         return parser
 
+    def _run_subcommand(self, subcommand: str) -> None:
+        try:
+            super()._run_subcommand(subcommand)
+        except SystemExit as stop:
+            # Lightning answers Ctrl-C by an exit.
+            if not isinstance(stop.__context__, KeyboardInterrupt):
+                raise
+            self._say_how_to_go_on()
+            raise KeyboardInterrupt from stop
+
+    @rank_zero_only
+    def _say_how_to_go_on(self) -> None:
+        folder = self.written_to()
+        if self.subcommand != "fit" or folder is None:
+            log.warning("interrupted%s", f"; what was written stays in {folder}" if folder else "")
+            return
+        last = Path(folder) / "checkpoints" / "last.ckpt"
+        if last.is_file():
+            log.warning(
+                "interrupted after %d finished epochs; lightning-seg fit --run %s goes on", epochs_done(last), folder
+            )
+        else:
+            log.warning("interrupted in the first epoch, so there is nothing to go on from: %s", folder)
+
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         # Lightning's own warns that a typed command line stands beside these arguments.
         self.config = parser.parse_args(args)
@@ -146,6 +181,11 @@ class CommandLine(LightningCLI):
         """Lightning lets hyper-parameters of the checkpoint win over typed flags; here they do not."""
 
     def before_instantiate_classes(self) -> None:
+        if self._get(self.config, "run") is not None:
+            raise ConfigError("run stands in a config; type --run RUN instead")
+        checkpoint = Path(self._get(self.config, "ckpt_path") or "")
+        if checkpoint.is_file():
+            check_checkpoint(checkpoint)
         self._print_sources()
         # What was only tested is no run, and testing a run must not replace the config it was trained with.
         if self.subcommand != "fit":
@@ -261,6 +301,9 @@ class CommandLine(LightningCLI):
         patience = self._get(self.config, "early_stopping")
         if patience is not None and not validates:
             raise ConfigError("early_stopping needs pictures to validate on; give --data.val_fraction above 0")
+        own = self._get(self.config_init, "trainer")["callbacks"] or []
+        if patience is not None and any(isinstance(callback, EarlyStopping) for callback in own):
+            raise ConfigError("early_stopping and an EarlyStopping among trainer.callbacks; leave one of them out")
         stopping = [] if patience is None else [RunStopping(metric, mode=mode, patience=patience)]
         return [*((best, last) if checkpoints else ()), *stopping]
 
@@ -299,6 +342,9 @@ class CommandLine(LightningCLI):
             self.model.inference = self.model.make_inference(given)
         else:
             self.model.inference = MaskInference(**given)
+        for name in ("overlap", "tile_batch"):
+            if name in given and "tile" not in given:
+                raise ConfigError(f"{name} {given[name]} is of tiles; give --tile, too, for instance --tile 512")
 
     def before_validate(self) -> None:
         self._measure_as_predicted()
@@ -349,6 +395,13 @@ class CommandLine(LightningCLI):
                 f"{self.arguments.run.folder} has trained {done} epochs of {epochs}; to go on, give more, for instance "
                 f"--trainer.max_epochs {done + 10}"
             )
+
+
+def _read_whole_numbers_first(parser: LightningArgumentParser) -> None:
+    """``limit_train_batches 1`` is one batch and 1.0 all of them; Lightning's order of types makes 1.0 of both."""
+    for action in parser._actions:
+        if action.dest.startswith("trainer.limit_"):
+            action._typehint = int | float | None  # type: ignore[attr-defined]
 
 
 def _new_folder(given: str, run: Run | None) -> Path:

@@ -14,6 +14,8 @@ from lightning_seg.tasks.base import CHECKPOINT_KEY
 
 Values = dict[str, Any]
 SECTIONS = ("model", "data", "trainer")
+SINGLE = ("seed_everything", "early_stopping")
+"""Arguments of no section."""
 ABSENT = object()
 
 
@@ -80,6 +82,9 @@ def class_defaults(class_path: str) -> Values:
 
 def _changes(stored: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[str]:
     """What was given and is not as in the run."""
+    for name in SINGLE:
+        if name in stored and stored[name] != given.get(name):
+            yield f"{name} {_plain(given.get(name))} instead of {_plain(stored[name])}"
     for section in SECTIONS:
         before, after = (_section_values(config.get(section)) for config in (stored, given))
         for name, value in after.items():

@@ -35,4 +35,5 @@ def run_command(argv: Sequence[str]) -> None:
     module = import_module(f"lightning_seg.commands.{name}")
     # Some take what is typed for another command.
     prepare_flags = getattr(module, "prepare_flags", list)
+    Parser.typed = flags
     auto_cli(getattr(module, name), args=prepare_flags(flags), prog=f"lightning-seg {name}", parser_class=Parser)

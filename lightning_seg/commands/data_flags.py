@@ -1,13 +1,12 @@
 """The data part of what is typed for ``fit``: for commands that look at data and need no network."""
 
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from lightning_seg.arguments import import_public_classes, take
+from lightning_seg.arguments import import_public_classes, read_config, take
 from lightning_seg.errors import ConfigError
 from lightning_seg.runs import find_run
 
@@ -55,18 +54,12 @@ def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def _data_section(path: Path) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError):
-        near = get_close_matches(path.name, sorted(other.name for other in path.parent.glob("*.y*ml")), n=1)
-        hint = f"did you mean {path.parent / near[0]}?" if near else "give the path of a YAML file"
-        raise ConfigError(f"{path}: no such config; {hint}") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: no valid YAML ({' '.join(str(error).split())})") from error
-    if not isinstance(content, dict):
-        raise ConfigError(f"{path}: a config holds sections such as data and model, this file has none")
     # A key may be dotted, too: data.init_args.root.
-    return {key: value for key, value in content.items() if str(key).partition(".")[0] == "data" and value is not None}
+    return {
+        key: value
+        for key, value in read_config(path).items()
+        if str(key).partition(".")[0] == "data" and value is not None
+    }
 
 
 def _names_class(section: Mapping[str, Any]) -> bool:

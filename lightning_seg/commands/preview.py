@@ -16,7 +16,7 @@ from torch import Tensor
 from lightning_seg.commands.data_flags import keep_data
 from lightning_seg.errors import ConfigError
 from lightning_seg.plots.figures import save_figure
-from lightning_seg.plots.previews import Cell, draw_preview
+from lightning_seg.plots.previews import Cell, Masks, draw_preview
 
 
 def preview(
@@ -27,6 +27,7 @@ def preview(
     variants: int | None = None,
     index: int = 0,
     epoch: int = 0,
+    masks: Masks = "tint",
 ) -> None:
     """Draw training pictures with their masks or classes, straight from the train loader.
 
@@ -41,6 +42,7 @@ def preview(
         variants: Show one picture this many times, with its draws of as many epochs.
         index: Which picture of the training split that is.
         epoch: Whose draws, with --variants the first.
+        masks: How masks are shown; colours can be judged best under an outline, or with none.
     """
     path = _checked_output(output)
     _check_least({"num_images": (num_images, 1), "variants": (variants, 1), "index": (index, 0), "epoch": (epoch, 0)})
@@ -56,7 +58,7 @@ def preview(
         # Pairs stay beside each other, and the sheet about as wide as high.
         columns = 2 * ceil(sqrt(len(cells) / 4)) if compare else None
     class_names: Sequence[str] = getattr(data, "class_names", ())
-    _save(draw_preview(cells, class_names, columns), path)
+    _save(draw_preview(cells, class_names, columns, masks), path)
 
 
 def prepare_flags(flags: Sequence[str]) -> list[str]:

@@ -32,7 +32,7 @@ def stratified_split(groups: Sequence[Hashable], fraction: float, seed: int) -> 
         held_out += members[: round(fraction * len(members))].tolist()
     if not 0 < len(held_out) < len(groups):
         raise ConfigError(
-            f"val_fraction {fraction} of {len(groups)} pictures in {len(labels)} groups leaves {len(held_out)} to "
+            f"val_fraction {fraction} of {_counted(groups)} leaves {len(held_out)} to "
             "validate on; choose another fraction"
         )
     return sorted(set(range(len(groups))) - set(held_out)), sorted(held_out)
@@ -56,7 +56,7 @@ def draw_splits(
     """
     splits: tuple[Split, ...] = ("test", "val", "train")
     parts = {split: [index for index, given in enumerate(listed) if given == split] for split in splits}
-    total = sum(len(part) for part in parts.values())
+    total = sum(map(len, parts.values()))
     drawn = [split for split in splits[:2] if fractions[split] and not parts[split]]
     for split in drawn:
         train = parts["train"]
@@ -64,11 +64,9 @@ def draw_splits(
         parts[split] = [train[i] for i in sorted(held_out)]
         parts["train"] = [index for i, index in enumerate(train) if i not in held_out]
     if not parts["train"]:
+        taking_part = [group for group, given in zip(groups, listed, strict=True) if given in splits]
         shares = " and ".join(f"{split}_fraction {fractions[split]}" for split in drawn)
-        raise ConfigError(
-            f"{shares or 'the lists'} of {total} pictures in {len(set(groups))} groups leave none to train on; choose "
-            "others"
-        )
+        raise ConfigError(f"{shares or 'the lists'} of {_counted(taking_part)} leave none to train on; choose others")
     return parts
 
 
@@ -180,3 +178,9 @@ def check_groups(parts: Parts, groups: Sequence[str], names: Sequence[str]) -> N
                     f"group {groups[index]!r} lies in two splits: {names[first]} in {other} and {names[index]} in "
                     f"{split}; correct the lists, or leave --data.group out"
                 )
+
+
+def _counted(groups: Sequence[Hashable]) -> str:
+    """How many pictures there are; groups of one are not worth a word."""
+    number = len(set(groups))
+    return f"{len(groups)} pictures" if number == len(groups) else f"{len(groups)} pictures in {number} groups"

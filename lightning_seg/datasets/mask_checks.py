@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from lightning_seg.batch import IGNORE_INDEX
 from lightning_seg.datasets.image_mask_folder import ImageMaskFolderDataset
+from lightning_seg.datasets.mask_codes import StrayValueError
 from lightning_seg.datasets.pairs import Pair
 from lightning_seg.datasets.threads import in_threads
 from lightning_seg.errors import DataError
@@ -29,8 +30,11 @@ def inspect_masks(dataset: ImageMaskFolderDataset) -> NDArray[np.bool_]:
     findings = in_threads(lambda pair: _check(dataset, pair), dataset.records)
     problems = [finding.problem for finding in findings if finding.problem]
     if problems:
+        first = problems[0]
+        good = len(findings) - len(problems)
+        said = first.among_good if good and isinstance(first, StrayValueError) else str(first)
         more = f"; {len(problems) - 1} more of {len(findings)} masks cannot be used" if problems[1:] else ""
-        raise DataError(f"{problems[0]}{more}") from problems[0]
+        raise DataError(f"{said}{more}") from first
     occurs: NDArray[np.bool_] = np.any([finding.occurs for finding in findings], axis=0)
     return occurs
 

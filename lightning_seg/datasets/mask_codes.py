@@ -27,6 +27,19 @@ MAX_NUMBER = 2**16 - 1
 MAX_NAMED = 10
 
 
+class StrayValueError(DataError):
+    """A mask holds what belongs to no class.
+
+    Args:
+        message: with a remedy that follows from this file alone.
+        among_good: the message where other masks hold nothing but classes.
+    """
+
+    def __init__(self, message: str, among_good: str) -> None:
+        super().__init__(message)
+        self.among_good = among_good
+
+
 class MaskCodes:
     """Which number or colour of a mask file is which class.
 
@@ -78,7 +91,7 @@ class MaskCodes:
         coded = stored_colours(stored, path) if self.by_colour else stored_numbers(stored, path, self._white())
         indices = self._find(coded.pixels) if coded.table is None else self._find(coded.table)[coded.pixels]
         if indices.min() < 0:
-            raise DataError(f"{path}: {self._explain(coded, indices < 0)}")
+            raise self._explain(path, coded, indices < 0)
         return indices.astype(np.uint8)
 
     def _white(self) -> int:
@@ -91,12 +104,11 @@ class MaskCodes:
         known = self._codes.take(positions, mode="clip") == codes
         return np.where(known, self._indices.take(positions, mode="clip"), np.int16(-1))
 
-    def _explain(self, coded: Coded, wrong: NDArray[np.bool_]) -> str:
+    def _explain(self, path: Path, coded: Coded, wrong: NDArray[np.bool_]) -> "StrayValueError":
         codes = coded.at(wrong)
-        return (
-            f"the mask holds {count_pixels(codes, self.by_colour)} of no class; there are {self.describe()}; "
-            f"{self._remedy(np.unique(codes).tolist(), np.unique(coded.at(~wrong)).tolist())}"
-        )
+        unknown, known = np.unique(codes).tolist(), np.unique(coded.at(~wrong)).tolist()
+        what = f"{path}: the mask holds {count_pixels(codes, self.by_colour)} of no class; there are {self.describe()}"
+        return StrayValueError(f"{what}; {self._remedy(unknown, known)}", f"{what}; {self._add(unknown[0])}")
 
     def stored_values(self) -> list[int | str]:
         """What the files hold for each class: numbers, or ``#rrggbb``."""
@@ -116,7 +128,10 @@ class MaskCodes:
             return f"if these are the classes, give mask_values {found}"
         if self.by_colour and len(unknown) > MAX_NAMED:
             return "so many colours come from smoothed edges or lossy compression; save masks without either"
-        value = name_code(unknown[0], self.by_colour)
+        return self._add(unknown[0])
+
+    def _add(self, code: int) -> str:
+        value = name_code(code, self.by_colour)
         quoted = f'"{value}"' if self.by_colour else value
         return f"add {quoted} to mask_values or ignore_values"
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from math import ceil, sqrt
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from lightning_seg.batch import IGNORE_INDEX
@@ -20,6 +21,7 @@ WIDTH = 2.4
 TITLE_LENGTH = 38
 """Letters that fit above a cell."""
 OPACITY = 0.4
+Masks = Literal["tint", "outline", "none"]
 MANY_CLASSES = 24
 
 
@@ -31,14 +33,19 @@ class Cell(NamedTuple):
     mask: Tensor | None = None  # (H, W) class indices, 255 = ignore
 
 
-def draw_preview(cells: Sequence[Cell], class_names: Sequence[str], columns: int | None = None) -> Figure:
+def draw_preview(
+    cells: Sequence[Cell], class_names: Sequence[str], columns: int | None = None, masks: Masks = "tint"
+) -> Figure:
     """The cells row by row, scaled to one width, and a legend of the classes.
 
     Args:
         cells: at least one; they may differ in size.
         class_names: by class index.
         columns: None for as many as there are rows.
+        masks: how they are shown.
     """
+    if masks == "none":
+        cells = [cell._replace(mask=None) for cell in cells]
     columns = min(columns or ceil(sqrt(len(cells))), len(cells))
     heights = [_height(cells[first : first + columns]) for first in range(0, len(cells), columns)]
     entries = _legend(cells, class_names)
@@ -50,20 +57,39 @@ def draw_preview(cells: Sequence[Cell], class_names: Sequence[str], columns: int
         axis.set_axis_off()
     palette = class_palette(len(class_names))
     for axis, cell in zip(axes, cells, strict=False):
-        axis.imshow(lay_over(cell, palette))
+        axis.imshow(lay_over(cell, palette, masks))
         axis.set_title(_shorten(cell.title), fontsize=7, pad=2)
     if entries:
         figure.legend(handles=entries, loc="outside lower center", ncols=legend_columns, frameon=False, fontsize=9)
     return figure
 
 
-def lay_over(cell: Cell, palette: Array) -> Array:
-    """``(H, W, 3)`` uint8: the picture under the colours of its classes; what is ignored is nearly white."""
+def lay_over(cell: Cell, palette: Array, masks: Masks = "tint") -> Array:
+    """``(H, W, 3)`` uint8: the picture under the colours of its classes; what is ignored is nearly white.
+
+    An outline colours the pixels of a class that touch another one.
+    """
     image: Array = cell.image.permute(1, 2, 0).cpu().numpy()
     if cell.mask is None:
         return image
+    if masks == "outline":
+        mask = cell.mask.cpu().numpy()
+        edge = _touching(mask)
+        colours = np.where(mask[..., None] == IGNORE_INDEX, np.uint8(255), palette[mask])
+        return np.where(edge[..., None], colours, image)
     # Less than in predictions: colours that were drawn at random have to be judged.
     return np.asarray(draw_overlay(np.ascontiguousarray(image), cell.mask.cpu().numpy(), palette, OPACITY))
+
+
+def _touching(mask: Array) -> NDArray[np.bool_]:
+    """Where another class lies above, below, left or right."""
+    edge = np.zeros(mask.shape, np.bool_)
+    down, right = mask[1:] != mask[:-1], mask[:, 1:] != mask[:, :-1]
+    edge[1:] |= down
+    edge[:-1] |= down
+    edge[:, 1:] |= right
+    edge[:, :-1] |= right
+    return edge
 
 
 def _legend(cells: Sequence[Cell], class_names: Sequence[str]) -> list[Patch]:

@@ -55,9 +55,7 @@ def ensure_synthetic(root: str | Path, name: str, write: Callable[[Path], None],
                 return True
     except OSError as error:
         reason = error.strerror or error
-        raise DataError(
-            f"{root}: cannot write a synthetic dataset there ({reason}); give another --data.root"
-        ) from error
+        raise DataError(f"{root}: cannot write a synthetic dataset there ({reason}); give another root") from error
     return False
 
 
@@ -66,7 +64,7 @@ def _is_done(root: Path, wanted: dict[str, Any]) -> bool:
     if content is None and root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise DataError(
             f"{root}: not empty and without {SYNTHETIC_MARKER}, so it will not be overwritten with synthetic data; "
-            "give another --data.root"
+            "give another root"
         )
     return content == wanted
 

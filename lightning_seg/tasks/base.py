@@ -120,7 +120,9 @@ class Task(pl.LightningModule, ABC):
         checkpoint["lr_schedulers"] = []
         if "optimizer" in changed or _stays_frozen(stored) != _stays_frozen(self.hparams):
             checkpoint["optimizer_states"] = []
-            log.warning("the optimiser starts anew: its state in the checkpoint belongs to other arguments")
+            reasons = sorted(changed.intersection(("optimizer", *FREEZING)))
+            others = ", ".join(f"{name} {stored[name]}" for name in reasons)
+            log.warning("the optimiser starts anew: its state in the checkpoint belongs to %s", others)
 
     def _differs(self, name: str, stored: Mapping[str, Any]) -> bool:
         return name in stored and name in self.hparams and stored[name] != self.hparams[name]

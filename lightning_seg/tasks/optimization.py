@@ -3,7 +3,6 @@
 import math
 import warnings
 from collections.abc import Callable, Iterable, Mapping
-from difflib import get_close_matches
 from typing import Any
 
 import timm.optim
@@ -12,7 +11,7 @@ from torch import nn
 from torch.optim import Optimizer, lr_scheduler
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
-from lightning_seg.errors import ConfigError
+from lightning_seg.errors import ConfigError, unknown_name
 
 ParamGroup = dict[str, Any]
 Shape = Callable[..., float]
@@ -78,8 +77,15 @@ def create_schedule(name: str, optimizer: Optimizer, total_steps: int, options: 
             return schedule
     except (TypeError, ValueError, ZeroDivisionError) as error:
         raise ConfigError(f"schedule {name!r} does not accept {dict(options)}: {error}") from error
-    classes = [key for key in vars(lr_scheduler) if _is_class(lr_scheduler, key, LRScheduler)]
-    raise _unknown("schedule", name, [*SHAPES, *classes])
+    raise _unknown_schedule(name)
+
+
+def check_names(optimizer: str, schedule: str) -> None:
+    """Raises ConfigError if there is no such optimiser or schedule."""
+    if not _is_class(torch.optim, optimizer, Optimizer) and optimizer not in timm.optim.list_optimizers():
+        raise _unknown_optimizer(optimizer)
+    if schedule not in SHAPES and not _is_class(lr_scheduler, schedule, LRScheduler):
+        raise _unknown_schedule(schedule)
 
 
 def advance_schedule(schedule: LRScheduler, steps: int) -> None:
@@ -116,18 +122,22 @@ def create_optimizer(name: str, groups: Iterable[ParamGroup], lr: float, options
             return optimizer
     except (TypeError, ValueError, AssertionError, ImportError) as error:
         raise ConfigError(f"optimizer {name!r} does not accept {dict(options)} at lr {lr}: {error}") from error
+    raise _unknown_optimizer(name)
+
+
+def _unknown_optimizer(name: str) -> ConfigError:
     classes = [key for key in vars(torch.optim) if _is_class(torch.optim, key, Optimizer)]
-    raise _unknown("optimizer", name, [*timm.optim.list_optimizers(), *classes])
+    return unknown_name("optimizer", name, [*timm.optim.list_optimizers(), *classes])
+
+
+def _unknown_schedule(name: str) -> ConfigError:
+    classes = [key for key in vars(lr_scheduler) if _is_class(lr_scheduler, key, LRScheduler)]
+    return unknown_name("schedule", name, [*SHAPES, *classes])
 
 
 def _is_class(module: Any, name: str, base: type) -> bool:
     found = getattr(module, name, None)
     return isinstance(found, type) and issubclass(found, base) and found is not base and name not in UNSUITABLE
-
-
-def _unknown(kind: str, name: str, names: list[str]) -> ConfigError:
-    near = ", ".join(get_close_matches(name, names, n=3, cutoff=0.3)) or ", ".join(names[:4])
-    return ConfigError(f"{kind} {name!r} does not exist; the nearest names are {near}")
 
 
 def parameter_groups(

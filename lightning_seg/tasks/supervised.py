@@ -16,6 +16,7 @@ from lightning_seg.memory import keep_freed_memory
 from lightning_seg.metrics import MeanLoss
 from lightning_seg.models.normalization import Normalization, Normalize
 from lightning_seg.tasks.base import Task
+from lightning_seg.tasks.optimization import check_names
 
 log = logging.getLogger(__name__)
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -96,6 +97,7 @@ class SupervisedTask(Task):
 
     def _check_arguments(self) -> None:
         given = self.hparams
+        check_names(given["optimizer"], given["schedule"])
         if given["num_classes"] < 1:
             raise ConfigError(f"num_classes {given['num_classes']} is too small; give 1 or more")
         if self.class_names is not None and len(self.class_names) not in self._numbers_of_names():

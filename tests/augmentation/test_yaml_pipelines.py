@@ -138,7 +138,7 @@ MISTAKES = {
     "Downscale: scale_range [0.5, 0.2]: First value should be less than the second value": (
         "[{class_path: Downscale, init_args: {scale_range: [0.5, 0.2]}}]"
     ),
-    "RandomCrop: height: Field required": "[{class_path: RandomCrop}]",
+    "RandomCrop: height is missing, give init_args: {height: VALUE}": "[{class_path: RandomCrop}]",
     "no transform 'HorizontalFlipp'; did you mean 'HorizontalFlip'?": "[{class_path: HorizontalFlipp}]",
     "no transform 'albumentations.VerticalFlipp'; did you mean": "[{class_path: albumentations.VerticalFlipp}]",
     "no transform 'torch.nn.Linear'": "[{class_path: torch.nn.Linear}]",

@@ -33,6 +33,6 @@ def test_nothing_is_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_mistake_is_raised_with_the_parsers_words(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(ConfigError, match=r"^Option 'rot' is not accepted; did you mean --root\?$"):
+    with pytest.raises(ConfigError, match=r"^Option 'rot' is not accepted; did you mean --data.root\?$"):
         resolve_config(["--config", str(CONFIGS / "pets.yaml"), "--data.rot", "x"])
     assert capsys.readouterr().err == ""

@@ -190,7 +190,7 @@ def test_one_seed_can_be_looked_at_alone(comparison: PetsComparison, monkeypatch
         (["--model.lr", "0.5"], "variant none was begun with model.lr 0.001, now it has 0.5; give another --output"),
         (["--trainer.max_epochs", "3"], "variant none was begun with trainer.max_epochs 2, now it has 3"),
         (["--data.augment", "flip"], "variants none and flips are the same; give them different files"),
-        (["--data.rot", "x"], "variant none: Option 'rot' is not accepted; did you mean --root?"),
+        (["--data.rot", "x"], "variant none: Option 'rot' is not accepted; did you mean --data.root?"),
         (["--data.seed", "3"], "--data.seed is set for every run by itself; leave it out"),
         (["--seeds", "0"], "seeds 0: give how many, for instance 3"),
         (["--variant", "x:nowhere.yaml"], "variant x: "),

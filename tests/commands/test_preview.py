@@ -18,7 +18,7 @@ from lightning_seg.augmentation.mixing import Mixing
 from lightning_seg.augmentation.seeding import TrainSampler
 from lightning_seg.commands.data_flags import LEFT_ASIDE
 from lightning_seg.images import read_image, resize_image
-from lightning_seg.plots.previews import Cell, draw_preview
+from lightning_seg.plots.previews import Cell, Masks, draw_preview
 
 CONFIG = str(Path(__file__).parents[2] / "configs" / "pets.yaml")
 Preview = Callable[..., list[Cell]]
@@ -35,9 +35,9 @@ def preview(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Preview:
     monkeypatch.chdir(tmp_path)
     drawn: list[Cell] = []
 
-    def draw(cells: list[Cell], class_names: tuple[str, ...], columns: int | None) -> Figure:
+    def draw(cells: list[Cell], class_names: tuple[str, ...], columns: int | None, masks: Masks) -> Figure:
         drawn.extend(cells)
-        return draw_preview(cells[:1], class_names, columns)
+        return draw_preview(cells[:1], class_names, columns, masks)
 
     monkeypatch.setattr("lightning_seg.commands.preview.draw_preview", draw)
 
@@ -260,13 +260,13 @@ def test_all_flags_of_fit_are_known(capsys: pytest.CaptureFixture[str]) -> None:
         main(["fit", "--help"])
     sections = set(re.findall(r"^  (?:-\w, )?--(\w+)", capsys.readouterr().out, re.MULTILINE))
     assert {"data", "model", "trainer", "early_stopping"} <= sections
-    assert sections <= {*LEFT_ASIDE, "data", "help", "print_config"}
+    assert sections <= {*LEFT_ASIDE, "data", "run", "help", "print_config"}
 
 
 @pytest.mark.parametrize(
     ("flags", "expected"),
     [
-        (["--data.rot", "x"], "'rot' is not accepted; did you mean --root?"),
+        (["--data.rot", "x"], "'rot' is not accepted; did you mean --data.root?"),
         (["--data.batch_size", "many"], "many"),
         (["--data.batch_size", "0"], "batch_size 0 is too small"),
         (["--data.augment", "flipp"], "did you mean 'flip'"),

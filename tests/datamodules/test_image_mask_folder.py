@@ -245,6 +245,21 @@ def test_masks_are_checked_before_they_are_used(tmp_path: Path, stage: str) -> N
         make(tmp_path).setup(stage)
 
 
+def test_one_wrong_mask_among_good_ones_does_not_put_the_classes_in_doubt(tmp_path: Path) -> None:
+    """A file with 0 and 7 alone could have other numbers for two classes; with good ones beside it, it is wrong."""
+    root = write(tmp_path, mask=[[0, 1]])
+    data = make(root)
+    data.setup("test")
+    victim = data.datasets["test"].records[0].mask
+    Image.fromarray(np.array([[0, 7]], np.uint8)).save(victim)
+    Image.new("RGB", (2, 1)).save(data.datasets["test"].records[0].image)
+    with pytest.raises(DataError, match="the mask holds 7") as caught:
+        make(root).setup("test")
+    message = str(caught.value)
+    assert "add 7 to mask_values or ignore_values" in message
+    assert "if these are the classes" not in message
+
+
 def test_without_the_check_a_mask_is_refused_when_it_is_read(tmp_path: Path) -> None:
     data = fitted(write(tmp_path, mask=[[0, 7]]), check_masks=False)
     with pytest.raises(DataError, match="the mask holds 7"):

@@ -71,10 +71,10 @@ def test_more_pictures_move_few_of_the_others() -> None:
 
 def test_nothing_left_to_train_on() -> None:
     with pytest.raises(
-        ConfigError, match=r"test_fraction 0\.1 and val_fraction 0\.1 of 2 pictures in 2 groups leave none to train on"
+        ConfigError, match=r"test_fraction 0\.1 and val_fraction 0\.1 of 2 pictures leave none to train on"
     ):
         draw(names=["a", "b"])
-    with pytest.raises(ConfigError, match="the lists of 2 pictures in 2 groups leave none to train on"):
+    with pytest.raises(ConfigError, match="the lists of 2 pictures leave none to train on"):
         draw_splits(["val", "test"], ["a", "b"], {"val": 0.1, "test": 0.0}, 0)
 
 

@@ -51,9 +51,7 @@ def test_fraction_must_leave_both_sides_something(fraction: float) -> None:
 
 
 def test_groups_too_small_for_the_fraction_are_refused() -> None:
-    with pytest.raises(
-        ConfigError, match=r"val_fraction 0\.1 of 3 pictures in 3 groups leaves 0 to validate on; choose"
-    ):
+    with pytest.raises(ConfigError, match=r"val_fraction 0\.1 of 3 pictures leaves 0 to validate on; choose"):
         stratified_split(["beagle", "pug", "Birman"], 0.1, seed=0)
     with pytest.raises(ConfigError, match="leaves 3 to validate on"):
         stratified_split(["beagle", "pug", "Birman"], 0.9, seed=0)
@@ -143,9 +141,7 @@ def test_fraction_zero_draws_none() -> None:
 
 
 def test_a_class_with_nothing_left_to_train_on() -> None:
-    with pytest.raises(
-        ConfigError, match=r"test_fraction 0\.2 and val_fraction 0\.1 of 2 pictures in 2 groups leave no"
-    ):
+    with pytest.raises(ConfigError, match=r"test_fraction 0\.2 and val_fraction 0\.1 of 2 pictures leave no"):
         draw_by_class(["train"] * 12, [0] * 10 + [1] * 2, [str(index) for index in range(12)], TENTH, seed=0)
 
 

@@ -29,6 +29,21 @@ def test_a_mask_covers_four_tenths_of_its_picture() -> None:
     assert covered.tolist() == [[[74, 109, 134], [240, 240, 240]]]
 
 
+def test_an_outline_colours_the_pixels_at_the_edge_of_a_class() -> None:
+    mask = torch.zeros(3, 5, dtype=torch.uint8)
+    mask[:, 3:] = 1
+    image = torch.full((3, 3, 5), 103, dtype=torch.uint8)
+    seen = lay_over(Cell(image, "", mask), class_palette(2), "outline")
+    blue, orange = [31, 119, 180], [255, 127, 14]
+    assert seen[1].tolist() == [[103] * 3, [103] * 3, blue, orange, [103] * 3]
+
+
+def test_masks_may_be_left_out() -> None:
+    figure = draw_preview([cell(50)], CLASSES, masks="none")
+    assert int(np.asarray(figure.axes[0].images[0].get_array())[0, 0, 0]) == 50
+    assert legend(figure) == []
+
+
 def test_a_picture_without_mask_is_itself() -> None:
     picture = np.random.default_rng(0).integers(0, 256, (5, 7, 3)).astype(np.uint8)
     image = torch.from_numpy(picture).permute(2, 0, 1)

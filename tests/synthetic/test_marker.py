@@ -85,7 +85,7 @@ def test_other_files_are_never_touched(tmp_path: Path, marker: str | None) -> No
 
     message = str(raised.value)
     assert str(tmp_path) in message
-    assert "give another --data.root" in message
+    assert "give another root" in message
     assert "\n" not in message
     assert (tmp_path / "photo.jpg").read_text() == "mine"
     assert not is_synthetic(tmp_path)
@@ -101,7 +101,7 @@ def test_root_that_is_a_file(tmp_path: Path) -> None:
 def test_root_below_a_file_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
 
-    with pytest.raises(DataError, match=r"^[^\n]*cannot write[^\n]*give another --data.root$"):
+    with pytest.raises(DataError, match=r"^[^\n]*cannot write[^\n]*give another root$"):
         ensure_synthetic(tmp_path / "file" / "root", "words", write_words, {})
 
 

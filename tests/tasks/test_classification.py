@@ -236,6 +236,7 @@ def pictures_to_predict(*pictures: Tensor) -> PictureBatch:
         "name": [str(number) for number in range(len(pictures))],
         "original_size": [(4, 4)] * len(pictures),
         "unreadable": [Unreadable("x.jpg", "x.jpg: broken")],
+        "files": ["0.jpg", "x.jpg", "1.jpg"],
     }
 
 

@@ -410,6 +410,7 @@ def pictures_to_predict(batch: SegmentationBatch, sizes: list[tuple[int, int]]) 
         "name": [f"picture_{index}" for index in range(len(sizes))],
         "original_size": sizes,
         "unreadable": [Unreadable("broken.jpg", "broken.jpg: no picture")],
+        "files": [],
     }
 
 
