@@ -74,6 +74,11 @@ def test_words_that_do_not_exist(mistake: Mistake, arguments: list[str], expecte
         (["--model.schedule", "onecycle"], "the nearest names are one_cycle"),
         (["--model.schedule_options", "{warm: 1}"], "does not accept {'warm': 1}"),
         (["--model.unfreeze_epoch", "1"], "unfreeze_epoch 1 needs freeze_encoder true"),
+        (
+            ["--model.num_classes", "7"],
+            "model.num_classes is taken from the data, 3; leave it out, or",
+        ),
+        (["--model.init_args.class_names", "[a, b]"], "model.class_names is taken from the data"),
         (["--model.encoder_weights", "nowhere.pth"], "nowhere.pth: no such weights file"),
         (["--trainer.accelerator", "gpu"], "there is no gpu that can be used here; give --trainer.accelerator auto"),
     ],

@@ -44,8 +44,12 @@ class PictureScoreWriter(pl.Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        if self.kept is not None:
-            self.rows += zip(batch["index"].tolist(), batch["path"], self.kept.take(), strict=True)
+        if self.kept is None:
+            return
+        scores = self.kept.take()
+        # Batches of the user's own need not tell which pictures they hold.
+        if "index" in batch and "path" in batch:
+            self.rows += zip(batch["index"].tolist(), batch["path"], scores, strict=True)
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         log_dir = trainer.log_dir  # asks all processes, so it stands before the return
@@ -53,7 +57,7 @@ class PictureScoreWriter(pl.Callback):
             return
         _test_scores(pl_module).picture_scores = None
         rows = _of_all_processes(self.rows)
-        if trainer.is_global_zero:
+        if trainer.is_global_zero and rows:
             log_name: str = pl_module.log_name("test")  # type: ignore[operator]
             _write(Path(log_dir) / TABLE.replace("test", log_name), rows, self.kept.quantity)
 

@@ -222,10 +222,20 @@ class CommandLine(LightningCLI):
         restored = self._get(self.config, "ckpt_path") is not None
         with without_pretrained() if restored else nullcontext():
             super().instantiate_classes()
+        self._check_linked()
         if restored and self.arguments.run is None and self.subcommand != "fit":
             size = getattr(self.datamodule, "image_size", None)
             for line in differences(Path(self._get(self.config, "ckpt_path")), self.model.hparams, size):
                 log.warning(line)
+
+    def _check_linked(self) -> None:
+        """What the datamodule tells the task cannot be typed for the task as well."""
+        typed = {word.partition("=")[0].replace(".init_args.", ".") for word in self.arguments.for_lightning}
+        for name in LINKS:
+            if f"--model.{name}" in typed and hasattr(self.datamodule, name):
+                value = getattr(self.datamodule, name)
+                instead = f"--data.{name}" if name == "image_size" else "another --data"
+                raise ConfigError(f"model.{name} is taken from the data, {value}; leave it out, or give {instead}")
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         given = self._get(self.config_init, "trainer")

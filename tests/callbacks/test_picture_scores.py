@@ -1,6 +1,7 @@
 """The table of test pictures, against masks that are computed here."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -82,4 +83,17 @@ def test_tasks_that_count_otherwise_are_left_alone(tmp_path: Path) -> None:
         enable_model_summary=False,
     )
     trainer.test(OtherTask(), torch.utils.data.DataLoader(torch.ones(4, 1)), verbose=False)  # type: ignore[arg-type]
+    assert not (tmp_path / "test_pictures.csv").exists()
+
+
+def test_batches_that_do_not_name_their_pictures_are_tested_without_a_table(
+    task: MobileNetV2UNetTask, tmp_path: Path
+) -> None:
+    batch = {"image": torch.zeros(2, 3, 32, 32, dtype=torch.uint8), "mask": torch.ones(2, 32, 32, dtype=torch.uint8)}
+    trainer = pl.Trainer(
+        logger=CSVLogger(tmp_path, "", ""), accelerator="cpu", callbacks=[PictureScoreWriter()], devices=1
+    )
+    batches: Any = [batch]
+    (values,) = trainer.test(task, torch.utils.data.DataLoader(batches, batch_size=None), verbose=False)
+    assert 0 <= values["test/miou"] <= 1
     assert not (tmp_path / "test_pictures.csv").exists()
