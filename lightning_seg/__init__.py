@@ -9,10 +9,12 @@ if TYPE_CHECKING:
     from lightning_seg.datamodules import ImageFolderDataModule as ImageFolderDataModule
     from lightning_seg.datamodules import ImageMaskFolderDataModule as ImageMaskFolderDataModule
     from lightning_seg.datamodules import OxfordPetsDataModule as OxfordPetsDataModule
+    from lightning_seg.datamodules import PicturesDataModule as PicturesDataModule
     from lightning_seg.datamodules import StanfordDogsDataModule as StanfordDogsDataModule
     from lightning_seg.predictor import Predictor as Predictor
     from lightning_seg.tasks import CNNClassifierTask as CNNClassifierTask
     from lightning_seg.tasks import MobileNetV2UNetTask as MobileNetV2UNetTask
+    from lightning_seg.tasks import SlidingDetectorTask as SlidingDetectorTask
     from lightning_seg.tasks import SmpTask as SmpTask
     from lightning_seg.tasks import TimmClassifierTask as TimmClassifierTask
     from lightning_seg.tasks import UNetTask as UNetTask
@@ -28,7 +30,9 @@ _HOME = {
     "ImageMaskFolderDataModule": "lightning_seg.datamodules",
     "MobileNetV2UNetTask": "lightning_seg.tasks",
     "OxfordPetsDataModule": "lightning_seg.datamodules",
+    "PicturesDataModule": "lightning_seg.datamodules",
     "Predictor": "lightning_seg.predictor",
+    "SlidingDetectorTask": "lightning_seg.tasks",
     "SmpTask": "lightning_seg.tasks",
     "StanfordDogsDataModule": "lightning_seg.datamodules",
     "TimmClassifierTask": "lightning_seg.tasks",
@@ -42,7 +46,9 @@ __all__ = [
     "ImageMaskFolderDataModule",
     "MobileNetV2UNetTask",
     "OxfordPetsDataModule",
+    "PicturesDataModule",
     "Predictor",
+    "SlidingDetectorTask",
     "SmpTask",
     "StanfordDogsDataModule",
     "TimmClassifierTask",

@@ -106,7 +106,19 @@ class LabelPrediction(NamedTuple):
     entropy: float  # relative to its maximum log(C), in [0, 1]
 
 
-Prediction = TypeVar("Prediction", MaskPrediction, LabelPrediction)
+class BoxPrediction(NamedTuple):
+    """What a detector says to one picture; boxes are x1, y1, x2, y2 in pixels of its file, all on the CPU."""
+
+    boxes: Tensor  # (N, 4) float32
+    scores: Tensor  # (N,) float32, the highest first
+    labels: Tensor  # (N,) int64
+    maps: Tensor  # (L, h, w) float32: of each label the probability, coarse, over the whole picture
+    whole: Tensor  # (C,) float32: probabilities of the picture as one window
+    window_probs: Tensor  # (W, C) float32: of the windows at the coarsest size, row by row
+    window_boxes: Tensor  # (W, 4) float32
+
+
+Prediction = TypeVar("Prediction", MaskPrediction, LabelPrediction, BoxPrediction)
 
 
 class PredictedBatch(TypedDict, Generic[Prediction]):

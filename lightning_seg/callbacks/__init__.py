@@ -1,5 +1,6 @@
 """When to draw, write or switch something."""
 
+from lightning_seg.callbacks.box_writer import BoxWriter
 from lightning_seg.callbacks.compile import Compile
 from lightning_seg.callbacks.confusion_matrix_plots import ConfusionMatrixPlots
 from lightning_seg.callbacks.label_writer import LabelWriter
@@ -12,6 +13,7 @@ from lightning_seg.callbacks.split_plots import SplitPlots
 from lightning_seg.callbacks.threshold_plots import ThresholdPlots
 
 __all__ = [
+    "BoxWriter",
     "Compile",
     "ConfusionMatrixPlots",
     "LabelWriter",

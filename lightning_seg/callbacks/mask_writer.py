@@ -9,7 +9,6 @@ from PIL import Image
 from lightning_seg.batch import MaskPrediction, PictureBatch
 from lightning_seg.callbacks.most_uncertain import most_uncertain, write_sheet
 from lightning_seg.callbacks.prediction_writer import PredictionWriter, Row
-from lightning_seg.errors import ConfigError
 from lightning_seg.images import Array, read_image
 from lightning_seg.plots.overlay import draw_overlay
 from lightning_seg.plots.palette import class_palette
@@ -48,13 +47,13 @@ class MaskWriter(PredictionWriter):
         name, mask = batch["name"][position], prediction.mask.numpy()
         suffix = "jpg" if max(mask.shape) <= LONGEST_JPEG else "png"
         mask_path, overlay_path = Path("masks", f"{name}.png"), Path("overlays", f"{name}.{suffix}")
-        self._spare(Path(batch["path"][position]), mask_path, overlay_path)
         palette = class_palette(len(class_names))
-        write_mask(self._place(mask_path), mask, palette)
+        picture = batch["path"][position]
+        write_mask(self.place(picture, mask_path.as_posix()), mask, palette)
         overlay = draw_overlay(_original(batch, position), mask, palette)
-        overlay.save(self._place(overlay_path), quality=90)
+        overlay.save(self.place(picture, overlay_path.as_posix()), quality=90)
         if prediction.probs is not None:
-            np.save(self._place(Path("probs", f"{name}.npy")), prediction.probs.numpy())
+            np.save(self.place(picture, f"probs/{name}.npy"), prediction.probs.numpy())
         height, width = mask.shape
         pixels = np.bincount(mask.ravel(), minlength=len(class_names)).tolist()
         return {
@@ -72,17 +71,6 @@ class MaskWriter(PredictionWriter):
         shown = most_uncertain(rows, self.num_uncertain)
         captions = [f"{Path(row['picture']).name}\nentropy {float(row['entropy']):.3f}" for row in shown]
         write_sheet(self.output, [self.output / row["overlay"] for row in shown], captions, class_names)
-
-    def _spare(self, picture: Path, *written: Path) -> None:
-        """Raises ConfigError if a picture would be replaced by what is said about it."""
-        for relative in written:
-            if (self.output / relative).resolve() == picture.resolve():
-                raise ConfigError(f"output {self.output}: {picture} would be overwritten; give another folder")
-
-    def _place(self, relative: Path) -> Path:
-        path = self.output / relative
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return path
 
 
 def write_mask(path: Path, mask: Array, palette: Array) -> None:

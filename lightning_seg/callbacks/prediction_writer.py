@@ -31,7 +31,7 @@ class PredictionWriter(BasePredictionWriter, ABC):
     """
 
     folders: tuple[str, ...] = ()
-    """Where the files of pictures lie, below ``output``."""
+    """Where the files of pictures lie, below ``output``: folders, or patterns of files."""
 
     def __init__(self, output: str | Path = "predictions") -> None:
         super().__init__(write_interval="batch")
@@ -55,10 +55,10 @@ class PredictionWriter(BasePredictionWriter, ABC):
         """Nothing is overwritten but what an earlier prediction has written."""
         try:
             self.output.mkdir(parents=True, exist_ok=True)
-            foreign = [name for name in self.folders if any((self.output / name).glob("*"))]
+            foreign = [name for name in self.folders if _holds_files(self.output, name)]
             if foreign and not (self.output / TABLE).is_file():
                 raise ConfigError(
-                    f"output {self.output}: {foreign[0]}/ there holds files of another origin, which would be mixed up "
+                    f"output {self.output}: {foreign[0]} there holds files of another origin, which would be mixed up "
                     "with predictions; give another folder"
                 )
             self._before = _pictures_in(self.output / TABLE)
@@ -116,6 +116,18 @@ class PredictionWriter(BasePredictionWriter, ABC):
             log.warning("%d of %d pictures could not be read: %s", self.num_unreadable, len(rows), self.table)
         self.finish([row for row in rows if not row["error"]], self.class_names)
 
+    def place(self, picture: str, file: str) -> Path:
+        """The path of a file below ``output`` about a picture, in a folder that exists.
+
+        Raises:
+            ConfigError: if the picture would be replaced by what is said about it.
+        """
+        path = self.output / file
+        if path.resolve() == Path(picture).resolve():
+            raise ConfigError(f"output {self.output}: {picture} would be overwritten; give another folder")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
     def _table_of(self, rank: int) -> Path:
         return self.output / (f"rank_{rank}.{TABLE}" if rank else TABLE)
 
@@ -137,6 +149,10 @@ class PredictionWriter(BasePredictionWriter, ABC):
                 writer.writeheader()
                 writer.writerows(rows)
         return rows
+
+
+def _holds_files(output: Path, name: str) -> bool:
+    return any(output.glob(name if "*" in name else f"{name}/*"))
 
 
 def _pictures_in(table: Path) -> set[str]:

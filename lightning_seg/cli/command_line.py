@@ -16,6 +16,7 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from lightning_seg.arguments import OneLineErrors, RunArguments
 from lightning_seg.callbacks import (
+    BoxWriter,
     ConfusionMatrixPlots,
     LabelWriter,
     MaskWriter,
@@ -31,10 +32,13 @@ from lightning_seg.callbacks.network_summary import NetworkSummary
 from lightning_seg.cli.sources import describe_sources, differences
 from lightning_seg.datamodules.pictures import PicturesDataModule
 from lightning_seg.errors import ConfigError
+from lightning_seg.inference.boxes import BoxInference
 from lightning_seg.inference.masks import MaskInference
+from lightning_seg.models.imagenet import IMAGENET_CLASSES
 from lightning_seg.models.weights import without_pretrained
 from lightning_seg.runs import Run, check_checkpoint, epochs_done
 from lightning_seg.tasks.classification import ClassificationTask
+from lightning_seg.tasks.sliding_detector import SlidingDetectorTask
 from lightning_seg.tasks.supervised import SupervisedTask
 
 log = logging.getLogger(__name__)
@@ -147,6 +151,7 @@ class CommandLine(LightningCLI):
                 help="Folder for what is written; without it predictions/ in the run folder or here.",
             )
             parser.add_class_arguments(MaskInference)
+            parser.add_class_arguments(BoxInference, skip={field.name for field in fields(MaskInference)})
         return parser
 
     def _run_subcommand(self, subcommand: str) -> None:
@@ -192,8 +197,15 @@ class CommandLine(LightningCLI):
             self.save_config_callback = None
         if self._get(self.config, "ckpt_path") is None:
             self._spare_downloads()
-            if self.subcommand != "fit":
+            if self.subcommand != "fit" and not self._is_pretrained():
                 log.warning("no checkpoint is given, so the network is as it was before training; give --run RUN")
+
+    def _is_pretrained(self) -> bool:
+        """Whether a detector can do without training: its weights know ImageNet's classes."""
+        model = self._get(self.config, "model")
+        given = model.get("init_args", {})
+        detects = str(model.get("class_path")).endswith(".SlidingDetectorTask")
+        return detects and given.get("weights") is not None and given.get("num_classes") == len(IMAGENET_CLASSES)
 
     @rank_zero_only
     def _print_sources(self) -> None:
@@ -283,8 +295,7 @@ class CommandLine(LightningCLI):
         if self.subcommand == "test" and logs:
             callbacks.append(PictureScoreWriter())
         if self.subcommand == "predict":
-            writer = LabelWriter if isinstance(self.model, ClassificationTask) else MaskWriter
-            callbacks.append(writer(self._output()))
+            callbacks.append(_writer_for(self.model)(self._output()))
         if self.subcommand == "fit" and logs:
             callbacks.append(LearningRateMonitor("step"))
             if isinstance(self.model, SupervisedTask):
@@ -346,7 +357,8 @@ class CommandLine(LightningCLI):
 
     def _set_inference(self) -> None:
         """From the knobs of inference, which are no arguments of the task."""
-        values = {field: self._get(self.config, field.name) for field in fields(MaskInference)}
+        knobs = {field.name: field for kind in (BoxInference, MaskInference) for field in fields(kind)}
+        values = {field: self._get(self.config, name) for name, field in knobs.items()}
         given = {field.name: value for field, value in values.items() if value not in (None, field.default)}
         if isinstance(self.model, SupervisedTask):
             self.model.inference = self.model.make_inference(given)
@@ -387,7 +399,8 @@ class CommandLine(LightningCLI):
         self._set_inference()
         self._warn_of_tiles()
         # Tiles are cut from pictures as they are.
-        size = None if self._get(self.config, "tile") else self.datamodule.image_size
+        whole = self._get(self.config, "tile") or isinstance(self.model, SlidingDetectorTask)
+        size = None if whole else self.datamodule.image_size
         images = self._get(self.config, "images")
         if images is None:
             self.datamodule.predict_size = size
@@ -405,6 +418,12 @@ class CommandLine(LightningCLI):
                 f"{self.arguments.run.folder} has trained {done} epochs of {epochs}; to go on, give more, for instance "
                 f"--trainer.max_epochs {done + 10}"
             )
+
+
+def _writer_for(task: pl.LightningModule) -> type[PredictionWriter]:
+    if isinstance(task, SlidingDetectorTask):
+        return BoxWriter
+    return LabelWriter if isinstance(task, ClassificationTask) else MaskWriter
 
 
 def _read_whole_numbers_first(parser: LightningArgumentParser) -> None:

@@ -5,6 +5,7 @@ from lightning_seg.datamodules.flowers import FlowersDataModule
 from lightning_seg.datamodules.image_folder import ImageFolderDataModule
 from lightning_seg.datamodules.image_mask_folder import ImageMaskFolderDataModule
 from lightning_seg.datamodules.oxford_pets import OxfordPetsDataModule
+from lightning_seg.datamodules.pictures import PicturesDataModule
 from lightning_seg.datamodules.stanford_dogs import StanfordDogsDataModule
 
 __all__ = [
@@ -13,5 +14,6 @@ __all__ = [
     "ImageFolderDataModule",
     "ImageMaskFolderDataModule",
     "OxfordPetsDataModule",
+    "PicturesDataModule",
     "StanfordDogsDataModule",
 ]

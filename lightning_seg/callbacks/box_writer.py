@@ -1,0 +1,107 @@
+"""Detected objects as files."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pytorch_lightning as pl
+from PIL import Image
+from torch import Tensor
+
+from lightning_seg.batch import BoxPrediction, PictureBatch
+from lightning_seg.callbacks.prediction_writer import PredictionWriter, Row
+from lightning_seg.images import Array
+from lightning_seg.inference.labels import ranked
+from lightning_seg.plots.boxes import draw_boxes, draw_heat_map
+from lightning_seg.plots.palette import class_palette
+
+LISTED = 7
+"""Labels of windows in a line of the listing, and windows of each."""
+
+
+class BoxWriter(PredictionWriter):
+    """Writes, for every picture, its objects, and prints what the windows were taken for.
+
+    * ``<name>.json``: ``{"image", "width", "height", "detections": [{"box": [x1, y1, x2, y2], "score", "label"}]}`` in
+      pixels of the file;
+    * ``boxes/<name>.jpg``: the picture with its boxes;
+    * ``heat_maps/<name>/<label>.jpg``: of each detected label, the picture under its probabilities;
+    * ``windows/<name>/<label>.jpg``: the best box of each detected label, cut out;
+    * ``predictions.csv``: number of objects, the best one, the likeliest classes of the whole picture and of its
+      windows, which are numbered row by row at the coarsest size.
+    """
+
+    folders = ("boxes", "heat_maps", "windows", "*.json")
+
+    def columns(self, class_names: Sequence[str]) -> list[str]:
+        return ["width", "height", "detections", "label", "score", "whole", "windows", "json"]
+
+    def on_predict_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        super().on_predict_start(trainer, pl_module)
+        self.label_names: tuple[str, ...] = pl_module.labels.names  # type: ignore[union-attr, assignment]
+
+    def write_picture(
+        self, batch: PictureBatch, position: int, prediction: BoxPrediction, class_names: Sequence[str]
+    ) -> Row:
+        name, picture = batch["name"][position], batch["path"][position]
+        image: Array = batch["image"][position].permute(1, 2, 0).cpu().numpy()
+        height, width = batch["original_size"][position]
+        labels = [self.label_names[index] for index in prediction.labels.tolist()]
+        found = [
+            {"box": [round(side, 1) for side in box], "score": round(score, 5), "label": label}
+            for box, score, label in zip(prediction.boxes.tolist(), prediction.scores.tolist(), labels, strict=True)
+        ]
+        record = {"image": picture, "width": width, "height": height, "detections": found}
+        path = self.place(picture, f"{name}.json")
+        path.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+        captions = [f"{one['label']} {one['score']:.2f}" for one in found]
+        colours = class_palette(len(self.label_names))[prediction.labels.numpy()]
+        drawn = draw_boxes(image, prediction.boxes, captions, colours)
+        drawn.save(self.place(picture, f"boxes/{name}.jpg"), quality=90)
+        self._write_labels(picture, name, image, prediction)
+        best = found[0] if found else {"label": "", "score": ""}
+        return {
+            "width": width,
+            "height": height,
+            "detections": len(found),
+            "label": best["label"],
+            "score": best["score"],
+            "whole": _listed(ranked(prediction.whole, class_names, 3)),
+            "windows": _windows(prediction.window_probs, class_names),
+            "json": path.relative_to(self.output).as_posix(),
+        }
+
+    def _write_labels(self, picture: str, name: str, image: Array, prediction: BoxPrediction) -> None:
+        """Files of each detected label."""
+        # Boxes come the best first.
+        best: dict[int, Tensor] = {}
+        for index, box in zip(prediction.labels.tolist(), prediction.boxes, strict=True):
+            best.setdefault(index, box)
+        for index, box in best.items():
+            file = f"{name}/{self.label_names[index].replace('/', '_')}.jpg"
+            draw_heat_map(image, prediction.maps[index]).save(self.place(picture, f"heat_maps/{file}"), quality=90)
+            left, top, right, bottom = box.round().int().tolist()
+            cut = Image.fromarray(image).crop((left, top, max(right, left + 1), max(bottom, top + 1)))
+            cut.save(self.place(picture, f"windows/{file}"), quality=90)
+
+    def finish(self, rows: Sequence[dict[str, str]], class_names: Sequence[str]) -> None:
+        for row in rows:
+            print(f"{row['picture']}: {row['detections']} objects; as a whole {row['whole']}")
+            print(f"    windows: {row['windows']}")
+
+
+def _listed(answers: Sequence[tuple[str, float]]) -> str:
+    return ", ".join(f"{name} {100 * prob:.1f} %" for name, prob in answers)
+
+
+def _windows(probs: Tensor, class_names: Sequence[str]) -> str:
+    """Class to the windows that were taken for it and their probabilities, the best class first."""
+    scores, classes = probs.max(dim=1)
+    taken: dict[str, list[tuple[float, int]]] = {}
+    for window, (score, index) in enumerate(zip(scores.tolist(), classes.tolist(), strict=True)):
+        taken.setdefault(class_names[index], []).append((score, window))
+    ordered: list[Any] = sorted(taken.items(), key=lambda item: max(item[1]), reverse=True)[:LISTED]
+    return "; ".join(
+        f"{name} " + " ".join(f"{window}:{score:.2f}" for score, window in sorted(windows, reverse=True)[:LISTED])
+        for name, windows in ordered
+    )

@@ -1,0 +1,171 @@
+"""Boxes of objects from a classifier that slides over a picture at several sizes."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torchvision.transforms.v2 import functional as TF
+
+from lightning_seg.batch import BoxPrediction
+from lightning_seg.errors import ConfigError
+from lightning_seg.inference.merging import Boxes, Merge, merge_boxes
+from lightning_seg.inference.views import ViewSet, average_views, check_views
+from lightning_seg.inference.windows import Grid, cover
+
+CONTEXT = 4
+"""Cells beside a part of a large picture that its features see."""
+CROPS_AT_ONCE = 16
+
+
+class WindowClassifier(Protocol):
+    """What slides."""
+
+    @property
+    def grid(self) -> Grid: ...
+
+    def window_probabilities(self, images: Tensor) -> Tensor:
+        """``(B, 3, H, W)`` uint8 to probabilities ``(B, C, rows, columns)`` of all windows in one pass."""
+
+    def probabilities(self, images: Tensor) -> Tensor:
+        """Windows ``(B, 3, window, window)`` uint8 to probabilities ``(B, C)``."""
+
+
+@dataclass(frozen=True)
+class BoxInference:
+    """How a classifier finds objects in a picture. Never part of a checkpoint.
+
+    Args:
+        detector: ``map`` gets all windows out of one pass, ``crops`` cuts every window out and classifies it.
+        scales: sizes at which the picture is seen: how many windows its shorter side holds, 1 or more each.
+        windows: ``all``, or ``tutorial`` without the last row and column: 7 x 7 where the picture holds 8 x 8.
+        threshold: probability from which a window is an object.
+        merge: ``fusion`` of overlapping windows, ``nms``, or ``none``.
+        merge_overlap: from which windows belong together: intersection over union for ``nms``, over the smaller window
+            for ``fusion``.
+        max_pixels: of a picture that is computed at once; larger ones are cut into bands, whose features see
+            4 cells beyond their borders.
+        tta: test-time augmentation, the mean over views: ``hflip`` two, ``flips`` four, ``d4`` eight.
+
+    Raises:
+        ConfigError: if a value is impossible.
+    """
+
+    detector: Literal["map", "crops"] = "map"
+    scales: Sequence[float] = (2.0, 3.0)
+    windows: Literal["all", "tutorial"] = "all"
+    threshold: float | None = None
+    merge: Merge = "fusion"
+    merge_overlap: float = 0.35
+    max_pixels: int = 4_000_000
+    tta: ViewSet | None = None
+
+    default_threshold = 0.4
+
+    def __post_init__(self) -> None:
+        check_views(self.tta)
+        if not self.scales or min(self.scales) < 1:
+            raise ConfigError(f"scales {list(self.scales)} must be 1 or more windows each, for instance [2, 3]")
+        if self.threshold is not None and not 0 < self.threshold < 1:
+            raise ConfigError(f"threshold {self.threshold} must lie between 0 and 1, for instance 0.4")
+        if not 0 < self.merge_overlap <= 1:
+            raise ConfigError(f"merge_overlap {self.merge_overlap} must be above 0 and at most 1, for instance 0.35")
+        for name, allowed in (("detector", ("map", "crops")), ("windows", ("all", "tutorial"))):
+            if getattr(self, name) not in allowed:
+                raise ConfigError(f"{name} {getattr(self, name)!r} does not exist; choose {' or '.join(allowed)}")
+        if self.merge not in ("fusion", "nms", "none"):
+            raise ConfigError(f"merge {self.merge!r} does not exist; choose fusion, nms or none")
+        if self.max_pixels < 1:
+            raise ConfigError(f"max_pixels {self.max_pixels} is too small; give 1 or more")
+
+    def predict(
+        self,
+        model: WindowClassifier,
+        image: Tensor,
+        to_labels: Callable[[Tensor], Tensor] = lambda probs: probs,
+        size: Sequence[int] | None = None,
+    ) -> BoxPrediction:
+        """Objects of one picture.
+
+        Args:
+            model: what slides.
+            image: ``(3, H, W)`` uint8, of any size.
+            to_labels: probabilities of classes ``(C, ...)`` to those of what is searched for, ``(L, ...)``.
+            size: (height, width) that boxes refer to; None for those of ``image``.
+        """
+        grid, size = model.grid, tuple(size or image.shape[1:])
+        answer = average_views(self._windows_of(model), self.tta)
+        threshold = self.default_threshold if self.threshold is None else self.threshold
+        found: list[Boxes] = []
+        maps: list[Tensor] = []
+        probs = torch.empty(0)
+        boxes = torch.empty(0, 4)
+        for scale in sorted(self.scales, reverse=True):
+            level = grid.level_size(size, scale)
+            probs = answer(resize(image, level).unsqueeze(0))[0].float().cpu()
+            boxes = grid.boxes(level, size)
+            if self.windows == "tutorial":
+                probs, boxes = (
+                    probs[:, : max(1, probs.shape[1] - 1), : max(1, probs.shape[2] - 1)],
+                    boxes[: max(1, len(boxes) - 1), : max(1, boxes.shape[1] - 1)],
+                )
+            labelled = to_labels(probs)
+            found.append(_above(labelled, boxes, threshold))
+            maps.append(cover(labelled, grid.window // grid.stride))
+        merged = merge_boxes(Boxes(*map(torch.cat, zip(*found, strict=True))), self.merge, self.merge_overlap)
+        whole = model.probabilities(resize(image, (grid.window, grid.window)).unsqueeze(0))[0].float().cpu()
+        return BoxPrediction(*merged, _highest(maps), whole, probs.flatten(1).T, boxes.flatten(0, 1))
+
+    def _windows_of(self, model: WindowClassifier) -> Callable[[Tensor], Tensor]:
+        grid = model.grid
+        if self.detector == "crops":
+            return lambda images: crop_probabilities(model, images)
+        return lambda images: torch.cat(
+            [model.window_probabilities(band)[:, :, first:last] for band, first, last in self._bands(images, grid)],
+            dim=2,
+        )
+
+    def _bands(self, images: Tensor, grid: Grid) -> Iterator[tuple[Tensor, int, int]]:
+        """Parts of the picture from the top down, and which of their rows of windows count."""
+        rows, _ = grid.counts(images.shape[-2:])
+        around = (grid.window // grid.stride - 1 + 2 * CONTEXT) * grid.stride
+        step = max(1, (self.max_pixels // images.shape[-1] - around) // grid.stride)
+        if step >= rows:
+            step = rows
+        for row in range(0, rows, step):
+            end = min(row + step, rows)
+            first = max(0, row - CONTEXT)
+            bottom = min(images.shape[-2], (end - 1 + CONTEXT) * grid.stride + grid.window)
+            yield images[..., first * grid.stride : bottom, :], row - first, end - first
+
+
+def resize(image: Tensor, size: Sequence[int]) -> Tensor:
+    """``(3, H, W)`` uint8 at another size, smoothed where it becomes smaller."""
+    resized: Tensor = TF.resize(image, list(size), antialias=True)
+    return resized
+
+
+def crop_probabilities(model: WindowClassifier, images: Tensor) -> Tensor:
+    """Every window cut out and classified by itself, ``(B, C, rows, columns)``."""
+    grid = model.grid
+    rows, columns = grid.counts(images.shape[-2:])
+    windows = images.unfold(2, grid.window, grid.stride).unfold(3, grid.window, grid.stride)
+    crops = windows.permute(0, 2, 3, 1, 4, 5).flatten(0, 2)
+    probs = torch.cat([model.probabilities(part) for part in torch.split(crops, CROPS_AT_ONCE)])
+    return probs.reshape(len(images), rows, columns, -1).permute(0, 3, 1, 2)
+
+
+def _above(probs: Tensor, boxes: Tensor, threshold: float) -> Boxes:
+    labels, rows, columns = torch.nonzero(probs >= threshold, as_tuple=True)
+    return Boxes(boxes[rows, columns], probs[labels, rows, columns], labels)
+
+
+def _highest(maps: Sequence[Tensor]) -> Tensor:
+    """The highest of several maps, at the finest one's resolution."""
+    first, *others = maps
+    for other in others:
+        wide = F.interpolate(other.unsqueeze(0), size=first.shape[1:], mode="bilinear", align_corners=False)[0]
+        first = torch.maximum(first, wide)
+    return first

@@ -1,0 +1,75 @@
+"""Overlapping boxes of one class become one."""
+
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+from torchvision.ops import batched_nms, box_area
+
+Merge = Literal["fusion", "nms", "none"]
+
+
+class Boxes(NamedTuple):
+    """Scored boxes of one picture."""
+
+    boxes: Tensor  # (N, 4) float32: x1, y1, x2, y2 in pixels
+    scores: Tensor  # (N,) float32
+    labels: Tensor  # (N,) int64
+
+    def ordered(self) -> "Boxes":
+        """The highest score first."""
+        order = self.scores.argsort(descending=True, stable=True)
+        return Boxes(*(values[order] for values in self))
+
+
+def merge_boxes(found: Boxes, how: Merge, overlap: float) -> Boxes:
+    """One box per object, the highest score first.
+
+    Args:
+        found: boxes of all classes; those of different classes are never merged.
+        how: ``nms`` keeps the best of overlapping boxes, ``fusion`` their mean, ``none`` all of them.
+        overlap: from which two boxes belong together: intersection over union for ``nms``, over the smaller box for
+            ``fusion``, so that windows of several sizes around one object do.
+    """
+    if how == "nms":
+        kept = batched_nms(found.boxes, found.scores, found.labels, overlap)
+        return Boxes(*(values[kept] for values in found))
+    if how == "fusion" and len(found.scores):
+        parts = [_fuse(found.ordered(), label, overlap) for label in torch.unique(found.labels).tolist()]
+        return Boxes(*(torch.cat(values) for values in zip(*parts, strict=True))).ordered()
+    return found.ordered()
+
+
+def _fuse(ordered: Boxes, label: int, overlap: float) -> Boxes:
+    """Clusters of the boxes of one class, from the best on; each box joins the cluster that it overlaps most.
+
+    A cluster's box is the mean weighted by score, and its score the best of its boxes. After weighted boxes fusion
+    (Solovyev, Wang and Gabruseva 2021), whose mean score would count windows beside the object against it.
+    """
+    mine = ordered.labels == label
+    boxes, scores = ordered.boxes[mine], ordered.scores[mine]
+    clusters: list[list[int]] = []
+    fused = boxes[:0]
+    for index in range(len(boxes)):
+        overlaps = _shared(boxes[index], fused)
+        if len(overlaps) and overlaps.max() >= overlap:
+            chosen = int(overlaps.argmax())
+            clusters[chosen].append(index)
+            fused[chosen] = _mean(boxes[clusters[chosen]], scores[clusters[chosen]])
+        else:
+            clusters.append([index])
+            fused = torch.cat([fused, boxes[index : index + 1]])
+    best = torch.stack([scores[cluster[0]] for cluster in clusters])
+    return Boxes(fused, best, torch.full((len(best),), label, dtype=torch.int64, device=best.device))
+
+
+def _shared(box: Tensor, others: Tensor) -> Tensor:
+    """``(N,)``: the intersection of a box with each other one, over the smaller of the two."""
+    upper = torch.maximum(box[:2], others[:, :2])
+    lower = torch.minimum(box[2:], others[:, 2:])
+    common = (lower - upper).clamp(min=0).prod(dim=1)
+    return common / torch.minimum(box_area(box.unsqueeze(0)), box_area(others))
+
+
+def _mean(boxes: Tensor, scores: Tensor) -> Tensor:
+    return (boxes * scores[:, None]).sum(dim=0) / scores.sum()

@@ -1,0 +1,55 @@
+"""Windows of a picture that is seen at some size: how large it is made, and where its windows lie in the file."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+class Grid(NamedTuple):
+    """Square windows, one per step of ``stride`` pixels both ways."""
+
+    window: int  # side in pixels
+    stride: int
+
+    def level_size(self, size: Sequence[int], scale: float) -> tuple[int, int]:
+        """(height, width) at which the shorter side of a picture holds ``scale`` windows.
+
+        Both are multiples of the stride and hold one window at least, so the proportions change by up to half a stride.
+        """
+        factor = scale * self.window / min(size)
+        height, width = (max(self.window, round(side * factor / self.stride) * self.stride) for side in size)
+        return height, width
+
+    def counts(self, level: Sequence[int]) -> tuple[int, int]:
+        """Rows and columns of windows in a picture of this (height, width)."""
+        rows, columns = ((side - self.window) // self.stride + 1 for side in level)
+        return rows, columns
+
+    def boxes(self, level: Sequence[int], size: Sequence[int]) -> Tensor:
+        """``(rows, columns, 4)`` float32: x1, y1, x2, y2 of each window in pixels of the original picture.
+
+        Args:
+            level: (height, width) at which the picture is seen.
+            size: its own (height, width).
+        """
+        rows, columns = self.counts(level)
+        y, x = size[0] / level[0], size[1] / level[1]
+        top, left = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
+        corners = torch.stack([left, top, left, top], dim=-1).double() * self.stride
+        corners[..., 2:] += self.window
+        scaled: Tensor = corners * torch.tensor([x, y, x, y], dtype=torch.float64)
+        return scaled.float()
+
+
+def cover(probs: Tensor, cells: int) -> Tensor:
+    """Probabilities of windows ``(C, rows, columns)`` to cells ``(C, rows + cells - 1, columns + cells - 1)``.
+
+    A cell gets the mean over the windows that hold it.
+    """
+    kernel = torch.ones(1, 1, cells, cells, dtype=probs.dtype, device=probs.device)
+    total = F.conv_transpose2d(probs.unsqueeze(1), kernel)
+    count = F.conv_transpose2d(torch.ones_like(probs[:1].unsqueeze(1)), kernel)
+    return (total / count).squeeze(1)

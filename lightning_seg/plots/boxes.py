@@ -1,0 +1,40 @@
+"""Boxes and heat maps laid over a picture."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib import colormaps
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+from lightning_seg.images import Array, resize_image
+
+
+def draw_boxes(image: Array, boxes: Tensor, captions: Sequence[str], colours: Array) -> Image.Image:
+    """The picture with a framed and captioned rectangle for each box.
+
+    Args:
+        image: ``(H, W, 3)`` uint8 RGB.
+        boxes: ``(N, 4)``: x1, y1, x2, y2 in pixels.
+        captions: one per box.
+        colours: ``(N, 3)`` uint8, one per box.
+    """
+    canvas = Image.fromarray(image)
+    draw = ImageDraw.Draw(canvas)
+    line = max(1, round(min(canvas.size) / 200))
+    font = ImageFont.load_default(size=max(10, round(min(canvas.size) / 30)))
+    # The best one lies on top.
+    for box, caption, colour in reversed(list(zip(boxes.tolist(), captions, colours.tolist(), strict=True))):
+        draw.rectangle(box, outline=tuple(colour), width=line)
+        x, y = box[0] + line, box[1] + line
+        left, top, right, bottom = draw.textbbox((x, y), caption, font=font)
+        draw.rectangle((left - line, top - line, right + line, bottom + line), fill=tuple(colour))
+        draw.text((x, y), caption, fill="white", font=font)
+    return canvas
+
+
+def draw_heat_map(image: Array, probs: Tensor) -> Image.Image:
+    """The picture under the probabilities ``(h, w)`` of one label, from dark blue 0 to yellow 1."""
+    colours = np.round(255 * colormaps["viridis"](probs.clamp(0, 1).numpy())[..., :3]).astype(np.uint8)
+    wide = resize_image(np.ascontiguousarray(colours), image.shape[:2])
+    return Image.blend(Image.fromarray(image), Image.fromarray(wide), 0.55)

@@ -1,0 +1,124 @@
+"""A classifier that finds objects by sliding over its own feature map; needs no boxes to train."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from lightning_seg.batch import BoxPrediction, ClassificationBatch
+from lightning_seg.errors import ConfigError
+from lightning_seg.inference.boxes import BoxInference
+from lightning_seg.inference.windows import Grid
+from lightning_seg.models.imagenet import IMAGENET_CLASSES
+from lightning_seg.models.normalization import Normalization
+from lightning_seg.models.sliding import SlidingClassifier
+from lightning_seg.models.sliding_backbones import create_sliding, sliding_normalization
+from lightning_seg.tasks.class_groups import ClassGroups, Labels, as_mapping, make_labels
+from lightning_seg.tasks.classification import ClassificationTask
+
+
+class SlidingDetectorTask(ClassificationTask):
+    """A classifier of windows, trained on pictures of one window, that detects in pictures of any size.
+
+    Training, validation and test are those of a classifier, on any datamodule of labelled pictures whose ``image_size``
+    is the window. ``predict`` looks at whole pictures: one pass of the convolutions gives the probabilities of all
+    windows, see ``BoxInference``.
+
+    Args:
+        backbone: ``vgg16`` (torchvision's: 14,714,688 parameters of features and 123,642,856 of the head),
+            ``mobilenet_v2``, or a network of timm whose head averages a feature map.
+        weights: ``imagenet``, a file, ``numpy:SEED`` for reproducible random ones of VGG16, or None; see
+            ``create_sliding``.
+        num_classes: how many to tell apart; with another number than that of the weights the last layer starts anew.
+        normalization: what the weights expect, see ``Normalize``; None takes what is known about them.
+        class_groups: coarse labels to report in place of classes, see ``ClassGroups``: ``pets`` sums ImageNet's dogs
+            and cats.
+        window: side in pixels; None takes what the network was made for.
+        freeze_encoder: train the head alone; with ``unfreeze_epoch`` the convolutions join later.
+        options: see ``ClassificationTask``.
+
+    Raises:
+        ConfigError: if there is no such network or class, or arguments contradict each other.
+        WeightsError: if there are no such weights, or they are of another network.
+        DownloadError: if the published weights cannot be fetched.
+    """
+
+    model: SlidingClassifier
+    inference: BoxInference  # type: ignore[assignment]
+    sees_whole_pictures: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        backbone: str = "vgg16",
+        weights: str | None = "imagenet",
+        num_classes: int = 1000,
+        normalization: Normalization | None = None,
+        class_groups: ClassGroups | None = None,
+        window: int | None = None,
+        freeze_encoder: bool = True,
+        **options: Any,
+    ) -> None:
+        # Checkpoints hold plain values only, and save_hyperparameters reads these names.
+        weights = None if weights is None else str(weights)
+        class_groups = as_mapping(class_groups)
+        model = create_sliding(backbone, weights, num_classes, window)
+        leaves_normalization = normalization is None
+        if normalization is None:
+            normalization = sliding_normalization(backbone, weights)
+        super().__init__(
+            model=model, num_classes=num_classes, normalization=normalization, freeze_encoder=freeze_encoder, **options
+        )
+        self.leaves_normalization = leaves_normalization
+        self.inference = BoxInference()
+        self.example_input_array = torch.zeros(1, 3, model.window, model.window, dtype=torch.uint8)
+        self.warn_of_random_features("weights")
+
+    def known_class_names(self) -> tuple[str, ...]:
+        """Those that were given or learned; of 1,000 classes ImageNet's; otherwise ``class_0``, ``class_1``, ..."""
+        if self.class_names is None and self.hparams["num_classes"] == len(IMAGENET_CLASSES):
+            return IMAGENET_CLASSES
+        return super().known_class_names()
+
+    @property
+    def labels(self) -> Labels:
+        """What is reported: groups of classes, or the classes.
+
+        Raises:
+            ConfigError: if a group does not fit the classes.
+        """
+        return make_labels(self.hparams["class_groups"], self.known_class_names())
+
+    def setup(self, stage: str) -> None:
+        super().setup(stage)
+        # Mistakes show before the first epoch.
+        self.labels  # noqa: B018
+
+    def check_picture_size(self, size: Sequence[int]) -> None:
+        window = self.model.window
+        if tuple(size) != (window, window):
+            raise ConfigError(
+                f"image_size {list(size)} is not the window that {self.hparams['backbone']} is trained on; set "
+                f"image_size {window}"
+            )
+
+    def measure(self, batch: ClassificationBatch, split: Any) -> None:
+        self.shared_step(batch, split)
+
+    # What slides
+
+    @property
+    def grid(self) -> Grid:
+        return Grid(self.model.window, self.model.stride)
+
+    def window_probabilities(self, images: Tensor) -> Tensor:
+        """``(B, 3, H, W)`` uint8 RGB to probabilities ``(B, C, rows, columns)`` of all windows, out of one pass."""
+        return self.model.window_logits(self.normalize(images)).float().softmax(dim=1)
+
+    def predict_pictures(self, images: Tensor, sizes: Sequence[tuple[int, int]]) -> list[BoxPrediction]:  # type: ignore[override]
+        """Objects of each picture."""
+        labels = self.labels
+        return [self.inference.predict(self, image, labels.of, size) for image, size in zip(images, sizes, strict=True)]
+
+    def make_inference(self, given: Mapping[str, Any]) -> Any:
+        return super().make_inference({**given, **({"scales": tuple(given["scales"])} if "scales" in given else {})})
