@@ -22,6 +22,8 @@ train and apply
   predict     write predicted masks or classes; --images photo.jpg, or the test split
   compare     train variants of a config with several seeds, and say what their difference is worth
 
+  benchmark   time a detector: every window by itself against all out of one pass
+
 data
   preview     draw training pictures as the network will see them; takes the flags of fit
   synthesize  write a synthetic dataset in the published layout

@@ -10,7 +10,7 @@ from jsonargparse import ArgumentParser, auto_cli
 from lightning_seg.arguments import OneLineErrors
 from lightning_seg.errors import ConfigError
 
-COMMANDS = ("compare", "preview", "synthesize")
+COMMANDS = ("benchmark", "compare", "preview", "synthesize")
 LIGHTNING = ("fit", "validate", "test", "predict")
 
 

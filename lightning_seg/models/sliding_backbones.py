@@ -42,7 +42,7 @@ def create_sliding(
         DownloadError: if the published ones cannot be fetched.
     """
     if backbone not in TORCHVISION and not timm.is_model(backbone):
-        raise unknown_name("backbone", backbone, [*TORCHVISION, *timm.list_models()])
+        raise unknown_name("backbone", backbone, sorted({*TORCHVISION, *timm.list_models()}))
     if weights is not None and weights.startswith(DRAWN):
         drawn_seed(backbone, weights)
     create = _create_torchvision if backbone in TORCHVISION else create_sliding_timm
