@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from lightning_seg.datamodules import FlowersDataModule as FlowersDataModule
     from lightning_seg.datamodules import ImageFolderDataModule as ImageFolderDataModule
     from lightning_seg.datamodules import ImageMaskFolderDataModule as ImageMaskFolderDataModule
+    from lightning_seg.datamodules import OxfordPetLabelsDataModule as OxfordPetLabelsDataModule
     from lightning_seg.datamodules import OxfordPetsDataModule as OxfordPetsDataModule
     from lightning_seg.datamodules import PicturesDataModule as PicturesDataModule
     from lightning_seg.datamodules import StanfordDogsDataModule as StanfordDogsDataModule
@@ -29,6 +30,7 @@ _HOME = {
     "ImageFolderDataModule": "lightning_seg.datamodules",
     "ImageMaskFolderDataModule": "lightning_seg.datamodules",
     "MobileNetV2UNetTask": "lightning_seg.tasks",
+    "OxfordPetLabelsDataModule": "lightning_seg.datamodules",
     "OxfordPetsDataModule": "lightning_seg.datamodules",
     "PicturesDataModule": "lightning_seg.datamodules",
     "Predictor": "lightning_seg.predictor",
@@ -45,6 +47,7 @@ __all__ = [
     "ImageFolderDataModule",
     "ImageMaskFolderDataModule",
     "MobileNetV2UNetTask",
+    "OxfordPetLabelsDataModule",
     "OxfordPetsDataModule",
     "PicturesDataModule",
     "Predictor",

@@ -112,7 +112,8 @@ def _caption(label: Tensor, class_names: Sequence[str], title: str) -> str:
     if label.ndim == 0:
         return f"{names[int(label)]}: {title}"
     shares = [(float(label[index]), names[index]) for index in label.argsort(descending=True).tolist()]
-    return " + ".join(f"{share:.2f} {name}" for share, name in shares if share > 0)
+    # A line of its own for each, so that none is shortened away.
+    return "\n".join(f"{share:.2f} {name}" for share, name in shares if share > 0)
 
 
 def _samples(batches: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:

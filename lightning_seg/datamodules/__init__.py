@@ -5,6 +5,7 @@ from lightning_seg.datamodules.flowers import FlowersDataModule
 from lightning_seg.datamodules.image_folder import ImageFolderDataModule
 from lightning_seg.datamodules.image_mask_folder import ImageMaskFolderDataModule
 from lightning_seg.datamodules.oxford_pets import OxfordPetsDataModule
+from lightning_seg.datamodules.pet_labels import OxfordPetLabelsDataModule
 from lightning_seg.datamodules.pictures import PicturesDataModule
 from lightning_seg.datamodules.stanford_dogs import StanfordDogsDataModule
 
@@ -13,6 +14,7 @@ __all__ = [
     "FlowersDataModule",
     "ImageFolderDataModule",
     "ImageMaskFolderDataModule",
+    "OxfordPetLabelsDataModule",
     "OxfordPetsDataModule",
     "PicturesDataModule",
     "StanfordDogsDataModule",

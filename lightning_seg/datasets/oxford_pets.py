@@ -1,17 +1,24 @@
 """Oxford-IIIT Pet: photos of cats and dogs with trimaps (https://www.robots.ox.ac.uk/~vgg/data/pets/)."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lightning_seg.augmentation.seeding import SeededPipeline
+from lightning_seg.batch import Split
 from lightning_seg.datasets.base import SegmentationDataset
+from lightning_seg.datasets.labelled import Labelled, LabelledDataset, LabelledPicture
 from lightning_seg.datasets.listed_files import check_listed
+from lightning_seg.datasets.voc import read_boxes
 from lightning_seg.errors import DataError
 from lightning_seg.images import Array, read_index_mask
 
+PetLabels = Literal["species", "breed"]
+SPECIES = ("cat", "dog")
 LAYOUT = "images/*.jpg, annotations/trimaps/*.png, annotations/trainval.txt and annotations/test.txt"
 
 
@@ -73,6 +80,58 @@ class OxfordPetsDataset(SegmentationDataset[PetRecord]):
                 "replace it with the published one"
             )
         return trimap - np.uint8(1)
+
+
+class PetLabelsDataset(LabelledDataset):
+    """The same pictures with what is on them in place of masks, and the boxes of heads.
+
+    Args:
+        root: folder with the published layout; trimaps are not needed.
+        labels: ``species``, cat or dog, or ``breed``, 37 when complete.
+        image_size: (height, width) of the returned pictures.
+
+    Raises:
+        DataError: if files are missing, at construction; if a picture cannot be read, when it is read.
+    """
+
+    def __init__(
+        self, root: str | Path, labels: PetLabels = "species", image_size: tuple[int, int] | None = None
+    ) -> None:
+        self.root = Path(root)
+        listed: list[tuple[PetRecord, Split]] = [(record, "train") for record in read_list(self.root, "trainval")]
+        listed += [(record, "test") for record in read_list(self.root, "test")]
+        class_names = pet_classes(labels, [record for record, _ in listed])
+        pictures = [
+            LabelledPicture(
+                record.name,
+                self.root / "images" / f"{record.name}.jpg",
+                class_names.index(record.species if labels == "species" else record.breed),
+                split,
+            )
+            for record, split in listed
+        ]
+        present = {path.stem for path in (self.root / "images").glob("*.jpg")}
+        remedy = "restore the files or take the names off the lists in annotations/"
+        check_listed(self.root, [picture.name for picture in pictures], present, None, remedy)
+        super().__init__(Labelled(class_names, pictures), image_size)
+
+    def boxes(self, record: LabelledPicture) -> NDArray[np.float32]:
+        """The heads on a picture, ``(N, 4)`` as x1, y1, x2, y2 in pixels of the file; not every picture has some.
+
+        Raises:
+            DataError: if the file is wrong.
+        """
+        path = self.root / "annotations" / "xmls" / f"{record.name}.xml"
+        return read_boxes(path) if path.is_file() else np.empty((0, 4), np.float32)
+
+
+def pet_classes(labels: PetLabels, records: Sequence[PetRecord]) -> tuple[str, ...]:
+    """The names of the classes: both species, or the breeds of the records in alphabetical order."""
+    return SPECIES if labels == "species" else tuple(sorted({record.breed for record in records}, key=str.lower))
+
+
+def has_lists(root: Path) -> bool:
+    return all((root / "annotations" / f"{split}.txt").is_file() for split in ("trainval", "test"))
 
 
 def read_list(root: Path, split: str) -> list[PetRecord]:
