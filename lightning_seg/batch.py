@@ -1,6 +1,6 @@
 """The contract between the data side and the model side: keys, shapes and dtypes of samples and batches."""
 
-from typing import Generic, Literal, NamedTuple, TypedDict, TypeVar
+from typing import Generic, Literal, NamedTuple, NotRequired, TypedDict, TypeVar
 
 from torch import Tensor
 
@@ -53,12 +53,14 @@ class ClassificationSample(LabelledSample):
     """A picture of one class."""
 
     label: int  # class index
+    boxes: NotRequired[Tensor]  # (N, 4) float32, where the picture is as its file: x1, y1, x2, y2 in pixels
 
 
 class ClassificationBatch(LabelledBatch):
     """Pictures of one class each, or of several after mixing."""
 
     label: Tensor  # (B,) int64 class indices; after mixing (B, C) float32 shares, whose rows sum to one
+    boxes: NotRequired[list[Tensor]]  # (N, 4) float32 of each picture that is as its file
 
 
 class PictureSample(TypedDict):

@@ -113,11 +113,7 @@ def test_weights_of_another_network_are_one_line(photos: Path, tmp_path: Path, m
 
 @pytest.mark.filterwarnings("ignore")
 def test_a_head_is_trained_on_labels_and_detects(flowers_root: Path, tmp_path: Path) -> None:
-    flags = ["--model", "SlidingDetectorTask", "--model.backbone", "test_resnet", "--model.weights", "null"]
-    flags += ["--model.window", "64", "--model.freeze_encoder", "false", "--data", "FlowersDataModule"]
-    flags += ["--data.root", str(flowers_root), "--data.image_size", "64", "--data.batch_size", "5"]
-    flags += ["--trainer.max_epochs", "1", "--run_folder", str(tmp_path / "run"), "--data.num_workers", "0"]
-    assert main(["fit", *flags, *QUIET, "--trainer.enable_model_summary", "false"]) == 0
+    train(tmp_path, "--data", "FlowersDataModule", "--data.root", str(flowers_root))
     assert main(["test", "--run", str(tmp_path / "run"), *QUIET]) == 0
     assert "test/accuracy" in read_json(tmp_path / "run" / "metrics.json")
     photo = sorted((flowers_root / "roses").glob("*.jpg"))[0]
@@ -129,6 +125,34 @@ def test_a_head_is_trained_on_labels_and_detects(flowers_root: Path, tmp_path: P
         found = read_json(tmp_path / kind / f"{photo.stem}.json")["detections"]
         assert {one["label"] for one in found} <= {"daisy", "dandelion", "roses", "sunflowers", "tulips"}
         assert found
+
+
+def train(tmp_path: Path, *data: str) -> Path:
+    flags = ["--model", "SlidingDetectorTask", "--model.backbone", "test_resnet", "--model.weights", "null"]
+    flags += ["--model.window", "64", "--model.freeze_encoder", "false", *data, "--data.image_size", "64"]
+    flags += ["--data.batch_size", "5", "--data.num_workers", "0", "--trainer.max_epochs", "1"]
+    flags += ["--run_folder", str(tmp_path / "run"), "--trainer.enable_model_summary", "false"]
+    assert main(["fit", *flags, *QUIET]) == 0
+    return tmp_path / "run"
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_boxes_of_a_dataset_measure_a_detector(dogs_root: Path, tmp_path: Path) -> None:
+    run = train(tmp_path, "--data", "StanfordDogsDataModule", "--data.root", str(dogs_root))
+    measured = ["test", "--run", str(run), "--original_size", "true", "--threshold", "0.2", *QUIET]
+    assert main(measured) == 0
+    record = read_json(run / "metrics.json")
+    names = ("pointing_game", "recall_30", "map_30", "map_50")
+    assert all(0 <= record[f"test_full/{name}"] <= 1 for name in names)
+    assert "test/accuracy" not in record
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_dataset_without_boxes_measures_none(flowers_root: Path, tmp_path: Path, mistake: Mistake) -> None:
+    run = train(tmp_path, "--data", "FlowersDataModule", "--data.root", str(flowers_root))
+    assert "no picture of this split has boxes" in mistake(
+        ["test", "--run", str(run), "--original_size", "true", *QUIET]
+    )
 
 
 def test_pictures_of_another_size_than_the_window_are_one_line(flowers_root: Path, mistake: Mistake) -> None:

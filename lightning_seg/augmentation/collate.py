@@ -1,6 +1,7 @@
 """Samples to a batch."""
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -42,7 +43,11 @@ def collate_classification(samples: Sequence[ClassificationSample]) -> Classific
     Raises:
         DataError: if pictures differ in size.
     """
-    return {**_collate(samples), "label": torch.tensor([sample["label"] for sample in samples])}
+    labels = torch.tensor([sample["label"] for sample in samples])
+    batch = cast(ClassificationBatch, {**_collate(samples), "label": labels})
+    if all("boxes" in sample for sample in samples):
+        batch["boxes"] = [sample["boxes"] for sample in samples]
+    return batch
 
 
 def _collate(samples: Sequence[LabelledSample]) -> LabelledBatch:

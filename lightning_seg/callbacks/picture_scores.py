@@ -48,7 +48,7 @@ class PictureScoreWriter(pl.Callback):
             return
         scores = self.kept.take()
         # Batches of the user's own need not tell which pictures they hold.
-        if "index" in batch and "path" in batch:
+        if scores and "index" in batch and "path" in batch:
             self.rows += zip(batch["index"].tolist(), batch["path"], scores, strict=True)
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

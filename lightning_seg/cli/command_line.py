@@ -133,9 +133,11 @@ class CommandLine(LightningCLI):
                 "--original_size",
                 type=bool,
                 default=False,
-                help="Measure at the original size of the pictures, as predict writes them; --tile implies it.",
+                help="Measure at the original size of the pictures, as predict writes them; --tile implies it. A "
+                "detector is measured against boxes.",
             )
             parser.add_class_arguments(MaskInference, skip={"keep_probs"})
+            parser.add_class_arguments(BoxInference, skip={field.name for field in fields(MaskInference)})
         if subcommand == "predict":
             parser.add_argument(
                 "--images",
@@ -377,7 +379,8 @@ class CommandLine(LightningCLI):
     def _measure_as_predicted(self) -> None:
         self._set_inference()
         tile, original_size = (self._get(self.config, name) for name in ("tile", "original_size"))
-        if original_size and isinstance(self.model, ClassificationTask):
+        labels_only = isinstance(self.model, ClassificationTask) and not isinstance(self.model, SlidingDetectorTask)
+        if original_size and labels_only:
             raise ConfigError(f"original_size is for masks, and {type(self.model).__name__} gives labels; leave it out")
         self._warn_of_tiles()
         if tile or original_size:

@@ -97,6 +97,10 @@ class DataModule(pl.LightningDataModule, Generic[Pictures], ABC):
     def num_classes(self) -> int:
         return len(self.class_names)
 
+    def read_original_sizes(self) -> None:
+        """Let validation and test keep the sizes of the files; called before ``setup``."""
+        self.image_size, self.cache = None, False
+
     @property
     def validates(self) -> bool:
         """Whether there are pictures to validate on, and so a best epoch."""
@@ -229,10 +233,6 @@ class SegmentationDataModule(DataModule[SegmentationDataset[Any]], ABC):
     def count_class_pixels(self) -> list[int]:
         """Pixels of each class in the training masks, for class weights."""
         return count_pixels(self.training_pictures())
-
-    def read_original_sizes(self) -> None:
-        """Let validation and test keep the sizes of the files; called before ``setup``."""
-        self.image_size, self.cache = None, False
 
 
 class ClassificationDataModule(DataModule[ClassificationDataset[Any]], ABC):

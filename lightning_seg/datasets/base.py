@@ -4,9 +4,11 @@ import copy
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar, Generic, Self, TypeVar
+from typing import ClassVar, Generic, Self, TypeVar, cast
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from lightning_seg.augmentation.seeding import EpochIndex, SeededPipeline
@@ -127,6 +129,10 @@ class ClassificationDataset(PictureDataset[Record, ClassificationSample], ABC):
     def label(self, record: Record) -> int:
         """The class index of one record; no picture is read for it."""
 
+    def boxes(self, record: Record) -> NDArray[np.float32]:
+        """Where the class is to be seen, ``(N, 4)`` as x1, y1, x2, y2 in pixels of the file; there may be none."""
+        return np.empty((0, 4), np.float32)
+
     def count_labels(self) -> list[int]:
         """Pictures of each class."""
         labels = torch.tensor([self.label(record) for record in self.records], dtype=torch.int64)
@@ -134,4 +140,7 @@ class ClassificationDataset(PictureDataset[Record, ClassificationSample], ABC):
         return counts
 
     def _label(self, sample: LabelledSample, record: Record, mask: Array | None) -> ClassificationSample:
-        return {**sample, "label": self.label(record)}
+        labelled = cast(ClassificationSample, {**sample, "label": self.label(record)})
+        if self.image_size is None and self.pipeline is None:
+            labelled["boxes"] = torch.from_numpy(self.boxes(record))
+        return labelled

@@ -6,10 +6,11 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from lightning_seg.batch import BoxPrediction, ClassificationBatch
-from lightning_seg.errors import ConfigError
+from lightning_seg.batch import BoxPrediction, ClassificationBatch, Split
+from lightning_seg.errors import ConfigError, DataError
 from lightning_seg.inference.boxes import BoxInference
 from lightning_seg.inference.windows import Grid
+from lightning_seg.metrics.detection import DetectionScores
 from lightning_seg.models.imagenet import IMAGENET_CLASSES
 from lightning_seg.models.normalization import Normalization
 from lightning_seg.models.sliding import SlidingClassifier
@@ -71,6 +72,10 @@ class SlidingDetectorTask(ClassificationTask):
         )
         self.leaves_normalization = leaves_normalization
         self.inference = BoxInference()
+        self.detections = DetectionScores()
+        self.at_original_size = False
+        """Whether validation and test detect in whole pictures."""
+        self.shown_size: tuple[int, int] | None = None
         self.example_input_array = torch.zeros(1, 3, model.window, model.window, dtype=torch.uint8)
         self.warn_of_random_features("weights")
 
@@ -102,8 +107,29 @@ class SlidingDetectorTask(ClassificationTask):
                 f"image_size {window}"
             )
 
-    def measure(self, batch: ClassificationBatch, split: Any) -> None:
-        self.shared_step(batch, split)
+    def measure(self, batch: ClassificationBatch, split: Split) -> None:
+        """Windows as a classifier; with ``at_original_size`` whole pictures against their boxes."""
+        if not self.at_original_size:
+            self.shared_step(batch, split)
+            return
+        of_class = self.labels.shares.argmax(dim=0).tolist()
+        sizes = [(height, width) for height, width in batch["original_size"].tolist()]
+        found = self.predict_pictures(batch["image"], sizes)
+        for one, label, boxes, size in zip(found, batch["label"].tolist(), batch["boxes"], sizes, strict=True):
+            self.detections.update(one, of_class[label], boxes, size)
+
+    def log_name(self, split: Split) -> str:
+        """``test_full`` for what is measured on whole pictures, beside ``test``."""
+        return f"{split}_full" if self.at_original_size else split
+
+    def split_values(self, split: Split) -> dict[str, float]:
+        if not self.at_original_size:
+            return super().split_values(split)
+        values = self.detections.compute()
+        self.detections.reset()
+        if not values:
+            raise DataError("no picture of this split has boxes to compare with; leave --original_size out")
+        return values
 
     # What slides
 

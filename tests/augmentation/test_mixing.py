@@ -447,7 +447,7 @@ def test_a_run_keeps_its_mixing_when_it_is_continued(
         (["--data.mixing.kind", "cutmix", "--data.mixing.prob", "1.5"], "prob 1.5 must lie between 0 and 1"),
         (["--data.mixing", "{kind: cutmix, prob: 1.5}"], "prob 1.5 must lie between 0 and 1"),
         (["--data.mixing.kind", "cutmx"], "cutmx"),
-        (["--data.mixing.knd", "cutmix"], "'knd' is not accepted; did you mean --kind?"),
+        (["--data.mixing.knd", "cutmix"], "'knd' is not accepted; did you mean --data.mixing.kind?"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )

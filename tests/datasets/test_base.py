@@ -7,6 +7,7 @@ import albumentations as A
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 
 from lightning_seg.augmentation.collate import collate_classification
@@ -52,7 +53,7 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_sample_keeps_the_contract(records: list[tuple[Path, int]]) -> None:
     sample = Greys(records, (2, 2))[(7, 2)]
-    assert sample.keys() == ClassificationSample.__annotations__.keys()
+    assert sample.keys() == ClassificationSample.__required_keys__
     assert sample["image"].tolist() == [[[210, 220]] * 2] * 3
     assert sample["image"].dtype == torch.uint8
     assert (sample["label"], sample["index"], sample["epoch"]) == (1, 2, 7)
@@ -63,12 +64,25 @@ def test_sample_keeps_the_contract(records: list[tuple[Path, int]]) -> None:
 def test_batch_keeps_the_contract(records: list[tuple[Path, int]]) -> None:
     dataset = Greys(records, (4, 6))
     batch = collate_classification([dataset[index] for index in range(3)])
-    assert batch.keys() == ClassificationBatch.__annotations__.keys()
+    assert batch.keys() == ClassificationBatch.__required_keys__
     assert batch["image"].is_contiguous(memory_format=torch.channels_last)
     assert (batch["label"].dtype, batch["label"].tolist()) == (torch.int64, [1, 0, 1])
     assert batch["original_size"].tolist() == [[4, 6]] * 3
     with pytest.raises(DataError, match="pictures of one batch differ in size"):
         collate_classification([dataset[0], Greys(records, (4, 5))[1]])
+
+
+def test_whole_pictures_come_with_boxes(records: list[tuple[Path, int]]) -> None:
+    class Boxed(Greys):
+        def boxes(self, record: tuple[Path, int]) -> NDArray[np.float32]:
+            return np.array([[0, 1, 2, 3]], np.float32)
+
+    batch = collate_classification([Boxed(records)[1], Boxed(records)[1]])
+    assert [boxes.tolist() for boxes in batch["boxes"]] == [[[0, 1, 2, 3]]] * 2
+    assert [len(boxes) for boxes in collate_classification([Greys(records)[0]])["boxes"]] == [0]
+    # Moved by a pipeline or resized, they would be wrong.
+    assert "boxes" not in Boxed(records, pipeline=SeededPipeline([A.HorizontalFlip(p=1.0)]))[1]
+    assert "boxes" not in Boxed(records, (2, 2))[1]
 
 
 def test_pipeline_draws_a_picture_alone(records: list[tuple[Path, int]]) -> None:
