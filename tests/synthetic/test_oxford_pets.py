@@ -222,7 +222,7 @@ def test_second_call_writes_nothing(tmp_path: Path) -> None:
 
 def test_real_data_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
-    with pytest.raises(DataError, match=r"give another --data\.root$"):
+    with pytest.raises(DataError, match=r"give another root$"):
         write_oxford_pets(tmp_path, 1, 1, 1)
 
 
