@@ -4,6 +4,7 @@ import errno
 import re
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 
 from lightning_seg.errors import UserError
 
@@ -36,6 +37,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; a user's mistake is one line on stderr and exit code 2."""
     words = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in words
+    # Names of files may hold bytes that are no UTF-8.
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         return _dispatch([word for word in words if word != "--debug"])
     except KeyboardInterrupt:

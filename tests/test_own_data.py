@@ -94,8 +94,8 @@ def test_other_arguments_as_they_are_typed(capsys: pytest.CaptureFixture[str]) -
 @pytest.mark.parametrize(
     ("flags", "expected"),
     [
-        (["--data.clases", "[cat, dog]"], "Option 'clases' is not accepted; did you mean --classes?"),
-        (["--data.image", "*.png"], "Option 'image' is not accepted; did you mean --images?"),
+        (["--data.clases", "[cat, dog]"], "Option 'clases' is not accepted; did you mean --data.classes?"),
+        (["--data.image", "*.png"], "Option 'image' is not accepted; did you mean --data.images?"),
         (["--data.mask_values", "[0.5, 1]"], "mask_values"),
         (["--data.classes", "[cat]"], "classes ['cat']: 1 is no possible number; give 2 to 255 names"),
         (["--data.download", "true"], "download true: your own pictures have no address"),

@@ -168,6 +168,15 @@ def test_files_of_an_earlier_prediction_are_said_to_stay(
     assert set(read_table(output)) == {"a"}
 
 
+def test_names_that_are_no_unicode_are_kept(run: Path, photos: Path, tmp_path: Path) -> None:
+    odd = os.fsencode(photos) + b"/caf\xe9.png"
+    (photos / "a.png").rename(os.fsdecode(odd))
+    output = tmp_path / "out"
+    assert main(["predict", "--run", str(run), "--images", str(photos), "--output", str(output)]) == 0
+    assert odd in (output / "predictions.csv").read_bytes()
+    assert Path(os.fsdecode(os.fsencode(output) + b"/masks/caf\xe9.png")).is_file()
+
+
 def test_nothing_but_broken_pictures_never_reach_the_network(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -53,7 +53,7 @@ class BoxWriter(PredictionWriter):
         ]
         record = {"image": picture, "width": width, "height": height, "detections": found}
         path = self.place(picture, f"{name}.json")
-        path.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+        path.write_text(json.dumps(record, indent=2) + "\n")
         captions = [f"{one['label']} {one['score']:.2f}" for one in found]
         colours = class_palette(len(self.label_names))[prediction.labels.numpy()]
         drawn = draw_boxes(image, prediction.boxes, captions, colours)

@@ -16,6 +16,8 @@ from lightning_seg.errors import ConfigError
 
 log = logging.getLogger(__name__)
 TABLE = "predictions.csv"
+NAMES: Any = {"encoding": "utf-8", "errors": "surrogateescape"}
+"""Names of files are bytes; those that are no UTF-8 are written as they are."""
 Row = dict[str, Any]
 
 
@@ -58,8 +60,8 @@ class PredictionWriter(BasePredictionWriter, ABC):
             foreign = [name for name in self.folders if _holds_files(self.output, name)]
             if foreign and not (self.output / TABLE).is_file():
                 raise ConfigError(
-                    f"output {self.output}: {foreign[0]} there holds files of another origin, which would be mixed up "
-                    "with predictions; give another folder"
+                    f"output {self.output}: {_as_folder(foreign[0])} there holds files of another origin, which would be "
+                    "mixed up with predictions; give another folder"
                 )
             self._before = _pictures_in(self.output / TABLE)
             (self.output / TABLE).open("a").close()
@@ -76,7 +78,7 @@ class PredictionWriter(BasePredictionWriter, ABC):
         self.class_names = class_names(pl_module)
         self.fields = ["picture", *self.columns(self.class_names), "error"]
         self.table = self._table_of(trainer.global_rank)
-        with self.table.open("w", newline="") as file:
+        with self.table.open("w", newline="", **NAMES) as file:
             csv.DictWriter(file, self.fields).writeheader()
 
     def write_on_batch_end(
@@ -96,7 +98,7 @@ class PredictionWriter(BasePredictionWriter, ABC):
             log.warning("skipped %s", reason)
             rows.append({"picture": path, "error": reason})
         rows.sort(key=lambda row: batch["files"].index(row["picture"]))
-        with self.table.open("a", newline="") as file:
+        with self.table.open("a", newline="", **NAMES) as file:
             csv.DictWriter(file, self.fields, restval="").writerows(rows)
 
     def on_predict_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -135,7 +137,7 @@ class PredictionWriter(BasePredictionWriter, ABC):
         """The rows of all processes, in the first one's table."""
         rows: list[dict[str, str]] = []
         for rank in range(world_size):
-            with self._table_of(rank).open(newline="") as file:
+            with self._table_of(rank).open(newline="", **NAMES) as file:
                 rows += csv.DictReader(file)
             if rank:
                 self._table_of(rank).unlink()
@@ -144,11 +146,15 @@ class PredictionWriter(BasePredictionWriter, ABC):
             left_over.unlink()
         if world_size > 1:
             rows.sort(key=lambda row: row["picture"])
-            with self._table_of(0).open("w", newline="") as file:
+            with self._table_of(0).open("w", newline="", **NAMES) as file:
                 writer = csv.DictWriter(file, self.fields)
                 writer.writeheader()
                 writer.writerows(rows)
         return rows
+
+
+def _as_folder(name: str) -> str:
+    return name if "*" in name else f"{name}/"
 
 
 def _holds_files(output: Path, name: str) -> bool:
@@ -159,5 +165,5 @@ def _pictures_in(table: Path) -> set[str]:
     """The pictures in the table of an earlier prediction, those that could be read."""
     if not table.is_file():
         return set()
-    with table.open(newline="", errors="replace") as file:
+    with table.open(newline="", **NAMES) as file:
         return {row["picture"] for row in csv.DictReader(file) if row.get("picture") and not row.get("error")}

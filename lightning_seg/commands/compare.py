@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from lightning_seg.arguments import take
 from lightning_seg.cli.resolving import resolve_config
-from lightning_seg.comparison.plan import Config, Plan, check_equal, keep_plan, make_plan
+from lightning_seg.comparison.plan import Config, Plan, check_equal, check_measured, keep_plan, make_plan
 from lightning_seg.comparison.report import table, to_json, to_markdown, write_tensorboard
 from lightning_seg.comparison.results import (
     Comparison,
@@ -46,6 +46,7 @@ def compare(
     """
     plan = make_plan(configs or [], variant or [], seeds, output, fit or [])
     resolved = {one.name: _resolve(plan, one.name) for one in plan.variants}
+    check_measured(resolved)
     notes = check_equal(resolved, unequal_budgets)
     keep_plan(plan, resolved)
     runs = _train(plan, resolved)

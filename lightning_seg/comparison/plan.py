@@ -26,6 +26,15 @@ BUDGET = (
     "trainer.overfit_batches",
 )
 """Arguments that decide how long and with how many pictures a run trains."""
+LEAVES_NOTHING: Mapping[str, tuple[Any, ...]] = {
+    # 1 is True, and 0 is False.
+    "trainer.fast_dev_run": tuple(range(1, 100)),
+    "trainer.logger": (False,),
+    "trainer.limit_test_batches": (0,),
+    "trainer.limit_val_batches": (0,),
+}
+"""Values with which a run writes no results."""
+ABSENT = object()
 PICTURES = (
     "data",
     "data.classes",
@@ -201,6 +210,18 @@ def check_equal(configs: Mapping[str, Config], unequal_budgets: bool = False) ->
             if name in changed:
                 said.append(f"budgets are not equal: {_difference(first, second, name, changed)}")
     return said
+
+
+def check_measured(configs: Mapping[str, Config]) -> None:
+    """Raises ConfigError if runs would leave no results."""
+    for name, config in configs.items():
+        given = flatten(config)
+        for argument, refused in LEAVES_NOTHING.items():
+            if given.get(argument, ABSENT) in refused:
+                raise ConfigError(
+                    f"variant {name}: with {argument} {as_typed(given[argument])} a run leaves nothing to compare; "
+                    "leave it out"
+                )
 
 
 def _difference(first: str, second: str, name: str, changed: Mapping[str, tuple[Any, Any]]) -> str:

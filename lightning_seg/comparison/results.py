@@ -92,6 +92,13 @@ class Comparison(NamedTuple):
 def read_run(planned: PlannedRun) -> FinishedRun:
     folder = planned.folder
     record = json.loads((folder / RECORD_FILE).read_text())
+    for name, value in record.items():
+        # What was no number is kept as null.
+        if value is None and name.startswith(("best/", "test/")):
+            raise ConfigError(
+                f"variant {planned.variant}, seed {planned.seed}: {name} is not a number, so this training went wrong "
+                f"({planned.log}); change what the variant sets, and give another --output"
+            )
     curves = read_curves(folder / METRICS_FILE)
     return FinishedRun(planned.seed, folder, record, curves, read_picture_scores(folder / TABLE))
 

@@ -35,5 +35,7 @@ def figure_to_array(figure: Figure) -> Array:
     for text in figure.findobj(Text):
         # A dollar sign in a file's or a class's name begins no formula.
         text.set_parse_math(False)
+        # Bytes of a name that are no UTF-8 have no letter.
+        text.set_text(text.get_text().encode("utf-8", "replace").decode())
     canvas.draw()  # type: ignore[no-untyped-call]
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()  # type: ignore[no-untyped-call]

@@ -177,3 +177,12 @@ def test_equal_models_must_start_from_equal_weights(runs: Runs, tmp_path: Path) 
     runs["flips"][0] = read(tmp_path / "second", "flips", 0)
     with pytest.raises(ConfigError, match="same model arguments and seed, but started from different weights"):
         check_initial_weights(runs, CONFIGS)
+
+
+def test_a_run_whose_result_is_no_number_is_named(tmp_path: Path) -> None:
+    write_run(tmp_path / "run", "none", 0, "1000")
+    path = tmp_path / "run" / "metrics.json"
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps({**record, "test/loss": None}))
+    with pytest.raises(ConfigError, match="variant none, seed 0: test/loss is not a number, so this"):
+        read(tmp_path / "run", "none", 0)
