@@ -60,8 +60,8 @@ class PredictionWriter(BasePredictionWriter, ABC):
             foreign = [name for name in self.folders if _holds_files(self.output, name)]
             if foreign and not (self.output / TABLE).is_file():
                 raise ConfigError(
-                    f"output {self.output}: {_as_folder(foreign[0])} there holds files of another origin, which would be "
-                    "mixed up with predictions; give another folder"
+                    f"output {self.output}: {_as_folder(foreign[0])} there holds files of another origin, which would "
+                    "be mixed up with predictions; give another folder"
                 )
             self._before = _pictures_in(self.output / TABLE)
             (self.output / TABLE).open("a").close()
