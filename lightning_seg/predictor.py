@@ -13,12 +13,14 @@ from torch import Tensor
 from lightning_seg.errors import ConfigError, DataError, one_line
 from lightning_seg.images import Array, read_image, resize_image, to_rgb
 from lightning_seg.inference.labels import ranked
+from lightning_seg.plots.boxes import draw_boxes
 from lightning_seg.plots.overlay import draw_overlay
 from lightning_seg.plots.palette import class_palette
 from lightning_seg.runs import find_checkpoint
 from lightning_seg.tasks.base import CHECKPOINT_KEY, Task
 from lightning_seg.tasks.classification import ClassificationTask
 from lightning_seg.tasks.segmentation import SegmentationTask
+from lightning_seg.tasks.sliding_detector import SlidingDetectorTask
 
 
 class SegmentedPicture(NamedTuple):
@@ -51,17 +53,35 @@ class ClassifiedPicture(NamedTuple):
         return ranked(torch.tensor(list(self.probs.values()), dtype=torch.float64), list(self.probs), number)
 
 
+class DetectedPicture(NamedTuple):
+    """The objects that a detector finds in one picture, the likeliest first."""
+
+    image: Array  # (H, W, 3) uint8 RGB
+    boxes: NDArray[np.float32]  # (N, 4): x1, y1, x2, y2 in pixels of the picture
+    scores: list[float]
+    labels: list[str]
+    heat_maps: dict[str, NDArray[np.float32]]  # by label, (h, w), coarse, over the whole picture
+
+    @property
+    def overlay(self) -> Image.Image:
+        """The picture with its boxes, in a colour per label."""
+        names = list(self.heat_maps)
+        colours = class_palette(len(names))[[names.index(label) for label in self.labels]]
+        captions = [f"{label} {score:.2f}" for label, score in zip(self.labels, self.scores, strict=True)]
+        return draw_boxes(self.image, torch.from_numpy(self.boxes), captions, colours)
+
+
 class Predictor:
     """Applies a trained task to pictures of any size: ``Predictor.from_run("runs/pets")("photo.jpg").mask``.
 
-    The kind of task decides about the result: a ``SegmentedPicture`` or a ``ClassifiedPicture``; boxes will be a third.
+    The kind of task decides about the result: a ``SegmentedPicture``, a ``ClassifiedPicture`` or a ``DetectedPicture``.
 
     Args:
         task: the trained task.
         image_size: (height, width) that a picture is shown at; None shows it as it is.
         device: where to compute; None takes CUDA where there is one.
         options: of segmentation see ``MaskInference``: ``tile``, ``overlap``, ``tta``, ``keep_probs``; of
-            classification see ``LabelInference``: ``tta``.
+            classification see ``LabelInference``: ``tta``; of detection see ``BoxInference``.
 
     Raises:
         ConfigError: if the kind of task has no such option.
@@ -75,7 +95,8 @@ class Predictor:
         **options: Any,
     ) -> None:
         self.inference = task.make_inference(options)
-        self.image_size = None if options.get("tile") else image_size
+        whole = options.get("tile") or isinstance(task, SlidingDetectorTask)
+        self.image_size = None if whole else image_size
         self.device, self.task = _on_device(task, device)
         self.class_names = task.known_class_names()
 
@@ -101,7 +122,7 @@ class Predictor:
         Files and Pillow images are turned upright by their EXIF orientation.
 
         Returns:
-            A ``SegmentedPicture`` or a ``ClassifiedPicture``.
+            A ``SegmentedPicture``, a ``ClassifiedPicture`` or a ``DetectedPicture``.
 
         Raises:
             DataError: if it cannot be read or is no such array.
@@ -110,6 +131,8 @@ class Predictor:
         shown = pixels if self.image_size is None else resize_image(pixels, self.image_size)
         images = torch.from_numpy(shown).permute(2, 0, 1).unsqueeze(0).to(self.device)
         with torch.inference_mode():
+            if isinstance(self.task, SlidingDetectorTask):
+                return self._detect(pixels, images)
             if isinstance(self.task, ClassificationTask):
                 return self._classify(pixels, images)
             return self._segment(pixels, images)
@@ -120,6 +143,13 @@ class Predictor:
         return SegmentedPicture(
             pixels, prediction.mask.numpy(), prediction.confidence, prediction.entropy, probs, self.class_names
         )
+
+    def _detect(self, pixels: Array, images: Tensor) -> DetectedPicture:
+        labels = self.task.labels
+        found = self.inference.predict(self.task, images[0], labels.of)
+        names = [labels.names[index] for index in found.labels.tolist()]
+        maps = dict(zip(labels.names, found.maps.numpy(), strict=True))
+        return DetectedPicture(pixels, found.boxes.numpy(), found.scores.tolist(), names, maps)
 
     def _classify(self, pixels: Array, images: Tensor) -> ClassifiedPicture:
         (prediction,) = self.inference.predict(self.task.probabilities, images)

@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from torchvision.models import mobilenet_v2
 
+from lightning_seg import Predictor
 from lightning_seg.__main__ import main
 
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -153,6 +154,21 @@ def test_a_dataset_without_boxes_measures_none(flowers_root: Path, tmp_path: Pat
     assert "no picture of this split has boxes" in mistake(
         ["test", "--run", str(run), "--original_size", "true", *QUIET]
     )
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_from_python_it_finds_what_predict_writes(flowers_root: Path, tmp_path: Path) -> None:
+    run = train(tmp_path, "--data", "FlowersDataModule", "--data.root", str(flowers_root))
+    photo = sorted((flowers_root / "roses").glob("*.jpg"))[0]
+    flags = ["--images", str(photo), "--output", str(tmp_path / "out"), "--threshold", "0.21", "--merge", "none"]
+    assert main(["predict", "--run", str(run), *flags, *QUIET]) == 0
+    written = read_json(tmp_path / "out" / f"{photo.stem}.json")["detections"]
+    found = Predictor.from_run(run, device="cpu", threshold=0.21, merge="none")(photo)
+    assert len(written) > 0
+    assert found.labels == [one["label"] for one in written]
+    np.testing.assert_allclose(found.boxes, [one["box"] for one in written], atol=0.06)
+    assert found.overlay.size == found.image.shape[1::-1]
+    assert set(found.heat_maps) == {"daisy", "dandelion", "roses", "sunflowers", "tulips"}
 
 
 def test_pictures_of_another_size_than_the_window_are_one_line(flowers_root: Path, mistake: Mistake) -> None:
