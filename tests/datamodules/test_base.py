@@ -81,7 +81,7 @@ def test_loaders_give_pictures_with_their_labels(root: Path) -> None:
     assert [len(batch["label"]) for batch in val] == [4, 2]
     assert sum(len(batch["label"]) for batch in data.test_dataloader()) == 18
     for batch in (*train, *val):
-        assert batch.keys() == ClassificationBatch.__annotations__.keys()
+        assert batch.keys() == ClassificationBatch.__required_keys__
         assert batch["image"].is_contiguous(memory_format=torch.channels_last)
         assert batch["label"].dtype == torch.int64
         assert batch["image"][:, 0, 0, 0].tolist() == [GREYS[label] for label in batch["label"]]
