@@ -16,7 +16,7 @@ from torch import Tensor
 from lightning_seg.commands.data_flags import keep_data
 from lightning_seg.errors import ConfigError
 from lightning_seg.plots.figures import save_figure
-from lightning_seg.plots.previews import Cell, Masks, draw_preview
+from lightning_seg.plots.previews import TITLE_LENGTH, Cell, Masks, draw_preview
 
 
 def preview(
@@ -112,8 +112,11 @@ def _caption(label: Tensor, class_names: Sequence[str], title: str) -> str:
     if label.ndim == 0:
         return f"{names[int(label)]}: {title}"
     shares = [(float(label[index]), names[index]) for index in label.argsort(descending=True).tolist()]
-    # A line of its own for each, so that none is shortened away.
-    return "\n".join(f"{share:.2f} {name}" for share, name in shares if share > 0)
+    parts = [(share, name) for share, name in shares if share > 0]
+    # Shortened here, since in the middle of all stands a share.
+    room = (TITLE_LENGTH - len(" + ") * (len(parts) - 1)) // len(parts) - len("0.50 ")
+    short = [(share, name if len(name) <= room else f"{name[: room - 1]}…") for share, name in parts]
+    return " + ".join(f"{share:.2f} {name}" for share, name in short)
 
 
 def _samples(batches: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -111,15 +111,9 @@ def _fitting(entries: Sequence[Patch], width: float) -> int:
 def _height(row: Sequence[Cell]) -> float:
     """Inches for the tallest picture of a row, within reason, and its title."""
     tallest = max(cell.image.shape[1] / cell.image.shape[2] for cell in row)
-    lines = max(cell.title.count("\n") + 1 for cell in row)
-    return WIDTH * min(max(tallest, 0.4), 1.6) + 0.08 + 0.12 * lines
+    return WIDTH * min(max(tallest, 0.4), 1.6) + 0.2
 
 
 def _shorten(title: str) -> str:
-    """Every line for itself, the middle left out."""
-    return "\n".join(map(_shorten_line, title.split("\n")))
-
-
-def _shorten_line(title: str) -> str:
     half = (TITLE_LENGTH - 1) // 2
     return title if len(title) <= TITLE_LENGTH else f"{title[:half]}…{title[-half:]}"

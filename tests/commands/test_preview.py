@@ -17,8 +17,9 @@ from lightning_seg.__main__ import main
 from lightning_seg.augmentation.mixing import Mixing
 from lightning_seg.augmentation.seeding import TrainSampler
 from lightning_seg.commands.data_flags import LEFT_ASIDE
+from lightning_seg.commands.preview import _caption
 from lightning_seg.images import read_image, resize_image
-from lightning_seg.plots.previews import Cell, Masks, draw_preview
+from lightning_seg.plots.previews import TITLE_LENGTH, Cell, Masks, draw_preview
 
 CONFIG = str(Path(__file__).parents[2] / "configs" / "pets.yaml")
 Preview = Callable[..., list[Cell]]
@@ -218,12 +219,12 @@ def test_mixed_labels_are_shares_of_their_classes(preview: Preview, flowers_root
     flags = ["--num_images", "10", "--data.batch_size", "10", "--data.mixing", "{kind: both, prob: 1.0}"]
     cells = preview(*flowers_flags(flowers_root, *flags))
     for cell in cells:
-        parts = [part.partition(" ") for part in cell.title.split("\n")]
+        parts = [part.partition(" ") for part in cell.title.split(" + ")]
         assert {name for *_, name in parts} <= set(FLOWERS)
         shares = [float(share) for share, *_ in parts]
         assert sum(shares) == pytest.approx(1, abs=0.011)
         assert shares == sorted(shares, reverse=True)
-    assert any("\n" in cell.title for cell in cells)
+    assert any(" + " in cell.title for cell in cells)
 
 
 def test_a_run_is_previewed_with_its_config(preview: Preview, pets_root: Path, tmp_path: Path) -> None:
@@ -343,3 +344,10 @@ def test_help_names_the_flags(capsys: pytest.CaptureFixture[str]) -> None:
     text = capsys.readouterr().out
     for flag in ("--config", "--data ", "--output", "--num_images", "--compare", "--variants", "--index", "--epoch"):
         assert f"  {flag}" in text
+
+
+def test_long_names_of_mixed_classes_keep_their_shares() -> None:
+    names = ["Staffordshire_bullterrier", "pug", "soft-coated_wheaten_terrier"]
+    title = _caption(torch.tensor([0.91, 0.0, 0.09]), names, "a.jpg")
+    assert title == "0.91 Staffordshi… + 0.09 soft-coated…"
+    assert len(title) <= TITLE_LENGTH
