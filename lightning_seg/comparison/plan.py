@@ -11,6 +11,8 @@ from lightning_seg.errors import ConfigError
 
 Config = Mapping[str, Any]
 PLAN_FILE = "plan.json"
+WRITTEN = ("runs", "logs", "tensorboard", "comparison.json", "comparison.md", "curves.png", "curves_zoomed.png")
+"""What a comparison writes and replaces beside its plan."""
 BUDGET = (
     "data.batch_size",
     "early_stopping",
@@ -241,8 +243,9 @@ def keep_plan(plan: Plan, configs: Mapping[str, Config]) -> None:
         ConfigError: if a variant was begun with other arguments, or the folder is not a comparison's.
     """
     path = plan.output / PLAN_FILE
-    if not path.is_file() and (plan.output / "runs").exists():
-        raise ConfigError(f"output {plan.output}: it holds runs, but no {PLAN_FILE}; give another --output")
+    foreign = [] if path.is_file() else [name for name in WRITTEN if (plan.output / name).exists()]
+    if foreign:
+        raise ConfigError(f"output {plan.output}: it holds {foreign[0]}, but no {PLAN_FILE}; give another --output")
     # As they will be read again: JSON has no integers as keys.
     configs = json.loads(json.dumps(configs))
     known: dict[str, Config] = json.loads(path.read_text())["variants"] if path.is_file() else {}

@@ -168,3 +168,12 @@ def test_a_folder_of_other_runs_is_refused(tmp_path: Path) -> None:
     (tmp_path / "runs").mkdir()
     with pytest.raises(ConfigError, match=r"it holds runs, but no plan\.json; give another --output"):
         keep_plan(plan_in(tmp_path), {"none": config(), "flips": config(True)})
+
+
+@pytest.mark.parametrize("name", ["tensorboard", "comparison.md", "runs"])
+def test_files_of_the_user_are_not_replaced(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    plan = make_plan(["a.yaml"], ["none", "flips:b.yaml"], 1, str(tmp_path), [])
+    with pytest.raises(ConfigError, match=f"it holds {name}, but no plan.json; give another --output"):
+        keep_plan(plan, {})
+    assert not (tmp_path / "plan.json").exists()
