@@ -1,7 +1,7 @@
 """A classifier that finds objects by sliding over its own feature map; needs no boxes to train."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -47,7 +47,6 @@ class SlidingDetectorTask(ClassificationTask):
 
     model: SlidingClassifier
     inference: BoxInference  # type: ignore[assignment]
-    sees_whole_pictures: ClassVar[bool] = True
 
     def __init__(
         self,
