@@ -3,7 +3,7 @@
 import logging
 import re
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
@@ -78,7 +78,7 @@ def find_checkpoint(path: str | Path) -> Path:
 def check_checkpoint(path: Path) -> None:
     """Raises ConfigError if a file is no checkpoint of Lightning."""
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        content = _read(path)
     # torch.load answers a broken file with errors of many kinds.
     except Exception as error:
         raise ConfigError(f"{path}: no checkpoint can be read from it; give the .ckpt of a run") from error
@@ -91,8 +91,19 @@ def check_checkpoint(path: Path) -> None:
 
 def epochs_done(checkpoint: Path) -> int:
     """How many epochs a checkpoint has been trained for."""
-    done: int = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)["epoch"] + 1
+    done: int = _read(checkpoint)["epoch"] + 1
     return done
+
+
+def task_arguments(checkpoint: Path) -> dict[str, Any]:
+    """What the constructor of a checkpoint's task received, class names among it; empty for another library's."""
+    return dict(_read(checkpoint).get("hyper_parameters") or {})
+
+
+def _read(checkpoint: Path) -> dict[str, Any]:
+    """Without the weights, which stay in the file."""
+    content: dict[str, Any] = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
+    return content
 
 
 def _number(version: Path) -> int:

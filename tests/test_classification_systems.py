@@ -2,15 +2,22 @@
 
 import csv
 import json
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import pytorch_lightning as pl
 import torch
 import yaml
 
+from lightning_seg import CNNClassifierTask, ImageFolderDataModule
 from lightning_seg.__main__ import main
+from lightning_seg.errors import ConfigError
+from lightning_seg.synthetic.marker import SYNTHETIC_MARKER
+
+Mistake = Callable[[list[str]], str]
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 FLOWERS = ("daisy", "dandelion", "roses", "sunflowers", "tulips")
@@ -24,6 +31,10 @@ def run_main(*arguments: str) -> None:
 
 def config_flags(*names: str) -> list[str]:
     return [word for name in names for word in ("--config", str(CONFIGS / name))]
+
+
+def best_of(run: Path) -> Path:
+    return run / "checkpoints" / "best.ckpt"
 
 
 def record(run: Path) -> dict[str, Any]:
@@ -119,20 +130,74 @@ def test_synthetic_dogs_ask_for_no_weights(
     assert any(message.startswith("data.source is synthetic: weights null") for message in caplog.messages)
 
 
-def test_own_folders_train_and_predict(flowers_root: Path, tmp_path: Path) -> None:
-    flags = ["--model", "CNNClassifierTask", "--data", "ImageFolderDataModule", "--data.root", str(flowers_root)]
+@pytest.fixture(scope="module")
+def own(flowers_root: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A run and the folder of its pictures, which a test may change and has to restore."""
+    folder = tmp_path_factory.mktemp("own_folders")
+    root = Path(shutil.copytree(flowers_root, folder / "own"))
+    (root / SYNTHETIC_MARKER).unlink()
+    flags = ["--model", "CNNClassifierTask", "--data", "ImageFolderDataModule", "--data.root", str(root)]
     flags += ["--data.augment", "flips_rotation", "--trainer.max_epochs", "1"]
-    run_main("fit", *flags, *SMALL, *QUIET, "--trainer.default_root_dir", str(tmp_path))
-    run = tmp_path / "CNNClassifierTask" / "version_0"
-    photo = sorted((flowers_root / "roses").iterdir())[0]
+    run_main("fit", *flags, *SMALL, *QUIET, "--trainer.default_root_dir", str(folder / "runs"))
+    return folder / "runs" / "CNNClassifierTask" / "version_0", root
+
+
+@pytest.fixture
+def renamed(own: tuple[Path, Path]) -> Iterator[None]:
+    _, root = own
+    (root / "roses").rename(root / "rosen")
+    yield
+    (root / "rosen").rename(root / "roses")
+
+
+def test_own_folders_predict_where_the_pictures_are_not(own: tuple[Path, Path], tmp_path: Path) -> None:
+    run, root = own
+    photo = Path(shutil.copy(sorted((root / "roses").iterdir())[0], tmp_path / "photo.jpg"))
     run_main("predict", "--run", str(run), "--images", str(photo), "--output", str(tmp_path / "out"))
-    with (tmp_path / "out" / "predictions.csv").open() as file:
-        (row,) = csv.DictReader(file)
+    table = (tmp_path / "out" / "predictions.csv").read_text()
+    (row,) = csv.DictReader(table.splitlines())
     assert row["label"] in FLOWERS
-    # Where the pictures are not, the classes have to be told.
-    elsewhere = ["--data.root", str(tmp_path / "elsewhere"), "--data.classes", json.dumps(FLOWERS)]
-    run_main("predict", "--run", str(run), "--images", str(photo), "--output", str(tmp_path / "again"), *elsewhere)
-    assert (tmp_path / "again" / "predictions.csv").read_text() == (tmp_path / "out" / "predictions.csv").read_text()
+    away = root.rename(root.with_name("away"))
+    for name, flags in {"by run": ["--run", str(run)], "by file": ["--ckpt_path", str(best_of(run))]}.items():
+        run_main("predict", *flags, "--images", str(photo), "--output", str(tmp_path / name))
+        assert (tmp_path / name / "predictions.csv").read_text() == table
+    away.rename(root)
+
+
+@pytest.mark.usefixtures("renamed")
+@pytest.mark.parametrize("command", ["fit", "validate", "test", "predict"])
+def test_a_class_that_was_renamed_gets_no_wrong_label(own: tuple[Path, Path], mistake: Mistake, command: str) -> None:
+    more = ["--trainer.max_epochs", "2"] if command == "fit" else []
+    line = mistake([command, "--run", str(own[0]), *QUIET, *more])
+    assert line.endswith(f": rosen is none of the classes {', '.join(FLOWERS)}; did you mean roses?")
+
+
+@pytest.mark.parametrize("command", ["test", "predict --images"])
+def test_classes_in_another_order_are_refused(own: tuple[Path, Path], mistake: Mistake, command: str) -> None:
+    run, root = own
+    words = [*command.split(), str(root / "roses")] if "--images" in command else [command]
+    line = mistake([*words, "--run", str(run), "--data.classes", json.dumps(FLOWERS[::-1])])
+    assert "the classes are not those of the checkpoint, but in another order, so that labels would be wrong" in line
+
+
+@pytest.mark.parametrize("flags", [["--data.seed", "1"], ["--data.test_fraction", "0.3"], ["--data.group", "^(.)"]])
+def test_pictures_that_were_trained_on_are_not_tested(
+    own: tuple[Path, Path], mistake: Mistake, flags: list[str]
+) -> None:
+    line = mistake(["test", "--run", str(own[0]), *flags])
+    assert f"error: {flags[0].removeprefix('--')} {flags[1]} instead of " in line
+    assert line.endswith("measured on some that it has trained on; leave it out, or give another --data.root")
+
+
+def test_classes_are_compared_also_in_a_script(own: tuple[Path, Path], flowers_copy: Path) -> None:
+    (flowers_copy / "roses").rename(flowers_copy / "rosen")
+    data = ImageFolderDataModule(flowers_copy, image_size=32, num_workers=0)
+    task = CNNClassifierTask(num_classes=5, image_size=32)
+    trainer = pl.Trainer(accelerator="cpu", logger=False, enable_progress_bar=False)
+    with pytest.raises(
+        ConfigError, match=r"^the classes are not those of the checkpoint, but without roses and with rosen"
+    ):
+        trainer.test(task, data, ckpt_path=best_of(own[0]))
 
 
 def test_missing_flowers_are_one_line(tmp_path: Path, mistake: Callable[[list[str]], str]) -> None:

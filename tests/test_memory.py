@@ -15,10 +15,12 @@ from lightning_seg.models.mobilenetv2_unet import MobileNetV2UNet
 {call}
 network = MobileNetV2UNet().to(memory_format=torch.channels_last)
 pictures = torch.rand(16, 3, 128, 128).to(memory_format=torch.channels_last)
-for step in range(4):
+faults = []
+for step in range(8):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     network(pictures).mean().backward()
-print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+    faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+print(min(faults[3:]))
 """
 
 
@@ -29,7 +31,8 @@ def page_faults(call: str) -> int:
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has mallopt")
 def test_memory_is_reused_instead_of_mapped_anew() -> None:
-    # The fourth training step of one network: almost none, against tens of thousands.
+    # The best of a network's later training steps: none, against tens of thousands. A single step may find the last
+    # layers' memory in pieces.
     assert page_faults("keep_freed_memory()") < 0.1 * page_faults("")
 
 

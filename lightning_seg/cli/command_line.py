@@ -1,6 +1,7 @@
 """LightningCLI with one folder per run."""
 
 import logging
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import fields
 from pathlib import Path
@@ -29,17 +30,17 @@ from lightning_seg.callbacks import (
 from lightning_seg.callbacks.continued import RunCheckpoint, RunStopping
 from lightning_seg.callbacks.csv_logger import ContinuedCSVLogger
 from lightning_seg.callbacks.network_summary import NetworkSummary
-from lightning_seg.cli.sources import describe_sources, differences
+from lightning_seg.cli.sources import check_division, describe_sources, differences
 from lightning_seg.datamodules.pictures import PicturesDataModule
 from lightning_seg.errors import ConfigError
 from lightning_seg.inference.boxes import BoxInference
 from lightning_seg.inference.masks import MaskInference
 from lightning_seg.models.imagenet import IMAGENET_CLASSES
 from lightning_seg.models.weights import without_pretrained
-from lightning_seg.runs import Run, check_checkpoint, epochs_done
+from lightning_seg.runs import Run, check_checkpoint, epochs_done, task_arguments
 from lightning_seg.tasks.classification import ClassificationTask
 from lightning_seg.tasks.sliding_detector import SlidingDetectorTask
-from lightning_seg.tasks.supervised import SupervisedTask
+from lightning_seg.tasks.supervised import SupervisedTask, check_class_names
 
 log = logging.getLogger(__name__)
 LINKS = ("num_classes", "class_names", "ignore_index", "image_size")
@@ -124,7 +125,27 @@ class CommandLine(LightningCLI):
         )
         _read_whole_numbers_first(parser)
         for name in LINKS:
-            parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on="instantiate")
+            parser.link_arguments(f"data.{name}", f"model.init_args.{name}", self._linked(name), "instantiate")
+
+    def _linked(self, name: str) -> Callable[[Any], Any]:
+        """What the task gets for an argument that the datamodule has, too."""
+
+        def from_data(value: Any) -> Any:
+            return self._own_classes().get(name, value)
+
+        return from_data
+
+    def _own_classes(self) -> dict[str, Any]:
+        """Of a detector that is measured against boxes: its classes need not be those of the data."""
+        measures = self.subcommand in ("validate", "test") and self._get(self.config, "original_size")
+        if not (measures and self._detects()):
+            return {}
+        checkpoint = self._get(self.config, "ckpt_path")
+        if checkpoint is not None and Path(checkpoint).is_file():
+            stored = task_arguments(Path(checkpoint))
+        else:
+            stored = self._get(self.config, "model")["init_args"]
+        return {name: stored[name] for name in ("num_classes", "class_names") if name in stored}
 
     def _prepare_subcommand_parser(self, klass: type, subcommand: str, **kwargs: Any) -> LightningArgumentParser:
         parser = super()._prepare_subcommand_parser(klass, subcommand, **kwargs)
@@ -193,7 +214,9 @@ class CommandLine(LightningCLI):
         checkpoint = Path(self._get(self.config, "ckpt_path") or "")
         if checkpoint.is_file():
             check_checkpoint(checkpoint)
-        self._print_sources()
+        self._compare_with_run(checkpoint)
+        if checkpoint.is_file():
+            self._take_classes(checkpoint)
         # What was only tested is no run, and testing a run must not replace the config it was trained with.
         if self.subcommand != "fit":
             self.save_config_callback = None
@@ -202,20 +225,38 @@ class CommandLine(LightningCLI):
             if self.subcommand != "fit" and not self._is_pretrained():
                 log.warning("no checkpoint is given, so the network is as it was before training; give --run RUN")
 
+    def _take_classes(self, checkpoint: Path) -> None:
+        """The classes are those that the checkpoint has learned, not those that lie in today's folder."""
+        learned = task_arguments(checkpoint).get("class_names")
+        data = self._get(self.config, "data").get("init_args", {})
+        if not learned or "classes" not in data or data.get("source") == "synthetic" or self._own_classes():
+            return
+        if data.get("classes") is None:
+            data["classes"] = list(learned)
+        check_class_names(learned, [str(name) for name in data["classes"]])
+
     def _is_pretrained(self) -> bool:
         """Whether a detector can do without training: its weights know ImageNet's classes."""
-        model = self._get(self.config, "model")
-        given = model.get("init_args", {})
-        detects = str(model.get("class_path")).endswith(".SlidingDetectorTask")
-        return detects and given.get("weights") is not None and given.get("num_classes") == len(IMAGENET_CLASSES)
+        given = self._get(self.config, "model").get("init_args", {})
+        knows_imagenet = given.get("weights") is not None and given.get("num_classes") == len(IMAGENET_CLASSES)
+        return self._detects() and knows_imagenet
+
+    def _detects(self) -> bool:
+        return str(self._get(self.config, "model").get("class_path")).endswith(".SlidingDetectorTask")
+
+    def _compare_with_run(self, checkpoint: Path) -> None:
+        run = self.arguments.run
+        if run is None or self._get(self.config, "ckpt_path") is None:
+            return
+        dumped = self._parser(self.subcommand).dump(self.config[self.subcommand], skip_none=False)
+        given = yaml.safe_load(dumped)
+        self._print_sources(describe_sources(run, checkpoint, given, self.subcommand == "fit"))
+        if self.subcommand != "predict" or self._get(self.config, "images") is None:
+            check_division(run, given)
 
     @rank_zero_only
-    def _print_sources(self) -> None:
-        run, checkpoint = self.arguments.run, self._get(self.config, "ckpt_path")
-        if run is not None and checkpoint is not None:
-            given = self._parser(self.subcommand).dump(self.config[self.subcommand], skip_none=False)
-            lines = describe_sources(run, Path(checkpoint), yaml.safe_load(given), self.subcommand == "fit")
-            print("\n".join(lines), flush=True)
+    def _print_sources(self, lines: list[str]) -> None:
+        print("\n".join(lines), flush=True)
 
     def _spare_downloads(self) -> None:
         """Synthetic pictures need no download; then the encoder's weights are fetched only if they were asked for."""
@@ -234,6 +275,8 @@ class CommandLine(LightningCLI):
     def instantiate_classes(self) -> None:
         # A checkpoint replaces all weights, so the file of the pretrained ones need not exist any more.
         restored = self._get(self.config, "ckpt_path") is not None
+        if restored:
+            self._spare_dataset(Path(self._get(self.config, "ckpt_path")))
         with without_pretrained() if restored else nullcontext():
             super().instantiate_classes()
         self._check_linked()
@@ -241,6 +284,22 @@ class CommandLine(LightningCLI):
             size = getattr(self.datamodule, "image_size", None)
             for line in differences(Path(self._get(self.config, "ckpt_path")), self.model.hparams, size):
                 log.warning(line)
+
+    def _spare_dataset(self, checkpoint: Path) -> None:
+        """Given pictures are predicted also where the dataset is not that the checkpoint was trained on."""
+        if self.subcommand != "predict" or self._get(self.config, "images") is None or not checkpoint.is_file():
+            return
+        known, data = task_arguments(checkpoint), self._get(self.config, "data")
+        if known.get("class_names") is None:
+            return
+        model = self._get(self.config, "model")["init_args"]
+        for name in LINKS:
+            if name in known:
+                model[name] = known[name]
+        kept = ("image_size", "batch_size", "num_workers")
+        options = {name: data["init_args"][name] for name in kept if name in data["init_args"]}
+        data["class_path"] = f"{PicturesDataModule.__module__}.{PicturesDataModule.__qualname__}"
+        data["init_args"] = Namespace(images=self._get(self.config, "images"), **options)  # type: ignore[no-untyped-call]
 
     def _check_linked(self) -> None:
         """What the datamodule tells the task cannot be typed for the task as well."""
@@ -384,7 +443,8 @@ class CommandLine(LightningCLI):
             raise ConfigError(f"original_size is for masks, and {type(self.model).__name__} gives labels; leave it out")
         self._warn_of_tiles()
         if tile or original_size:
-            self.model.shown_size = None if tile else self.datamodule.image_size
+            if not isinstance(self.model, SlidingDetectorTask):
+                self.model.shown_size = None if tile else self.datamodule.image_size
             self.model.at_original_size = True
             self.datamodule.read_original_sizes()
 

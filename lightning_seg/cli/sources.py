@@ -9,6 +9,7 @@ import torch
 import yaml
 from jsonargparse import ArgumentParser
 
+from lightning_seg.errors import ConfigError
 from lightning_seg.runs import Run, epochs_done
 from lightning_seg.tasks.base import CHECKPOINT_KEY
 
@@ -16,6 +17,8 @@ Values = dict[str, Any]
 SECTIONS = ("model", "data", "trainer")
 SINGLE = ("seed_everything", "early_stopping")
 """Arguments of no section."""
+DIVIDING = ("seed", "val_fraction", "test_fraction", "group", "split_by")
+"""Arguments of datamodules that decide which pictures train, validate and test."""
 ABSENT = object()
 
 
@@ -38,6 +41,20 @@ def describe_sources(run: Run, checkpoint: Path, given: Mapping[str, Any], conti
     return [*lines, f"given: {', '.join(changes)}"] if changes else lines
 
 
+def check_division(run: Run, given: Mapping[str, Any]) -> None:
+    """Raises ConfigError if a run's dataset is divided otherwise: what it has trained on would measure it."""
+    stored = yaml.safe_load(run.config.read_text())
+    before, after = (_section_values(config.get("data")) for config in (stored, given))
+    if any(before.get(name) != after.get(name) for name in ("class", "root")):
+        return
+    for name in DIVIDING:
+        if name in before and name in after and before[name] != after[name]:
+            raise ConfigError(
+                f"data.{name} {_plain(after[name])} instead of {_plain(before[name])} divides the pictures anew, and "
+                f"the run would be measured on some that it has trained on; leave it out, or give another --data.root"
+            )
+
+
 def differences(checkpoint: Path, given: Mapping[str, Any], image_size: Sequence[int] | None) -> Iterator[str]:
     """One line for each thing that weights were trained with and that they are used without.
 
@@ -48,9 +65,8 @@ def differences(checkpoint: Path, given: Mapping[str, Any], image_size: Sequence
     """
     content = torch.load(checkpoint, "cpu", weights_only=True, mmap=True) if checkpoint.is_file() else {}
     stored, origin = content.get("hyper_parameters") or {}, content.get(CHECKPOINT_KEY) or {}
-    names = ("normalization", "class_names")
-    before = {**{name: stored.get(name) for name in names}, "image_size": origin.get("image_size")}
-    after = {**{name: given.get(name) for name in names}, "image_size": image_size and list(image_size)}
+    before = {"normalization": stored.get("normalization"), "image_size": origin.get("image_size")}
+    after = {"normalization": given.get("normalization"), "image_size": image_size and list(image_size)}
     for name, value in before.items():
         if value is not None and after[name] is not None and value != after[name]:
             yield (

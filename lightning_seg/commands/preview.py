@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import BytesIO
-from itertools import islice, pairwise
+from itertools import islice
 from math import ceil, sqrt
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
+from lightning_seg.arguments import bare_is_true
 from lightning_seg.commands.data_flags import keep_data
 from lightning_seg.errors import ConfigError
 from lightning_seg.plots.figures import save_figure
@@ -52,7 +53,8 @@ def preview(
     data.setup("fit")
     loader: Any = data.train_dataloader()
     if variants is not None:
-        cells, columns = list(_variants(loader.dataset, index, range(epoch, epoch + variants), compare)), None
+        mixes = getattr(data, "mixing", None) is not None
+        cells, columns = list(_variants(loader.dataset, index, range(epoch, epoch + variants), compare, mixes)), None
     else:
         cells = list(_grid(loader, num_images, epoch, compare))
         # Pairs stay beside each other, and the sheet about as wide as high.
@@ -63,9 +65,7 @@ def preview(
 
 def prepare_flags(flags: Sequence[str]) -> list[str]:
     """The flags of ``fit`` as those of ``preview``; ``--compare`` needs no value."""
-    given = [*keep_data(flags), ""]
-    bare = [word == "--compare" and after not in ("true", "false") for word, after in pairwise(given)]
-    return ["--compare=true" if alone else word for word, alone in zip(given, bare, strict=False)]
+    return bare_is_true(keep_data(flags), "--compare")
 
 
 def _grid(loader: Any, num_images: int, epoch: int, compare: bool) -> Iterator[Cell]:
@@ -83,11 +83,13 @@ def _grid(loader: Any, num_images: int, epoch: int, compare: bool) -> Iterator[C
         yield _cell(sample, name if plain is None else f"epoch {epoch}", class_names)
 
 
-def _variants(dataset: Any, index: int, epochs: range, compare: bool) -> Iterator[Cell]:
+def _variants(dataset: Any, index: int, epochs: range, compare: bool, mixes: bool) -> Iterator[Cell]:
     if index >= len(dataset):
         raise ConfigError(f"index {index} does not exist; the training split has pictures 0 to {len(dataset) - 1}")
     if dataset.pipeline is None:
         print("augment is false: all variants are the same")
+    if mixes:
+        print("mixing needs a batch, so variants show one picture alone; leave --variants out to see mixed ones")
     class_names = getattr(dataset, "class_names", ())
     if compare:
         sample = _without_draws(dataset)[index]

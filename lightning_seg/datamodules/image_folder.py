@@ -1,19 +1,25 @@
 """The user's own labelled pictures as a datamodule."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
 from lightning_seg.batch import Split
 from lightning_seg.datamodules.labelled import LabelledDataModule
+from lightning_seg.datamodules.slow_checks import says_when_slow
 from lightning_seg.datamodules.split_plan import DEFAULT_FRACTION
 from lightning_seg.datamodules.splits import check_groups, compile_group, find_groups
 from lightning_seg.datasets.image_folder import ImageFolderDataset
 from lightning_seg.datasets.labelled import LabelledDataset, LabelledPicture
+from lightning_seg.datasets.pairs import shorten
+from lightning_seg.datasets.threads import in_threads
 from lightning_seg.errors import ConfigError
+from lightning_seg.images import read_header
 from lightning_seg.synthetic.blossoms import KINDS
 from lightning_seg.synthetic.flowers import write_flowers
 from lightning_seg.synthetic.marker import holds_synthetic
 
+log = logging.getLogger(__name__)
 SYNTHETIC_CLASSES = tuple(kind.name for kind in KINDS)
 
 
@@ -29,10 +35,11 @@ class ImageFolderDataModule(LabelledDataModule):
         labels: CSV file with the columns image, label and, if wanted, split (train, val or test), in place of folders;
             it and the pictures are relative to ``root``.
         classes: their names in the order of the labels; None takes those of folders or list. With them the datamodule
-            can be built where the pictures are not, for instance to predict.
+            can be built where the pictures are not.
         val_fraction: share of each class to validate on, of what is not told to test on; with 0 the last epoch counts
             as the best.
         test_fraction: share of each class to test on; 0 leaves none.
+        check_pictures: look at the start whether every file is a picture, without decoding it.
         group: regular expression that finds a group's name in the stem, or in the path without suffix if it has a
             slash: all it matches, or its first part in parentheses. No group is divided.
         image_size: side, or (height, width), of what the model sees; None leaves pictures as they are.
@@ -47,20 +54,23 @@ class ImageFolderDataModule(LabelledDataModule):
         self,
         root: str | Path,
         labels: str | None = None,
-        classes: list[str] | None = None,
+        classes: list[str | int] | None = None,
         val_fraction: float = DEFAULT_FRACTION,
         test_fraction: float = DEFAULT_FRACTION,
         group: str | None = None,
+        check_pictures: bool = True,
         image_size: int | tuple[int, int] | None = 224,
         **options: Any,
     ) -> None:
         super().__init__(root, val_fraction, test_fraction, image_size=image_size, **options)
-        self.labels, self.classes = labels, classes
+        # A class called 1 is typed as a number.
+        self.labels, self.classes = labels, None if classes is None else [str(name) for name in classes]
+        self.check_pictures = check_pictures
         self.pattern = None if group is None else compile_group(group)
         self._check_sources()
         # What is there already is read: a task asks for the classes before anything is written.
         unwritten = self.source == "synthetic" and not holds_synthetic(self.root, "flowers")
-        names = SYNTHETIC_CLASSES if unwritten and classes is None else classes
+        names = SYNTHETIC_CLASSES if unwritten and classes is None else self.classes
         self.class_names = self.read_pictures().class_names if names is None else tuple(names)
 
     def _check_sources(self) -> None:
@@ -82,11 +92,38 @@ class ImageFolderDataModule(LabelledDataModule):
         if not holds_synthetic(self.root, "flowers"):
             write_flowers(self.root)
 
+    def setup(self, stage: str) -> None:
+        if self.check_pictures and not self.datasets:
+            self._check_pictures()
+        super().setup(stage)
+
+    def _check_pictures(self) -> None:
+        """Says what is left out, and finds a file that is no picture before the first epoch does."""
+        pictures = self.read_pictures()
+        if pictures.left_out:
+            log.warning(
+                "%s: %d files or folders are left out, since pictures lie directly in the folders of classes and have "
+                "the suffix of one: %s",
+                self.root,
+                len(pictures.left_out),
+                shorten(sorted(pictures.left_out)),
+            )
+        with says_when_slow(f"{len(pictures)} pictures", "check_pictures"):
+            in_threads(read_header, [picture.image for picture in pictures.records])
+
     def read_pictures(self) -> LabelledDataset:
         return ImageFolderDataset(self.root, self.labels, self.classes, self.image_size)
 
     def group(self, picture: LabelledPicture) -> str:
         return picture.name if self.pattern is None else find_groups([picture.name], self.pattern)[0]
+
+    def remedy(self, split: Split, pictures: list[LabelledPicture]) -> str:
+        """Of splits that are told, those that are not are not drawn, but for pictures to validate on."""
+        if split == "val" or all(picture.split is None for picture in pictures):
+            return super().remedy(split, pictures)
+        if self.labels is not None:
+            return f"write {split} into the column split of {self.labels}"
+        return f"put some into {split}/, beside train/"
 
     def _divide(self, pictures: list[LabelledPicture]) -> dict[Split, list[int]]:
         given = {picture.split for picture in pictures}

@@ -1,12 +1,12 @@
 """The user's own pictures and masks as a datamodule."""
 
 import logging
-import time
 from pathlib import Path
 from typing import Any
 
 from lightning_seg.batch import Split
 from lightning_seg.datamodules.base import SegmentationDataModule
+from lightning_seg.datamodules.slow_checks import says_when_slow
 from lightning_seg.datamodules.split_plan import DEFAULT_FRACTION, PURPOSES, SplitPlan
 from lightning_seg.datasets.base import SegmentationDataset
 from lightning_seg.datasets.image_mask_folder import ImageMaskFolderDataset
@@ -20,7 +20,6 @@ from lightning_seg.synthetic.marker import FORMAT, read_marker
 
 IMAGES, MASKS = "images/*.jpg", "masks/{stem}.png"
 CHECKED_BY = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",)}
-SLOW_SECONDS = 5.0
 log = logging.getLogger(__name__)
 
 
@@ -56,7 +55,7 @@ class ImageMaskFolderDataModule(SegmentationDataModule):
     def __init__(
         self,
         root: str | Path,
-        classes: list[str],
+        classes: list[str | int],
         images: str = IMAGES,
         masks: str = MASKS,
         pairs: str | None = None,
@@ -72,7 +71,7 @@ class ImageMaskFolderDataModule(SegmentationDataModule):
         **options: Any,
     ) -> None:
         super().__init__(root, val_fraction=val_fraction, **options)
-        self.codes = MaskCodes(classes, mask_values, ignore_values)
+        self.codes = MaskCodes([str(name) for name in classes], mask_values, ignore_values)
         self.class_names = self.codes.class_names
         self.images, self.masks, self.pairs = images, masks, pairs
         self._check_sources()
@@ -107,6 +106,9 @@ class ImageMaskFolderDataModule(SegmentationDataModule):
             )
         write_image_mask_folder(self.root, layout=layouts[0], mask_values=values)
 
+    def group(self, record: Pair) -> str:
+        return self.plan.groups_of([record.name])[0]
+
     def setup(self, stage: str) -> None:
         super().setup(stage)
         for split in CHECKED_BY.get(stage, ()):
@@ -115,15 +117,13 @@ class ImageMaskFolderDataModule(SegmentationDataModule):
                 self._checked.add(split)
 
     def _check(self, split: str) -> None:
-        start, dataset = time.monotonic(), self.datasets[split]
+        dataset = self.datasets[split]
         assert isinstance(dataset, ImageMaskFolderDataset)
-        occurs = inspect_masks(dataset)
+        with says_when_slow(f"{len(dataset)} masks", "check_masks"):
+            occurs = inspect_masks(dataset)
         missing = missing_classes(dataset, occurs) if split == "train" else []
         if missing:
             log.warning("no mask to train on holds %s", ", ".join(missing))
-        seconds = time.monotonic() - start
-        if seconds > SLOW_SECONDS:
-            log.warning("checking %d masks took %.0f s; --data.check_masks false skips it", len(dataset), seconds)
 
     def make_train_val(self) -> tuple[SegmentationDataset[Any], SegmentationDataset[Any]]:
         return self._dataset("train"), self._dataset("val")
@@ -137,7 +137,7 @@ class ImageMaskFolderDataModule(SegmentationDataModule):
         if not self._splits[split]:
             raise DataError(
                 f"{self.root}: no pictures to {PURPOSES[split]} on; give --data.{split}_list, lines of split {split} "
-                f"in --data.pairs or, without either, a --data.{split}_fraction above 0"
+                f"in --data.pairs or, without either, train with a --data.{split}_fraction above 0"
             )
         return ImageMaskFolderDataset(self._splits[split], self.codes, self.image_size)
 

@@ -49,6 +49,10 @@ class LabelledDataModule(ClassificationDataModule, ABC):
         """Pictures of one group stay in one split."""
         return picture.name
 
+    def remedy(self, split: Split, pictures: list[LabelledPicture]) -> str:
+        """What to do about a split without pictures."""
+        return f"train with a --data.{split}_fraction above 0"
+
     def make_train_val(self) -> tuple[LabelledDataset, LabelledDataset | None]:
         return self._part("train"), self._part("val") if self.validates else None
 
@@ -64,7 +68,7 @@ class LabelledDataModule(ClassificationDataModule, ABC):
             )
         chosen = self._divide(pictures.records)[split]
         if not chosen:
-            raise DataError(f"{self.root}: no pictures to {PURPOSES[split]} on; give a --data.{split}_fraction above 0")
+            raise DataError(f"{self.root}: no pictures to {PURPOSES[split]} on; {self.remedy(split, pictures.records)}")
         return pictures.subset(chosen)
 
     def _divide(self, pictures: list[LabelledPicture]) -> dict[Split, list[int]]:
@@ -72,4 +76,5 @@ class LabelledDataModule(ClassificationDataModule, ABC):
         told = any(split is not None for split in listed)
         fractions: dict[Split, float] = {"test": 0.0 if told else self.test_fraction, "val": self.val_fraction}
         labels, groups = [picture.label for picture in pictures], [self.group(picture) for picture in pictures]
-        return draw_by_class(listed if told else ["train"] * len(pictures), labels, groups, fractions, self.seed)
+        listed = listed if told else ["train"] * len(pictures)
+        return draw_by_class(listed, labels, groups, fractions, self.seed, self.class_names)

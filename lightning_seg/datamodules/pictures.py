@@ -7,6 +7,7 @@ import pytorch_lightning as pl
 from torch.utils.data import DataLoader
 
 from lightning_seg.batch import PictureSample, Unreadable
+from lightning_seg.datamodules.base import as_size
 from lightning_seg.datamodules.loaders import picture_loader, spare_cores
 from lightning_seg.datasets.pictures import PictureFiles, find_pictures
 
@@ -16,24 +17,25 @@ class PicturesDataModule(pl.LightningDataModule):
 
     Args:
         images: files, folders and patterns.
-        image_size: (height, width) of what the model sees; None leaves pictures as they are, for tiles.
+        image_size: side, or (height, width), of what the model sees; None leaves pictures as they are, for tiles.
         batch_size: pictures at once; pictures as they are come one at a time.
         num_workers: loader processes; None takes one per spare CPU core.
 
     Raises:
+        ConfigError: if ``image_size`` is impossible.
         DataError: at set-up, if something in ``images`` stands for no file.
     """
 
     def __init__(
         self,
         images: str | Path | Sequence[str | Path],
-        image_size: tuple[int, int] | None = None,
+        image_size: int | tuple[int, int] | None = None,
         batch_size: int = 16,
         num_workers: int | None = None,
     ) -> None:
         super().__init__()
         self.images = [images] if isinstance(images, str | Path) else list(images)
-        self.image_size = image_size
+        self.image_size = None if image_size is None else as_size(image_size)
         self.batch_size = batch_size
         self.num_workers = spare_cores() if num_workers is None else num_workers
 

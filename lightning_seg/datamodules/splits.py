@@ -76,6 +76,7 @@ def draw_by_class(
     groups: Sequence[str],
     fractions: Mapping[Split, float],
     seed: int,
+    class_names: Sequence[str],
 ) -> Parts:
     """``draw_splits`` for each class on its own, so that what is drawn holds the same share of each.
 
@@ -83,7 +84,7 @@ def draw_by_class(
     picture.
 
     Raises:
-        ConfigError: if nothing of a class is left to train on.
+        ConfigError: naming a class of which nothing is left to train on.
     """
     # What is listed for one class is not drawn for another.
     wanted = {split: 0.0 if split in listed else fraction for split, fraction in fractions.items()}
@@ -95,7 +96,10 @@ def draw_by_class(
         parts[split] = [i for i, given in enumerate(listed) if given == split]
     for label in sorted(set(home.values())):
         members = [i for i, group in enumerate(groups) if home[group] == label and listed[i] == "train"]
-        drawn = draw_splits(["train"] * len(members), [groups[i] for i in members], wanted, seed)
+        try:
+            drawn = draw_splits(["train"] * len(members), [groups[i] for i in members], wanted, seed)
+        except ConfigError as error:
+            raise ConfigError(f"class {class_names[label]}: {error}") from error
         for split, chosen in drawn.items():
             parts[split] += [members[i] for i in chosen]
     return {split: sorted(part) for split, part in parts.items()}

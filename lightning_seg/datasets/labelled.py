@@ -1,6 +1,6 @@
 """Which picture belongs to which class: by the folder it lies in, or by a list."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple
@@ -30,6 +30,7 @@ class Labelled(NamedTuple):
 
     class_names: tuple[str, ...]
     pictures: list[LabelledPicture]
+    left_out: tuple[str, ...] = ()  # files beside them, relative to the root
 
 
 class LabelledDataset(ClassificationDataset[LabelledPicture]):
@@ -51,6 +52,7 @@ class LabelledDataset(ClassificationDataset[LabelledPicture]):
         pipeline: SeededPipeline | None = None,
     ) -> None:
         self.class_names = labelled.class_names
+        self.left_out = labelled.left_out
         super().__init__(labelled.pictures, image_size, pipeline)
 
     def image_path(self, record: LabelledPicture) -> Path:
@@ -87,7 +89,18 @@ def read_folders(root: Path, classes: Sequence[str] | None = None) -> Labelled:
         for image in _pictures(folder / name, optional=split is not None)
     ]
     _check_counts(root, names, pictures)
-    return Labelled(names, pictures)
+    return Labelled(names, pictures, tuple(_left_out(root, {picture.image for picture in pictures})))
+
+
+def _left_out(root: Path, taken: Collection[Path]) -> Iterator[str]:
+    """Loose pictures, and everything in the folders of classes that is no picture directly in them."""
+    class_folders = {image.parent for image in taken}
+    for folder in {root, *(folder.parent for folder in class_folders)}:
+        yield from (path.relative_to(root).as_posix() for path in folder.iterdir() if looks_like_picture(path))
+    for folder in class_folders:
+        for path in folder.iterdir():
+            if path not in taken and not path.name.startswith("."):
+                yield path.relative_to(root).as_posix() + "/" * path.is_dir()
 
 
 def _split_folders(root: Path) -> list[Split]:

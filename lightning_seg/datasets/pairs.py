@@ -107,9 +107,13 @@ def _nothing_found(root: Path, images: str, fixed: PurePosixPath) -> str:
 
 def list_folder(folder: Path) -> str:
     """The first entries of a folder and how many there are more."""
-    names = sorted(f"{path.name}/" if path.is_dir() else path.name for path in folder.iterdir())
+    return shorten(sorted(f"{path.name}/" if path.is_dir() else path.name for path in folder.iterdir())) or "nothing"
+
+
+def shorten(names: Sequence[str]) -> str:
+    """The first names and how many there are more."""
     more = [f"{len(names) - MAX_SHOWN} more"] if len(names) > MAX_SHOWN else []
-    return ", ".join(names[:MAX_SHOWN] + more) or "nothing"
+    return ", ".join([*names[:MAX_SHOWN], *more])
 
 
 def check_pairs(root: Path, pairs: Iterable[Pair]) -> None:

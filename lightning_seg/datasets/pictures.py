@@ -1,6 +1,7 @@
 """Pictures without labels, to be predicted."""
 
 import glob
+import logging
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -13,6 +14,8 @@ from torch.utils.data import Dataset
 from lightning_seg.batch import PictureSample, Unreadable
 from lightning_seg.errors import DataError
 from lightning_seg.images import read_image, resize_image
+
+log = logging.getLogger(__name__)
 
 
 class PictureFiles(Dataset[PictureSample | Unreadable]):
@@ -52,7 +55,7 @@ def find_pictures(patterns: Sequence[str | Path]) -> list[Path]:
     """The files that files, folders and patterns (``photos/*.jpg``, ``photos/**/*.png``) stand for, sorted, each once.
 
     A folder stands for the pictures directly in it, by their suffix, as does a pattern that ends in ``*``; a file or
-    another pattern takes whatever it names.
+    another pattern takes whatever it names. That there are others in the folders below is said.
 
     Raises:
         DataError: if one of them stands for no file.
@@ -75,7 +78,10 @@ def _absolute(path: Path) -> str:
 def _matches(pattern: str) -> list[Path]:
     path = Path(pattern).expanduser()
     if path.is_dir():
-        return sorted(file for file in path.iterdir() if looks_like_picture(file))
+        found = sorted(file for file in path.iterdir() if looks_like_picture(file))
+        if found and (below := next((file for file in path.glob("*/*") if looks_like_picture(file)), None)):
+            log.warning("%s: pictures in folders below are left out, such as %s; give '%s/**/*'", pattern, below, path)
+        return found
     if path.is_file():
         return [path]
     # Unlike Path.glob it takes absolute patterns and leaves hidden files out.

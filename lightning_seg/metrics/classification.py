@@ -31,8 +31,9 @@ class ClassCounts(Metric):
         """Logits or probabilities ``(B, C)`` and labels ``(B,)`` int64 or ``(B, C)`` float."""
         classes, predicted = len(self.matrix), answers.argmax(dim=1)
         if label.ndim == 2:
-            self.soft += label.gather(1, predicted.unsqueeze(1)).double().sum()
-            self.num_soft += len(label)
+            is_mixed = (label > 0).sum(dim=1) > 1
+            self.soft += label.gather(1, predicted.unsqueeze(1))[is_mixed].double().sum()
+            self.num_soft += is_mixed.sum()
             label = label.argmax(dim=1)
         self.matrix += (label * classes + predicted).bincount(minlength=classes**2).view(classes, classes)
         highest = answers.topk(min(TOP, classes), dim=1).indices
@@ -51,8 +52,8 @@ class ClassificationScores(nn.Module):
     * ``top5_accuracy``: the share whose true class is among the five likeliest, if there are more than five classes;
     * ``macro_f1``: the mean over the classes of F1, the harmonic mean of precision and recall; a class that is neither
       true nor predicted anywhere is left out;
-    * ``soft_accuracy``: the mean over mixed pictures of the share that their likeliest class has in the label; a
-      network that is always right reaches the mean of the larger shares, not 1. Only where labels were shares.
+    * ``soft_accuracy``: the mean over pictures mixed of several classes of the share that their likeliest class has in
+      the label; a network that is always right reaches the mean of the larger shares, not 1. Only where there are such.
 
     Args:
         num_classes: at least 2.

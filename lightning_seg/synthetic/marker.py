@@ -42,7 +42,7 @@ def ensure_synthetic(root: str | Path, name: str, write: Callable[[Path], None],
     """Lets ``root`` hold the synthetic dataset ``name`` and says whether it had to be written.
 
     ``write`` fills a folder next to ``root``, which takes its place when it is complete: nobody sees half a dataset,
-    and of several processes one wins. A synthetic dataset with other parameters is replaced.
+    and of several processes one wins. The same synthetic dataset with other parameters is replaced.
 
     Raises:
         DataError: ``root`` holds something else, or cannot be written.
@@ -65,6 +65,11 @@ def _is_done(root: Path, wanted: dict[str, Any]) -> bool:
         raise DataError(
             f"{root}: not empty and without {SYNTHETIC_MARKER}, so it will not be overwritten with synthetic data; "
             "give another root"
+        )
+    if content is not None and content["dataset"] != wanted["dataset"]:
+        raise DataError(
+            f"{root} holds synthetic {content['dataset']}, which will not be replaced with {wanted['dataset']}; give "
+            "another root"
         )
     return content == wanted
 

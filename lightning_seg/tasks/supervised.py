@@ -131,6 +131,13 @@ class SupervisedTask(Task):
                     name,
                     weights,
                 )
+        if self.hparams["encoder_lr_factor"] < 1 and self.hparams[weights] is None:
+            log.warning(
+                "encoder_lr_factor is %s and %s is null, so random features would learn slowly; set it 1, or give "
+                "weights",
+                self.hparams["encoder_lr_factor"],
+                weights,
+            )
 
     def train(self, mode: bool = True) -> Self:
         """A frozen encoder stays in eval mode, otherwise its BatchNorm statistics would drift."""
@@ -157,13 +164,29 @@ class SupervisedTask(Task):
             self._freeze(False)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Where no normalization was asked for, that of the checkpoint's weights is right."""
+        """What was not given is as in the checkpoint: normalization and class names. Classes must be the same.
+
+        Raises:
+            ConfigError: if the data has other classes than the checkpoint, or in another order.
+        """
         super().on_load_checkpoint(checkpoint)
-        stored = checkpoint.get("hyper_parameters", {}).get("normalization")
+        arguments = checkpoint.get("hyper_parameters", {})
+        # Names that are given to load_from_checkpoint, without a trainer, are given on purpose.
+        if arguments.get("class_names") and self._trainer is not None:
+            self._take_class_names(arguments["class_names"])
+        stored = arguments.get("normalization")
         if self.leaves_normalization and stored is not None:
             # Checkpoints store the first, loggers the second.
             self.hparams["normalization"] = self._hparams_initial["normalization"] = stored
             self.normalize = Normalize(stored).to(self.device)
+
+    def _take_class_names(self, learned: Sequence[str]) -> None:
+        known = self.hparams["class_names"]
+        if known:
+            check_class_names(learned, known)
+        else:
+            self.class_names = tuple(learned)
+            self.hparams["class_names"] = list(learned)
 
     # What the datamodule tells
 
@@ -339,6 +362,19 @@ def truth_of(batch: Mapping[str, Any], key: str) -> Tensor:
         )
     truth: Tensor = batch[key]
     return truth
+
+
+def check_class_names(learned: Sequence[str], names: Sequence[str]) -> None:
+    """Raises ConfigError if classes are not those that a checkpoint has learned, in the same order."""
+    if tuple(learned) == tuple(names):
+        return
+    missing = [name for name in learned if name not in names]
+    added = [name for name in names if name not in learned]
+    parts = [f"{word} {', '.join(found)}" for word, found in (("without", missing), ("with", added)) if found]
+    raise ConfigError(
+        f"the classes are not those of the checkpoint, but {' and '.join(parts) or 'in another order'}, so that labels "
+        f"would be wrong; give the classes that it was trained with: {', '.join(learned)}"
+    )
 
 
 def _direction(monitor: str) -> tuple[str, str]:

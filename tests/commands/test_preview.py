@@ -206,6 +206,14 @@ def test_labelled_pictures_are_captioned_with_their_classes(preview: Preview, fl
         assert cell.mask is None
 
 
+def test_variants_are_not_mixed_and_that_is_said(
+    preview: Preview, flowers_root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ["--data", "FlowersDataModule", "--data.root", str(flowers_root), "--data.image_size", "32"]
+    assert len(preview(*flags, "--data.mixing.kind", "cutmix", "--variants", "2")) == 2
+    assert "mixing needs a batch, so variants show one picture alone" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("augment", ["rotation_36", "jpeg", "cutout"])
 def test_variants_of_a_labelled_picture(preview: Preview, flowers_root: Path, augment: str) -> None:
     flags = ["--data.augment", augment, "--variants", "4", "--index", "7", "--compare"]

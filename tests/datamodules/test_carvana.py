@@ -84,7 +84,7 @@ def test_the_split_of_the_tutorial(carvana_root: Path) -> None:
     data.setup("fit")
     # 0.2 * 24 = 4.8
     assert (len(data.datasets["train"]), len(data.datasets["val"])) == (19, 5)
-    with pytest.raises(DataError, match=r"no pictures to test on; give a --data\.test_fraction above 0$"):
+    with pytest.raises(DataError, match=r"no pictures to test on; train with a --data\.test_fraction above 0$"):
         data.setup("test")
 
 

@@ -57,7 +57,7 @@ def test_the_tutorials_split_is_reached(flowers_root: Path) -> None:
     data = make(flowers_root, val_fraction=0.33, test_fraction=0.0)
     data.setup("fit")
     assert {split: len(dataset) for split, dataset in data.datasets.items()} == {"train": 20, "val": 10}
-    with pytest.raises(DataError, match=r": no pictures to test on; give a --data\.test_fraction above 0$"):
+    with pytest.raises(DataError, match=r": no pictures to test on; train with a --data\.test_fraction above 0$"):
         data.setup("test")
 
 

@@ -72,7 +72,7 @@ def test_without_a_folder_val_it_is_drawn_from_train(tmp_path: Path) -> None:
 
 def test_without_a_folder_test_nothing_tests(tmp_path: Path) -> None:
     fill(tmp_path, "train/", rose=10, aster=10)
-    with pytest.raises(DataError, match=r": no pictures to test on; give a --data\.test_fraction above 0$"):
+    with pytest.raises(DataError, match=r": no pictures to test on; put some into test/, beside train/$"):
         make(tmp_path).setup("test")
 
 
@@ -207,3 +207,54 @@ def test_an_unreadable_picture_is_one_line_on_the_command_line(tmp_path: Path, m
     flags += ["--trainer.max_epochs", "1"]
     line = mistake([*flags, "--trainer.enable_checkpointing", "false"])
     assert re.search(r"photos/rose/\d\d\.png: cannot be read as a picture .*; replace the file$", line)
+
+
+# What lies in the folders
+
+
+def test_what_is_left_out_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write(fill(tmp_path, rose=10, aster=10), "loose.png", "rose/garden/1.png")
+    (tmp_path / "rose" / "notes.txt").write_text("red")
+    (tmp_path / "rose" / ".hidden").write_text("")
+    make(tmp_path).setup("fit")
+    (line,) = (message for message in caplog.messages if "left out" in message)
+    assert line.startswith(f"{tmp_path}: 3 files or folders are left out")
+    assert line.endswith(": loose.png, rose/garden/, rose/notes.txt")
+
+
+def test_nothing_is_said_where_all_are_taken(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    make(fill(tmp_path, "train/", rose=10, aster=10)).setup("fit")
+    assert not caplog.messages
+
+
+def test_a_file_that_is_no_picture_is_found_at_the_start(tmp_path: Path) -> None:
+    fill(tmp_path, rose=10, aster=10)
+    (tmp_path / "rose" / "05.png").write_text("<html>not found</html>")
+    with pytest.raises(DataError, match=r"rose/05\.png: cannot be read as a picture"):
+        make(tmp_path).setup("fit")
+    make(tmp_path, check_pictures=False).setup("fit")
+
+
+def test_classes_may_be_numbers(tmp_path: Path) -> None:
+    fill(tmp_path, "", **{"7": 10, "10": 10})
+    data = make(tmp_path, classes=[10, 7])
+    data.setup("fit")
+    assert data.class_names == ("10", "7")
+
+
+@pytest.mark.parametrize(
+    ("labels", "remedy"),
+    [
+        ("labels.csv", "write test into the column split of labels.csv"),
+        (None, "train with a --data.test_fraction above 0"),
+    ],
+    ids=["list", "drawn"],
+)
+def test_nothing_to_test_on(tmp_path: Path, labels: str | None, remedy: str) -> None:
+    fill(tmp_path, rose=10, aster=10)
+    if labels is not None:
+        names = [f"{label}/{number:02}.png,{label},train" for label in ("rose", "aster") for number in range(10)]
+        (tmp_path / labels).write_text("\n".join(["image,label,split", *names]))
+    data = make(tmp_path, labels=labels, **({} if labels else {"test_fraction": 0}))
+    with pytest.raises(DataError, match=f": no pictures to test on; {re.escape(remedy)}$"):
+        data.setup("test")

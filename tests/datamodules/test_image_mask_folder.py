@@ -11,7 +11,7 @@ from PIL import Image
 
 import lightning_seg
 from lightning_seg.batch import SegmentationBatch
-from lightning_seg.datamodules import ImageMaskFolderDataModule, image_mask_folder
+from lightning_seg.datamodules import ImageMaskFolderDataModule, image_mask_folder, slow_checks
 from lightning_seg.datamodules.base import Loader
 from lightning_seg.datasets.image_mask_folder import ImageMaskFolderDataset
 from lightning_seg.datasets.mask_checks import inspect_masks
@@ -181,7 +181,7 @@ def test_predict_needs_no_good_masks(tmp_path: Path) -> None:
             {"val_fraction": 0.0},
             "no pictures to validate on; give --data.val_list, lines of split val in --data.pa",
         ),
-        ("validate", {"val_fraction": 0.0}, "or, without either, a --data.val_fraction above 0"),
+        ("validate", {"val_fraction": 0.0}, "or, without either, train with a --data.val_fraction above 0"),
     ],
 )
 def test_a_split_without_pictures(root: Path, stage: str, options: dict[str, Any], message: str) -> None:
@@ -311,7 +311,7 @@ def test_nothing_is_logged_about_good_data(root: Path, caplog: pytest.LogCapture
 
 
 def test_a_long_check_is_told(root: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(image_mask_folder, "SLOW_SECONDS", -1.0)
+    monkeypatch.setattr(slow_checks, "SLOW_SECONDS", -1.0)
     with caplog.at_level(logging.WARNING, logger="lightning_seg"):
         fitted(root)
     assert caplog.messages == [

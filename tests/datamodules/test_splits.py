@@ -70,7 +70,7 @@ def by_class(
     seed: int = 0,
 ) -> dict[Split, list[int]]:
     names = groups or [str(index) for index in range(len(LABELS))]
-    return draw_by_class(listed or ["train"] * len(LABELS), LABELS, names, fractions, seed)
+    return draw_by_class(listed or ["train"] * len(LABELS), LABELS, names, fractions, seed, "abc")
 
 
 def count(part: list[int]) -> list[int]:
@@ -90,7 +90,7 @@ def test_every_class_gives_its_share_to_each_split() -> None:
 
 
 def test_classes_of_few_pictures_give_one_each() -> None:
-    parts = draw_by_class(["train"] * 6, [0, 0, 0, 1, 1, 1], list("abcdef"), TENTH, seed=0)
+    parts = draw_by_class(["train"] * 6, [0, 0, 0, 1, 1, 1], list("abcdef"), TENTH, 0, "ab")
     assert {split: sorted(index // 3 for index in part) for split, part in parts.items()} == {
         "train": [0, 1],
         "val": [0, 1],
@@ -141,8 +141,10 @@ def test_fraction_zero_draws_none() -> None:
 
 
 def test_a_class_with_nothing_left_to_train_on() -> None:
-    with pytest.raises(ConfigError, match=r"test_fraction 0\.2 and val_fraction 0\.1 of 2 pictures leave no"):
-        draw_by_class(["train"] * 12, [0] * 10 + [1] * 2, [str(index) for index in range(12)], TENTH, seed=0)
+    with pytest.raises(
+        ConfigError, match=r"^class few: test_fraction 0\.2 and val_fraction 0\.1 of 2 pictures leave no"
+    ):
+        draw_by_class(["train"] * 12, [0] * 10 + [1] * 2, list("abcdefghijkl"), TENTH, 0, ["many", "few"])
 
 
 @pytest.mark.parametrize(
@@ -156,5 +158,5 @@ def test_the_flowers_as_published(fractions: dict[Split, float], counts: list[in
     numbers = [str(index) for index in range(3670)]
     # The last rose is also the last tulip.
     numbers[633 + 898 + 640] = numbers[-1]
-    parts = draw_by_class(["train"] * 3670, labels, numbers, fractions, seed=0)
+    parts = draw_by_class(["train"] * 3670, labels, numbers, fractions, 0, "abcde")
     assert [len(parts[split]) for split in ("train", "val", "test")] == counts

@@ -265,7 +265,7 @@ def test_transparent_pixels(path: Path, mask_values: list[MaskValue] | None) -> 
         ("a.jpg", {"format": "MPO", "save_all": True, "append_images": [Image.new("RGB", (16, 16))]}),
         ("a.tif", {"format": "TIFF", "compression": "jpeg"}),
     ],
-    ids=str,
+    ids=["jpg", "called png", "several pictures", "tif"],
 )
 def test_jpeg_by_content(tmp_path: Path, name: str, options: dict[str, Any]) -> None:
     message = refuse(tmp_path / name, Image.new("RGB", (16, 16)), MaskCodes(CLASSES), **options)

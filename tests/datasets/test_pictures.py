@@ -1,3 +1,4 @@
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -54,6 +55,18 @@ def test_a_pattern_takes_files_alone(photos: Path) -> None:
     assert found("photos/n*.txt") == ["photos/notes.txt"]
     assert found("photos/[ab].*") == ["photos/a.jpg", "photos/b.png"]
     assert found(f"{photos}/*.png") == [f"{photos}/b.png"]
+
+
+def test_pictures_in_folders_below_are_left_out_and_that_is_said(
+    photos: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    find_pictures(["photos/*"])
+    assert not caplog.messages
+    find_pictures(["photos"])
+    (line,) = caplog.messages
+    assert re.fullmatch(
+        r"photos: pictures in folders below are left out, such as photos/\S+; give 'photos/\*\*/\*'", line
+    )
 
 
 def test_two_stars_go_through_all_folders(photos: Path) -> None:

@@ -84,8 +84,9 @@ def test_mixed_labels_count_the_larger_share_and_what_was_hit() -> None:
 
 def test_soft_accuracy_is_over_mixed_pictures_alone() -> None:
     scores = ClassificationScores(3, may_mix=True)
-    scores.update(one_hot(0), torch.tensor([[0.75, 0.25, 0.0]]))
-    scores.update(one_hot(0, 0, 0), torch.tensor([1, 1, 1]))
+    # Of a batch, only some may be mixed, or two pictures of one class.
+    scores.update(one_hot(0, 1), torch.tensor([[0.75, 0.25, 0.0], [1.0, 0.0, 0.0]]))
+    scores.update(one_hot(0, 0), torch.tensor([1, 1]))
     values = scores.take(NAMES)
     assert (values["accuracy"], values["soft_accuracy"]) == (0.25, 0.75)
 

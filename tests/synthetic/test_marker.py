@@ -63,6 +63,16 @@ def test_other_parameters_replace_the_dataset_wholly(tmp_path: Path) -> None:
     assert names(tmp_path) == ["root"]
 
 
+def test_another_dataset_is_not_replaced(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    ensure_synthetic(root, "words", write_words, {"count": 1})
+    with pytest.raises(
+        DataError, match=r"root holds synthetic words, which will not be replaced with numbers; give ano"
+    ):
+        ensure_synthetic(root, "numbers", write_nothing, {"count": 1})
+    assert (root / "words" / "first.txt").exists()
+
+
 def test_failing_writer_leaves_the_old_dataset(tmp_path: Path) -> None:
     root = tmp_path / "root"
     ensure_synthetic(root, "words", write_words, {"count": 1})

@@ -15,6 +15,7 @@ NAMES = ("husky", "tabby", "pug", "car")
 def test_pets_are_imagenets_dogs_and_cats() -> None:
     labels = make_labels("pets", IMAGENET_CLASSES)
     assert labels.names == ("dog", "cat")
+    assert labels.shares is not None
     assert labels.shares.sum(dim=1).tolist() == [118, 5]
     members = [[IMAGENET_CLASSES[index] for index in row.nonzero()[:, 0].tolist()] for row in labels.shares]
     assert members[0][0] == "Chihuahua"
@@ -37,7 +38,32 @@ def test_without_groups_the_classes_are_reported() -> None:
 
 
 def test_a_range_holds_its_ends() -> None:
-    assert make_labels({"some": ["1-2"]}, NAMES).shares.tolist() == [[0, 1, 1, 0]]
+    labels = make_labels({"some": ["1-2"]}, NAMES)
+    assert labels.shares is not None
+    assert labels.shares.tolist() == [[0, 1, 1, 0]]
+
+
+def test_the_background_is_never_reported() -> None:
+    labels = make_labels(None, NAMES, background="car")
+    assert labels.names == ("husky", "tabby", "pug")
+    assert labels.of(torch.tensor([0.1, 0.2, 0.3, 0.4])).tolist() == pytest.approx([0.1, 0.2, 0.3])
+    assert make_labels({"dog": ["husky", "pug"]}, NAMES, background="car").names == ("dog",)
+
+
+def test_classes_of_a_dataset_are_labels_or_belong_to_one() -> None:
+    labels = make_labels({"dog": ["husky", "pug"], "big_cat": ["tabby"]}, NAMES, background="car")
+    assert labels.indices(["pug", "big cat", "dog", "car"]) == [0, 1, 0, -1]
+    assert make_labels(None, NAMES).indices(["pug", "husky"]) == [2, 0]
+    message = r"^'horse' is a class of the data and none of the detector's labels, which are dog, big_cat; name it"
+    with pytest.raises(ConfigError, match=message):
+        labels.indices(["dog", "horse"])
+
+
+def test_backgrounds_that_cannot_be() -> None:
+    with pytest.raises(ConfigError, match="background: class 'grass' does not exist"):
+        make_labels(None, NAMES, background="grass")
+    with pytest.raises(ConfigError, match="'thing' holds the background, 'car'; take it out"):
+        make_labels({"thing": ["pug", "car"]}, NAMES, background="car")
 
 
 @pytest.mark.parametrize(

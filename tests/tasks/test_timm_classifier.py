@@ -140,6 +140,8 @@ def test_checkpoint_brings_the_normalization_that_was_not_given(given: Any, expe
     make_trainer().validate(task, batches(64), ckpt_path=tmp_path / "task.ckpt", verbose=False, weights_only=True)
 
     assert (task.hparams["normalization"], task.hparams_initial["normalization"]) == (expected, expected)
+    # These batches come without a datamodule that knows the classes.
+    assert task.known_class_names() == ("beagle", "pug")
 
 
 # Pictures
@@ -185,4 +187,6 @@ def test_trying_a_picture_changes_no_mode_and_no_statistics() -> None:
 def test_freezing_random_weights_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, logger="lightning_seg"):
         make_task(freeze_encoder=True)
+        make_task(encoder_lr_factor=0.1)
     assert "freeze_encoder is on and weights is null, so random features would stay" in caplog.text
+    assert "encoder_lr_factor is 0.1 and weights is null, so random features would learn slowly" in caplog.text
