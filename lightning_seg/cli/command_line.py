@@ -10,26 +10,15 @@ from typing import Any
 import pytorch_lightning as pl
 import yaml
 from jsonargparse import Namespace
-from pytorch_lightning.callbacks import EarlyStopping, LearningRateMonitor, ModelCheckpoint, ModelSummary
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from pytorch_lightning.loggers import Logger, TensorBoardLogger
 from pytorch_lightning.utilities import rank_zero_only
 
 from lightning_seg.arguments import OneLineErrors, RunArguments
-from lightning_seg.callbacks import (
-    BoxWriter,
-    ConfusionMatrixPlots,
-    LabelWriter,
-    MaskWriter,
-    PictureScoreWriter,
-    PredictionSamples,
-    PredictionWriter,
-    RunRecord,
-    ThresholdPlots,
-)
-from lightning_seg.callbacks.continued import RunCheckpoint, RunStopping
+from lightning_seg.callbacks import PredictionWriter
 from lightning_seg.callbacks.csv_logger import ContinuedCSVLogger
-from lightning_seg.callbacks.network_summary import NetworkSummary
+from lightning_seg.cli.amending import LINKS, spare_dataset, spare_downloads, take_classes
+from lightning_seg.cli.default_callbacks import add_defaults, monitoring, prediction_writer, reporting
 from lightning_seg.cli.sources import check_division, describe_sources, differences
 from lightning_seg.datamodules.pictures import PicturesDataModule
 from lightning_seg.errors import ConfigError
@@ -40,13 +29,9 @@ from lightning_seg.models.weights import without_pretrained
 from lightning_seg.runs import Run, check_checkpoint, epochs_done, task_arguments
 from lightning_seg.tasks.classification import ClassificationTask
 from lightning_seg.tasks.sliding_detector import SlidingDetectorTask
-from lightning_seg.tasks.supervised import SupervisedTask, check_class_names
+from lightning_seg.tasks.supervised import SupervisedTask
 
 log = logging.getLogger(__name__)
-LINKS = ("num_classes", "class_names", "ignore_index", "image_size")
-"""What a task learns from the datamodule, as far as it has such an argument."""
-PRETRAINED = ("encoder_weights", "weights")
-"""Arguments of tasks that name pretrained weights."""
 
 
 class Parser(OneLineErrors, LightningArgumentParser):
@@ -212,28 +197,27 @@ class CommandLine(LightningCLI):
         if self._get(self.config, "run") is not None:
             raise ConfigError("run stands in a config; type --run RUN instead")
         checkpoint = Path(self._get(self.config, "ckpt_path") or "")
+        data, model = self._get(self.config, "data"), self._get(self.config, "model")
         if checkpoint.is_file():
             check_checkpoint(checkpoint)
         self._compare_with_run(checkpoint)
         if checkpoint.is_file():
-            self._take_classes(checkpoint)
+            self._amend(data, model, task_arguments(checkpoint))
         # What was only tested is no run, and testing a run must not replace the config it was trained with.
         if self.subcommand != "fit":
             self.save_config_callback = None
         if self._get(self.config, "ckpt_path") is None:
-            self._spare_downloads()
+            spare_downloads(data, model, self.arguments.for_lightning)
             if self.subcommand != "fit" and not self._is_pretrained():
                 log.warning("no checkpoint is given, so the network is as it was before training; give --run RUN")
 
-    def _take_classes(self, checkpoint: Path) -> None:
-        """The classes are those that the checkpoint has learned, not those that lie in today's folder."""
-        learned = task_arguments(checkpoint).get("class_names")
-        data = self._get(self.config, "data").get("init_args", {})
-        if not learned or "classes" not in data or data.get("source") == "synthetic" or self._own_classes():
-            return
-        if data.get("classes") is None:
-            data["classes"] = list(learned)
-        check_class_names(learned, [str(name) for name in data["classes"]])
+    def _amend(self, data: Namespace, model: Namespace, stored: dict[str, Any]) -> None:
+        """The config, by what the checkpoint tells of its task."""
+        if not self._own_classes():
+            take_classes(data, stored.get("class_names"))
+        images = self._get(self.config, "images")
+        if self.subcommand == "predict" and images is not None:
+            spare_dataset(data, model, stored, images)
 
     def _is_pretrained(self) -> bool:
         """Whether a detector can do without training: its weights know ImageNet's classes."""
@@ -258,25 +242,9 @@ class CommandLine(LightningCLI):
     def _print_sources(self, lines: list[str]) -> None:
         print("\n".join(lines), flush=True)
 
-    def _spare_downloads(self) -> None:
-        """Synthetic pictures need no download; then the encoder's weights are fetched only if they were asked for."""
-        data, model = (self._get(self.config, part).get("init_args", {}) for part in ("data", "model"))
-        weights = next((name for name in PRETRAINED if model.get(name) == "imagenet"), None)
-        asked = any(word.partition("=")[0].endswith(f".{weights}") for word in self.arguments.for_lightning)
-        if data.get("source") != "synthetic" or weights is None or asked:
-            return
-        flags = ("freeze_encoder_norm",) if model.get("unfreeze_epoch") else ("freeze_encoder_norm", "freeze_encoder")
-        frozen = [name for name in flags if model.get(name)]
-        for name, value in {weights: None, **dict.fromkeys(frozen, False)}.items():
-            model[name] = value
-        changed = ", ".join([f"{weights} null", *(f"{name} false" for name in frozen)])
-        log.warning(f"data.source is synthetic: {changed}; --model.{weights} imagenet downloads the weights")
-
     def instantiate_classes(self) -> None:
         # A checkpoint replaces all weights, so the file of the pretrained ones need not exist any more.
         restored = self._get(self.config, "ckpt_path") is not None
-        if restored:
-            self._spare_dataset(Path(self._get(self.config, "ckpt_path")))
         with without_pretrained() if restored else nullcontext():
             super().instantiate_classes()
         self._check_linked()
@@ -284,22 +252,6 @@ class CommandLine(LightningCLI):
             size = getattr(self.datamodule, "image_size", None)
             for line in differences(Path(self._get(self.config, "ckpt_path")), self.model.hparams, size):
                 log.warning(line)
-
-    def _spare_dataset(self, checkpoint: Path) -> None:
-        """Given pictures are predicted also where the dataset is not that the checkpoint was trained on."""
-        if self.subcommand != "predict" or self._get(self.config, "images") is None or not checkpoint.is_file():
-            return
-        known, data = task_arguments(checkpoint), self._get(self.config, "data")
-        if known.get("class_names") is None:
-            return
-        model = self._get(self.config, "model")["init_args"]
-        for name in LINKS:
-            if name in known:
-                model[name] = known[name]
-        kept = ("image_size", "batch_size", "num_workers")
-        options = {name: data["init_args"][name] for name in kept if name in data["init_args"]}
-        data["class_path"] = f"{PicturesDataModule.__module__}.{PicturesDataModule.__qualname__}"
-        data["init_args"] = Namespace(images=self._get(self.config, "images"), **options)  # type: ignore[no-untyped-call]
 
     def _check_linked(self) -> None:
         """What the datamodule tells the task cannot be typed for the task as well."""
@@ -341,53 +293,13 @@ class CommandLine(LightningCLI):
         return str(default_root_dir or "runs"), name, None
 
     def _callbacks(self, given: Any, logs: bool) -> list[pl.Callback]:
-        """The user's callbacks, and the defaults of which the user has given none of the same kind."""
-        own = list(given["callbacks"] or [])
-        kinds = {_kind(callback) for callback in own}
-        defaults = self._defaults(logs) + self._monitors(given["enable_checkpointing"] is not False)
-        if given["enable_model_summary"] is not False and not any(isinstance(one, ModelSummary) for one in own):
-            defaults.append(NetworkSummary(max_depth=3))
-        return own + [default for default in defaults if _kind(default) not in kinds]
-
-    def _defaults(self, logs: bool) -> list[pl.Callback]:
-        callbacks: list[pl.Callback] = []
-        if logs:
-            callbacks += [RunRecord(), ThresholdPlots(), ConfusionMatrixPlots()]
-        if self.subcommand == "test" and logs:
-            callbacks.append(PictureScoreWriter())
+        defaults = reporting(self.subcommand, self.model, given, logs)
         if self.subcommand == "predict":
-            callbacks.append(_writer_for(self.model)(self._output()))
-        if self.subcommand == "fit" and logs:
-            callbacks.append(LearningRateMonitor("step"))
-            if isinstance(self.model, SupervisedTask):
-                callbacks.append(PredictionSamples())
-        return callbacks
-
-    def _monitors(self, checkpoints: bool) -> list[pl.Callback]:
-        if self.subcommand != "fit" or not isinstance(self.model, SupervisedTask):
-            return []
-        metric, mode = self.model.monitor
-        # Without validation the newest checkpoint is as good as any.
-        validates = getattr(self.datamodule, "validates", True)
-        # One file each that is replaced, not best-v1.ckpt beside it.
-        best = RunCheckpoint(
-            filename="best",
-            monitor=metric if validates else None,
-            # Lightning tells callbacks apart by it, and by nothing else here.
-            mode=mode if validates else "max",
-            enable_version_counter=False,
-            save_on_train_epoch_end=not validates,
-        )
-        # Lightning's own save_last writes only when there is a new best.
-        last = RunCheckpoint(filename="last", enable_version_counter=False, save_on_train_epoch_end=True)
-        patience = self._get(self.config, "early_stopping")
-        if patience is not None and not validates:
-            raise ConfigError("early_stopping needs pictures to validate on; give --data.val_fraction above 0")
-        own = self._get(self.config_init, "trainer")["callbacks"] or []
-        if patience is not None and any(isinstance(callback, EarlyStopping) for callback in own):
-            raise ConfigError("early_stopping and an EarlyStopping among trainer.callbacks; leave one of them out")
-        stopping = [] if patience is None else [RunStopping(metric, mode=mode, patience=patience)]
-        return [*((best, last) if checkpoints else ()), *stopping]
+            defaults.append(prediction_writer(self.model, self._output()))
+        if self.subcommand == "fit" and isinstance(self.model, SupervisedTask):
+            patience = self._get(self.config, "early_stopping")
+            defaults += monitoring(self.model, self.datamodule, given, patience)
+        return add_defaults(given["callbacks"] or [], defaults)
 
     def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
         kwargs = super()._prepare_subcommand_kwargs(subcommand)
@@ -483,12 +395,6 @@ class CommandLine(LightningCLI):
             )
 
 
-def _writer_for(task: pl.LightningModule) -> type[PredictionWriter]:
-    if isinstance(task, SlidingDetectorTask):
-        return BoxWriter
-    return LabelWriter if isinstance(task, ClassificationTask) else MaskWriter
-
-
 def _read_whole_numbers_first(parser: LightningArgumentParser) -> None:
     """``limit_train_batches 1`` is one batch and 1.0 all of them; Lightning's order of types makes 1.0 of both."""
     for action in parser._actions:
@@ -503,10 +409,3 @@ def _new_folder(given: str, run: Run | None) -> Path:
     if (folder / "config.yaml").is_file():
         raise ConfigError(f"run_folder {given}: there is a run already; give another, or --run {given}")
     return folder
-
-
-def _kind(callback: pl.Callback) -> tuple[type[pl.Callback], str | None]:
-    """One of a kind is enough; checkpoints differ by their file, since ``--run`` relies on best and last."""
-    if isinstance(callback, ModelCheckpoint):
-        return ModelCheckpoint, callback.filename
-    return (EarlyStopping if isinstance(callback, EarlyStopping) else type(callback)), None

@@ -23,10 +23,9 @@ SIZE = (32, 48)
 
 
 @pytest.fixture(autouse=True)
-def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the cache of these tests lies."""
-    folder = tmp_path / "temporary"
-    folder.mkdir()
+def temporary(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the cache of these tests lies; not far down, since loader processes put sockets there (107 characters)."""
+    folder = tmp_path_factory.mktemp("t")
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
     return folder
 

@@ -1,0 +1,75 @@
+"""What a config gets from a checkpoint, or does without, before its classes are built."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from jsonargparse import Namespace
+
+from lightning_seg.datamodules.pictures import PicturesDataModule
+from lightning_seg.tasks.supervised import check_class_names
+
+LINKS = ("num_classes", "class_names", "ignore_index", "image_size")
+"""What a task learns from the datamodule, as far as it has such an argument."""
+PRETRAINED = ("encoder_weights", "weights")
+"""Arguments of tasks that name pretrained weights."""
+OF_LOADERS = ("image_size", "batch_size", "num_workers")
+log = logging.getLogger(__name__)
+
+
+def take_classes(data: Namespace, learned: Sequence[str] | None) -> None:
+    """The classes are those that the checkpoint has learned, not those that lie in today's folder.
+
+    Args:
+        data: section of the config.
+        learned: class names of the checkpoint.
+
+    Raises:
+        ConfigError: if others were given.
+    """
+    given = data.get("init_args", {})
+    if not learned or "classes" not in given or given.get("source") == "synthetic":
+        return
+    if given.get("classes") is None:
+        given["classes"] = list(learned)
+    check_class_names(learned, [str(name) for name in given["classes"]])
+
+
+def spare_dataset(data: Namespace, model: Namespace, stored: Mapping[str, Any], images: Sequence[str]) -> None:
+    """Pictures are predicted also where the dataset is not that the checkpoint was trained on.
+
+    Args:
+        data: section of the config.
+        model: section of the config.
+        stored: arguments of the checkpoint's task.
+        images: what to predict.
+    """
+    if stored.get("class_names") is None:
+        return
+    for name in LINKS:
+        if name in stored:
+            model["init_args"][name] = stored[name]
+    options = {name: data["init_args"][name] for name in OF_LOADERS if name in data["init_args"]}
+    data["class_path"] = f"{PicturesDataModule.__module__}.{PicturesDataModule.__qualname__}"
+    data["init_args"] = Namespace(images=images, **options)  # type: ignore[no-untyped-call]
+
+
+def spare_downloads(data: Namespace, model: Namespace, typed: Sequence[str]) -> None:
+    """Synthetic pictures need no download; then the encoder's weights are fetched only if they were asked for.
+
+    Args:
+        data: section of the config.
+        model: section of the config.
+        typed: the command line.
+    """
+    given = model.get("init_args", {})
+    weights = next((name for name in PRETRAINED if given.get(name) == "imagenet"), None)
+    asked = any(word.partition("=")[0].endswith(f".{weights}") for word in typed)
+    if data.get("init_args", {}).get("source") != "synthetic" or weights is None or asked:
+        return
+    flags = ("freeze_encoder_norm",) if given.get("unfreeze_epoch") else ("freeze_encoder_norm", "freeze_encoder")
+    frozen = [name for name in flags if given.get(name)]
+    for name, value in {weights: None, **dict.fromkeys(frozen, False)}.items():
+        given[name] = value
+    changed = ", ".join([f"{weights} null", *(f"{name} false" for name in frozen)])
+    log.warning(f"data.source is synthetic: {changed}; --model.{weights} imagenet downloads the weights")
