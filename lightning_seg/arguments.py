@@ -149,6 +149,12 @@ def take(argv: Sequence[str], names: tuple[str, ...]) -> tuple[list[str], list[s
     return values, rest
 
 
+def bare_is_true(words: Sequence[str], flag: str) -> list[str]:
+    """``--compare`` as ``--compare=true``: a flag that needs no value."""
+    bare = [word == flag and after not in ("true", "false") for word, after in pairwise([*words, ""])]
+    return [f"{flag}=true" if alone else word for word, alone in zip(words, bare, strict=True)]
+
+
 class OneLineErrors:
     """For parsers: an error is one line on stderr and exit code 2; the usage is left to ``--help``."""
 

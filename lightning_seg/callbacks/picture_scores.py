@@ -2,7 +2,7 @@
 
 import csv
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import pytorch_lightning as pl
 import torch.distributed as dist
@@ -10,7 +10,10 @@ import torch.distributed as dist
 from lightning_seg.metrics.picture_scores import PictureScores
 
 TABLE = "test_pictures.csv"
-COLUMNS = ("path", "score", "quantity")
+COLUMNS = ("path", "score", "quantity", "group")
+
+Row: TypeAlias = tuple[int, str, float, str]
+"""Position in the split, path, score, group."""
 
 
 class ScoredPictures(NamedTuple):
@@ -18,19 +21,23 @@ class ScoredPictures(NamedTuple):
 
     quantity: str
     scores: dict[str, float]  # by path
+    groups: dict[str, str]  # by path, of pictures that are of one
 
 
 class PictureScoreWriter(pl.Callback):
-    """Writes ``test_pictures.csv`` into the run folder: path, score and what the score is, a row per picture.
+    """Writes ``test_pictures.csv`` into the run folder, a row per picture: path, score, what the score is, group.
 
     A picture is right (1) or wrong (0) for a classifier. For a segmentation it is its mean IoU over the classes of its
     mask, with one logit Dice of the foreground. What is measured at the original size goes to
-    ``test_full_pictures.csv``. Tasks that count otherwise are left alone.
+    ``test_full_pictures.csv``. Tasks that count otherwise are left alone. Pictures of one group, such as 16 views of a
+    car, are no independent samples; the dataset knows their groups.
     """
 
     def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         scores = _test_scores(pl_module)
-        self.rows: list[tuple[int, str, float]] = []
+        self.rows: list[Row] = []
+        # The user's own data need not know any.
+        self.groups = getattr(getattr(trainer.test_dataloaders, "dataset", None), "groups", None)
         self.kept = None if scores is None else PictureScores(scores.picture_quantity)
         if scores is not None:
             scores.picture_scores = self.kept
@@ -49,7 +56,9 @@ class PictureScoreWriter(pl.Callback):
         scores = self.kept.take()
         # Batches of the user's own need not tell which pictures they hold.
         if scores and "index" in batch and "path" in batch:
-            self.rows += zip(batch["index"].tolist(), batch["path"], scores, strict=True)
+            indices = batch["index"].tolist()
+            groups = [(self.groups[index] or "") if self.groups else "" for index in indices]
+            self.rows += zip(indices, batch["path"], scores, groups, strict=True)
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         log_dir = trainer.log_dir  # asks all processes, so it stands before the return
@@ -63,10 +72,14 @@ class PictureScoreWriter(pl.Callback):
 
 
 def read_picture_scores(path: Path) -> ScoredPictures:
-    """What the callback wrote, without pictures that have no score."""
+    """What the callback wrote, without pictures that have no score; earlier tables tell no groups."""
     with path.open(newline="") as file:
         rows = list(csv.DictReader(file))
-    return ScoredPictures(rows[0]["quantity"], {row["path"]: float(row["score"]) for row in rows if row["score"]})
+    scored = [row for row in rows if row["score"]]
+    scores = {row["path"]: float(row["score"]) for row in scored}
+    return ScoredPictures(
+        rows[0]["quantity"], scores, {row["path"]: row["group"] for row in scored if row.get("group")}
+    )
 
 
 def _test_scores(pl_module: pl.LightningModule) -> Any:
@@ -75,7 +88,7 @@ def _test_scores(pl_module: pl.LightningModule) -> Any:
     return scores if hasattr(scores, "picture_scores") else None
 
 
-def _of_all_processes(rows: list[tuple[int, str, float]]) -> list[tuple[int, str, float]]:
+def _of_all_processes(rows: list[Row]) -> list[Row]:
     """In the order of the split."""
     if dist.is_available() and dist.is_initialized():
         parts: list[Any] = [None] * dist.get_world_size()
@@ -84,11 +97,11 @@ def _of_all_processes(rows: list[tuple[int, str, float]]) -> list[tuple[int, str
     return sorted(rows)
 
 
-def _write(path: Path, rows: list[tuple[int, str, float]], quantity: str) -> None:
+def _write(path: Path, rows: list[Row], quantity: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
-        for _, picture, score in rows:
+        for _, picture, score, group in rows:
             # A picture whose pixels are all ignored has none.
-            writer.writerow([picture, "" if score != score else f"{score:.6g}", quantity])
+            writer.writerow([picture, "" if score != score else f"{score:.6g}", quantity, group])

@@ -1,8 +1,6 @@
 """What a run leaves behind besides checkpoints and logs: its numbers and its curves."""
 
 import hashlib
-import json
-import math
 import platform
 import statistics
 import time
@@ -17,6 +15,7 @@ import torchvision
 
 import lightning_seg
 from lightning_seg.callbacks.csv_logger import METRICS_FILE, read_curves
+from lightning_seg.json_files import read_json, write_json
 from lightning_seg.plots.curves import draw_curves
 from lightning_seg.plots.figures import save_figure
 
@@ -113,9 +112,7 @@ def versions() -> dict[str, str]:
 
 
 def _plain(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    # JSON has no NaN.
-    values = {name: float(value) for name, value in metrics.items()}
-    return {name: value if math.isfinite(value) else None for name, value in values.items()}
+    return {name: float(value) for name, value in metrics.items()}
 
 
 def _add(trainer: pl.Trainer, values: Mapping[str, Any]) -> None:
@@ -123,9 +120,8 @@ def _add(trainer: pl.Trainer, values: Mapping[str, Any]) -> None:
     if log_dir is None or not trainer.is_global_zero:
         return
     path = Path(log_dir) / RECORD_FILE
-    path.parent.mkdir(parents=True, exist_ok=True)
-    known = json.loads(path.read_text()) if path.is_file() else {}
+    known = read_json(path, "delete it, and it is begun anew") if path.is_file() else {}
     # A class that no longer occurs must not keep its old value beside new means.
     measured = {name.partition("/")[0] for name in values} & SPLITS
     known = {name: value for name, value in known.items() if name.partition("/")[0] not in measured}
-    path.write_text(json.dumps({**known, **values}, indent=2) + "\n")
+    write_json(path, {**known, **values})

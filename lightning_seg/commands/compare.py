@@ -1,25 +1,43 @@
 """``lightning-seg compare``: does it help, and how sure is that?"""
 
-import json
-from collections.abc import Mapping, Sequence
+import gc
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import mean
 
-from lightning_seg.arguments import take
+from lightning_seg.arguments import read_config
+from lightning_seg.cli.building import build
 from lightning_seg.cli.resolving import resolve_config
-from lightning_seg.comparison.plan import Config, Plan, check_equal, check_measured, keep_plan, make_plan
-from lightning_seg.comparison.report import table, to_json, to_markdown, write_tensorboard
+from lightning_seg.commands.compare_flags import prepare_flags
+from lightning_seg.comparison.equality import Config, check_equal, check_measured, check_monitors, overruled
+from lightning_seg.comparison.folder import hold, keep_plan
+from lightning_seg.comparison.plan import Plan, PlannedRun, Variant, make_plan
+from lightning_seg.comparison.report import (
+    as_duration,
+    as_plural,
+    caveat,
+    table,
+    to_json,
+    to_markdown,
+    write_tensorboard,
+)
 from lightning_seg.comparison.results import (
     Comparison,
     FinishedRun,
+    RunError,
     check_initial_weights,
     compare_runs,
     read_run,
 )
-from lightning_seg.comparison.training import finish, next_step
+from lightning_seg.comparison.training import Step, finish, next_step
 from lightning_seg.errors import ConfigError
+from lightning_seg.json_files import write_json
 from lightning_seg.plots.comparison import BandCurve, draw_comparison
 from lightning_seg.plots.figures import save_figure
 
-OWN_FLAGS = ("--seeds", "--output", "--unequal_budgets")
+__all__ = ["compare", "prepare_flags"]
 
 
 def compare(
@@ -36,81 +54,113 @@ def compare(
     Called again with the same --output it goes on where it was; variants and seeds can be added.
 
     Args:
-        configs: Configs of all variants; they can stand first, without a flag.
+        configs: Configs of all variants; they can stand without a flag.
         variant: NAME:FILE, a name and the configs laid over the common ones; NAME alone for the common ones as they
             are. The others are compared with the first one.
-        seeds: How many, or which: 3 or [0, 1, 2].
+        seeds: How many, or which: 3, or 0 5 7.
         output: Folder for the runs and the result.
         unequal_budgets: Accept variants that train for longer or with other batches than others.
         fit: Flags of fit for all variants; they can also be typed as they are.
     """
     plan = make_plan(configs or [], variant or [], seeds, output, fit or [])
-    resolved = {one.name: _resolve(plan, one.name) for one in plan.variants}
+    resolved = {one.name: _resolve(plan, one) for one in plan.variants}
     check_measured(resolved)
-    notes = check_equal(resolved, unequal_budgets)
-    keep_plan(plan, resolved)
-    runs = _train(plan, resolved)
-    notes += check_initial_weights(runs, resolved)
-    comparison = compare_runs(runs, notes)
-    _write(comparison, plan, resolved)
-    print("\n".join([*table(comparison), *comparison.notes]))
+    notes = [*check_equal(resolved, unequal_budgets), *_overruled(plan)]
+    with hold(plan.output):
+        keep_plan(plan, resolved)
+        for note in notes:
+            print(note, flush=True)
+        runs, failed = _train(plan, resolved)
+        later = check_initial_weights(runs, resolved)
+        comparison = compare_runs(runs, [*notes, *later], failed)
+        _write(comparison, plan, {name: resolved[name] for name in runs})
+    print("\n".join([*table(comparison), *filter(None, [caveat(comparison)]), *later]))
     print(plan.output, flush=True)
+    if failed:
+        raise _failure(failed)
 
 
-def prepare_flags(flags: Sequence[str]) -> list[str]:
-    """What is typed for ``fit`` becomes a list, and the first words are configs."""
-    leading = next((index for index, word in enumerate(flags) if word.startswith("-")), len(flags))
-    variants, rest = take(flags[leading:], ("--variant",))
-    configs, rest = take(rest, ("--config", "-c"))
-    words = [f"--configs+={config}" for config in (*flags[:leading], *configs)]
-    words += [f"--variant+={variant}" for variant in variants]
-    own, fit = _split(rest)
-    return [*words, *own, *(f"--fit+={word}" for word in fit)]
+def _overruled(plan: Plan) -> list[str]:
+    return [
+        note
+        for variant in plan.variants
+        for note in overruled(plan.flags, variant.name, {file: read_config(Path(file)) for file in variant.files})
+    ]
 
 
-def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The flags of this command, and those of ``fit``."""
-    own: list[str] = []
-    fit: list[str] = []
-    kept = fit
-    for word in words:
-        if word.startswith("-"):
-            name = word.partition("=")[0].rstrip("+")
-            kept = own if name in (*OWN_FLAGS, "--configs", "--fit", "--print_config", "--help", "-h") else fit
-        # A word without dashes is the value of the flag before it.
-        kept.append(word)
-    return own, fit
-
-
-def _resolve(plan: Plan, name: str) -> Config:
-    (variant,) = (one for one in plan.variants if one.name == name)
-    try:
+def _resolve(plan: Plan, variant: Variant) -> Config:
+    with _naming(variant):
         return resolve_config(plan.flags_of(variant))
+
+
+@contextmanager
+def _naming(variant: Variant) -> Iterator[None]:
+    try:
+        yield
     except ConfigError as error:
-        raise ConfigError(f"variant {name}: {error}") from error
+        raise ConfigError(f"variant {variant.name}: {error}") from error
 
 
-def _train(plan: Plan, resolved: Mapping[str, Config]) -> dict[str, list[FinishedRun]]:
-    runs: dict[str, list[FinishedRun]] = {variant.name: [] for variant in plan.variants}
+def _train(plan: Plan, resolved: Mapping[str, Config]) -> tuple[dict[str, list[FinishedRun]], dict[str, str]]:
+    """All runs by variant, and why some variants have none: one that fails is left out, the others go on."""
     planned = list(plan.runs(resolved))
+    steps = {run.folder: next_step(run.folder, _max_epochs(resolved, run)) for run in planned}
+    if any(steps.values()):
+        _build_all(plan)
+    runs: dict[str, list[FinishedRun]] = {variant.name: [] for variant in plan.variants}
+    failed: dict[str, str] = {}
+    seconds: list[float] = []
     for number, run in enumerate(planned, 1):
-        max_epochs = resolved[run.variant]["trainer"]["max_epochs"]
-        step = next_step(run.folder, max_epochs)
+        if run.variant in failed:
+            continue
+        step, start = steps[run.folder], time.monotonic()
         print(f"[{number}/{len(planned)}] {run.variant}, seed {run.seed}: {_said(step)}", flush=True)
-        finish(run, max_epochs)
-        runs[run.variant].append(read_run(run))
-        print(f"    {_result(runs[run.variant][-1])}", flush=True)
+        try:
+            finish(run, _max_epochs(resolved, run))
+            runs[run.variant].append(read_run(run))
+            print(f"    {_result(runs[run.variant][-1])}", flush=True)
+        except RunError as error:
+            failed[run.variant] = str(error)
+            del runs[run.variant]
+            print(f"    {error}", flush=True)
         # Not at the end: what is wrong now stays wrong.
         check_initial_weights(runs, resolved)
-    return runs
+        seconds += [time.monotonic() - start] if step else []
+        left = sum(steps[other.folder] is not None and other.variant not in failed for other in planned[number:])
+        if left and seconds:
+            print(f"    {as_plural(left, 'run')} left, about {as_duration(left * mean(seconds))}", flush=True)
+    if not runs:
+        raise _failure(failed)
+    return runs, failed
+
+
+def _build_all(plan: Plan) -> None:
+    """Mistakes of any variant show before the first one trains."""
+    monitors = {}
+    for variant in plan.variants:
+        with _naming(variant):
+            monitors[variant.name] = build(plan.flags_of(variant))
+        # A network and its trainer know each other, so they would stay in memory until some later time.
+        gc.collect()
+    check_monitors(monitors)
+
+
+def _failure(failed: Mapping[str, str]) -> RunError:
+    return RunError(f"{as_plural(len(failed), 'variant')} failed: {'; '.join(failed.values())}")
+
+
+def _max_epochs(resolved: Mapping[str, Config], run: PlannedRun) -> int | None:
+    epochs: int | None = resolved[run.variant]["trainer"]["max_epochs"]
+    return epochs
 
 
 def _result(run: FinishedRun) -> str:
-    names = (f"best/{run.monitor}", f"test/{run.monitor.removeprefix('val/')}")
+    names = [name for name in run.record if name.startswith("best/val/")]
+    names += [name.replace("best/val/", "test/") for name in names]
     return ", ".join(f"{name} {run.record[name]:.4f}" for name in names)
 
 
-def _said(step: str | None) -> str:
+def _said(step: Step | None) -> str:
     return {"fit": "fit and test", "continue": "goes on with fit, then test", "test": "test"}.get(
         step or "", "is there"
     )
@@ -118,7 +168,7 @@ def _said(step: str | None) -> str:
 
 def _write(comparison: Comparison, plan: Plan, resolved: Mapping[str, Config]) -> None:
     folder = plan.output
-    (folder / "comparison.json").write_text(json.dumps(to_json(comparison, resolved), indent=2) + "\n")
+    write_json(folder / "comparison.json", to_json(comparison, resolved))
     (folder / "comparison.md").write_text(to_markdown(comparison, resolved))
     curves = [BandCurve(one.name, *one.curve) for one in comparison.variants]
     crossings = [crossing.epoch for pair in comparison.pairs for crossing in pair.crossings]

@@ -30,36 +30,44 @@ class Interval(NamedTuple):
 
 
 def paired_interval(
-    differences: Sequence[Mapping[str, float]], num_draws: int = NUM_DRAWS, level: float = LEVEL, seed: int = 0
+    differences: Sequence[Mapping[str, float]],
+    num_draws: int = NUM_DRAWS,
+    level: float = LEVEL,
+    seed: int = 0,
+    groups: Mapping[str, str] | None = None,
 ) -> Interval:
     """The interval of a mean difference between two models, each trained with several seeds.
 
-    Every draw takes as many test pictures as there are, with replacement and the same for all seeds; a seed's mean is
-    over those of them that it was tested on. With one seed, the interval is what the middle of the draws spans (the
+    Pictures of one group tell less than as many of their own, so whole groups are drawn (the cluster bootstrap). Every
+    draw takes as many groups as there are, with replacement and the same for all seeds; a seed's mean is over those of
+    their pictures that it was tested on. With one seed, the interval is what the middle of the draws spans (the
     percentile bootstrap). Seeds are too few to be drawn likewise: the draws of three would never leave the range of the
     three, which misses the truth one time in four. So with several, the variance between the seeds' means, and that
-    which the drawn pictures cause beyond it, add up to a standard error, and the bounds are Student's t
-    times that on both sides, with the degrees of freedom of Satterthwaite (1946, Biometrics Bulletin 2).
+    which the drawn pictures cause beyond it, add up to a standard error, and the bounds are Student's t times that on
+    both sides, with the degrees of freedom of Satterthwaite (1946, Biometrics Bulletin 2). One group alone tells
+    nothing of others: the bounds are infinite.
 
     Args:
         differences: by seed, how much higher the first model scored, by picture.
         num_draws: of pictures.
         level: share of such intervals that hold the true difference.
         seed: of the draws.
+        groups: by picture; one that is not there is a group of its own.
     """
-    scores, tested = _as_matrix(differences)
-    own = (scores * tested).sum(axis=1) / tested.sum(axis=1)
-    generator = np.random.default_rng(seed)
-    means = _draw_means(scores, tested, own, num_draws, generator)
+    sums, counts = _by_group(differences, groups or {})
+    own = sums.sum(axis=1) / counts.sum(axis=1)
     difference = float(own.mean())
+    if sums.shape[1] == 1:
+        return Interval(difference, -np.inf, np.inf)
+    means = _draw_means(sums, counts, own, num_draws, np.random.default_rng(seed))
     if len(own) == 1:
         low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
         return Interval(difference, float(low), float(high))
-    reach = _reach(means, own, scores.shape[1], level)
+    reach = _reach(means, own, sums.shape[1], level)
     return Interval(difference, difference - reach, difference + reach)
 
 
-def _reach(means: Numbers, own: Numbers, num_pictures: int, level: float) -> float:
+def _reach(means: Numbers, own: Numbers, num_groups: int, level: float) -> float:
     """Half the width of an interval over seeds and pictures."""
     num_seeds = len(own)
     of_seeds = own.var(ddof=1) / num_seeds
@@ -69,31 +77,38 @@ def _reach(means: Numbers, own: Numbers, num_pictures: int, level: float) -> flo
     variance = of_seeds + of_pictures
     if variance == 0:
         return 0.0
-    freedom = variance**2 / (of_seeds**2 / (num_seeds - 1) + of_pictures**2 / max(1, num_pictures - 1))
+    freedom = variance**2 / (of_seeds**2 / (num_seeds - 1) + of_pictures**2 / (num_groups - 1))
     return float(stdtrit(freedom, (1 + level) / 2) * np.sqrt(variance))
 
 
-def _as_matrix(differences: Sequence[Mapping[str, float]]) -> tuple[Numbers, Numbers]:
-    """``(S, N)`` differences, and 1 where a picture was tested with a seed; the others are 0 in both."""
+def _by_group(differences: Sequence[Mapping[str, float]], groups: Mapping[str, str]) -> tuple[Numbers, Numbers]:
+    """``(S, G)``: the sum of the differences of each seed and group, and of how many pictures it is."""
     names = sorted(set().union(*differences))
-    tested = np.array([[float(name in by_picture) for name in names] for by_picture in differences])
-    scores = np.array([[by_picture.get(name, 0.0) for name in names] for by_picture in differences])
-    return scores, tested
+    # A picture may be called as a group is.
+    keys = [(name in groups, groups.get(name, name)) for name in names]
+    column = {key: index for index, key in enumerate(dict.fromkeys(keys))}
+    sums, counts = np.zeros((2, len(differences), len(column)))
+    for row, by_picture in enumerate(differences):
+        for name, key in zip(names, keys, strict=True):
+            if name in by_picture:
+                sums[row, column[key]] += by_picture[name]
+                counts[row, column[key]] += 1
+    return sums, counts
 
 
 def _draw_means(
-    scores: Numbers, tested: Numbers, own: Numbers, num_draws: int, generator: np.random.Generator
+    sums: Numbers, counts: Numbers, own: Numbers, num_draws: int, generator: np.random.Generator
 ) -> Numbers:
-    """``(num_draws, S)``: the mean of every seed over drawn pictures."""
-    size, parts = scores.shape[1], []
+    """``(num_draws, S)``: the mean of every seed over drawn groups."""
+    size, parts = sums.shape[1], []
     at_once = max(1, LARGEST // size)
     for start in range(0, num_draws, at_once):
         count = min(at_once, num_draws - start)
         drawn = generator.integers(size, size=(count, size)) + size * np.arange(count)[:, None]
         times = np.bincount(drawn.ravel(), minlength=count * size).reshape(count, size).astype(float)
-        weights = times @ tested.T
-        # Of few pictures, none of a seed's may have been drawn.
-        parts.append(np.where(weights > 0, times @ scores.T / np.maximum(weights, 1), own))
+        weights = times @ counts.T
+        # Of few groups, none of a seed's may have been drawn.
+        parts.append(np.where(weights > 0, times @ sums.T / np.maximum(weights, 1), own))
     return np.concatenate(parts)
 
 

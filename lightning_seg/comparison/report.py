@@ -1,7 +1,7 @@
 """A comparison as a table, as JSON and for TensorBoard."""
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -9,8 +9,8 @@ from typing import Any
 from pytorch_lightning.loggers import TensorBoardLogger
 
 from lightning_seg.comparison.crossings import LASTING
+from lightning_seg.comparison.equality import Config, as_typed, changes
 from lightning_seg.comparison.intervals import LEVEL, NUM_DRAWS, Interval, verdict
-from lightning_seg.comparison.plan import Config, as_typed, changes
 from lightning_seg.comparison.results import Comparison, FinishedRun, Pair, VariantResult, mean_and_deviation
 
 FEW_SEEDS = 5
@@ -25,7 +25,7 @@ def to_markdown(comparison: Comparison, configs: Mapping[str, Config]) -> str:
         "\n".join(table(comparison)),
         *_others(comparison),
         _curves(comparison),
-        _how_sure(comparison),
+        f"{_how_sure(comparison)} {caveat(comparison) or ''}".strip(),
         *comparison.notes,
     ]
     return "\n\n".join(paragraphs) + "\n"
@@ -42,6 +42,7 @@ def table(comparison: Comparison) -> list[str]:
     for variant in comparison.variants:
         pair = next((pair for pair in comparison.pairs if (pair.first, pair.second) == (variant.name, reference)), None)
         rows.append([*_cells(variant), _signed(pair.interval) if pair else "", _verdict(pair) if pair else ""])
+    rows += [[name, *[""] * 5, f"failed: {reason}"] for name, reason in comparison.failed.items()]
     return [f"| {' | '.join(row)} |" for row in rows]
 
 
@@ -67,17 +68,25 @@ def _verdict(pair: Pair) -> str:
     return verdict(pair.first, pair.second, pair.interval)
 
 
+def _any_of(counts: Iterable[str], word: str) -> str:
+    """``2 or 3 epochs``."""
+    different = list(dict.fromkeys(counts))
+    return f"{' or '.join(different)} {word if different == ['1'] else f'{word}s'}"
+
+
 def _what(comparison: Comparison, configs: Mapping[str, Config]) -> str:
     epochs = [str(run.record["epochs"]) for variant in comparison.variants for run in variant.runs]
     counts = {len(run.pictures.scores) for variant in comparison.variants for run in variant.runs}
     seeds = comparison.seeds
-    different = set().union(*(run.pictures.scores for run in comparison.variants[0].runs))
+    different = len(comparison.groups)
     sentence = (
-        f"{_plural(len(seeds), 'seed')} ({', '.join(map(str, seeds))}), {' or '.join(dict.fromkeys(epochs))} epochs, "
-        f"{' or '.join(map(str, sorted(counts)))} test pictures, the same for all variants"
+        f"{as_plural(len(seeds), 'seed')} ({', '.join(map(str, seeds))}), {_any_of(epochs, 'epoch')}, "
+        f"{_any_of(map(str, sorted(counts)), 'test picture')}, the same for all variants"
     )
-    if counts != {len(different)}:
-        sentence += f" and others with every seed, {len(different)} altogether"
+    if counts != {different}:
+        sentence += f" and others with every seed, {different} altogether"
+    if comparison.num_groups < different:
+        sentence += f", in {as_plural(comparison.num_groups, 'group')}"
     return "\n".join([f"{sentence}.", "", *_differing(configs)])
 
 
@@ -117,15 +126,31 @@ def _how_sure(comparison: Comparison) -> str:
         f"Brackets hold the {100 * LEVEL:.0f} % interval of the mean difference in {comparison.quantity} per picture, "
         "over the test pictures"
     )
+    if comparison.num_groups < len(comparison.groups):
+        what += ", of which whole groups are drawn,"
+    return f"{what} alone." if seeds == 1 else f"{what} and the seeds, for one pair by itself."
+
+
+def caveat(comparison: Comparison) -> str | None:
+    """What so few seeds cannot tell."""
+    seeds = len(comparison.seeds)
     if seeds == 1:
-        return f"{what} alone: one seed says nothing about how another one would have ended."
-    what += " and the seeds, for one pair by itself."
-    few = f" {_plural(seeds, 'seed')} are few: their spread is hardly known, so the interval is rough."
-    return what + (few if seeds < FEW_SEEDS else "")
+        return "One seed says nothing about how another one would have ended: give more --seeds."
+    if seeds < FEW_SEEDS:
+        return f"{seeds} seeds are few: their spread is hardly known, so the interval is rough."
+    return None
 
 
-def _plural(count: int, word: str) -> str:
+def as_plural(count: int, word: str) -> str:
     return f"{count} {word}" if count == 1 else f"{count} {word}s"
+
+
+def as_duration(seconds: float) -> str:
+    """In the units that matter: 40 s, 12 min, 3 h 20 min."""
+    minutes = round(seconds / 60)
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def to_json(comparison: Comparison, configs: Mapping[str, Config]) -> dict[str, Any]:
@@ -141,6 +166,7 @@ def to_json(comparison: Comparison, configs: Mapping[str, Config]) -> dict[str, 
             for variant in comparison.variants
         },
         "pairs": [_pair(pair) for pair in comparison.pairs],
+        "failed": dict(comparison.failed),
         "notes": list(comparison.notes),
     }
 

@@ -1,6 +1,5 @@
 """What the runs of a comparison have left behind."""
 
-import json
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
@@ -11,11 +10,17 @@ from lightning_seg.callbacks.csv_logger import METRICS_FILE, read_curves
 from lightning_seg.callbacks.picture_scores import TABLE, ScoredPictures, read_picture_scores
 from lightning_seg.callbacks.run_record import RECORD_FILE
 from lightning_seg.comparison.crossings import Crossing, MeanCurve, find_crossings, mean_curve
+from lightning_seg.comparison.equality import Config, changes, check_monitors
 from lightning_seg.comparison.intervals import Interval, paired_interval
-from lightning_seg.comparison.plan import Config, PlannedRun, changes
-from lightning_seg.errors import ConfigError
+from lightning_seg.comparison.plan import PlannedRun
+from lightning_seg.errors import ConfigError, UserError
+from lightning_seg.json_files import read_json
 
 LOWER_IS_BETTER = ("loss", "cross_entropy")
+
+
+class RunError(UserError):
+    """A run of a comparison has failed."""
 
 
 class FinishedRun(NamedTuple):
@@ -28,14 +33,10 @@ class FinishedRun(NamedTuple):
     pictures: ScoredPictures
 
     @property
-    def monitor(self) -> str:
-        """The validation metric that chose the best checkpoint."""
-        names = [name for name in self.record if name.startswith("best/val/")]
-        if not names:
-            raise ConfigError(
-                f"{self.folder}: no validation chose its best checkpoint; give it pictures to validate on"
-            )
-        return names[0].removeprefix("best/")
+    def monitor(self) -> str | None:
+        """The validation metric that chose the best checkpoint, if one did."""
+        names = (name for name in self.record if name.startswith("best/val/"))
+        return next((name.removeprefix("best/") for name in names), None)
 
 
 class VariantResult(NamedTuple):
@@ -74,6 +75,7 @@ class Comparison(NamedTuple):
     variants: tuple[VariantResult, ...]
     pairs: tuple[Pair, ...]
     notes: tuple[str, ...]
+    failed: Mapping[str, str]  # variants that cannot be compared, and why
 
     @property
     def metric(self) -> str:
@@ -84,56 +86,82 @@ class Comparison(NamedTuple):
         return [run.seed for run in self.variants[0].runs]
 
     @property
+    def groups(self) -> dict[str, str]:
+        """The group of each test picture of any seed, which may be its own path."""
+        tables = [run.pictures for run in self.variants[0].runs]
+        return {path: table.groups.get(path, path) for table in tables for path in table.scores}
+
+    @property
+    def num_groups(self) -> int:
+        return len(set(self.groups.values()))
+
+    @property
     def quantity(self) -> str:
         """What a picture's score is."""
         return self.variants[0].runs[0].pictures.quantity
 
 
+def read_record(folder: Path) -> dict[str, Any]:
+    """The numbers of a run; none where it has not written any yet."""
+    path = folder / RECORD_FILE
+    return read_json(path, f"delete {folder}, and the same command trains it again") if path.is_file() else {}
+
+
 def read_run(planned: PlannedRun) -> FinishedRun:
+    """Raises RunError if its training went wrong."""
     folder = planned.folder
-    record = json.loads((folder / RECORD_FILE).read_text())
+    record = read_record(folder)
     for name, value in record.items():
         # What was no number is kept as null.
         if value is None and name.startswith(("best/", "test/")):
-            raise ConfigError(
+            raise RunError(
                 f"variant {planned.variant}, seed {planned.seed}: {name} is not a number, so this training went wrong "
-                f"({planned.log}); change what the variant sets, and give another --output"
+                f"({planned.log}); change what the variant sets, and give it another name: the others stay as they are"
             )
     curves = read_curves(folder / METRICS_FILE)
     return FinishedRun(planned.seed, folder, record, curves, read_picture_scores(folder / TABLE))
 
 
-def compare_runs(runs: Mapping[str, Sequence[FinishedRun]], notes: Sequence[str] = ()) -> Comparison:
+def compare_runs(
+    runs: Mapping[str, Sequence[FinishedRun]], notes: Sequence[str] = (), failed: Mapping[str, str] | None = None
+) -> Comparison:
     """Means, curves, paired intervals and crossings.
 
     Args:
         runs: by variant, of the same seeds in the same order.
         notes: what else has to be said.
+        failed: variants without results, and why.
 
     Raises:
         ConfigError: if the variants were chosen by different metrics, or tested on different pictures.
     """
-    monitors = {run.monitor for finished in runs.values() for run in finished}
-    if len(monitors) > 1:
-        raise ConfigError(f"the variants' best checkpoints were chosen by {' and '.join(sorted(monitors))}; give one")
-    (monitor,) = monitors
+    monitor = _monitor_of(runs)
     metric = monitor.removeprefix("val/")
     variants = tuple(
         VariantResult(name, tuple(finished), mean_curve([run.curves[monitor] for run in finished]), metric)
         for name, finished in runs.items()
     )
     lower = metric.endswith(LOWER_IS_BETTER)
+    groups = {
+        path: group for finished in runs.values() for run in finished for path, group in run.pictures.groups.items()
+    }
     # The later one first: what was gained over the variants before it.
     pairs = tuple(
         Pair(
             second.name,
             first.name,
-            paired_interval(picture_differences(second, first)),
+            paired_interval(picture_differences(second, first), groups=groups),
             find_crossings(second.curve, first.curve, (second.name, first.name), lower),
         )
         for first, second in combinations(variants, 2)
     )
-    return Comparison(variants, pairs, tuple(notes))
+    return Comparison(variants, pairs, tuple(notes), failed or {})
+
+
+def _monitor_of(runs: Mapping[str, Sequence[FinishedRun]]) -> str:
+    monitors = {f"{name}, seed {run.seed}": run.monitor for name, finished in runs.items() for run in finished}
+    check_monitors(monitors)
+    return next(monitor for monitor in monitors.values() if monitor is not None)
 
 
 def picture_differences(first: VariantResult, second: VariantResult) -> list[dict[str, float]]:

@@ -1,31 +1,25 @@
 """The runs of a comparison: each fit and each test in its own process, from where it was interrupted."""
 
-import json
+import hashlib
 import shutil
-import signal
-import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 from lightning_seg.callbacks.picture_scores import TABLE
-from lightning_seg.callbacks.run_record import RECORD_FILE
+from lightning_seg.comparison.folder import has_epoch
 from lightning_seg.comparison.plan import PlannedRun
-from lightning_seg.errors import UserError
+from lightning_seg.comparison.processes import call, describe_signal
+from lightning_seg.comparison.results import RunError, read_record
 from lightning_seg.runs import epochs_done
 
 FITTED = ".fitted"
 """Marks a run whose fit came to its end."""
-GRACE = 60
-"""Seconds that a process has for ending by itself."""
+TESTED = ".tested"
+"""Holds what tells the results of the comparison's own test from those of another."""
 
 Step = Literal["fit", "continue", "test"]
-
-
-class RunError(UserError):
-    """A run of a comparison has failed."""
 
 
 def finish(run: PlannedRun, max_epochs: int | None) -> None:
@@ -40,66 +34,46 @@ def finish(run: PlannedRun, max_epochs: int | None) -> None:
         shutil.rmtree(run.folder, ignore_errors=True)
         _run(run, ["fit", *run.flags])
     elif step == "continue":
-        _run(run, ["fit", "--run", str(run.folder)])
+        _run(run, ["fit", "--run", str(run.folder), *run.again])
     if step in ("fit", "continue"):
         (run.folder / FITTED).touch()
     if step is not None:
-        _run(run, ["test", "--run", str(run.folder)])
+        _run(run, ["test", "--run", str(run.folder), *run.again])
+        (run.folder / TESTED).write_text(_results_digest(run.folder) or "")
 
 
 def next_step(folder: Path, max_epochs: int | None) -> Step | None:
-    """What a run needs next; None where it is finished."""
-    last = folder / "checkpoints" / "last.ckpt"
-    if not (folder / "config.yaml").is_file() or not last.is_file():
+    """What a run needs next; None where it is finished.
+
+    A test that somebody has made by hand, perhaps with other flags, is made again.
+    """
+    if not has_epoch(folder):
         return "fit"
-    fitted = (folder / FITTED).is_file() or (max_epochs is not None and 0 <= max_epochs <= epochs_done(last))
+    done = epochs_done(folder / "checkpoints" / "last.ckpt")
+    fitted = (folder / FITTED).is_file() or (max_epochs is not None and 0 <= max_epochs <= done)
     if not fitted:
         return "continue"
-    return None if _is_tested(folder) else "test"
+    mark = folder / TESTED
+    return None if mark.is_file() and mark.read_text() == _results_digest(folder) else "test"
 
 
-def _is_tested(folder: Path) -> bool:
-    record = folder / RECORD_FILE
-    names = json.loads(record.read_text()) if record.is_file() else {}
-    return (folder / TABLE).is_file() and any(name.startswith("test/") for name in names)
+def _results_digest(folder: Path) -> str | None:
+    """Of everything that is compared; None if there is nothing."""
+    record = read_record(folder)
+    compared = [f"{name} {value}" for name, value in record.items() if name.startswith(("best/", "test/"))]
+    table = folder / TABLE
+    if not table.is_file() or not any(name.startswith("test/") for name in record):
+        return None
+    return hashlib.sha256("\n".join(sorted(compared)).encode() + table.read_bytes()).hexdigest()
 
 
 def _run(run: PlannedRun, words: Sequence[str]) -> None:
     run.log.parent.mkdir(parents=True, exist_ok=True)
     with run.log.open("a") as file:
-        code = _call([sys.executable, "-m", "lightning_seg", *words], file)
+        before = file.tell()
+        code = call([sys.executable, "-m", "lightning_seg", *words], file)
     if code:
-        said = run.log.read_text().strip().splitlines() or [f"exit code {code}"]
-        reason = said[-1].removeprefix("lightning-seg: error: ")
+        text = run.log.read_bytes()[before:].decode(errors="replace")
+        said = text.strip().splitlines() or [f"exit code {code}"]
+        reason = describe_signal(code) or said[-1].removeprefix("lightning-seg: error: ")
         raise RunError(f"variant {run.variant}, seed {run.seed}: {words[0]} failed: {reason} (all it said: {run.log})")
-
-
-def _call(command: Sequence[str], output: object) -> int:
-    process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)  # type: ignore[call-overload]
-    with _ends_like_interrupted():
-        try:
-            code: int = process.wait()
-            return code
-        finally:
-            _end(process)
-
-
-def _end(process: "subprocess.Popen[bytes]") -> None:
-    """Left alone, it would go on in a folder that the next call takes for interrupted."""
-    if process.poll() is None:
-        process.terminate()
-        try:
-            process.wait(GRACE)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-@contextmanager
-def _ends_like_interrupted() -> Iterator[None]:
-    """A request to end becomes a KeyboardInterrupt, so that the process that was started ends too."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -78,7 +78,7 @@ class DataModule(pl.LightningDataModule, Generic[Pictures], ABC):
         self.source = source
         if source not in ("real", "synthetic"):
             raise ConfigError(f"source {source!r} does not exist; choose real or synthetic")
-        self.image_size = None if image_size is None else _pair(image_size)
+        self.image_size = None if image_size is None else as_size(image_size)
         self.predict_size = self.image_size
         """What the predict stage reads pictures at; None for tiles."""
         self.batch_size = _at_least(1, "batch_size", batch_size)
@@ -130,6 +130,10 @@ class DataModule(pl.LightningDataModule, Generic[Pictures], ABC):
     def mix_fn(self) -> Mix:
         """What applies the draws of ``mixing`` to a batch."""
 
+    def group(self, record: Any) -> str | None:
+        """What a picture shares with others, so that they are no independent samples; None if it stands for itself."""
+        return None
+
     def check_pipeline(self) -> None:
         """Raises ConfigError if the pipeline does not go with what is known about the pictures."""
 
@@ -157,7 +161,9 @@ class DataModule(pl.LightningDataModule, Generic[Pictures], ABC):
             elif stage == "validate":
                 raise DataError("there are no pictures to validate on; give --data.val_fraction above 0")
         if stage in ("test", "predict") and "test" not in self.datasets:
-            self._add("test", self.make_test())
+            test = self.make_test()
+            test.groups = [self.group(record) for record in test.records]
+            self._add("test", test)
 
     def _add(self, split: str, dataset: Pictures) -> None:
         # The test pictures are read once; caching them would only write them twice.
@@ -255,7 +261,8 @@ class ClassificationDataModule(DataModule[ClassificationDataset[Any]], ABC):
         return self.training_pictures().count_labels()
 
 
-def _pair(image_size: int | Sequence[int]) -> tuple[int, int]:
+def as_size(image_size: int | Sequence[int]) -> tuple[int, int]:
+    """(height, width) from one side or from both. Raises ConfigError if they are impossible."""
     sides = (image_size, image_size) if isinstance(image_size, int) else tuple(image_size or ())
     if len(sides) != 2:
         raise ConfigError(f"image_size {image_size} must be one side or (height, width), for instance 128")

@@ -8,7 +8,7 @@ from lightning_seg.datamodules.base import SegmentationDataModule
 from lightning_seg.datamodules.split_plan import PURPOSES, SplitPlan
 from lightning_seg.datamodules.splits import draw_splits
 from lightning_seg.datasets.base import SegmentationDataset
-from lightning_seg.datasets.carvana import FETCH, CarvanaDataset, read_list
+from lightning_seg.datasets.carvana import FETCH, CarvanaDataset, CarvanaRecord, read_list
 from lightning_seg.errors import ConfigError, DataError
 from lightning_seg.synthetic.carvana import write_carvana
 from lightning_seg.synthetic.marker import holds_synthetic
@@ -75,6 +75,10 @@ class CarvanaDataModule(SegmentationDataModule):
         if not holds_synthetic(self.root, "carvana"):
             write_carvana(self.root)
 
+    def group(self, record: CarvanaRecord) -> str:
+        """The car, whatever the splits keep together."""
+        return record.car
+
     def make_train_val(self) -> tuple[SegmentationDataset[Any], SegmentationDataset[Any] | None]:
         return self._part("train"), self._part("val") if self.validates else None
 
@@ -87,5 +91,7 @@ class CarvanaDataModule(SegmentationDataModule):
         fractions: dict[Split, float] = {"test": self.test_fraction, "val": self.val_fraction}
         chosen = draw_splits(["train"] * len(groups), groups, fractions, self.seed)[split]
         if not chosen:
-            raise DataError(f"{self.root}: no pictures to {PURPOSES[split]} on; give a --data.{split}_fraction above 0")
+            raise DataError(
+                f"{self.root}: no pictures to {PURPOSES[split]} on; train with a --data.{split}_fraction above 0"
+            )
         return CarvanaDataset(self.root, self.image_size, records=[records[index] for index in chosen])

@@ -58,13 +58,17 @@ class SplitPlan:
         """
         names = [pair.name for pair in pairs]
         listed = self._listed(root, pairs, names)
-        groups = names if self.group is None else find_groups(names, compile_group(self.group))
+        groups = self.groups_of(names)
         is_listed = bool(self.lists) or pairs[0].split is not None
         fractions: dict[Split, float] = {"test": 0.0 if is_listed else self.test_fraction, "val": self.val_fraction}
         parts = draw_splits(listed, groups, fractions, self.seed)
         check_groups(parts, groups, names)
         check_pairs(root, [pairs[index] for index in sorted(index for part in parts.values() for index in part)])
         return {split: [pairs[index] for index in part] for split, part in parts.items()}
+
+    def groups_of(self, names: Sequence[str]) -> list[str]:
+        """The group of each picture, which without ``group`` is its own name."""
+        return list(names) if self.group is None else find_groups(names, compile_group(self.group))
 
     def _listed(self, root: Path, pairs: Sequence[Pair], names: Sequence[str]) -> list[Split | None]:
         column = [pair.split for pair in pairs]

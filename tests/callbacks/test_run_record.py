@@ -1,9 +1,64 @@
-"""The digest of initial weights: equal for equal numbers, whatever they are called."""
+"""The numbers of a run as strict JSON, and the digest of initial weights: equal for equal numbers."""
 
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytorch_lightning as pl
 import torch
+from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.loggers import CSVLogger
 from torch import nn
 
+from lightning_seg.callbacks import RunRecord
 from lightning_seg.callbacks.run_record import weights_digest
+from lightning_seg.errors import DataError
+
+
+class Diverging(pl.LightningModule):
+    """Whose loss is no number from the first step on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(1, 1)
+
+    def training_step(self, batch: torch.Tensor, batch_idx: int) -> torch.Tensor:
+        loss: torch.Tensor = self.layer(batch).sum() * float("nan")
+        return loss
+
+    def validation_step(self, batch: torch.Tensor, batch_idx: int) -> None:
+        self.log("val/loss", self.layer(batch).sum() * float("nan"))
+
+    def configure_optimizers(self) -> Any:
+        return torch.optim.SGD(self.parameters(), 0.1)
+
+
+def fit(folder: Path) -> None:
+    trainer = pl.Trainer(
+        logger=CSVLogger(folder, "", ""),
+        accelerator="cpu",
+        max_epochs=1,
+        callbacks=[RunRecord(), ModelCheckpoint(folder, monitor="val/loss")],
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    loader: Any = torch.utils.data.DataLoader(torch.ones(4, 1))  # type: ignore[arg-type]
+    trainer.fit(Diverging(), loader, loader)
+
+
+def test_a_best_score_that_is_no_number_is_null(tmp_path: Path) -> None:
+    """Lightning takes the worst number there is for it, which JSON does not have."""
+    fit(tmp_path)
+    record = json.loads((tmp_path / "metrics.json").read_text(), parse_constant=pytest.fail)
+    assert (record["best/val/loss"], record["val/loss"]) == (None, None)
+    assert record["parameters"] == 2
+
+
+def test_numbers_that_were_cut_off_are_one_line(tmp_path: Path) -> None:
+    (tmp_path / "metrics.json").write_text('{"val/lo')
+    with pytest.raises(DataError, match=r"metrics.json: no valid JSON .*; delete it, and it is begun anew"):
+        fit(tmp_path)
 
 
 def test_names_and_layout_do_not_count() -> None:

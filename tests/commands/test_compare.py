@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import mean
 from subprocess import Popen
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,9 @@ from PIL import Image
 
 from lightning_seg import UNetTask
 from lightning_seg.__main__ import main
-from lightning_seg.commands.compare import prepare_flags
-from lightning_seg.comparison import training
+from lightning_seg.commands import compare
+from lightning_seg.commands.compare_flags import prepare_flags
+from lightning_seg.comparison import processes, training
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 NONE = f"none:{CONFIGS / 'overrides' / 'no_augmentation.yaml'}"
@@ -75,9 +77,9 @@ def comparison(pets_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Pet
     """The first run in processes of its own, the second killed, the others here, which takes a fifth of the time."""
     comparison = PetsComparison(pets_root, tmp_path_factory.mktemp("comparison"))
     asked: list[list[str]] = []
-    call = training._call
+    call = processes.call
 
-    def interrupted(words: Sequence[str], output: object) -> int:
+    def interrupted(words: Sequence[str], output: Any) -> int:
         asked.append(list(words[3:]))
         if len(asked) < 3:
             return call(words, output)
@@ -91,17 +93,18 @@ def comparison(pets_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Pet
     with pytest.MonkeyPatch.context() as patch:
         # Processes that share their cores with others are fastest with one thread each.
         patch.setenv("OMP_NUM_THREADS", "1")
-        patch.setattr(training, "_call", interrupted)
+        patch.setattr(training, "call", interrupted)
         assert main(comparison.words()) == 130
         assert [words[0] for words in asked] == ["fit", "test", "fit"]
         (comparison.folder("none", 0) / "test_pictures.csv").unlink()
-        patch.setattr(training, "_call", here)
+        patch.setattr(training, "call", here)
         assert main(comparison.words()) == 0
-    continued = ["fit", "--run", str(comparison.folder("flips", 0))]
+    workers = ["--data.num_workers", "0"]
+    continued = ["fit", "--run", str(comparison.folder("flips", 0)), *workers]
     # A process that was not killed in time has nothing to continue.
     again = asked[4:5] if asked[4][0] == "fit" else []
     assert again in ([continued], [])
-    tests = [["test", "--run", str(comparison.folder(variant, seed))] for variant, seed in RUNS]
+    tests = [["test", "--run", str(comparison.folder(variant, seed)), *workers] for variant, seed in RUNS]
     assert [words for words in asked[3:] if words[0] == "test"] == tests
     assert [words[0] for words in asked[3:]] == ["test", *("fit" for _ in again), "test", *("fit", "test") * 2]
     return comparison
@@ -164,23 +167,30 @@ def test_everything_that_the_page_promises_is_there(comparison: PetsComparison) 
 def test_what_is_finished_is_only_read(
     comparison: PetsComparison, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(training, "_call", lambda *_: pytest.fail("a run was started"))
+    monkeypatch.setattr(training, "call", lambda *_: pytest.fail("a run was started"))
     before = comparison.result()
     assert main(comparison.words()) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line for line in lines if line.startswith("[")] == [
         f"[{number}/4] {variant}, seed {seed}: is there" for number, (variant, seed) in enumerate(RUNS, 1)
     ]
-    assert lines[-3].startswith(f"| none | {PARAMETERS:,} |")
-    assert lines[-2].startswith(f"| flips | {PARAMETERS:,} |")
+    assert lines[-4].startswith(f"| none | {PARAMETERS:,} |")
+    assert lines[-3].startswith(f"| flips | {PARAMETERS:,} |")
+    assert lines[-2] == "2 seeds are few: their spread is hardly known, so the interval is rough."
     assert lines[-1] == str(comparison.output)
     assert comparison.result() == before
 
 
-def test_one_seed_can_be_looked_at_alone(comparison: PetsComparison, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "_call", lambda *_: pytest.fail("a run was started"))
+def test_one_seed_can_be_looked_at_alone(
+    comparison: PetsComparison, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(training, "call", lambda *_: pytest.fail("a run was started"))
     assert main(comparison.words("--seeds", "[1]")) == 0
     assert comparison.result()["seeds"] == [1]
+    assert (
+        "\nOne seed says nothing about how another one would have ended: give more --seeds.\n"
+        in capsys.readouterr().out
+    )
     assert main(comparison.words()) == 0
 
 
@@ -196,6 +206,9 @@ def test_one_seed_can_be_looked_at_alone(comparison: PetsComparison, monkeypatch
         (["--trainer.fast_dev_run", "true"], "with trainer.fast_dev_run true a run leaves nothing to compare"),
         (["--trainer.limit_test_batches", "0"], "with trainer.limit_test_batches 0 a run leaves nothing to compare"),
         (["--seeds", "0"], "seeds 0: give how many, for instance 3"),
+        (["--seeds", "-1"], "seeds -1: give how many, for instance 3"),
+        (["--trainer.enable_checkpointing", "false"], "with trainer.enable_checkpointing false a run leaves nothing"),
+        (["nowhere.yaml"], "nowhere.yaml: no such config"),
         (["--variant", "x:nowhere.yaml"], "variant x: "),
         (["--variant"], "--variant needs a value, for instance --variant none:configs"),
     ],
@@ -218,13 +231,130 @@ def test_a_longer_variant_is_refused(comparison: PetsComparison, mistake: Mistak
     assert not (tmp_path / "comparison").exists()
 
 
-def test_a_run_that_fails_is_one_line(comparison: PetsComparison, mistake: Mistake, tmp_path: Path) -> None:
-    """No pictures are found there, which only the run itself notices."""
-    words = ["compare", str(comparison.config), *comparison.variants, "--data.root", "nowhere"]
-    line = mistake([*words, "--trainer.accelerator", "cpu"])
-    assert "variant none, seed 0: fit failed: " in line
-    assert "nowhere" in line
-    assert (tmp_path / "comparison" / "logs" / "none_seed_0.log").is_file()
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ({"data": {"init_args": {"augment": "flop"}}}, "variant later: augment 'flop' is no pipeline"),
+        ({"model": {"init_args": {"schedule": "wavy"}}}, "variant later: schedule 'wavy' does not exist"),
+        ({"model": {"init_args": {"monitor": "val/loss"}}}, "chosen by val/miou (none), val/loss (later); give one"),
+    ],
+    ids=["pipeline", "schedule", "monitor"],
+)
+def test_mistakes_of_later_variants_show_before_the_first_one_trains(
+    comparison: PetsComparison,
+    mistake: Mistake,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    content: dict[str, Any],
+    expected: str,
+) -> None:
+    monkeypatch.setattr(training, "call", lambda *_: pytest.fail("a run was started"))
+    (tmp_path / "later.yaml").write_text(yaml.safe_dump(content))
+    words = ["compare", str(comparison.config), "--variant", NONE, "--variant", "later:later.yaml", *comparison.flags]
+    assert expected in mistake(words)
+
+
+class InventedRuns:
+    """In place of processes: fit leaves a folder, test leaves numbers, as they are wanted."""
+
+    def __init__(self, output: Path) -> None:
+        self.asked: list[tuple[str, str]] = []
+        self.output = output
+        self.scores = {"none": 0.25, "flips": 0.5}
+
+    def __call__(self, words: Sequence[str], output: Any) -> int:
+        folder = Path(words[words.index("--run_folder" if "--run_folder" in words else "--run") + 1])
+        variant = folder.parent.name
+        self.asked.append((words[3], f"{variant} {folder.name}"))
+        if words[3] == "fit":
+            (folder / "checkpoints").mkdir(parents=True)
+            (folder / "config.yaml").touch()
+            torch.save({"epoch": 1}, folder / "checkpoints" / "last.ckpt")
+            return 0
+        score = self.scores.get(variant)
+        numbers = {"parameters": 1, "seconds_per_epoch": 1.0, "epochs": 2, "initial_weights": folder.name}
+        record = {**numbers, "best/val/miou": score, "test/miou": score}
+        (folder / "metrics.json").write_text(json.dumps(record))
+        (folder / "metrics.csv").write_text(f"epoch,step,val/miou\n0,1,{score or 0}\n1,2,{score or 0}\n")
+        rows = [f"{name},{score or 0},IoU,{name}" for name in "abc"]
+        (folder / "test_pictures.csv").write_text("\n".join(["path,score,quantity,group", *rows]) + "\n")
+        return 0
+
+
+@pytest.fixture
+def invented(comparison: PetsComparison, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> InventedRuns:
+    runs = InventedRuns(tmp_path / "invented")
+    monkeypatch.setattr(training, "call", runs)
+    monkeypatch.setattr(compare, "build", lambda words: "val/miou")
+    return runs
+
+
+def test_a_variant_that_diverges_does_not_end_the_others(
+    comparison: PetsComparison, invented: InventedRuns, mistake: Mistake
+) -> None:
+    bad = comparison.config.parent / "bad.yaml"
+    bad.write_text("model:\n  init_args:\n    lr: 100.0\n")
+    output = ["--output", str(invented.output)]
+    line = mistake(comparison.words("--variant", f"bad:{bad}", *output))
+    assert "error: 1 variant failed: variant bad, seed 0: best/val/miou is not a number, so this training went" in line
+    # The failed one is not trained with further seeds.
+    fitted = [name for command, name in invented.asked if command == "fit"]
+    assert fitted == ["none seed_0", "flips seed_0", "bad seed_0", "none seed_1", "flips seed_1"]
+    result = json.loads((invented.output / "comparison.json").read_text())
+    assert list(result["variants"]) == ["none", "flips"]
+    assert result["pairs"][0]["difference"] == pytest.approx(0.25)
+    assert "best/val/miou is not a number" in result["failed"]["bad"]
+    assert (
+        "| bad |  |  |  |  |  | failed: variant bad, seed 0: best/val"
+        in (invented.output / "comparison.md").read_text()
+    )
+    # As the message says: another name, and nothing that is finished is lost.
+    invented.asked.clear()
+    bad.write_text("model:\n  init_args:\n    lr: 0.1\n")
+    invented.scores["better"] = 0.3
+    assert main(comparison.words("--variant", f"better:{bad}", *output)) == 0
+    assert {name for _, name in invented.asked} == {"better seed_0", "better seed_1"}
+
+
+def test_what_remains_is_estimated(
+    comparison: PetsComparison,
+    invented: InventedRuns,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    # A run takes 30, 50, 40 and 40 s.
+    clock = iter([0, 30, 100, 150, 200, 240, 300, 340])
+    monkeypatch.setattr(compare, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    assert main(comparison.words("--output", str(invented.output))) == 0
+    left = [line.strip() for line in capsys.readouterr().out.splitlines() if " left, about " in line]
+    assert left == ["3 runs left, about 2 min", "2 runs left, about 80 s", "1 run left, about 40 s"]
+
+
+def test_a_test_by_hand_is_not_taken_for_that_of_the_comparison(
+    comparison: PetsComparison, invented: InventedRuns
+) -> None:
+    words = comparison.words("--output", str(invented.output))
+    assert main(words) == 0
+    invented.asked.clear()
+    record = invented.output / "runs" / "flips" / "seed_1" / "metrics.json"
+    record.write_text(json.dumps({**json.loads(record.read_text()), "test/miou": 0.9}))
+    assert main(words) == 0
+    assert invented.asked == [("test", "flips seed_1")]
+    assert json.loads(record.read_text())["test/miou"] == 0.5
+
+
+def test_flags_that_win_over_a_file_are_told(
+    comparison: PetsComparison, invented: InventedRuns, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fast = comparison.config.parent / "fast.yaml"
+    fast.write_text("model:\n  init_args:\n    lr: 0.1\n    weight_decay: 0.1\n")
+    invented.scores["fast"] = 0.3
+    flags = ["--variant", f"fast:{fast}", "--model.lr", "0.01", "--output", str(invented.output)]
+    assert main(comparison.words(*flags)) == 0
+    line = f"variant fast: --model.lr was typed for all variants and wins over model.lr in {fast}"
+    lines = capsys.readouterr().out.splitlines()
+    assert [one for one in lines if "typed for all" in one] == lines[:1] == [line]
+    assert line in (invented.output / "comparison.md").read_text()
 
 
 def test_flags_of_fit_and_own_ones_are_told_apart() -> None:
@@ -232,6 +362,27 @@ def test_flags_of_fit_and_own_ones_are_told_apart() -> None:
     typed += ["--trainer.max_epochs=3", "-c", "d.yaml", "--output", "out", "--data.image_size", "[64, 32]"]
     assert prepare_flags(typed) == [
         *("--configs+=a.yaml", "--configs+=b.yaml", "--configs+=d.yaml", "--variant+=x:c.yaml", "--variant+=y"),
-        *("--seeds", "2", "--output", "out", "--fit+=--model.lr", "--fit+=-1", "--fit+=--trainer.max_epochs=3"),
+        *("--seeds=2", "--output", "out", "--fit+=--model.lr", "--fit+=-1", "--fit+=--trainer.max_epochs=3"),
         *("--fit+=--data.image_size", "--fit+=[64, 32]"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        (["--seeds", "0", "1", "2", "a.yaml"], ["--configs+=a.yaml", "--seeds=[0, 1, 2]"]),
+        (["--seeds", "0,5"], ["--seeds=[0, 5]"]),
+        (["--seeds", "-1"], ["--seeds=-1"]),
+        (["--seeds", "[0, 1]"], ["--seeds", "[0, 1]"]),
+        (["--unequal_budgets", "a.yaml"], ["--configs+=a.yaml", "--unequal_budgets=true"]),
+        (["--unequal_budgets", "false"], ["--unequal_budgets", "false"]),
+        (
+            ["--output", "out", "a.yaml", "--model.lr", "1", "b.yaml"],
+            ["--configs+=a.yaml", "--configs+=b.yaml", "--output", "out", "--fit+=--model.lr", "--fit+=1"],
+        ),
+        (["--model.lr=1", "a.yaml", "--variant", "x"], ["--configs+=a.yaml", "--variant+=x", "--fit+=--model.lr=1"]),
+    ],
+    ids=" ".join,
+)
+def test_what_is_typed_in_another_way(typed: list[str], expected: list[str]) -> None:
+    assert prepare_flags(typed) == expected

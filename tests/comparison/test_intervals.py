@@ -74,6 +74,39 @@ def test_seeds_may_have_other_test_pictures() -> None:
     assert paired_interval([first, second]).difference == pytest.approx(0.3)
 
 
+def test_whole_groups_are_drawn() -> None:
+    """Two groups of one and three pictures: all four ways to draw two, each with the mean over its pictures."""
+    groups = dict.fromkeys(["picture_1.jpg", "picture_2.jpg", "picture_3.jpg"], "car")
+    interval = paired_interval([by_picture([1.0, 0.0, 0.5, 0.1])], groups=groups)
+    # Twice the first alone, twice the other one alone, else all four; each more often than one time in forty.
+    assert interval == pytest.approx((0.4, 0.2, 1.0))
+
+
+def test_groups_have_the_degrees_of_freedom_of_their_number() -> None:
+    """Two equal seeds, and four groups of three equal pictures, which tell no more than four pictures would."""
+    values = [0.5, -0.25, 0.125, 1.0]
+    groups = {f"picture_{index}.jpg": f"car {index // 3}" for index in range(12)}
+    grouped = [by_picture(np.repeat(values, 3).tolist())] * 2
+    reach = stats.t(3).ppf(0.975) * np.std(values) / 2
+    expected = (0.34375, 0.34375 - reach, 0.34375 + reach)
+    assert paired_interval(grouped, num_draws=400_000, groups=groups) == pytest.approx(expected, abs=0.01)
+    assert paired_interval(grouped, num_draws=400_000).high < 0.34375 + reach / 2
+
+
+def test_a_group_of_the_name_of_a_picture_is_another_one() -> None:
+    values = by_picture([1.0, 0.0, 0.5, 0.1])
+    named = dict.fromkeys(["picture_1.jpg", "picture_2.jpg"], "picture_0.jpg")
+    other = dict.fromkeys(named, "car")
+    assert paired_interval([values], groups=named) == pytest.approx(paired_interval([values], groups=other), abs=0.05)
+
+
+def test_one_group_alone_shows_nothing() -> None:
+    groups = {f"picture_{index}.jpg": "car" for index in range(3)}
+    interval = paired_interval([by_picture([0.5, 0.6, 0.7])] * 2, groups=groups)
+    assert interval == pytest.approx((0.6, -np.inf, np.inf))
+    assert verdict("a", "b", interval) == "no difference shown"
+
+
 def test_two_seeds_that_agree_by_chance_do_not_make_it_sure() -> None:
     """Equal means over other pictures: the uncertainty of the drawn pictures stays."""
     interval = paired_interval([by_picture([0.0, 0.0, 1.0, 1.0]), by_picture([0.0, 1.0, 1.0, 0.0])], num_draws=400_000)

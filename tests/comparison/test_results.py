@@ -5,11 +5,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from scipy import stats
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from lightning_seg.comparison.plan import PlannedRun
-from lightning_seg.comparison.report import table, to_json, to_markdown, write_tensorboard
-from lightning_seg.comparison.results import Comparison, FinishedRun, check_initial_weights, compare_runs, read_run
+from lightning_seg.comparison.report import as_duration, caveat, table, to_json, to_markdown, write_tensorboard
+from lightning_seg.comparison.results import (
+    Comparison,
+    FinishedRun,
+    RunError,
+    check_initial_weights,
+    compare_runs,
+    read_run,
+)
 from lightning_seg.errors import ConfigError
 
 Runs = dict[str, list[FinishedRun]]
@@ -22,7 +30,9 @@ RIGHT = {"none": ["1100", "1000"], "flips": ["1111", "1110"], "dropout": ["1100"
 """By variant and seed, which of four pictures were right."""
 
 
-def write_run(folder: Path, variant: str, seed: int, right: str, pictures: str = "abcd", weights: str = "0f") -> None:
+def write_run(
+    folder: Path, variant: str, seed: int, right: str, pictures: str = "abcd", weights: str = "0f", groups: str = ""
+) -> None:
     folder.mkdir(parents=True)
     accuracy = right.count("1") / len(right)
     record = {
@@ -34,12 +44,15 @@ def write_run(folder: Path, variant: str, seed: int, right: str, pictures: str =
     curve = [0.1 * epoch if rising else 0.25 for epoch in range(6)]
     lines = [f"{epoch},{10 * epoch},{value}" for epoch, value in enumerate(curve)]
     (folder / "metrics.csv").write_text("\n".join(["epoch,step,val/accuracy", *lines]) + "\n")
+    titles = "path,score,quantity"
     rows = [f"{name}.jpg,{mark},accuracy" for name, mark in zip(pictures, right, strict=True)]
-    (folder / "test_pictures.csv").write_text("\n".join(["path,score,quantity", *rows]) + "\n")
+    if groups:
+        titles, rows = f"{titles},group", [f"{row},{group}" for row, group in zip(rows, groups, strict=True)]
+    (folder / "test_pictures.csv").write_text("\n".join([titles, *rows]) + "\n")
 
 
 def read(folder: Path, variant: str, seed: int) -> FinishedRun:
-    return read_run(PlannedRun(variant, seed, folder, folder, []))
+    return read_run(PlannedRun(variant, seed, folder, folder, [], []))
 
 
 @pytest.fixture
@@ -105,7 +118,8 @@ def test_the_page_says_what_differs_and_how_rough_it_is(comparison: Comparison) 
 def test_one_seed_has_no_deviation_and_says_so(runs: Runs) -> None:
     alone = compare_runs({variant: finished[:1] for variant, finished in runs.items()})
     assert "| none | 1,234 | 2.00 | 0.5000 | 0.5000 |  |  |" in table(alone)
-    assert "one seed says nothing about how another one would have ended" in to_markdown(alone, CONFIGS)
+    assert str(caveat(alone)).startswith("One seed says nothing about how another one would have ended")
+    assert str(caveat(alone)) in to_markdown(alone, CONFIGS)
     assert to_json(alone, CONFIGS)["variants"]["none"]["test/accuracy"] == {"mean": 0.5, "deviation": None}
 
 
@@ -155,13 +169,15 @@ def test_seeds_may_have_their_own_test_pictures(tmp_path: Path) -> None:
 
 def test_a_run_without_validation_is_refused(runs: Runs) -> None:
     del runs["none"][0].record["best/val/accuracy"]
-    with pytest.raises(ConfigError, match="no validation chose its best checkpoint; give it pictures to validate on"):
+    with pytest.raises(
+        ConfigError, match="none, seed 0: no validation would choose its best checkpoint; give it pictures"
+    ):
         compare_runs(runs)
 
 
 def test_other_monitors_are_refused(runs: Runs) -> None:
     runs["flips"][0].record["best/val/loss"] = runs["flips"][0].record.pop("best/val/accuracy")
-    with pytest.raises(ConfigError, match="chosen by val/accuracy and val/loss; give one"):
+    with pytest.raises(ConfigError, match=r"val/loss \(flips, seed 0\), .*; give one --model.monitor"):
         compare_runs(runs)
 
 
@@ -184,5 +200,54 @@ def test_a_run_whose_result_is_no_number_is_named(tmp_path: Path) -> None:
     path = tmp_path / "run" / "metrics.json"
     record = json.loads(path.read_text())
     path.write_text(json.dumps({**record, "test/loss": None}))
-    with pytest.raises(ConfigError, match="variant none, seed 0: test/loss is not a number, so this"):
+    with pytest.raises(
+        RunError, match=r"variant none, seed 0: test/loss is not a number.*give it another name: the others"
+    ):
         read(tmp_path / "run", "none", 0)
+
+
+def test_pictures_of_a_group_are_drawn_together(tmp_path: Path) -> None:
+    """Two groups of two pictures; a table without groups takes them from the others."""
+    for variant, groups in (("none", ""), ("flips", "xxyy")):
+        for seed in (0, 1):
+            write_run(
+                tmp_path / variant / str(seed), variant, seed, "0000" if variant == "none" else "1100", groups=groups
+            )
+    runs = {name: [read(tmp_path / name / str(seed), name, seed) for seed in (0, 1)] for name in ("none", "flips")}
+    interval = compare_runs(runs).pairs[0].interval
+    # Both seeds are equal, so the groups decide alone: their means are 1 and 0, and one degree of freedom is left.
+    reach = stats.t(1).ppf(0.975) * 0.5 / 2**0.5
+    assert interval == pytest.approx((0.5, 0.5 - reach, 0.5 + reach), rel=0.03)
+
+
+def test_the_page_counts_groups(tmp_path: Path) -> None:
+    for variant in ("none", "flips"):
+        write_run(tmp_path / variant, variant, 0, "1100", groups="xxyz")
+    page = to_markdown(compare_runs({name: [read(tmp_path / name, name, 0)] for name in ("none", "flips")}), CONFIGS)
+    assert "1 seed (0), 6 epochs, 4 test pictures, the same for all variants, in 3 groups.\n" in page
+    assert "over the test pictures, of which whole groups are drawn, alone." in page
+
+
+def test_one_epoch_is_one_epoch(runs: Runs) -> None:
+    for finished in runs.values():
+        for run in finished:
+            run.record["epochs"] = 1
+    assert "2 seeds (0, 1), 1 epoch, 4 test pictures" in to_markdown(compare_runs(runs), CONFIGS)
+    runs["flips"][1].record["epochs"] = 3
+    assert "2 seeds (0, 1), 1 or 3 epochs, 4 test" in to_markdown(compare_runs(runs), CONFIGS)
+
+
+def test_failed_variants_are_rows_of_their_own(runs: Runs) -> None:
+    del runs["flips"]
+    comparison = compare_runs(runs, failed={"flips": "test/loss is not a number"})
+    assert table(comparison)[-1] == "| flips |  |  |  |  |  | failed: test/loss is not a number |"
+    configs = {name: CONFIGS[name] for name in runs}
+    assert "| failed: test/loss is not a number |" in to_markdown(comparison, configs)
+    assert to_json(comparison, configs)["failed"] == {"flips": "test/loss is not a number"}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"), [(40.4, "40 s"), (100, "2 min"), (3570, "1 h 0 min"), (12_000, "3 h 20 min")]
+)
+def test_durations_have_the_units_that_matter(seconds: float, expected: str) -> None:
+    assert as_duration(seconds) == expected

@@ -1,17 +1,19 @@
 """What a run needs next, and what is said when it fails."""
 
-import os
-import signal
+import json
 import sys
-import time
+from collections.abc import Sequence
 from pathlib import Path
-from threading import Timer
+from typing import Any
 
 import pytest
 import torch
 
+from lightning_seg.comparison import training
 from lightning_seg.comparison.plan import PlannedRun
-from lightning_seg.comparison.training import RunError, _call, finish, next_step
+from lightning_seg.comparison.results import RunError
+from lightning_seg.comparison.training import finish, next_step
+from lightning_seg.errors import DataError
 
 
 def half_finished(folder: Path, epochs: int) -> Path:
@@ -47,16 +49,58 @@ def test_stopped_early_is_finished_too(tmp_path: Path) -> None:
     assert next_step(tmp_path, 3) == "test"
 
 
-def test_tested_is_what_has_numbers_and_pictures(tmp_path: Path) -> None:
-    record = half_finished(tmp_path, 3) / "metrics.json"
-    assert next_step(tmp_path, 3) == "test"
-    (tmp_path / "test_pictures.csv").touch()
-    record.write_text('{"val/miou": 0.5}')
-    assert next_step(tmp_path, 3) == "test"
-    record.write_text('{"val/miou": 0.5, "test/miou": 0.4}')
-    assert next_step(tmp_path, 3) is None
-    (tmp_path / "test_pictures.csv").unlink()
-    assert next_step(tmp_path, 3) == "test"
+@pytest.fixture
+def tested(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PlannedRun:
+    """A run that the comparison has fitted and tested."""
+    run = PlannedRun(
+        "none", 4, half_finished(tmp_path / "run", 3), tmp_path / "logs" / "none.log", [], ["--data.num_workers", "0"]
+    )
+
+    def leave_results(words: Sequence[str], output: Any) -> int:
+        assert words[3:] == ["test", "--run", str(run.folder), "--data.num_workers", "0"]
+        (run.folder / "test_pictures.csv").write_text("path,score\na.jpg,1\n")
+        record = {"val/miou": 0.5, "best/val/miou": 0.5, "test/miou": 0.4}
+        (run.folder / "metrics.json").write_text(json.dumps(record))
+        return 0
+
+    monkeypatch.setattr(training, "call", leave_results)
+    assert next_step(run.folder, 3) == "test"
+    finish(run, 3)
+    assert next_step(run.folder, 3) is None
+    return run
+
+
+@pytest.mark.parametrize(("name", "value"), [("test/miou", 0.45), ("best/val/miou", 0.6)])
+def test_numbers_of_another_test_are_made_again(tested: PlannedRun, name: str, value: float) -> None:
+    record = tested.folder / "metrics.json"
+    ours = json.loads(record.read_text())
+    record.write_text(json.dumps({**ours, name: value}))
+    assert next_step(tested.folder, 3) == "test"
+    finish(tested, 3)
+    assert json.loads(record.read_text()) == ours
+    assert next_step(tested.folder, 3) is None
+
+
+def test_what_a_validation_by_hand_leaves_does_not_matter(tested: PlannedRun) -> None:
+    record = tested.folder / "metrics.json"
+    record.write_text(json.dumps({**json.loads(record.read_text()), "val/miou": 0.1, "val/loss": 1.0}))
+    assert next_step(tested.folder, 3) is None
+
+
+def test_a_table_of_another_test_is_made_again(tested: PlannedRun) -> None:
+    table = tested.folder / "test_pictures.csv"
+    table.write_text("path,score\na.jpg,0\n")
+    assert next_step(tested.folder, 3) == "test"
+    table.unlink()
+    assert next_step(tested.folder, 3) == "test"
+
+
+def test_numbers_that_were_cut_off_are_one_line(tested: PlannedRun) -> None:
+    (tested.folder / "metrics.json").write_text('{"val/mi')
+    with pytest.raises(
+        DataError, match=rf"metrics.json: no valid JSON .*; delete {tested.folder}, and the same command"
+    ):
+        next_step(tested.folder, 3)
 
 
 def test_a_failed_run_is_one_line_and_a_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,7 +108,7 @@ def test_a_failed_run_is_one_line_and_a_log(tmp_path: Path, monkeypatch: pytest.
     program.write_text("#!/bin/sh\necho begins $*\necho 'lightning-seg: error: no such root' >&2\nexit 2\n")
     program.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(program))
-    run = PlannedRun("none", 4, tmp_path / "run", tmp_path / "logs" / "none.log", ["--config", "a.yaml"])
+    run = PlannedRun("none", 4, tmp_path / "run", tmp_path / "logs" / "none.log", ["--config", "a.yaml"], [])
     with pytest.raises(RunError) as caught:
         finish(run, 3)
     assert str(caught.value) == f"variant none, seed 4: fit failed: no such root (all it said: {run.log})"
@@ -72,15 +116,24 @@ def test_a_failed_run_is_one_line_and_a_log(tmp_path: Path, monkeypatch: pytest.
     assert not run.folder.exists()
 
 
-def test_a_request_to_end_ends_the_run_too(tmp_path: Path) -> None:
-    """Otherwise it would train on in a folder that the next call takes for interrupted."""
-    mark = tmp_path / "mark"
-    script = f"import time, pathlib; time.sleep(3); pathlib.Path({str(mark)!r}).touch()"
-    timer = Timer(0.5, os.kill, [os.getpid(), signal.SIGTERM])
-    timer.start()
-    before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(KeyboardInterrupt), (tmp_path / "log").open("w") as log:
-        _call([sys.executable, "-c", script], log)
-    assert signal.getsignal(signal.SIGTERM) == before
-    time.sleep(3)
-    assert not mark.exists()
+def test_a_run_that_was_killed_says_so_and_not_its_last_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "program"
+    program.write_text("#!/bin/sh\necho epoch 3 was fine\nkill -9 $$\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(program))
+    run = PlannedRun("none", 4, tmp_path / "run", tmp_path / "none.log", [], [])
+    with pytest.raises(
+        RunError, match=r"none, seed 4: fit failed: it was killed \(SIGKILL\), as the system does where"
+    ):
+        finish(run, 3)
+
+
+def test_what_an_earlier_call_said_is_not_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "program"
+    program.write_text("#!/bin/sh\nexit 4\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(program))
+    run = PlannedRun("none", 4, tmp_path / "run", tmp_path / "none.log", [], [])
+    run.log.write_text("yesterday's last line\n")
+    with pytest.raises(RunError, match="fit failed: exit code 4 "):
+        finish(run, 3)

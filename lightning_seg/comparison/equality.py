@@ -1,0 +1,184 @@
+"""What may differ between variants, and what must be equal for their difference to mean something."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
+from typing import Any
+
+from lightning_seg.errors import ConfigError
+
+Config = Mapping[str, Any]
+BUDGET = (
+    "data.batch_size",
+    "early_stopping",
+    "trainer.accumulate_grad_batches",
+    "trainer.check_val_every_n_epoch",
+    "trainer.devices",
+    "trainer.limit_train_batches",
+    "trainer.limit_val_batches",
+    "trainer.max_epochs",
+    "trainer.max_steps",
+    "trainer.max_time",
+    "trainer.min_epochs",
+    "trainer.min_steps",
+    "trainer.num_nodes",
+    "trainer.overfit_batches",
+    "trainer.val_check_interval",
+)
+"""Arguments that decide how long and with how many pictures a run trains, and out of how many epochs its best is."""
+LEAVES_NOTHING: Mapping[str, tuple[Any, ...]] = {
+    # 1 is True, and 0 is False.
+    "trainer.enable_checkpointing": (False,),
+    "trainer.fast_dev_run": tuple(range(1, 100)),
+    "trainer.logger": (False,),
+    "trainer.limit_test_batches": (0,),
+    "trainer.limit_val_batches": (0,),
+}
+"""Values with which a run writes no results."""
+ABSENT = object()
+PICTURES = (
+    "data",
+    "data.classes",
+    "data.group",
+    "data.ignore_values",
+    "data.images",
+    "data.labels",
+    "data.mask_values",
+    "data.masks",
+    "data.pairs",
+    "data.root",
+    "data.source",
+    "data.split_by",
+    "data.test_fraction",
+    "data.test_list",
+    "data.train_list",
+    "data.val_fraction",
+    "data.val_list",
+    "trainer.limit_test_batches",
+)
+"""Arguments that decide on which pictures, and against which masks or labels, a run trains and is tested."""
+NO_MATTER = (
+    "data.num_workers",
+    "data.seed",
+    "run_folder",
+    "seed_everything",
+    "trainer.default_root_dir",
+    "trainer.enable_progress_bar",
+)
+"""Arguments that change no result, or that every run has of its own."""
+
+
+def flatten(config: Config) -> dict[str, Any]:
+    """Dotted names to values, as they are typed: ``data.augment``; ``data`` is the name of its class."""
+    flat: dict[str, Any] = {}
+    for name, value in config.items():
+        if isinstance(value, Mapping) and "class_path" in value:
+            flat[name] = value["class_path"].rpartition(".")[2]
+        if isinstance(value, Mapping) and {"class_path", "init_args"} & value.keys():
+            value = value.get("init_args") or {}
+        if isinstance(value, Mapping) and name in ("model", "data", "trainer"):
+            flat |= {f"{name}.{key}": inner for key, inner in value.items()}
+        elif name not in flat:
+            flat[name] = value
+    return flat
+
+
+def changes(before: Config, after: Config) -> dict[str, tuple[Any, Any]]:
+    """The arguments that differ and matter, with both values; None where a class does not have one."""
+    old, new = flatten(before), flatten(after)
+    names = [name for name in dict.fromkeys([*new, *old]) if name not in NO_MATTER]
+    return {name: (old.get(name), new.get(name)) for name in names if old.get(name) != new.get(name)}
+
+
+def as_typed(value: Any) -> str:
+    """A value as it would stand on the command line."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def check_equal(configs: Mapping[str, Config], unequal_budgets: bool = False) -> list[str]:
+    """Variants must differ, and must have the same budget and the same pictures.
+
+    Args:
+        configs: all arguments of every variant.
+        unequal_budgets: report differing budgets instead of refusing them.
+
+    Returns:
+        What has to be said about the budgets.
+
+    Raises:
+        ConfigError: naming the two variants and the argument.
+    """
+    said = []
+    for (first, config), (second, other) in combinations(configs.items(), 2):
+        changed = changes(config, other)
+        if not changed:
+            raise ConfigError(
+                f"variants {first} and {second} are the same; give them different files, and leave out flags that "
+                "set for all what the files set"
+            )
+        for name in PICTURES:
+            if name in changed:
+                raise ConfigError(f"{_difference(first, second, name, changed)}, so they do not see the same pictures")
+        for name in BUDGET:
+            if name in changed and not unequal_budgets:
+                raise ConfigError(
+                    f"{_difference(first, second, name, changed)}, so their budgets are not equal; give "
+                    "--unequal_budgets true to compare them all the same"
+                )
+            if name in changed:
+                said.append(f"budgets are not equal: {_difference(first, second, name, changed)}")
+    return said
+
+
+def check_measured(configs: Mapping[str, Config]) -> None:
+    """Raises ConfigError if runs would leave no results."""
+    for name, config in configs.items():
+        given = flatten(config)
+        for argument, refused in LEAVES_NOTHING.items():
+            if given.get(argument, ABSENT) in refused:
+                raise ConfigError(
+                    f"variant {name}: with {argument} {as_typed(given[argument])} a run leaves nothing to compare; "
+                    "leave it out"
+                )
+
+
+def check_monitors(monitors: Mapping[str, str | None]) -> None:
+    """The best checkpoint of all variants must be chosen by the same metric.
+
+    Args:
+        monitors: of every variant, for instance ``val/miou``; None where the last epoch is taken for the best.
+
+    Raises:
+        ConfigError: naming the metrics, or a variant without validation.
+    """
+    for name, monitor in monitors.items():
+        if monitor is None:
+            raise ConfigError(
+                f"variant {name}: no validation would choose its best checkpoint; give it pictures to validate on"
+            )
+    if len(set(monitors.values())) > 1:
+        chosen = ", ".join(f"{monitor} ({name})" for name, monitor in monitors.items())
+        raise ConfigError(f"the variants' best checkpoints are chosen by {chosen}; give one --model.monitor")
+
+
+def overruled(flags: Sequence[str], name: str, files: Mapping[str, Config]) -> Iterator[str]:
+    """What has to be said about flags for all variants that win over what a variant's files set.
+
+    Args:
+        flags: of fit, for all variants.
+        name: of the variant.
+        files: their contents by path.
+    """
+    names = (word.partition("=")[0] for word in flags if word.startswith("--"))
+    typed = dict.fromkeys(name.removeprefix("--").replace(".init_args.", ".").rstrip("+") for name in names)
+    for path, content in files.items():
+        for argument in flatten(content):
+            for flag in typed:
+                # A flag may set a part of a value, but the class of a section is not that value.
+                if flag == argument or ("." in argument and flag.startswith(f"{argument}.")):
+                    yield f"variant {name}: --{flag} was typed for all variants and wins over {argument} in {path}"
+
+
+def _difference(first: str, second: str, name: str, changed: Mapping[str, tuple[Any, Any]]) -> str:
+    values = " and ".join(map(as_typed, changed[name]))
+    return f"variants {first} and {second} differ in {name} ({values})"

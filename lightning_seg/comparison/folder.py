@@ -1,0 +1,96 @@
+"""The folder of a comparison: whose it is, who works in it, and what its runs are trained with."""
+
+import logging
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from lightning_seg.comparison.equality import Config, as_typed, changes
+from lightning_seg.comparison.plan import Plan
+from lightning_seg.errors import ConfigError
+from lightning_seg.json_files import as_read, read_json, write_json
+
+if sys.platform != "win32":
+    import fcntl
+
+log = logging.getLogger(__name__)
+PLAN_FILE = "plan.json"
+LOCK_FILE = ".lock"
+WRITTEN = ("runs", "logs", "tensorboard", "comparison.json", "comparison.md", "curves.png", "curves_zoomed.png")
+"""What a comparison writes and replaces beside its plan."""
+
+
+@contextmanager
+def hold(output: Path) -> Iterator[None]:
+    """The folder belongs to this process alone until the block ends, or the process, however that comes about.
+
+    Raises:
+        ConfigError: if another one is at work there, or the folder is not a comparison's.
+    """
+    _check_own(output)
+    output.mkdir(parents=True, exist_ok=True)
+    # Not "w": the number in it is that of the other process.
+    with (output / LOCK_FILE).open("a+") as file:
+        if sys.platform != "win32":
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.seek(0)
+                raise ConfigError(
+                    f"output {output}: another comparison, process {file.read().strip()}, is at work there; wait for "
+                    "it, end it, or give another --output"
+                ) from None
+            except OSError as error:
+                log.warning(
+                    "output %s: its disk knows no locks (%s), so start no second one there", output, error.strerror
+                )
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        yield
+
+
+def _check_own(output: Path) -> None:
+    foreign = [] if (output / PLAN_FILE).is_file() else [name for name in WRITTEN if (output / name).exists()]
+    if foreign:
+        raise ConfigError(f"output {output}: it holds {foreign[0]}, but no {PLAN_FILE}; give another --output")
+
+
+def keep_plan(plan: Plan, configs: Mapping[str, Config]) -> None:
+    """Remember what the folder's runs are trained with; variants and seeds may be added later.
+
+    A variant of whose runs none has finished an epoch has not begun, and may become another.
+
+    Raises:
+        ConfigError: if a variant was begun with other arguments.
+        DataError: if the file cannot be read.
+    """
+    path = plan.output / PLAN_FILE
+    # As they will be read again.
+    configs = as_read(configs)
+    stored = read_json(path, "give another --output")["variants"] if path.is_file() else {}
+    known: dict[str, Config] = {name: config for name, config in stored.items() if has_begun(plan.folder(name))}
+    for name in (name for name in configs if name in known):
+        for key, (before, after) in changes(known[name], configs[name]).items():
+            raise ConfigError(
+                f"variant {name} was begun with {key} {as_typed(before)}, now it has {as_typed(after)}; {_remedy(key)}"
+            )
+    write_json(path, {"variants": {**known, **configs}})
+
+
+def has_begun(variant: Path) -> bool:
+    """Whether one of its runs has finished an epoch."""
+    return any(has_epoch(run) for run in variant.glob("seed_*"))
+
+
+def has_epoch(run: Path) -> bool:
+    """Whether there is something to go on from."""
+    return (run / "config.yaml").is_file() and (run / "checkpoints" / "last.ckpt").is_file()
+
+
+def _remedy(key: str) -> str:
+    if key in ("trainer.max_epochs", "trainer.max_steps"):
+        return "a longer run is another one, since schedules are drawn over its length, so give another --output"
+    return "give another --output, or the variant another name"

@@ -1,0 +1,61 @@
+"""JSON files that are whole or not there, and that every program can read."""
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lightning_seg.errors import DataError
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Replace ``path`` at once: whoever reads it, or ends this process, finds the old content or the new one.
+
+    Numbers that are not finite become null, since JSON has none.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # In the same folder, because a file cannot be moved to another disk at once.
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        partial.write_text(_as_text(content))
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def read_json(path: Path, remedy: str) -> dict[str, Any]:
+    """The object in a file.
+
+    Args:
+        path: of the file.
+        remedy: end of the message where it cannot be read.
+
+    Raises:
+        DataError: if it holds something else, for instance because it was cut off.
+    """
+    try:
+        content = json.loads(path.read_text())
+    except ValueError as error:
+        raise DataError(f"{path}: no valid JSON ({error}), as if it had been cut off; {remedy}") from error
+    if not isinstance(content, dict):
+        raise DataError(f"{path}: it holds no names and values; {remedy}")
+    return content
+
+
+def as_read(content: Any) -> Any:
+    """What would be read again: JSON has strings alone as keys, and lists for tuples."""
+    return json.loads(_as_text(content))
+
+
+def _as_text(content: Any) -> str:
+    return json.dumps(_finite(content), indent=2, allow_nan=False) + "\n"
+
+
+def _finite(content: Any) -> Any:
+    if isinstance(content, float):
+        return content if math.isfinite(content) else None
+    if isinstance(content, Mapping):
+        return {key: _finite(value) for key, value in content.items()}
+    return [_finite(value) for value in content] if isinstance(content, list | tuple) else content

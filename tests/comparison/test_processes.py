@@ -1,0 +1,71 @@
+"""Programs that are called, and that end with their caller."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from threading import Timer
+
+import pytest
+
+from lightning_seg.comparison.processes import call, describe_signal
+
+CALLER = """
+import sys
+from lightning_seg.comparison.processes import call
+with open(sys.argv[1], "w") as output:
+    call([sys.executable, "-c", "import os, time; print(os.getpid(), flush=True); time.sleep(60)"], output)
+"""
+
+
+def test_a_request_to_end_ends_the_program_too(tmp_path: Path) -> None:
+    """Otherwise it would train on in a folder that the next call takes for interrupted."""
+    mark = tmp_path / "mark"
+    script = f"import time, pathlib; time.sleep(3); pathlib.Path({str(mark)!r}).touch()"
+    timer = Timer(0.5, os.kill, [os.getpid(), signal.SIGTERM])
+    timer.start()
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt), (tmp_path / "log").open("w") as log:
+        call([sys.executable, "-c", script], log)
+    assert signal.getsignal(signal.SIGTERM) == before
+    time.sleep(3)
+    assert not mark.exists()
+
+
+def is_running(process: int) -> bool:
+    """Also false for one that has ended and that nobody has asked about."""
+    status = Path(f"/proc/{process}/status")
+    return status.is_file() and "State:\tZ" not in status.read_text()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux alone tells a process that its parent has died")
+def test_who_is_killed_leaves_no_program_behind(tmp_path: Path) -> None:
+    output = tmp_path / "output"
+    with subprocess.Popen([sys.executable, "-c", CALLER, str(output)]) as caller:
+        while not output.is_file() or not output.read_text().endswith("\n"):
+            assert caller.poll() is None
+            time.sleep(0.02)
+        program = int(output.read_text())
+        assert is_running(program)
+        caller.kill()
+        caller.wait()
+    deadline = time.monotonic() + 10
+    while is_running(program) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not is_running(program)
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        (0, None),
+        (2, None),
+        (-9, "it was killed (SIGKILL), as the system does where memory runs out; free some"),
+        (-11, "it was ended by SIGSEGV; the same command goes on"),
+    ],
+)
+def test_a_signal_is_named(code: int, expected: str | None) -> None:
+    said = describe_signal(code)
+    assert said is None if expected is None else said is not None and said.startswith(expected)
