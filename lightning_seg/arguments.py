@@ -199,7 +199,7 @@ def rephrase(message: str, options: Sequence[str] = (), words: Sequence[str] = (
     if "Does not validate against any of the Union subtypes" in line:
         return _rephrase_choice(lines)
     if plain := re.search(r'Parser key "([^"]+)": Expected an? (.+)\. Got value: (.*)', line):
-        return f"{plain[1]}: {plain[3]!r} is not accepted; expected {_named_type(plain[2])}"
+        return f"{plain[1]}: {plain[3]!r} is not accepted; expected {named_type(plain[2])}"
     return re.sub(r"<class '([\w.]+)'>", r"\1", line)
 
 
@@ -208,7 +208,7 @@ def _rephrase_choice(lines: Sequence[str]) -> str:
     # The outermost value is the last one.
     given = [line.removeprefix("Given value: ") for line in lines if line.startswith("Given value: ")][-1:]
     wanted = (line.removeprefix("Expected a ") for line in lines if line.startswith("Expected a "))
-    choices = " or ".join(dict.fromkeys(map(_named_type, wanted)))
+    choices = " or ".join(dict.fromkeys(map(named_type, wanted)))
     return f"{key[1] if key else 'argument'}: {''.join(given)!r} is not accepted; expected {choices}"
 
 
@@ -225,7 +225,7 @@ def _rephrase_class(given: str, words: Sequence[str]) -> str:
     return f"there is no class {given!r}{near or (known and '; there are ' + ', '.join(known)) or ''}"
 
 
-def _named_type(words: str) -> str:
+def named_type(words: str) -> str:
     """A type in words that everyone knows."""
     name = re.sub(r"<class '([\w.]+)'>", r"\1", words).strip()
     if choices := re.search(r"Literal\[(.*)\]", name):

@@ -69,6 +69,8 @@ def test_words_that_do_not_exist(mistake: Mistake, arguments: list[str], expecte
         (["--data.image_size", "[64, 100]"], "image_size 100 is not divisible by 32; use 96 or 128"),
         (["--data.val_fraction", "1.5"], "val_fraction 1.5 must lie between 0 and 1"),
         (["--data.batch_size", "0"], "batch_size 0 is too small; give 1 or more"),
+        (["--data.batch_size", "null"], "data.batch_size: null is not accepted; expected a whole number"),
+        (["--model.schedule", "null"], "model.schedule: null is not accepted; expected text"),
         (["--data.augment", "flipp"], "did you mean 'flip'"),
         (["--model.optimizer", "adamww"], "the nearest names are adamw"),
         (["--model.schedule", "onecycle"], "the nearest names are one_cycle"),

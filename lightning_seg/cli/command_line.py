@@ -19,6 +19,7 @@ from lightning_seg.callbacks import PredictionWriter
 from lightning_seg.callbacks.csv_logger import ContinuedCSVLogger
 from lightning_seg.cli.amending import LINKS, spare_dataset, spare_downloads, take_classes
 from lightning_seg.cli.default_callbacks import add_defaults, monitoring, prediction_writer, reporting
+from lightning_seg.cli.nulls import check_nulls
 from lightning_seg.cli.sources import check_division, describe_sources, differences
 from lightning_seg.datamodules.pictures import PicturesDataModule
 from lightning_seg.errors import ConfigError
@@ -198,6 +199,8 @@ class CommandLine(LightningCLI):
             raise ConfigError("run stands in a config; type --run RUN instead")
         checkpoint = Path(self._get(self.config, "ckpt_path") or "")
         data, model = self._get(self.config, "data"), self._get(self.config, "model")
+        for section, config in (("data", data), ("model", model)):
+            check_nulls(section, config["class_path"], config.get("init_args", {}))
         if checkpoint.is_file():
             check_checkpoint(checkpoint)
         self._compare_with_run(checkpoint)
