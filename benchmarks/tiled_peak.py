@@ -1,6 +1,6 @@
-"""Peak memory of ``lightning-seg predict --tile`` over the size of the picture.
+"""Peak memory of ``lightning-seg predict`` over the size of the picture, in tiles or as a detector sees it.
 
-Usage: python benchmarks/tiled_peak.py --run RUN [--tile 512] [--overlap 64]
+Usage: python benchmarks/tiled_peak.py [--sizes 1000x750 6000x4500] FLAGS OF PREDICT
 """
 
 import argparse
@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-SIZES = ((750, 1000), (2250, 3000), (4500, 6000), (9000, 12000))
+SIZES = ("1000x750", "3000x2250", "6000x4500", "12000x9000")
 
 
 def write_picture(path: Path, height: int, width: int) -> None:
@@ -34,19 +34,17 @@ def measure(command: list[str]) -> tuple[float, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--run", required=True)
-    parser.add_argument("--tile", default="512")
-    parser.add_argument("--overlap", default="64")
-    given = parser.parse_args()
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    parser.add_argument("--sizes", nargs="+", default=SIZES, help="width x height")
+    given, flags = parser.parse_known_args()
     with tempfile.TemporaryDirectory() as folder:
-        for height, width in SIZES:
-            picture = Path(folder) / f"{width}x{height}.jpg"
+        for size in given.sizes:
+            width, height = map(int, size.split("x"))
+            picture = Path(folder) / f"{size}.jpg"
             write_picture(picture, height, width)
-            command = [sys.executable, "-m", "lightning_seg", "predict", "--run", given.run, "--images", str(picture)]
-            command += ["--output", f"{folder}/out", "--tile", given.tile, "--overlap", given.overlap]
-            peak, seconds = measure(command)
-            print(f"{width}x{height}: peak {peak:.0f} MiB, {seconds:.1f} s", flush=True)
+            command = [sys.executable, "-m", "lightning_seg", "predict", *flags, "--images", str(picture)]
+            peak, seconds = measure([*command, "--output", f"{folder}/out"])
+            print(f"{size}: peak {peak:.0f} MiB, {seconds:.1f} s", flush=True)
 
 
 if __name__ == "__main__":

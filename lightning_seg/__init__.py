@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lightning_seg.datamodules import CarvanaDataModule as CarvanaDataModule
+    from lightning_seg.datamodules import CocoObjectsDataModule as CocoObjectsDataModule
     from lightning_seg.datamodules import FlowersDataModule as FlowersDataModule
     from lightning_seg.datamodules import ImageFolderDataModule as ImageFolderDataModule
     from lightning_seg.datamodules import ImageMaskFolderDataModule as ImageMaskFolderDataModule
@@ -26,6 +27,7 @@ __version__ = "0.1.0"
 _HOME = {
     "CNNClassifierTask": "lightning_seg.tasks",
     "CarvanaDataModule": "lightning_seg.datamodules",
+    "CocoObjectsDataModule": "lightning_seg.datamodules",
     "FlowersDataModule": "lightning_seg.datamodules",
     "ImageFolderDataModule": "lightning_seg.datamodules",
     "ImageMaskFolderDataModule": "lightning_seg.datamodules",
@@ -43,6 +45,7 @@ _HOME = {
 __all__ = [
     "CNNClassifierTask",
     "CarvanaDataModule",
+    "CocoObjectsDataModule",
     "FlowersDataModule",
     "ImageFolderDataModule",
     "ImageMaskFolderDataModule",

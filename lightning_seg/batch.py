@@ -53,14 +53,30 @@ class ClassificationSample(LabelledSample):
     """A picture of one class."""
 
     label: int  # class index
-    boxes: NotRequired[Tensor]  # (N, 4) float32, where the picture is as its file: x1, y1, x2, y2 in pixels
+    boxes: NotRequired[Tensor]  # as those of ``ObjectSample``, where the picture is as its file
+    box_labels: NotRequired[Tensor]
 
 
 class ClassificationBatch(LabelledBatch):
     """Pictures of one class each, or of several after mixing."""
 
     label: Tensor  # (B,) int64 class indices; after mixing (B, C) float32 shares, whose rows sum to one
-    boxes: NotRequired[list[Tensor]]  # (N, 4) float32 of each picture that is as its file
+    boxes: NotRequired[list[Tensor]]  # as those of ``ObjectBatch``, where pictures are as their files
+    box_labels: NotRequired[list[Tensor]]
+
+
+class ObjectSample(LabelledSample):
+    """A whole picture with objects of any classes, or with none."""
+
+    boxes: Tensor  # (N, 4) float32: x1, y1, x2, y2 in pixels of the file
+    box_labels: Tensor  # (N,) int64 class indices
+
+
+class ObjectBatch(LabelledBatch):
+    """Whole pictures with their objects."""
+
+    boxes: list[Tensor]  # (N, 4) float32 of each picture
+    box_labels: list[Tensor]  # (N,) int64 of each picture
 
 
 class PictureSample(TypedDict):
@@ -114,7 +130,7 @@ class BoxPrediction(NamedTuple):
     boxes: Tensor  # (N, 4) float32
     scores: Tensor  # (N,) float32, the highest first
     labels: Tensor  # (N,) int64
-    maps: Tensor  # (L, h, w) float32: of each label the probability, coarse, over the whole picture
+    maps: Tensor  # (L, h, w) float32 in [0, 1]: how likely each label is where, coarse, over the whole picture
     whole: Tensor  # (C,) float32: probabilities of the picture as one window
     window_probs: Tensor  # (W, C) float32: of the windows at the coarsest size, row by row
     window_boxes: Tensor  # (W, 4) float32

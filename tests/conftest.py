@@ -16,6 +16,7 @@ from lightning_seg.__main__ import main
 from lightning_seg.synthetic.carvana import write_carvana
 from lightning_seg.synthetic.flowers import write_flowers
 from lightning_seg.synthetic.oxford_pets import write_oxford_pets
+from lightning_seg.synthetic.scenes import write_scenes
 from lightning_seg.synthetic.stanford_dogs import write_stanford_dogs
 
 
@@ -79,6 +80,14 @@ def dogs_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def dogs_copy(dogs_root: Path, tmp_path: Path) -> Path:
     """The same dogs, for tests that damage them."""
     return Path(shutil.copytree(dogs_root, tmp_path / "dogs_copy"))
+
+
+@pytest.fixture(scope="session")
+def scenes_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four synthetic scenes, and 3 single flowers of each of the five kinds and of none; not to be changed."""
+    root = tmp_path_factory.mktemp("scenes") / "root"
+    write_scenes(root, num_scenes=4, num_per_class=3, seed=0)
+    return root
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import timm
 import torch
 from PIL import Image
 from torchvision.models import mobilenet_v2
@@ -112,22 +113,6 @@ def test_weights_of_another_network_are_one_line(photos: Path, tmp_path: Path, m
     assert "weights of another network" in message
 
 
-@pytest.mark.filterwarnings("ignore")
-def test_a_head_is_trained_on_labels_and_detects(flowers_root: Path, tmp_path: Path) -> None:
-    train(tmp_path, "--data", "FlowersDataModule", "--data.root", str(flowers_root))
-    assert main(["test", "--run", str(tmp_path / "run"), *QUIET]) == 0
-    assert "test/accuracy" in read_json(tmp_path / "run" / "metrics.json")
-    photo = sorted((flowers_root / "roses").glob("*.jpg"))[0]
-    for kind in ("map", "crops"):
-        options = ["--detector", kind, "--threshold", "0.01", "--scales", "[1.0, 2.0]", "--images", str(photo)]
-        assert (
-            main(["predict", "--run", str(tmp_path / "run"), *options, "--output", str(tmp_path / kind), *QUIET]) == 0
-        )
-        found = read_json(tmp_path / kind / f"{photo.stem}.json")["detections"]
-        assert {one["label"] for one in found} <= {"daisy", "dandelion", "roses", "sunflowers", "tulips"}
-        assert found
-
-
 def train(tmp_path: Path, *data: str) -> Path:
     flags = ["--model", "SlidingDetectorTask", "--model.backbone", "test_resnet", "--model.weights", "null"]
     flags += ["--model.window", "64", "--model.freeze_encoder", "false", *data, "--data.image_size", "64"]
@@ -137,33 +122,140 @@ def train(tmp_path: Path, *data: str) -> Path:
     return tmp_path / "run"
 
 
+@pytest.fixture(scope="module")
+def flowers_run(flowers_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("flowers_run")
+    return train(folder, "--data", "FlowersDataModule", "--data.root", str(flowers_root))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_head_is_trained_on_labels_and_detects(flowers_run: Path, flowers_root: Path, tmp_path: Path) -> None:
+    assert main(["test", "--run", str(flowers_run), *QUIET]) == 0
+    assert "test/accuracy" in read_json(flowers_run / "metrics.json")
+    photo = sorted((flowers_root / "roses").glob("*.jpg"))[0]
+    for kind in ("map", "crops"):
+        options = ["--detector", kind, "--threshold", "0.01", "--scales", "[1.0, 2.0]", "--images", str(photo)]
+        assert main(["predict", "--run", str(flowers_run), *options, "--output", str(tmp_path / kind), *QUIET]) == 0
+        found = read_json(tmp_path / kind / f"{photo.stem}.json")["detections"]
+        assert {one["label"] for one in found} <= {"daisy", "dandelion", "roses", "sunflowers", "tulips"}
+        assert found
+
+
 @pytest.mark.filterwarnings("ignore")
 def test_boxes_of_a_dataset_measure_a_detector(dogs_root: Path, tmp_path: Path) -> None:
     run = train(tmp_path, "--data", "StanfordDogsDataModule", "--data.root", str(dogs_root))
-    measured = ["test", "--run", str(run), "--original_size", "true", "--threshold", "0.2", *QUIET]
-    assert main(measured) == 0
-    record = read_json(run / "metrics.json")
-    names = ("pointing_game", "recall_30", "map_30", "map_50")
-    assert all(0 <= record[f"test_full/{name}"] <= 1 for name in names)
+    for stage, split in (("validate", "val"), ("test", "test")):
+        assert main([stage, "--run", str(run), "--original_size", "true", "--threshold", "0.2", *QUIET]) == 0
+        record = read_json(run / "metrics.json")
+        names = ("pointing_game", "recall_30", "map_30", "map_50")
+        assert all(0 <= record[f"{split}_full/{name}"] <= 1 for name in names)
+        assert f"{split}_full/map_30/marsh_hound" in record
+        # Dogs fill their pictures.
+        assert record[f"{split}_full/centre/pointing_game"] > 0.6
     assert "test/accuracy" not in record
 
 
+@pytest.fixture(scope="module")
+def scenes_run(scenes_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A detector of flowers that has seen pictures of one flower, and of none."""
+    single = ["--data", "ImageFolderDataModule", "--data.root", str(scenes_root / "single")]
+    single += ["--data.test_fraction", "0", "--data.val_fraction", "0.25", "--model.background", "background"]
+    return train(tmp_path_factory.mktemp("scenes_run"), *single)
+
+
+def of_scenes(run: Path, root: Path, *flags: str) -> list[str]:
+    data = ["--data", "CocoObjectsDataModule", "--data.root", str(root)]
+    return ["test", "--run", str(run), *data, "--threshold", "0.05", *QUIET, *flags]
+
+
 @pytest.mark.filterwarnings("ignore")
-def test_a_dataset_without_boxes_measures_none(flowers_root: Path, tmp_path: Path, mistake: Mistake) -> None:
-    run = train(tmp_path, "--data", "FlowersDataModule", "--data.root", str(flowers_root))
-    assert "no picture of this split has boxes" in mistake(
-        ["test", "--run", str(run), "--original_size", "true", *QUIET]
+def test_scenes_with_several_classes_measure_a_detector(scenes_run: Path, scenes_root: Path) -> None:
+    assert main(of_scenes(scenes_run, scenes_root, "--original_size", "true")) == 0
+    record = read_json(scenes_run / "metrics.json")
+    drawn = read_json(scenes_root / "annotations.json")
+    present = {drawn["categories"][one["category_id"] - 1]["name"] for one in drawn["annotations"]}
+    measured = {name.removeprefix("test_full/map_30/") for name in record if name.startswith("test_full/map_30/")}
+    assert measured == present, "each class of the scenes, and not the background that the network has learned"
+    mean = sum(record[f"test_full/map_30/{name}"] for name in present) / len(present)
+    assert record["test_full/map_30"] == pytest.approx(mean, abs=1e-6)
+    # Of the blossoms, the middle of the picture is in few.
+    assert record["test_full/centre/pointing_game"] < 0.5
+    assert "test_full/centre/map_30/roses" not in record
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_mistakes_with_scenes_are_one_line(
+    scenes_run: Path, scenes_root: Path, dogs_root: Path, mistake: Mistake
+) -> None:
+    assert "holds whole pictures with boxes; give --original_size true" in mistake(of_scenes(scenes_run, scenes_root))
+    fit = ["fit", "--model", "SlidingDetectorTask", "--model.backbone", "test_resnet", "--model.weights", "null"]
+    message = mistake([*fit, "--data", "CocoObjectsDataModule", "--data.root", str(scenes_root), *QUIET])
+    assert "CocoObjectsDataModule holds whole pictures" in message
+    dogs = ["--data", "StanfordDogsDataModule", "--data.root", str(dogs_root), "--original_size", "true"]
+    message = mistake(["test", "--run", str(scenes_run), *dogs, *QUIET])
+    assert "'marsh_hound' is a class of the data and none of the detector's labels, which are daisy, " in message
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_network_that_nobody_trained_is_measured_by_the_names_of_its_groups(
+    weights: Path, pets_root: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, mistake: Mistake
+) -> None:
+    data = ["--data", "OxfordPetLabelsDataModule", "--data.root", str(pets_root), "--original_size", "true"]
+    flags = ["--model.class_groups", "pets", *data, "--scales", "[1]", "--run_folder", str(tmp_path / "run")]
+    assert main(["validate", *detector(weights, *flags)[1:]]) == 0
+    assert "no checkpoint is given" not in caplog.text
+    record = read_json(tmp_path / "run" / "metrics.json")
+    # These weights take everything for a tabby.
+    assert record["val_full/map_30/dog"] == 0
+    assert record["val_full/recall_30"] <= 0.5
+    assert {name for name in record if name.startswith("val_full/map_50/")} == {
+        "val_full/map_50/cat",
+        "val_full/map_50/dog",
+    }
+    message = mistake(["validate", *detector(weights, *flags, "--data.labels", "breed")[1:]])
+    assert (
+        "is a class of the data and none of the detector's labels, which are dog, cat; name it in class_groups"
+        in message
     )
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_from_python_it_finds_what_predict_writes(flowers_root: Path, tmp_path: Path) -> None:
-    run = train(tmp_path, "--data", "FlowersDataModule", "--data.root", str(flowers_root))
+def test_frozen_convolutions_stay_and_staged_ones_train_from_their_epoch_on(flowers_root: Path, tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    network = timm.create_model("test_resnet", num_classes=1000)
+    torch.save(network.state_dict(), tmp_path / "weights.pth")
+
+    def differing(checkpoint: str) -> set[str]:
+        state = torch.load(tmp_path / "run" / "checkpoints" / checkpoint, weights_only=True)["state_dict"]
+        prefix = "model.encoder.network."
+        encoder = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+        assert len(encoder) > 20
+        return {name for name, value in encoder.items() if not torch.equal(value, network.state_dict()[name])}
+
+    flags = ["--model.weights", str(tmp_path / "weights.pth"), "--model.normalization", "imagenet"]
+    flags += ["--model.freeze_encoder", "true", "--model.unfreeze_epoch", "1", "--model.lr", "0.01"]
+    run = train(tmp_path, "--data", "FlowersDataModule", "--data.root", str(flowers_root), *flags)
+    # Statistics of norms included.
+    assert differing("last.ckpt") == set()
+    assert main(["fit", "--run", str(run), "--trainer.max_epochs", "2", *QUIET]) == 0
+    changed = differing("last.ckpt")
+    assert any(name.endswith("running_mean") for name in changed)
+    assert {name for name in network.state_dict() if name.endswith("conv1.weight")} <= changed
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_dataset_without_boxes_measures_none(flowers_run: Path, mistake: Mistake) -> None:
+    message = mistake(["test", "--run", str(flowers_run), "--original_size", "true", *QUIET])
+    assert "no picture of this split has boxes" in message
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_from_python_it_finds_what_predict_writes(flowers_run: Path, flowers_root: Path, tmp_path: Path) -> None:
     photo = sorted((flowers_root / "roses").glob("*.jpg"))[0]
     flags = ["--images", str(photo), "--output", str(tmp_path / "out"), "--threshold", "0.21", "--merge", "none"]
-    assert main(["predict", "--run", str(run), *flags, *QUIET]) == 0
+    assert main(["predict", "--run", str(flowers_run), *flags, *QUIET]) == 0
     written = read_json(tmp_path / "out" / f"{photo.stem}.json")["detections"]
-    found = Predictor.from_run(run, device="cpu", threshold=0.21, merge="none")(photo)
+    found = Predictor.from_run(flowers_run, device="cpu", threshold=0.21, merge="none")(photo)
     assert len(written) > 0
     assert found.labels == [one["label"] for one in written]
     np.testing.assert_allclose(found.boxes, [one["box"] for one in written], atol=0.06)

@@ -10,7 +10,7 @@ import lightning_seg
 PACKAGE = Path(lightning_seg.__file__).parent
 FLOORS = (
     ("errors", "memory"),
-    ("batch", "images"),
+    ("batch", "images", "json_files"),
     ("models", "losses", "metrics", "augmentation", "synthetic", "plots", "inference"),
     ("datasets", "tasks"),
     ("datamodules", "callbacks"),

@@ -218,3 +218,62 @@ def test_dogs(dogs_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     # Of mixed labels only.
     assert ("train/soft_accuracy" in first, "train/soft_accuracy" in second) == (False, True)
     assert "image/png" in results(cells[-1])
+
+
+def test_object_recognition(
+    pets_root: Path, scenes_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quiet_kernel(tmp_path, monkeypatch)
+    # What the fixture has written is taken as it is.
+    small = {"NUM_SCENES": 4, "NUM_PER_CLASS": 3, "WINDOW": 64, "EPOCHS": 1, "BATCH_SIZE": 4}
+    notebook = execute("05_object_recognition.ipynb", tmp_path, PETS=str(pets_root), SCENES=str(scenes_root), **small)
+    cells = code_cells(notebook)
+    # Two squares of 200 pixels beside each other; the shorter side is seen as one and a half windows.
+    assert value(cell_with(cells, "grid.boxes(")) == {
+        "picture": (200, 400),
+        "seen at": (96, 192),
+        "stride": 32,
+        "windows": (2, 5),
+    }
+    assert picture(cell_with(cells, "draw_boxes(")).shape == (200, 400, 3)
+    told = value(cell_with(cells, "crop_probabilities("))
+    assert isinstance(told, dict)
+    # Windows of two cells.
+    assert told["feature map"][2:] == (3, 6)
+    assert told["probabilities"] == (1, 2, 2, 5)
+    assert told["head on one window is the same"] is True
+    assert told["mean difference to crops"] > 0
+    for words in ("heat_maps.items()}\npictures", "merge=name", "detect(path).overlay", "first.heat_maps"):
+        assert picture(cell_with(cells, words)).shape[1] > 3 * 240
+    flowers = value(cell_with(cells, "write_scenes(SCENES"))
+    assert isinstance(flowers, dict)
+    # One of three of each of the five kinds and of none.
+    assert flowers["val/accuracy"] * 6 == pytest.approx(round(flowers["val/accuracy"] * 6), abs=0.01)
+    values = value(cell_with(cells, "read_original_sizes()"))
+    assert isinstance(values, dict)
+    assert list(values) == ["pointing_game", "recall_30", "map_30", "map_50"]
+    assert all(0 <= number <= 1 for pair in values.values() for number in pair)
+    single = value(cells[-1])
+    assert isinstance(single, dict)
+    assert set(single) <= set(FLOWERS)
+    assert sum(single.values()) / len(single) == pytest.approx(values["map_30"][0], abs=0.002)
+
+
+@pytest.mark.real_data
+def test_object_recognition_with_pretrained_weights(
+    real_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quiet_kernel(tmp_path, monkeypatch)
+    given = {"BACKBONE": "mobilenet_v2", "WEIGHTS": str(real_data / "weights" / "mobilenet_v2_imagenet.pth")}
+    given |= {"PETS": str(real_data / "oxford_pets"), "PICTURE": str(real_data / "cat_dog" / "cat_dog.jpg")}
+    small = {"SOURCE": "real", "WINDOW": 224, "SCALES": (1.5, 2.0), "LR": 3e-3, "EPOCHS": 2}
+    small |= {"NUM_SCENES": 6, "NUM_PER_CLASS": 50}
+    cells = code_cells(execute("05_object_recognition.ipynb", tmp_path, **given, **small))
+    pets = value(cell_with(cells, "trainer.fit(task"))
+    assert isinstance(pets, dict)
+    assert pets["val/accuracy"] > 0.9
+    values = value(cell_with(cells, "read_original_sizes()"))
+    assert isinstance(values, dict)
+    for name in ("pointing_game", "recall_30", "map_30"):
+        found, guessed = values[name]
+        assert found > guessed + 0.3

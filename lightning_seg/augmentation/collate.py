@@ -11,6 +11,8 @@ from lightning_seg.batch import (
     ClassificationSample,
     LabelledBatch,
     LabelledSample,
+    ObjectBatch,
+    ObjectSample,
     PictureBatch,
     PictureSample,
     SegmentationBatch,
@@ -47,7 +49,18 @@ def collate_classification(samples: Sequence[ClassificationSample]) -> Classific
     batch = cast(ClassificationBatch, {**_collate(samples), "label": labels})
     if all("boxes" in sample for sample in samples):
         batch["boxes"] = [sample["boxes"] for sample in samples]
+        batch["box_labels"] = [sample["box_labels"] for sample in samples]
     return batch
+
+
+def collate_objects(samples: Sequence[ObjectSample]) -> ObjectBatch:
+    """See ``ObjectBatch``; pictures have any number of boxes each.
+
+    Raises:
+        DataError: if pictures differ in size.
+    """
+    boxes, labels = [sample["boxes"] for sample in samples], [sample["box_labels"] for sample in samples]
+    return {**_collate(samples), "boxes": boxes, "box_labels": labels}
 
 
 def _collate(samples: Sequence[LabelledSample]) -> LabelledBatch:

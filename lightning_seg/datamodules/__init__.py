@@ -1,6 +1,7 @@
 """Splits and loaders."""
 
 from lightning_seg.datamodules.carvana import CarvanaDataModule
+from lightning_seg.datamodules.coco_objects import CocoObjectsDataModule
 from lightning_seg.datamodules.flowers import FlowersDataModule
 from lightning_seg.datamodules.image_folder import ImageFolderDataModule
 from lightning_seg.datamodules.image_mask_folder import ImageMaskFolderDataModule
@@ -11,6 +12,7 @@ from lightning_seg.datamodules.stanford_dogs import StanfordDogsDataModule
 
 __all__ = [
     "CarvanaDataModule",
+    "CocoObjectsDataModule",
     "FlowersDataModule",
     "ImageFolderDataModule",
     "ImageMaskFolderDataModule",

@@ -43,6 +43,8 @@ class PictureDataset(Dataset[Sample], Generic[Record, Sample], ABC):
         self.image_size = image_size
         self.pipeline = pipeline
         self.cache: PictureCache | None = None
+        self.groups: list[str | None] | None = None
+        """By record, what it shares with others; see ``DataModule.group``."""
 
     @abstractmethod
     def image_path(self, record: Record) -> Path:
@@ -56,7 +58,7 @@ class PictureDataset(Dataset[Sample], Generic[Record, Sample], ABC):
         """The same dataset restricted to some of its records, with its own pipeline and no cache."""
         part = copy.copy(self)
         part.records = [self.records[index] for index in indices]
-        part.pipeline, part.cache = pipeline, None
+        part.pipeline, part.cache, part.groups = pipeline, None, None
         return part
 
     def enable_cache(self) -> None:
@@ -142,5 +144,6 @@ class ClassificationDataset(PictureDataset[Record, ClassificationSample], ABC):
     def _label(self, sample: LabelledSample, record: Record, mask: Array | None) -> ClassificationSample:
         labelled = cast(ClassificationSample, {**sample, "label": self.label(record)})
         if self.image_size is None and self.pipeline is None:
-            labelled["boxes"] = torch.from_numpy(self.boxes(record))
+            boxes = torch.from_numpy(self.boxes(record))
+            labelled |= {"boxes": boxes, "box_labels": torch.full((len(boxes),), labelled["label"])}
         return labelled

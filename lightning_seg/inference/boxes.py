@@ -59,7 +59,7 @@ class BoxInference:
     threshold: float | None = None
     merge: Merge = "fusion"
     merge_overlap: float = 0.35
-    max_pixels: int = 4_000_000
+    max_pixels: int = 2_000_000
     tta: ViewSet | None = None
 
     default_threshold = 0.4
@@ -122,23 +122,30 @@ class BoxInference:
         grid = model.grid
         if self.detector == "crops":
             return lambda images: crop_probabilities(model, images)
-        return lambda images: torch.cat(
-            [model.window_probabilities(band)[:, :, first:last] for band, first, last in self._bands(images, grid)],
-            dim=2,
-        )
 
-    def _bands(self, images: Tensor, grid: Grid) -> Iterator[tuple[Tensor, int, int]]:
-        """Parts of the picture from the top down, and which of their rows of windows count."""
-        rows, _ = grid.counts(images.shape[-2:])
+        def from_map(images: Tensor) -> Tensor:
+            # Bands across the longer side are the smallest ones.
+            along = 2 if images.shape[2] >= images.shape[3] else 3
+            parts = [
+                model.window_probabilities(band).narrow(along, first, count)
+                for band, first, count in self._bands(images, grid, along)
+            ]
+            return torch.cat(parts, dim=along)
+
+        return from_map
+
+    def _bands(self, images: Tensor, grid: Grid, along: int) -> Iterator[tuple[Tensor, int, int]]:
+        """Parts of the picture along one of its sides, the first of their windows that counts, and how many do."""
+        length, across = images.shape[along], images.shape[5 - along]
+        windows = (length - grid.window) // grid.stride + 1
         around = (grid.window // grid.stride - 1 + 2 * CONTEXT) * grid.stride
-        step = max(1, (self.max_pixels // images.shape[-1] - around) // grid.stride)
-        if step >= rows:
-            step = rows
-        for row in range(0, rows, step):
-            end = min(row + step, rows)
-            first = max(0, row - CONTEXT)
-            bottom = min(images.shape[-2], (end - 1 + CONTEXT) * grid.stride + grid.window)
-            yield images[..., first * grid.stride : bottom, :], row - first, end - first
+        step = max(1, (self.max_pixels // across - around) // grid.stride)
+        for start in range(0, windows, step):
+            end = min(start + step, windows)
+            first = max(0, start - CONTEXT)
+            stop = min(length, (end - 1 + CONTEXT) * grid.stride + grid.window)
+            band = images.narrow(along, first * grid.stride, stop - first * grid.stride)
+            yield band, start - first, end - start
 
 
 def resize(image: Tensor, size: Sequence[int]) -> Tensor:

@@ -47,9 +47,11 @@ class Grid(NamedTuple):
 def cover(probs: Tensor, cells: int) -> Tensor:
     """Probabilities of windows ``(C, rows, columns)`` to cells ``(C, rows + cells - 1, columns + cells - 1)``.
 
-    A cell gets the mean over the windows that hold it.
+    A cell gets the mean over all windows that may hold it, the weights of which fall evenly from 1 where the cell is in
+    the middle of the window. Windows that would reach beyond the picture count as empty: over those alone that are
+    there, a cell at the border would be as sure as the one window that holds it, and the highest cell be a corner.
     """
-    kernel = torch.ones(1, 1, cells, cells, dtype=probs.dtype, device=probs.device)
-    total = F.conv_transpose2d(probs.unsqueeze(1), kernel)
-    count = F.conv_transpose2d(torch.ones_like(probs[:1].unsqueeze(1)), kernel)
-    return (total / count).squeeze(1)
+    middle = (cells - 1) / 2
+    weights = 1 - (torch.arange(cells, dtype=probs.dtype, device=probs.device) - middle).abs() / (middle + 1)
+    weights = weights / weights.sum()
+    return F.conv_transpose2d(probs.unsqueeze(1), torch.outer(weights, weights)[None, None]).squeeze(1)

@@ -15,65 +15,92 @@ LOOSE, USUAL = 0.3, 0.5
 
 
 class DetectionScores(Metric):
-    """Means over the pictures with boxes of one class each; others are left out.
+    """Values over the pictures that have boxes; others are left out.
 
-    * ``pointing_game``: share of pictures whose heat map of the class is highest inside one of its boxes (Zhang et al.,
-      "Top-down Neural Attention by Excitation Backprop", ECCV 2016; no tolerance around the box);
-    * ``recall_30``: share of boxes that a detection of the class meets with an intersection over union of 0.3;
-    * ``map_30``, ``map_50``: mean average precision at 0.3 and 0.5, as COCO computes it (torchmetrics).
+    * ``pointing_game``: of all labels of all pictures, the share whose heat map is highest inside one of the label's
+      boxes (Zhang et al., "Top-down Neural Attention by Excitation Backprop", ECCV 2016; no tolerance around the box);
+    * ``recall_30``: share of boxes that a detection of their label meets with an intersection over union of 0.3;
+    * ``map_30``, ``map_50``: mean average precision at 0.3 and 0.5, as COCO computes it (torchmetrics);
+      ``map_30/<label>`` is that of one label.
     """
 
     pointed: Tensor
-    pictures: Tensor
+    maps: Tensor
     met: Tensor
     boxes: Tensor
 
     def __init__(self) -> None:
         super().__init__()
-        for name in ("pointed", "pictures", "met", "boxes"):
+        for name in ("pointed", "maps", "met", "boxes"):
             self.add_state(name, torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
-        self.precision = {threshold: MeanAveragePrecision(iou_thresholds=[threshold]) for threshold in (LOOSE, USUAL)}
+        self.precision = {
+            threshold: MeanAveragePrecision(iou_thresholds=[threshold], class_metrics=True)
+            for threshold in (LOOSE, USUAL)
+        }
 
-    def update(self, prediction: BoxPrediction, label: int, boxes: Tensor, size: Sequence[int]) -> None:
+    def update(self, prediction: BoxPrediction, boxes: Tensor, labels: Tensor, size: Sequence[int]) -> None:
         """One picture.
 
         Args:
             prediction: what was found.
-            label: index of the label that all boxes have.
             boxes: ``(N, 4)``: x1, y1, x2, y2 in pixels of the file.
+            labels: ``(N,)`` int64, of the boxes.
             size: (height, width) of the file.
         """
         if not len(boxes):
             return
-        boxes = boxes.cpu()
-        mine = prediction.labels == label
-        overlaps = box_iou(boxes, prediction.boxes[mine])
-        self.pictures += 1
+        boxes, labels = boxes.cpu(), labels.cpu()
+        for label in torch.unique(labels).tolist():
+            mine = boxes[labels == label]
+            overlaps = box_iou(mine, prediction.boxes[prediction.labels == label])
+            self.met += int((overlaps >= LOOSE).any(dim=1).sum())
+            self.pointed += int(_points_at(prediction.maps[label], mine, size))
+            self.maps += 1
         self.boxes += len(boxes)
-        self.met += int((overlaps >= LOOSE).any(dim=1).sum())
-        self.pointed += int(_points_at(prediction.maps[label], boxes, size))
-        labels = torch.full((len(boxes),), label, dtype=torch.int64)
         found = {"boxes": prediction.boxes, "scores": prediction.scores, "labels": prediction.labels}
         for metric in self.precision.values():
             metric.update([found], [{"boxes": boxes, "labels": labels}])
 
-    def compute(self) -> dict[str, float]:
-        """Empty where no picture had a box."""
-        if not self.pictures:
+    def compute(self, label_names: Sequence[str] = ()) -> dict[str, float]:
+        """By name, those of single labels as far as they have boxes and there are names; empty without any box."""
+        if not self.boxes:
             return {}
         values = {
-            "pointing_game": (self.pointed / self.pictures).item(),
+            "pointing_game": (self.pointed / self.maps).item(),
             f"recall_{round(100 * LOOSE)}": (self.met / self.boxes).item(),
         }
-        return values | {
-            f"map_{round(100 * threshold)}": metric.compute()["map"].item()
-            for threshold, metric in self.precision.items()
-        }
+        for threshold, metric in self.precision.items():
+            name, result = f"map_{round(100 * threshold)}", metric.compute()
+            values[name] = result["map"].item()
+            single = zip(
+                result["classes"].reshape(-1).tolist(), result["map_per_class"].reshape(-1).tolist(), strict=True
+            )
+            # Labels without a box have -1.
+            values |= {f"{name}/{label_names[label]}": one for label, one in single if one >= 0 and label_names}
+        return values
 
     def reset(self) -> None:
         super().reset()
         for metric in getattr(self, "precision", {}).values():
             metric.reset()
+
+
+def guess_centre(labels: Tensor, size: Sequence[int], num_labels: int) -> BoxPrediction:
+    """What can be said without a look at a picture whose labels are known, as a scale for the values of a detector.
+
+    It points at the middle, and puts a box of half the picture's sides there for each label.
+
+    Args:
+        labels: of the picture's boxes.
+        size: (height, width) of the file.
+        num_labels: of the detector.
+    """
+    height, width = size
+    found = torch.unique(labels.cpu())
+    box = torch.tensor([[width / 4, height / 4, 3 * width / 4, 3 * height / 4]])
+    empty = torch.empty(0)
+    maps = torch.ones(num_labels, 1, 1)
+    return BoxPrediction(box.expand(len(found), 4), torch.ones(len(found)), found, maps, empty, empty, empty)
 
 
 def _points_at(heat: Tensor, boxes: Tensor, size: Sequence[int]) -> bool:

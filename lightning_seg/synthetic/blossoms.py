@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from lightning_seg.synthetic.scenery import (
     Canvas,
     Colour,
+    Mask,
     Shape,
     Size,
     blend,
@@ -157,7 +158,7 @@ def draw_flower(
     centre: tuple[float, float],
     radius: float,
     light: tuple[float, float],
-) -> None:
+) -> Mask:
     """Lays one flower over ``image``, in place: perhaps on a stem, seen a little from aside.
 
     Args:
@@ -167,10 +168,13 @@ def draw_flower(
         centre: (x, y) of the blossom in pixels.
         radius: of the blossom in pixels.
         light: where the light comes from, a unit vector.
+
+    Returns:
+        Where the blossom is, without its stem.
     """
     if kind.name == "tulips" or generator.random() < 0.5:
         _paint_parts(generator, image, _stalk(generator), (centre, radius * np.eye(2)), kind, light)
-    _paint_parts(generator, image, kind.build(generator), (centre, radius * _view(generator, kind)), kind, light)
+    return _paint_parts(generator, image, kind.build(generator), (centre, radius * _view(generator, kind)), kind, light)
 
 
 def _view(generator: Generator, kind: Kind) -> Matrix:
@@ -203,13 +207,14 @@ def _paint_parts(
     place: tuple[tuple[float, float], Matrix],
     kind: Kind,
     light: tuple[float, float],
-) -> None:
+) -> Mask:
+    """Lays the parts over ``image``, in place, and returns where they are."""
     centre, matrix = place
     size = image.shape[0], image.shape[1]
     green = pick(generator, GREENS)
     colours = {"petal": pick(generator, kind.petals, 0.15), "stem": green, "leaf": green}
     masks = [part.shape.moved(matrix, centre).mask(size) for part in parts]
-    whole = np.logical_or.reduce(masks)
+    whole: Mask = np.logical_or.reduce(masks)
     cast_shadow(image, whole, (-5 * light[0], -5 * light[1]), generator.uniform(0.1, 0.35))
     for part, mask in zip(parts, masks, strict=True):
         if part.role == "centre":
@@ -217,6 +222,7 @@ def _paint_parts(
         elif mask.any():
             paint(image, mask, blend(BLACK, colours[part.role], part.gain), light)
     image[whole] *= tint(smooth_noise(generator, size, 30), (0.86, 0.86, 0.86), (1.06, 1.06, 1.06))[whole]
+    return whole
 
 
 def _seeds(generator: Generator, size: Size, colour: Colour) -> Canvas:

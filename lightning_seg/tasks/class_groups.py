@@ -13,45 +13,86 @@ ClassGroups = str | dict[str, list[str | int]]
 """A name of ``SHIPPED``, or the classes of each group: names, numbers, or ranges of numbers ``"151-268"``."""
 SHIPPED: dict[str, dict[str, list[str | int]]] = {"pets": {"dog": ["151-268"], "cat": ["281-285"]}}
 """``pets``: ImageNet's 118 breeds of domestic dogs and its 5 kinds of domestic cats."""
+MAX_NAMED = 8
 
 
 class Labels(NamedTuple):
     """What a detector reports."""
 
     names: tuple[str, ...]
-    shares: Tensor  # (L, C) float32: which classes belong to a label, 1 or 0
+    shares: Tensor | None  # (L, C) float32: which classes belong to a label, 1 or 0; None where labels are the classes
+    class_names: tuple[str, ...]
+    background: str | None
 
     def of(self, probs: Tensor) -> Tensor:
         """Probabilities of classes ``(C, ...)`` to those of labels ``(L, ...)``: sums over the classes of a label."""
+        if self.shares is None:
+            return probs
         summed: Tensor = torch.tensordot(self.shares.to(probs), probs, dims=1)
         return summed
 
+    def indices(self, names: Sequence[str]) -> list[int]:
+        """The label that each of a dataset's classes is: that of its name, or that which sums the class of its name.
 
-def make_labels(groups: ClassGroups | None, class_names: Sequence[str]) -> Labels:
-    """The groups as labels, without groups the classes themselves. Classes of no group are never reported.
+        Blanks and ``_`` are the same. The background is -1, no label.
+
+        Raises:
+            ConfigError: if a class is neither.
+        """
+        found = {} if self.background is None else {_plain(self.background): -1}
+        if self.shares is not None:
+            for label, index in self.shares.nonzero().tolist():
+                found.setdefault(_plain(self.class_names[index]), label)
+        found |= {_plain(name): label for label, name in enumerate(self.names)}
+        for name in names:
+            if _plain(name) not in found:
+                shown = ", ".join(self.names[:MAX_NAMED]) + (", ..." if len(self.names) > MAX_NAMED else "")
+                raise ConfigError(
+                    f"{name!r} is a class of the data and none of the detector's labels, which are {shown}; name it in "
+                    "class_groups, or give data with other classes"
+                )
+        return [found[_plain(name)] for name in names]
+
+
+def make_labels(groups: ClassGroups | None, class_names: Sequence[str], background: str | None = None) -> Labels:
+    """The groups as labels, without groups the classes themselves.
+
+    Classes of no group, and the background, are never reported.
 
     Raises:
         ConfigError: if there is no such group or class, a class stands in two groups, or a group is empty.
     """
-    if groups is None:
-        return Labels(tuple(class_names), torch.eye(len(class_names)))
-    if isinstance(groups, str):
-        if groups not in SHIPPED:
-            raise unknown_name("class_groups", groups, list(SHIPPED))
-        if tuple(class_names) != IMAGENET_CLASSES:
-            raise ConfigError(
-                f"class_groups {groups} sums ImageNet's 1,000 classes, this network has others; leave it out"
-            )
-        groups = SHIPPED[groups]
-    shares = torch.zeros(len(groups), len(class_names))
-    for row, (group, members) in enumerate(groups.items()):
-        indices = _indices(group, members, class_names)
-        taken = [index for place, index in enumerate(indices) if shares[:, index].any() or index in indices[:place]]
-        if taken:
-            name = class_names[taken[0]]
+    names = tuple(class_names)
+    if background is not None and background not in names:
+        raise unknown_name("background: class", background, list(names))
+    if groups is None and background is None:
+        return Labels(names, None, names, None)
+    chosen = _chosen(groups, names, background)
+    shares = torch.zeros(len(chosen), len(names))
+    for row, (group, members) in enumerate(chosen.items()):
+        indices = _indices(group, members, names)
+        if background in [names[index] for index in indices]:
+            raise ConfigError(f"class_groups: {group!r} holds the background, {background!r}; take it out")
+        twice = [index for place, index in enumerate(indices) if shares[:, index].any() or index in indices[:place]]
+        if twice:
+            name = names[twice[0]]
             raise ConfigError(f"class_groups: {name!r} stands twice, the second time in {group!r}; take one out")
         shares[row, indices] = 1
-    return Labels(tuple(groups), shares)
+    return Labels(tuple(chosen), shares, names, background)
+
+
+def _chosen(
+    groups: ClassGroups | None, names: tuple[str, ...], background: str | None
+) -> Mapping[str, Sequence[str | int]]:
+    if groups is None:
+        return {name: [index] for index, name in enumerate(names) if name != background}
+    if not isinstance(groups, str):
+        return groups
+    if groups not in SHIPPED:
+        raise unknown_name("class_groups", groups, list(SHIPPED))
+    if names != IMAGENET_CLASSES:
+        raise ConfigError(f"class_groups {groups} sums ImageNet's 1,000 classes, this network has others; leave it out")
+    return SHIPPED[groups]
 
 
 def _indices(group: str, members: Sequence[str | int], class_names: Sequence[str]) -> list[int]:
@@ -73,6 +114,10 @@ def _of_member(member: str | int, class_names: Sequence[str]) -> list[int]:
     if dash and first.isdigit() and last.isdigit():
         return list(range(int(first), int(last) + 1))
     raise unknown_name("class_groups: class", member, list(class_names))
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", " ")
 
 
 def as_mapping(groups: Mapping[str, Sequence[str | int]] | str | None) -> ClassGroups | None:

@@ -1,20 +1,20 @@
 """A classifier that finds objects by sliding over its own feature map; needs no boxes to train."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from lightning_seg.batch import BoxPrediction, ClassificationBatch, Split
+from lightning_seg.batch import BoxPrediction, ClassificationBatch, ObjectBatch, Split
 from lightning_seg.errors import ConfigError, DataError
 from lightning_seg.inference.boxes import BoxInference
 from lightning_seg.inference.windows import Grid
-from lightning_seg.metrics.detection import DetectionScores
+from lightning_seg.metrics.detection import DetectionScores, guess_centre
 from lightning_seg.models.imagenet import IMAGENET_CLASSES
 from lightning_seg.models.normalization import Normalization
-from lightning_seg.models.sliding import SlidingClassifier
-from lightning_seg.models.sliding_backbones import create_sliding, sliding_normalization
+from lightning_seg.models.sliding.backbones import create_sliding, sliding_normalization
+from lightning_seg.models.sliding.classifier import SlidingClassifier
 from lightning_seg.tasks.class_groups import ClassGroups, Labels, as_mapping, make_labels
 from lightning_seg.tasks.classification import ClassificationTask
 
@@ -35,6 +35,8 @@ class SlidingDetectorTask(ClassificationTask):
         normalization: what the weights expect, see ``Normalize``; None takes what is known about them.
         class_groups: coarse labels to report in place of classes, see ``ClassGroups``: ``pets`` sums ImageNet's dogs
             and cats.
+        background: class of pictures without an object: it is trained and never reported. Without one every window is
+            some object, also one that shows grass.
         window: side in pixels; None takes what the network was made for.
         freeze_encoder: train the head alone; with ``unfreeze_epoch`` the convolutions join later.
         options: see ``ClassificationTask``.
@@ -55,6 +57,7 @@ class SlidingDetectorTask(ClassificationTask):
         num_classes: int = 1000,
         normalization: Normalization | None = None,
         class_groups: ClassGroups | None = None,
+        background: str | None = None,
         window: int | None = None,
         freeze_encoder: bool = True,
         **options: Any,
@@ -71,10 +74,10 @@ class SlidingDetectorTask(ClassificationTask):
         )
         self.leaves_normalization = leaves_normalization
         self.inference = BoxInference()
-        self.detections = DetectionScores()
+        self.detections = nn.ModuleDict({"found": DetectionScores(), "centre": DetectionScores()})
         self.at_original_size = False
         """Whether validation and test detect in whole pictures."""
-        self.shown_size: tuple[int, int] | None = None
+        self._labels: Labels | None = None
         self.example_input_array = torch.zeros(1, 3, model.window, model.window, dtype=torch.uint8)
         self.warn_of_random_features("weights")
 
@@ -91,12 +94,23 @@ class SlidingDetectorTask(ClassificationTask):
         Raises:
             ConfigError: if a group does not fit the classes.
         """
-        return make_labels(self.hparams["class_groups"], self.known_class_names())
+        names = self.known_class_names()
+        if self._labels is None or self._labels.class_names != names:
+            self._labels = make_labels(self.hparams["class_groups"], names, self.hparams["background"])
+        return self._labels
 
     def setup(self, stage: str) -> None:
         super().setup(stage)
         # Mistakes show before the first epoch.
-        self.labels  # noqa: B018
+        labels = self.labels
+        if self.at_original_size:
+            names = getattr(getattr(self.trainer, "datamodule", None), "class_names", None)
+            self._label_of = torch.tensor(labels.indices(labels.class_names if names is None else names))
+
+    def _learn_from_datamodule(self) -> None:
+        # Objects are compared by the names of their labels, whatever the network was trained on.
+        if not self.at_original_size:
+            super()._learn_from_datamodule()
 
     def check_picture_size(self, size: Sequence[int]) -> None:
         window = self.model.window
@@ -106,16 +120,22 @@ class SlidingDetectorTask(ClassificationTask):
                 f"image_size {window}"
             )
 
-    def measure(self, batch: ClassificationBatch, split: Split) -> None:
+    def measure(self, batch: ClassificationBatch | ObjectBatch, split: Split) -> None:
         """Windows as a classifier; with ``at_original_size`` whole pictures against their boxes."""
         if not self.at_original_size:
-            self.shared_step(batch, split)
+            self.shared_step(cast(ClassificationBatch, batch), split)
             return
-        of_class = self.labels.shares.argmax(dim=0).tolist()
         sizes = [(height, width) for height, width in batch["original_size"].tolist()]
-        found = self.predict_pictures(batch["image"], sizes)
-        for one, label, boxes, size in zip(found, batch["label"].tolist(), batch["boxes"], sizes, strict=True):
-            self.detections.update(one, of_class[label], boxes, size)
+        found, scores = self.predict_pictures(batch["image"], sizes), self._detections()
+        for one, boxes, classes, size in zip(found, batch["boxes"], batch["box_labels"], sizes, strict=True):
+            labels = self._label_of[classes.cpu()]
+            # The background is no object.
+            boxes, labels = boxes[labels >= 0], labels[labels >= 0]
+            scores["found"].update(one, boxes, labels, size)
+            scores["centre"].update(guess_centre(labels, size, len(one.maps)), boxes, labels, size)
+
+    def _detections(self) -> dict[str, DetectionScores]:
+        return dict(cast(Any, self.detections.items()))
 
     def log_name(self, split: Split) -> str:
         """``test_full`` for what is measured on whole pictures, beside ``test``."""
@@ -124,8 +144,11 @@ class SlidingDetectorTask(ClassificationTask):
     def split_values(self, split: Split) -> dict[str, float]:
         if not self.at_original_size:
             return super().split_values(split)
-        values = self.detections.compute()
-        self.detections.reset()
+        names, scores = self.labels.names, self._detections()
+        values = scores["found"].compute(names)
+        values |= {f"centre/{name}": value for name, value in scores["centre"].compute().items()}
+        for one in scores.values():
+            one.reset()
         if not values:
             raise DataError("no picture of this split has boxes to compare with; leave --original_size out")
         return values

@@ -29,9 +29,25 @@ def test_windows_operations_and_seconds_are_told(
     assert f"{result['ratio']:.1f} times as fast" in printed
 
 
+def test_sizes_make_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output = tmp_path / "results.json"
+    assert main([*FLAGS, "--size", "[160, 224, 320]", "--output", str(output)]) == 0
+    results = json.loads(output.read_text())
+    assert [(one["size"], one["windows"]) for one in results] == [(160, 1), (224, 9), (320, 36)]
+    for one in results:
+        expected = one["windows"] * 160**2 / one["size"] ** 2
+        assert one["ratio_of_operations"] == pytest.approx(expected, rel=0.02)
+        assert 0 < one["seconds/head_of_one"] < one["seconds/map"] + one["seconds/crops"]
+    table = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
+    assert len(table) == 4
+    assert [line.split(" | ")[1] for line in table] == ["windows", "1", "9", "36"]
+
+
 @pytest.mark.parametrize(
     ("flags", "expected"),
     [
+        (["--size", "[160, 100]"], "size 100 must be a multiple of 32"),
+        (["--size", "[]"], "size is empty; give one or more"),
         (["--size", "100"], "size 100 must be a multiple of 32 and at least the window, 160"),
         (["--rounds", "0"], "rounds 0 is too small"),
         (["--image", "nowhere.jpg"], "nowhere.jpg: no such file"),

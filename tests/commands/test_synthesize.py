@@ -73,6 +73,16 @@ def test_labelled_pictures_are_written_and_trained_on(
     assert (Path(__file__).parents[2] / config).is_file()
 
 
+def test_scenes_are_trained_on_by_their_single_flowers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = tmp_path / "scenes"
+    synthesize("scenes", str(root), num_scenes=1, num_per_class=1)
+    assert sorted(path.name for path in root.iterdir()) == ["annotations.json", "images", "single", "synthetic.json"]
+    (line,) = capsys.readouterr().out.splitlines()
+    command = shlex.split(line.partition("train on it: ")[2])
+    assert command[:4] == ["lightning-seg", "fit", "--model", "SlidingDetectorTask"]
+    assert command[-2:] == ["--data.root", str(root / "single")]
+
+
 def test_defaults_are_those_of_the_writers() -> None:
     defaults = signature(synthesize).parameters
     for recipe in RECIPES.values():

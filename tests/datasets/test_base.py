@@ -78,6 +78,7 @@ def test_whole_pictures_come_with_boxes(records: list[tuple[Path, int]]) -> None
 
     batch = collate_classification([Boxed(records)[1], Boxed(records)[1]])
     assert [boxes.tolist() for boxes in batch["boxes"]] == [[[0, 1, 2, 3]]] * 2
+    assert [labels.tolist() for labels in batch["box_labels"]] == [[label] for label in batch["label"].tolist()]
     assert [len(boxes) for boxes in collate_classification([Greys(records)[0]])["boxes"]] == [0]
     # Moved by a pipeline or resized, they would be wrong.
     assert "boxes" not in Boxed(records, pipeline=SeededPipeline([A.HorizontalFlip(p=1.0)]))[1]

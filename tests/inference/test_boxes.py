@@ -77,8 +77,9 @@ def test_crops_and_map_agree_where_features_see_only_their_cell(scales: tuple[fl
     assert one.maps.allclose(other.maps, atol=1e-5)
 
 
-def test_a_large_picture_is_computed_in_bands() -> None:
-    image = torch.randint(0, 256, (3, 640, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+@pytest.mark.parametrize("size", [(640, 64), (64, 640)])
+def test_a_large_picture_is_computed_in_bands(size: tuple[int, int]) -> None:
+    image = torch.randint(0, 256, (3, *size), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     whole, parts = Colours(), Colours()
     expected = BoxInference(scales=(2.0,), threshold=0.4).predict(whole, image)
     banded = BoxInference(scales=(2.0,), threshold=0.4, max_pixels=64 * 160).predict(parts, image)

@@ -41,7 +41,11 @@ def test_boxes_are_in_pixels_of_the_file_and_end_at_its_border() -> None:
     assert boxes[2, 5].tolist() == pytest.approx([5 * 32 * x, 2 * 32 * y, (5 * 32 + 224) * x, (2 * 32 + 224) * y])
 
 
-def test_a_cell_gets_the_mean_of_the_windows_that_hold_it() -> None:
-    probs = torch.tensor([[[0.0, 1.0]]])  # two windows of 2 cells, one cell apart
-    assert cover(probs, 2).tolist() == [[[0.0, 0.5, 1.0], [0.0, 0.5, 1.0]]]
-    assert cover(torch.full((3, 4, 5), 0.25), 7).allclose(torch.full((3, 10, 11), 0.25))
+def test_a_cell_gets_most_from_windows_that_have_it_in_their_middle() -> None:
+    # Two windows of 3 cells, one cell apart, with weights of 1/4, 1/2, 1/4 both ways.
+    expected = [[1, 2, 1, 0], [2, 4, 2, 0], [1, 2, 1, 0]]
+    assert cover(torch.tensor([[[1.0, 0.0]]]), 3).mul(16).tolist() == [expected]
+    assert cover(torch.tensor([[[1.0, 1.0]]]), 3).mul(16)[0, 1].tolist() == [2, 6, 6, 2]
+    # Where all windows that hold a cell are there, they are as sure together as each of them.
+    inside = cover(torch.full((3, 9, 9), 0.25), 3)[:, 2:-2, 2:-2]
+    assert inside.allclose(torch.full((3, 7, 7), 0.25))

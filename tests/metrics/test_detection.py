@@ -5,9 +5,10 @@ import torch
 from torch import Tensor
 
 from lightning_seg.batch import BoxPrediction
-from lightning_seg.metrics.detection import DetectionScores
+from lightning_seg.metrics.detection import DetectionScores, guess_centre
 
 SIZE = (80, 100)
+CAT, DOG = torch.tensor([0]), torch.tensor([1])
 
 
 def found(boxes: list[list[float]], scores: list[float], labels: list[int], highest: tuple[int, int]) -> BoxPrediction:
@@ -27,9 +28,9 @@ def box(*sides: float) -> Tensor:
 def test_what_is_met_and_pointed_at() -> None:
     scores = DetectionScores()
     # The middle of cell (1, 2) is x 50, y 30. Intersection over union 100 * 2 / 3 / 200 = one third.
-    scores.update(found([[40, 20, 60, 30]], [0.9], [0], (1, 2)), 0, box(40, 25, 60, 35), SIZE)
+    scores.update(found([[40, 20, 60, 30]], [0.9], [0], (1, 2)), box(40, 25, 60, 35), CAT, SIZE)
     # Found at the right place, but taken for the other class; the cell's middle, x 10, y 70, is outside.
-    scores.update(found([[40, 25, 60, 35]], [0.8], [1], (3, 0)), 0, box(40, 25, 60, 35), SIZE)
+    scores.update(found([[40, 25, 60, 35]], [0.8], [1], (3, 0)), box(40, 25, 60, 35), CAT, SIZE)
     values = scores.compute()
     assert values["pointing_game"] == 0.5
     assert values["recall_30"] == 0.5
@@ -38,22 +39,56 @@ def test_what_is_met_and_pointed_at() -> None:
     assert values["map_30"] == pytest.approx(51 / 101, abs=1e-3)
 
 
+def test_a_picture_of_several_labels() -> None:
+    """Both maps are highest in cell (3, 0), which the dog's first box holds and the cat's does not."""
+    cat, left, right = [40.0, 20, 60, 40], [0.0, 60, 20, 80], [80.0, 0, 100, 20]
+    scores = DetectionScores()
+    prediction = found([cat, left, cat], [0.95, 0.8, 0.9], [1, 1, 0], (3, 0))
+    scores.update(prediction, torch.tensor([cat, left, right]), torch.tensor([0, 1, 1]), SIZE)
+    values = scores.compute(["cat", "dog"])
+    assert values["pointing_game"] == 0.5
+    assert values["recall_30"] == pytest.approx(2 / 3)
+    for name in ("map_30", "map_50"):
+        assert values[f"{name}/cat"] == pytest.approx(1)
+        # A false dog comes first, so precision is a half up to recall 0.5, on 101 points.
+        assert values[f"{name}/dog"] == pytest.approx(51 / 101 / 2, abs=1e-3)
+        assert values[name] == pytest.approx((1 + 51 / 101 / 2) / 2, abs=1e-3)
+
+
+def test_labels_without_a_box_have_no_value() -> None:
+    scores = DetectionScores()
+    scores.update(found([[0, 0, 9, 9]], [0.9], [0], (0, 0)), box(0, 0, 15, 15), DOG, SIZE)
+    assert set(scores.compute(["cat", "dog"])) == {
+        *("pointing_game", "recall_30", "map_30", "map_50"),
+        *("map_30/dog", "map_50/dog"),
+    }
+
+
+def test_the_middle_of_a_picture_as_a_guess() -> None:
+    scores = DetectionScores()
+    # The guess is 25, 20, 75, 60: it shares 1,200 of 2,000 pixels with the first box, and none with the second.
+    for true in (box(25, 20, 75, 44), box(0, 0, 15, 15)):
+        scores.update(guess_centre(DOG, SIZE, num_labels=2), true, DOG, SIZE)
+    expected = {"pointing_game": 0.5, "recall_30": 0.5, "map_30": 51 / 101, "map_50": 51 / 101}
+    assert scores.compute() == pytest.approx(expected, abs=1e-3)
+
+
 def test_pictures_without_boxes_are_left_out() -> None:
     scores = DetectionScores()
-    scores.update(found([[0, 0, 9, 9]], [0.9], [0], (0, 0)), 0, torch.empty(0, 4), SIZE)
+    scores.update(found([[0, 0, 9, 9]], [0.9], [0], (0, 0)), torch.empty(0, 4), torch.empty(0, dtype=torch.int64), SIZE)
     assert scores.compute() == {}
 
 
 def test_nothing_found_is_nothing_met() -> None:
     scores = DetectionScores()
-    scores.update(found([], [], [], (0, 0)), 1, box(0, 0, 15, 15), SIZE)
+    scores.update(found([], [], [], (0, 0)), box(0, 0, 15, 15), DOG, SIZE)
     assert scores.compute() == {"pointing_game": 1, "recall_30": 0, "map_30": 0, "map_50": 0}
 
 
 def test_counting_begins_anew() -> None:
     scores = DetectionScores()
-    scores.update(found([], [], [], (0, 0)), 1, box(0, 0, 15, 15), SIZE)
+    scores.update(found([], [], [], (0, 0)), box(0, 0, 15, 15), DOG, SIZE)
     scores.reset()
     assert scores.compute() == {}
-    scores.update(found([[0, 0, 15, 15]], [0.5], [1], (0, 0)), 1, box(0, 0, 15, 15), SIZE)
+    scores.update(found([[0, 0, 15, 15]], [0.5], [1], (0, 0)), box(0, 0, 15, 15), DOG, SIZE)
     assert scores.compute() == pytest.approx({"pointing_game": 1, "recall_30": 1, "map_30": 1, "map_50": 1}, abs=1e-6)

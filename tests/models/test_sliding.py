@@ -13,11 +13,11 @@ from torchvision.models import Weights, WeightsEnum, mobilenet_v2, vgg16
 
 from lightning_seg.errors import ConfigError, DownloadError, ModelError, UserError, WeightsError
 from lightning_seg.images import read_image
-from lightning_seg.models import sliding as sliding_module
 from lightning_seg.models.normalization import Normalize
-from lightning_seg.models.sliding import FlattenedHead, SlidingClassifier
-from lightning_seg.models.sliding_backbones import TORCHVISION, create_sliding, sliding_normalization
-from lightning_seg.models.sliding_weights import numpy_vgg16_state
+from lightning_seg.models.sliding import classifier as sliding_module
+from lightning_seg.models.sliding.backbones import TORCHVISION, create_sliding, sliding_normalization
+from lightning_seg.models.sliding.classifier import FlattenedHead, SlidingClassifier
+from lightning_seg.models.sliding.weights import numpy_vgg16_state
 from lightning_seg.models.weights import without_pretrained
 
 # Whole families of timm in their smallest form; mobilenetv3 has a convolution behind its pooling, convnext a norm.
@@ -419,7 +419,7 @@ def test_keras_layouts_compute_the_same(vgg: SlidingClassifier) -> None:
 
 def test_another_seed_draws_other_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     # The large layers are drawn last.
-    monkeypatch.setattr("lightning_seg.models.sliding_weights.LINEAR", {})
+    monkeypatch.setattr("lightning_seg.models.sliding.weights.LINEAR", {})
     one, same, other = (numpy_vgg16_state(seed)["features.28.weight"] for seed in (1, 1, 2))
     assert torch.equal(one, same)
     assert not torch.equal(one, other)

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from lightning_seg.errors import ConfigError
 from lightning_seg.models.hub import check_variant, fetching, timm_source
-from lightning_seg.models.sliding import PooledHead, SlidingClassifier, check_window
-from lightning_seg.models.sliding_weights import fill_but_other_classes
+from lightning_seg.models.sliding.classifier import PooledHead, SlidingClassifier, check_window
+from lightning_seg.models.sliding.weights import fill_but_other_classes
 from lightning_seg.models.timm_classifier import create_encoder
 from lightning_seg.models.weights import pretrained_wanted, read_state_dict
 

@@ -12,9 +12,15 @@ from torchvision.models import MobileNet_V2_Weights, VGG16_Weights, WeightsEnum,
 
 from lightning_seg.errors import ConfigError, unknown_name
 from lightning_seg.models.normalization import Normalization
-from lightning_seg.models.sliding import FlattenedHead, PooledHead, SlidingClassifier, WindowHead, check_window
-from lightning_seg.models.sliding_timm import create_sliding_timm
-from lightning_seg.models.sliding_weights import DRAWN, drawn_seed, fill_but_other_classes, numpy_vgg16_state
+from lightning_seg.models.sliding.classifier import (
+    FlattenedHead,
+    PooledHead,
+    SlidingClassifier,
+    WindowHead,
+    check_window,
+)
+from lightning_seg.models.sliding.timm_backbones import create_sliding_timm
+from lightning_seg.models.sliding.weights import DRAWN, drawn_seed, fill_but_other_classes, numpy_vgg16_state
 from lightning_seg.models.timm_classifier import expected_normalization
 from lightning_seg.models.weights import load_pretrained, pretrained_wanted, read_state_dict
 

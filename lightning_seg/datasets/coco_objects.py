@@ -1,0 +1,138 @@
+"""Whole pictures with boxes in the layout of COCO: a JSON file of annotations and a folder of pictures."""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from lightning_seg.batch import LabelledSample, ObjectSample
+from lightning_seg.datasets.base import PictureDataset
+from lightning_seg.datasets.listed_files import check_listed
+from lightning_seg.errors import DataError
+from lightning_seg.images import Array
+
+
+class ScenePicture(NamedTuple):
+    """A picture and what is on it."""
+
+    image: Path
+    boxes: NDArray[np.float32]  # (N, 4): x1, y1, x2, y2 in pixels of the file
+    labels: NDArray[np.int64]  # (N,)
+
+
+class Scenes(NamedTuple):
+    """Pictures in the order of the file, and what their labels are called."""
+
+    class_names: tuple[str, ...]
+    pictures: list[ScenePicture]
+
+
+class CocoObjectsDataset(PictureDataset[ScenePicture, ObjectSample]):
+    """Whole pictures with their objects. Boxes are those of the files, whatever size pictures are returned at.
+
+    Layout: Lin et al., "Microsoft COCO: Common Objects in Context", ECCV 2014; https://cocodataset.org/#format-data
+
+    Args:
+        annotations: the JSON file.
+        images: folder that its file names are relative to.
+        categories: names of those that count, in the order of their labels; None takes all, ordered by their id.
+        image_size: (height, width) of the returned pictures; None leaves them as they are.
+
+    Raises:
+        DataError: if files are missing or wrong, at construction; if a picture cannot be read, when it is read.
+    """
+
+    def __init__(
+        self,
+        annotations: str | Path,
+        images: str | Path,
+        categories: Sequence[str] | None = None,
+        image_size: tuple[int, int] | None = None,
+    ) -> None:
+        self.class_names, pictures = read_scenes(Path(annotations), Path(images), categories)
+        super().__init__(pictures, image_size)
+
+    def image_path(self, record: ScenePicture) -> Path:
+        return record.image
+
+    def _label(self, sample: LabelledSample, record: ScenePicture, mask: Array | None) -> ObjectSample:
+        objects = {"boxes": torch.from_numpy(record.boxes), "box_labels": torch.from_numpy(record.labels)}
+        return cast(ObjectSample, {**sample, **objects})
+
+
+def read_scenes(annotations: Path, images: Path, categories: Sequence[str] | None = None) -> Scenes:
+    """What a file of annotations says. Boxes around crowds (``iscrowd``) are left out, as they are no objects.
+
+    Raises:
+        DataError: naming the file and the entry, if it is no such file, a picture is missing, there is no such class,
+            or a box is empty or of no picture or category.
+    """
+    content = _read(annotations)
+    try:
+        files = {one["id"]: str(one["file_name"]) for one in content["images"]}
+        names = {one["id"]: str(one["name"]) for one in sorted(content["categories"], key=lambda one: one["id"])}
+        class_names = _chosen(annotations, list(names.values()), categories)
+        found: dict[Any, list[tuple[list[float], int]]] = {picture: [] for picture in files}
+        for picture, category, box in _objects(annotations, content["annotations"], files, names):
+            if names[category] in class_names:
+                found[picture].append((box, class_names.index(names[category])))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise _no_coco(annotations, f"{type(error).__name__}: {error}") from error
+    present = {name for name in files.values() if (images / name).is_file()}
+    check_listed(images, list(files.values()), present, None, "restore them, or name their folder with --data.images")
+    if not files:
+        raise DataError(f"{annotations}: the file names no picture; give another one with --data.annotations")
+    return Scenes(class_names, [_picture(images / name, found[key]) for key, name in files.items()])
+
+
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        raise DataError(
+            f"{path}: no such file; give the folder with --data.root and the file in it with --data.annotations, or "
+            "try --data.source synthetic"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise _no_coco(path, error) from error
+
+
+def _no_coco(path: Path, reason: object) -> DataError:
+    shown = " ".join(str(reason).split())[:200]
+    return DataError(
+        f"{path}: no file of COCO's boxes, with images, annotations and categories ({shown}); give another one with "
+        "--data.annotations"
+    )
+
+
+def _chosen(path: Path, names: Sequence[str], categories: Sequence[str] | None) -> tuple[str, ...]:
+    for name in categories or ():
+        if name not in names:
+            raise DataError(f"{path}: there is no category {name}; it has {', '.join(names)}")
+    return tuple(names if categories is None else categories)
+
+
+def _objects(
+    path: Path, annotations: Any, files: dict[Any, str], names: dict[Any, str]
+) -> Iterator[tuple[Any, Any, list[float]]]:
+    """Picture, category and box as x1, y1, x2, y2 of every object."""
+    for one in annotations:
+        if one.get("iscrowd", 0):
+            continue
+        where = f"{path}: annotation {one.get('id')}"
+        for key, known in (("image_id", files), ("category_id", names)):
+            if one[key] not in known:
+                raise DataError(f"{where} has {key} {one[key]}, which is not in the file; take it out")
+        x, y, width, height = (float(side) for side in one["bbox"])
+        if not (width > 0 and height > 0):
+            raise DataError(f"{where} has the empty box {one['bbox']}; take it out")
+        yield one["image_id"], one["category_id"], [x, y, x + width, y + height]
+
+
+def _picture(path: Path, objects: Sequence[tuple[list[float], int]]) -> ScenePicture:
+    boxes = np.array([box for box, _ in objects], np.float32).reshape(-1, 4)
+    return ScenePicture(path, boxes, np.array([label for _, label in objects], np.int64))

@@ -1,0 +1,1 @@
+"""Classifiers that slide over their own feature map."""

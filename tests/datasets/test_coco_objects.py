@@ -1,0 +1,90 @@
+"""Files of COCO's boxes, written by hand."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lightning_seg.datasets.coco_objects import CocoObjectsDataset
+from lightning_seg.errors import DataError
+
+# Ids are neither ordered nor without gaps, as published.
+CONTENT: dict[str, Any] = {
+    "images": [
+        {"id": 40, "file_name": "b.png", "width": 20, "height": 10},
+        {"id": 7, "file_name": "a.png", "width": 8, "height": 8},
+    ],
+    "categories": [{"id": 18, "name": "dog"}, {"id": 17, "name": "cat"}],
+    "annotations": [
+        {"id": 1, "image_id": 40, "category_id": 18, "bbox": [2, 3, 4.5, 6], "iscrowd": 0},
+        {"id": 2, "image_id": 40, "category_id": 17, "bbox": [10, 0, 10, 10]},
+        {"id": 3, "image_id": 40, "category_id": 17, "bbox": [0, 0, 20, 10], "iscrowd": 1},
+    ],
+}
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "images").mkdir()
+    for one in CONTENT["images"]:
+        Image.new("RGB", (one["width"], one["height"])).save(tmp_path / "images" / one["file_name"])
+    return tmp_path
+
+
+def read(root: Path, content: object = CONTENT, **options: Any) -> CocoObjectsDataset:
+    (root / "some.json").write_text(json.dumps(content))
+    return CocoObjectsDataset(root / "some.json", root / "images", **options)
+
+
+def changed(part: str, place: int, **values: object) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(json.dumps(CONTENT))
+    content[part][place] |= values
+    return content
+
+
+def test_boxes_and_labels(root: Path) -> None:
+    dataset = read(root)
+    assert dataset.class_names == ("cat", "dog")
+    first, second = dataset[0], dataset[1]
+    assert first["path"] == str(root / "images" / "b.png")
+    assert first["image"].shape == (3, 10, 20)
+    np.testing.assert_array_equal(first["boxes"], [[2, 3, 6.5, 9], [10, 0, 20, 10]])
+    assert first["box_labels"].tolist() == [1, 0]
+    assert (second["boxes"].shape, second["box_labels"].shape) == ((0, 4), (0,))
+
+
+def test_chosen_categories_alone_count(root: Path) -> None:
+    dataset = read(root, categories=["dog"])
+    assert dataset.class_names == ("dog",)
+    assert dataset[0]["box_labels"].tolist() == [0]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ([1, 2], r"no file of COCO's boxes, with images, annotations and categories \(TypeError"),
+        ({"images": []}, r"no file of COCO's boxes.*KeyError: 'categories'"),
+        (CONTENT | {"images": [], "annotations": []}, "the file names no picture"),
+        (changed("annotations", 1, bbox=[1, 2, 3]), "no file of COCO's boxes"),
+        (changed("annotations", 1, bbox=[1, 2, 0, 3]), r"annotation 2 has the empty box \[1, 2, 0, 3\]; take it out"),
+        (changed("annotations", 0, image_id=5), "annotation 1 has image_id 5, which is not in the file"),
+        (changed("annotations", 0, category_id=5), "annotation 1 has category_id 5, which is not in the file"),
+        (changed("images", 0, file_name="c.png"), "1 listed names have no picture: c.png; restore them, or name their"),
+    ],
+)
+def test_wrong_files(root: Path, content: object, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        read(root, content)
+
+
+def test_what_is_not_there(root: Path) -> None:
+    with pytest.raises(DataError, match=r"nowhere\.json: no such file; .* or try --data\.source synthetic"):
+        CocoObjectsDataset(root / "nowhere.json", root / "images")
+    with pytest.raises(DataError, match="there is no category horse; it has cat, dog"):
+        read(root, categories=["horse"])
+    (root / "cut.json").write_text('{"images": [')
+    with pytest.raises(DataError, match=r"cut\.json: no file of COCO's boxes"):
+        CocoObjectsDataset(root / "cut.json", root / "images")
