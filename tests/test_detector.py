@@ -15,6 +15,7 @@ from torchvision.models import mobilenet_v2
 
 from lightning_seg import Predictor
 from lightning_seg.__main__ import main
+from lightning_seg.tasks.sliding_detector import has_known_objects
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 QUIET = ["--trainer.enable_progress_bar", "false", "--trainer.accelerator", "cpu"]
@@ -153,6 +154,13 @@ def test_boxes_of_a_dataset_measure_a_detector(dogs_root: Path, tmp_path: Path) 
         # Dogs fill their pictures.
         assert record[f"{split}_full/centre/pointing_game"] > 0.6
     assert "test/accuracy" not in record
+
+
+def test_of_which_pictures_the_objects_are_known() -> None:
+    assert has_known_objects(0, None), "a scene without objects"
+    assert has_known_objects(1, 3), "a dog and its box"
+    assert not has_known_objects(0, 3), "a dog somewhere"
+    assert has_known_objects(0, -1), "grass"
 
 
 @pytest.fixture(scope="module")

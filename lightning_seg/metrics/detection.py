@@ -15,7 +15,7 @@ LOOSE, USUAL = 0.3, 0.5
 
 
 class DetectionScores(Metric):
-    """Values over the pictures that have boxes; others are left out.
+    """Values over pictures of which all objects are known; what is found where there is none counts as wrong.
 
     * ``pointing_game``: of all labels of all pictures, the share whose heat map is highest inside one of the label's
       boxes (Zhang et al., "Top-down Neural Attention by Excitation Backprop", ECCV 2016; no tolerance around the box);
@@ -47,8 +47,6 @@ class DetectionScores(Metric):
             labels: ``(N,)`` int64, of the boxes.
             size: (height, width) of the file.
         """
-        if not len(boxes):
-            return
         boxes, labels = boxes.cpu(), labels.cpu()
         for label in torch.unique(labels).tolist():
             mine = boxes[labels == label]

@@ -127,8 +127,12 @@ class SlidingDetectorTask(ClassificationTask):
             return
         sizes = [(height, width) for height, width in batch["original_size"].tolist()]
         found, scores = self.predict_pictures(batch["image"], sizes), self._detections()
-        for one, boxes, classes, size in zip(found, batch["boxes"], batch["box_labels"], sizes, strict=True):
-            labels = self._label_of[classes.cpu()]
+        label = cast(ClassificationBatch, batch)["label"] if "label" in batch else None
+        own = None if label is None else self._label_of[label.cpu()].tolist()
+        for index, (one, boxes, size) in enumerate(zip(found, batch["boxes"], sizes, strict=True)):
+            if not has_known_objects(len(boxes), None if own is None else own[index]):
+                continue
+            labels = self._label_of[batch["box_labels"][index].cpu()]
             # The background is no object.
             boxes, labels = boxes[labels >= 0], labels[labels >= 0]
             scores["found"].update(one, boxes, labels, size)
@@ -170,3 +174,14 @@ class SlidingDetectorTask(ClassificationTask):
 
     def make_inference(self, given: Mapping[str, Any]) -> Any:
         return super().make_inference({**given, **({"scales": tuple(given["scales"])} if "scales" in given else {})})
+
+
+def has_known_objects(num_boxes: int, label: int | None) -> bool:
+    """Whether the boxes of a picture are all its objects.
+
+    Args:
+        num_boxes: how many boxes are known.
+        label: of the picture, in data that has one for each: without a box nobody has told where its object is, but
+            pictures of the background, -1, have none. None in data that tells the objects of each picture.
+    """
+    return label is None or label < 0 or num_boxes > 0

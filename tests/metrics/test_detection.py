@@ -73,10 +73,16 @@ def test_the_middle_of_a_picture_as_a_guess() -> None:
     assert scores.compute() == pytest.approx(expected, abs=1e-3)
 
 
-def test_pictures_without_boxes_are_left_out() -> None:
+def test_what_is_found_where_nothing_is_counts_as_wrong() -> None:
     scores = DetectionScores()
-    scores.update(found([[0, 0, 9, 9]], [0.9], [0], (0, 0)), torch.empty(0, 4), torch.empty(0, dtype=torch.int64), SIZE)
+    nothing = torch.empty(0, 4), torch.empty(0, dtype=torch.int64)
+    scores.update(found([[0, 0, 9, 9]], [0.9], [1], (0, 0)), *nothing, SIZE)
     assert scores.compute() == {}
+    scores.update(found([[0, 0, 15, 15]], [0.5], [1], (0, 0)), box(0, 0, 15, 15), DOG, SIZE)
+    # The surer one of two dogs is wrong: precision a half wherever one of one is found.
+    assert scores.compute() == pytest.approx(
+        {"pointing_game": 1, "recall_30": 1, "map_30": 0.5, "map_50": 0.5}, abs=1e-6
+    )
 
 
 def test_nothing_found_is_nothing_met() -> None:
