@@ -207,7 +207,7 @@ def _rephrase_choice(lines: Sequence[str]) -> str:
     key = re.search(r'Parser key "([^"]+)"', lines[0])
     # The outermost value is the last one.
     given = [line.removeprefix("Given value: ") for line in lines if line.startswith("Given value: ")][-1:]
-    wanted = (line.removeprefix("Expected a ") for line in lines if line.startswith("Expected a "))
+    wanted = (re.sub("^Expected (an? )?", "", line) for line in lines if line.startswith("Expected "))
     choices = " or ".join(dict.fromkeys(map(named_type, wanted)))
     return f"{key[1] if key else 'argument'}: {''.join(given)!r} is not accepted; expected {choices}"
 

@@ -200,6 +200,25 @@ def test_classes_are_compared_also_in_a_script(own: tuple[Path, Path], flowers_c
         trainer.test(task, data, ckpt_path=best_of(own[0]))
 
 
+def test_a_loaded_task_knows_its_classes(own: tuple[Path, Path], flowers_copy: Path) -> None:
+    (flowers_copy / "roses").rename(flowers_copy / "rosen")
+    trainer = pl.Trainer(accelerator="cpu", logger=False, enable_progress_bar=False)
+    task = CNNClassifierTask.load_from_checkpoint(best_of(own[0]))
+    renamed = ImageFolderDataModule(flowers_copy, image_size=32, num_workers=0)
+    with pytest.raises(
+        ConfigError, match=r"^the classes are not those of the checkpoint, but without roses and with rosen"
+    ):
+        trainer.test(task, renamed)
+    turned = ImageFolderDataModule(own[1], classes=list(FLOWERS[::-1]), image_size=32, num_workers=0)
+    with pytest.raises(ConfigError, match=r"^the classes are not those of the checkpoint, but in another order"):
+        trainer.validate(task, turned)
+    # Names that are given on purpose are other words for the same classes.
+    german = ["Gänseblümchen", "Löwenzahn", "Rosen", "Sonnenblumen", "Tulpen"]
+    task = CNNClassifierTask.load_from_checkpoint(best_of(own[0]), class_names=german)
+    trainer.validate(task, ImageFolderDataModule(own[1], image_size=32, num_workers=0), verbose=False)
+    assert task.known_class_names() == tuple(german)
+
+
 def test_missing_flowers_are_one_line(tmp_path: Path, mistake: Callable[[list[str]], str]) -> None:
     flags = [*config_flags("flowers.yaml"), "--data.root", str(tmp_path / "none"), "--data.download", "false"]
     line = mistake(["fit", *flags, *SMALL, *QUIET, "--trainer.logger", "false"])

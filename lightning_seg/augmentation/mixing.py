@@ -6,7 +6,7 @@ index) of a picture, as those of the pipelines do; its partner also depends on w
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import inf, sqrt
+from math import sqrt
 from typing import Any, Literal, NamedTuple, get_args
 
 import cv2
@@ -25,6 +25,8 @@ MixKind = Literal["cutmix", "mixup", "both"]
 MixScope = Literal["image", "batch"]
 CUTMIX_SHARE: dict[MixKind, float] = {"cutmix": 1.0, "mixup": 0.0, "both": 0.5}
 """Of the mixed pictures."""
+MAX_ALPHA = 1_000_000
+"""Beyond it every share is a half, and far beyond it none is computed."""
 STREAM = 1
 """See ``draw_seed``: the pipeline has 0."""
 
@@ -56,8 +58,10 @@ class Mixing:
         for name, value, choices in (("kind", self.kind, MixKind), ("per", self.per, MixScope)):
             if value not in get_args(choices):
                 raise ConfigError(f"mixing: {name} {value!r} does not exist; choose {', '.join(get_args(choices))}")
-        if not 0 < self.alpha < inf:
-            raise ConfigError(f"mixing: alpha {self.alpha} must be a number above 0; 1 draws every share alike")
+        if not 0 < self.alpha <= MAX_ALPHA:
+            raise ConfigError(
+                f"mixing: alpha {self.alpha} must be above 0 and at most {MAX_ALPHA}; 1 draws every share alike"
+            )
         if not 0 <= self.prob <= 1:
             raise ConfigError(f"mixing: prob {self.prob} must lie between 0 and 1, for instance 0.5")
         if self.until_epoch is not None and self.until_epoch < 0:

@@ -1,5 +1,6 @@
 """The command line of ``compare``, which is that of ``fit`` and a few flags more."""
 
+import json
 import re
 from collections.abc import Sequence
 
@@ -14,12 +15,9 @@ def prepare_flags(flags: Sequence[str]) -> list[str]:
     variants, rest = take(bare_is_true(flags, "--unequal_budgets"), ("--variant",))
     named, rest = take(rest, ("--config", "-c"))
     configs, own, fit = _split(_join_seeds(rest))
-    return [
-        *(f"--configs+={config}" for config in (*configs, *named)),
-        *(f"--variant+={variant}" for variant in variants),
-        *own,
-        *(f"--fit+={word}" for word in fit),
-    ]
+    lists = {"--configs": [*configs, *named], "--variant": variants, "--fit": fit}
+    # As JSON, because a word by itself, such as null or [1, 2], would be read as a value.
+    return [*own, *(f"{name}+={json.dumps(words)}" for name, words in lists.items() if words)]
 
 
 def _join_seeds(words: Sequence[str]) -> list[str]:

@@ -122,7 +122,7 @@ class ImageFolderDataModule(LabelledDataModule):
         if split == "val" or all(picture.split is None for picture in pictures):
             return super().remedy(split, pictures)
         if self.labels is not None:
-            return f"write {split} into the column split of {self.labels}"
+            return f"write {split} into the column split of {self.labels}, for pictures that no run has trained on"
         return f"put some into {split}/, beside train/"
 
     def _divide(self, pictures: list[LabelledPicture]) -> dict[Split, list[int]]:

@@ -171,6 +171,9 @@ def _check_classes(where: Path, found: Collection[str], classes: Sequence[str] |
             if name not in classes:
                 near = get_close_matches(name, classes, n=1)
                 hint = f"; did you mean {near[0]}?" if near else ""
+                if name.isdigit() and name.lstrip("0") in classes:
+                    # YAML reads 01 as a number.
+                    hint = f'; type it in quotes: ["{name}"]'
                 raise DataError(f"{where}: {name} is none of the classes {', '.join(classes)}{hint}")
     names = tuple(classes if classes is not None else sorted(found, key=_order))
     if len(names) < 2:

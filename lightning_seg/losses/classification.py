@@ -12,7 +12,8 @@ from lightning_seg.errors import ConfigError
 class ClassificationLoss(nn.Module):
     """torch's cross-entropy, from class indices or from shares of classes.
 
-    With class weights the mean over indices is weighted by them, the mean over shares is over the pictures.
+    With class weights, means are weighted by those of the labels, as torch does it for indices alone: shares that are 1
+    and 0 cost what indices cost, so training with and without mixing has one scale.
 
     Args:
         label_smoothing: share of each label that is spread over all classes.
@@ -39,4 +40,7 @@ class ClassificationLoss(nn.Module):
 
     def forward(self, logits: Tensor, label: Tensor) -> Tensor:
         """A scalar, from logits ``(B, C)`` and labels ``(B,)`` int64 or ``(B, C)`` float whose rows sum to 1."""
-        return F.cross_entropy(logits.float(), label, self.class_weights, label_smoothing=self.label_smoothing)
+        loss = F.cross_entropy(logits.float(), label, self.class_weights, label_smoothing=self.label_smoothing)
+        if label.ndim == 1 or self.class_weights is None:
+            return loss
+        return loss * len(label) / (label @ self.class_weights).sum()

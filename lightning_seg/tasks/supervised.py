@@ -87,6 +87,7 @@ class SupervisedTask(Task):
         # Of all constructors on the way here.
         self.save_hyperparameters(ignore="model")
         self.class_names = None if class_names is None else tuple(class_names)
+        self._has_learned_names = False
         self.monitor = _direction(monitor or self.default_monitor)
         self.normalize = Normalize(normalization)
         # Convolutions of channels_last pictures are fastest with weights laid out alike.
@@ -163,6 +164,13 @@ class SupervisedTask(Task):
         if self.encoder_frozen and unfreeze_epoch is not None and self.current_epoch >= unfreeze_epoch:
             self._freeze(False)
 
+    @classmethod
+    def load_from_checkpoint(cls, *args: Any, **kwargs: Any) -> Self:
+        """As Lightning's. Other ``class_names`` are other words for what the checkpoint has learned."""
+        task: Self = super().load_from_checkpoint(*args, **kwargs)
+        task._has_learned_names = "class_names" not in kwargs
+        return task
+
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """What was not given is as in the checkpoint: normalization and class names. Classes must be the same.
 
@@ -171,8 +179,7 @@ class SupervisedTask(Task):
         """
         super().on_load_checkpoint(checkpoint)
         arguments = checkpoint.get("hyper_parameters", {})
-        # Names that are given to load_from_checkpoint, without a trainer, are given on purpose.
-        if arguments.get("class_names") and self._trainer is not None:
+        if arguments.get("class_names"):
             self._take_class_names(arguments["class_names"])
         stored = arguments.get("normalization")
         if self.leaves_normalization and stored is not None:
@@ -181,12 +188,12 @@ class SupervisedTask(Task):
             self.normalize = Normalize(stored).to(self.device)
 
     def _take_class_names(self, learned: Sequence[str]) -> None:
-        known = self.hparams["class_names"]
-        if known:
+        if known := self.hparams["class_names"]:
             check_class_names(learned, known)
         else:
             self.class_names = tuple(learned)
             self.hparams["class_names"] = list(learned)
+        self._has_learned_names = True
 
     # What the datamodule tells
 
@@ -212,8 +219,11 @@ class SupervisedTask(Task):
                 f"the task has num_classes {self.hparams['num_classes']}, {type(data).__name__} has {len(names)}: "
                 f"{', '.join(names)}; set num_classes to {len(names)}"
             )
+        if names is not None and self.class_names is not None and self._has_learned_names:
+            check_class_names(self.class_names, names)
         if names is not None and self.class_names is None:
             self.class_names = tuple(names)
+            self._has_learned_names = True
             # Checkpoints must tell their class names without the datamodule.
             self.hparams["class_names"] = list(names)
         size = getattr(data, "image_size", None)

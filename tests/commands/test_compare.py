@@ -22,6 +22,7 @@ from lightning_seg.__main__ import main
 from lightning_seg.commands import compare
 from lightning_seg.commands.compare_flags import prepare_flags
 from lightning_seg.comparison import processes, training
+from lightning_seg.errors import ConfigError
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 NONE = f"none:{CONFIGS / 'overrides' / 'no_augmentation.yaml'}"
@@ -357,32 +358,67 @@ def test_flags_that_win_over_a_file_are_told(
     assert line in (invented.output / "comparison.md").read_text()
 
 
-def test_flags_of_fit_and_own_ones_are_told_apart() -> None:
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> Callable[[list[str]], tuple[Any, ...]]:
+    """What the command takes out of a command line: configs, variants, seeds, output and the flags of fit."""
+
+    def ask(typed: list[str]) -> tuple[Any, ...]:
+        taken: list[tuple[Any, ...]] = []
+
+        def take(*arguments: Any) -> None:
+            taken.append(arguments)
+            raise ConfigError("that is all")
+
+        monkeypatch.setattr(compare, "make_plan", take)
+        assert main(["compare", *typed]) == 2
+        return taken[0]
+
+    return ask
+
+
+def test_flags_of_fit_and_own_ones_are_told_apart(asked: Callable[[list[str]], tuple[Any, ...]]) -> None:
     typed = ["a.yaml", "b.yaml", "--variant", "x:c.yaml", "--model.lr", "-1", "--seeds", "2", "--variant=y"]
     typed += ["--trainer.max_epochs=3", "-c", "d.yaml", "--output", "out", "--data.image_size", "[64, 32]"]
-    assert prepare_flags(typed) == [
-        *("--configs+=a.yaml", "--configs+=b.yaml", "--configs+=d.yaml", "--variant+=x:c.yaml", "--variant+=y"),
-        *("--seeds=2", "--output", "out", "--fit+=--model.lr", "--fit+=-1", "--fit+=--trainer.max_epochs=3"),
-        *("--fit+=--data.image_size", "--fit+=[64, 32]"),
-    ]
+    assert asked(typed) == (
+        ["a.yaml", "b.yaml", "d.yaml"],
+        ["x:c.yaml", "y"],
+        2,
+        "out",
+        ["--model.lr", "-1", "--trainer.max_epochs=3", "--data.image_size", "[64, 32]"],
+    )
+
+
+@pytest.mark.parametrize("value", ["null", "[64, 32]", "{kind: cutmix}", "true", "1e-3", "'a b'", "a: b", "größe", ""])
+def test_every_value_arrives_as_it_was_typed(asked: Callable[[list[str]], tuple[Any, ...]], value: str) -> None:
+    fit = ["--model.lr", "0.1", "--data.mixing", value, "--trainer.max_epochs", "1"]
+    assert asked(["a.yaml", "--variant", "null", *fit])[1::3] == (["null"], fit)
 
 
 @pytest.mark.parametrize(
-    ("typed", "expected"),
+    ("typed", "configs", "seeds", "fit"),
     [
-        (["--seeds", "0", "1", "2", "a.yaml"], ["--configs+=a.yaml", "--seeds=[0, 1, 2]"]),
-        (["--seeds", "0,5"], ["--seeds=[0, 5]"]),
-        (["--seeds", "-1"], ["--seeds=-1"]),
-        (["--seeds", "[0, 1]"], ["--seeds", "[0, 1]"]),
-        (["--unequal_budgets", "a.yaml"], ["--configs+=a.yaml", "--unequal_budgets=true"]),
-        (["--unequal_budgets", "false"], ["--unequal_budgets", "false"]),
-        (
-            ["--output", "out", "a.yaml", "--model.lr", "1", "b.yaml"],
-            ["--configs+=a.yaml", "--configs+=b.yaml", "--output", "out", "--fit+=--model.lr", "--fit+=1"],
-        ),
-        (["--model.lr=1", "a.yaml", "--variant", "x"], ["--configs+=a.yaml", "--variant+=x", "--fit+=--model.lr=1"]),
+        (["--seeds", "0", "1", "2", "a.yaml"], ["a.yaml"], [0, 1, 2], []),
+        (["--seeds", "0,5"], [], [0, 5], []),
+        (["--seeds", "-1"], [], -1, []),
+        (["--seeds", "[0, 1]"], [], [0, 1], []),
+        (["--output", "o", "a.yaml", "--model.lr", "1", "b.yaml"], ["a.yaml", "b.yaml"], 3, ["--model.lr", "1"]),
+        (["--model.lr=1", "a.yaml"], ["a.yaml"], 3, ["--model.lr=1"]),
+        (["--unequal_budgets", "a.yaml"], ["a.yaml"], 3, []),
     ],
-    ids=" ".join,
+    ids=lambda value: " ".join(map(str, value)) if isinstance(value, list) else str(value),
 )
-def test_what_is_typed_in_another_way(typed: list[str], expected: list[str]) -> None:
-    assert prepare_flags(typed) == expected
+def test_what_is_typed_in_another_way(
+    asked: Callable[[list[str]], tuple[Any, ...]], typed: list[str], configs: list[str], seeds: object, fit: list[str]
+) -> None:
+    taken = asked(typed)
+    assert (taken[0], taken[2], taken[4]) == (configs, seeds, fit)
+
+
+def test_a_flag_may_stand_for_true() -> None:
+    assert "--unequal_budgets=true" in prepare_flags(["--unequal_budgets", "a.yaml"])
+    assert prepare_flags(["--unequal_budgets", "false"]) == ["--unequal_budgets", "false"]
+
+
+def test_seeds_that_are_no_numbers(mistake: Mistake) -> None:
+    line = mistake(["compare", "a.yaml", "--variant", "a", "--variant", "b", "--seeds", "a"])
+    assert line.endswith("seeds: 'a' is not accepted; expected a whole number or a list, for instance '[a, b]'")

@@ -245,7 +245,7 @@ def test_classes_may_be_numbers(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("labels", "remedy"),
     [
-        ("labels.csv", "write test into the column split of labels.csv"),
+        ("labels.csv", "write test into the column split of labels.csv, for pictures that no run has trained on"),
         (None, "train with a --data.test_fraction above 0"),
     ],
     ids=["list", "drawn"],

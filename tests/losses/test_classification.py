@@ -24,9 +24,10 @@ SHARES = torch.tensor([[0.75, 0.25], [0.0, 1.0]])
         # A tenth of each label is spread over both classes.
         ({"label_smoothing": 0.1}, INDICES, (0.95 * B + 0.05 * A + 0.95 * C + 0.05 * D) / 2),
         ({"label_smoothing": 0.1}, SHARES, (0.725 * B + 0.275 * A + 0.05 * C + 0.95 * D) / 2),
-        # Of indices the mean is weighted, of shares it is over pictures.
         ({"class_weights": [1.0, 3.0]}, torch.tensor([0, 1]), (1 * B + 3 * D) / 4),
-        ({"class_weights": [1.0, 3.0]}, SHARES, (1 * 0.75 * B + 3 * 0.25 * A + 3 * D) / 2),
+        ({"class_weights": [1.0, 3.0]}, torch.tensor([[1.0, 0.0], [0.0, 1.0]]), (1 * B + 3 * D) / 4),
+        # The weights of the labels: 0.75 * 1 + 0.25 * 3 and 3.
+        ({"class_weights": [1.0, 3.0]}, SHARES, (1 * 0.75 * B + 3 * 0.25 * A + 3 * D) / 4.5),
     ],
 )
 def test_loss_by_hand(options: dict[str, object], label: Tensor, expected: float) -> None:
