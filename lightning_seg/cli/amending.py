@@ -44,7 +44,8 @@ def spare_dataset(data: Namespace, model: Namespace, stored: Mapping[str, Any], 
         stored: arguments of the checkpoint's task.
         images: what to predict.
     """
-    if stored.get("class_names") is None:
+    # The user's own datamodule may mean something else by its arguments.
+    if stored.get("class_names") is None or not data["class_path"].startswith("lightning_seg."):
         return
     for name in LINKS:
         if name in stored:

@@ -355,8 +355,9 @@ def test_twelve_megapixels_in_colour_take_well_below_a_second(path: Path) -> Non
     stored = read_stored_mask(path)
     seconds = []
     for _ in range(2):
-        start = time.perf_counter()
+        # Of this process alone, whatever else the machine does.
+        start = time.process_time()
         mask = codes.decode(stored, path)
-        seconds.append(time.perf_counter() - start)
+        seconds.append(time.process_time() - start)
     assert (mask[::100, ::100] == blocks).all()
     assert min(seconds) < 0.7
