@@ -60,7 +60,10 @@ def benchmark(
     for side in sizes:
         cut = 1 if windows == "tutorial" and side > grid.window else 0
         result = _measure_size(task, _picture(image, side).to(place), cut, rounds)
-        results.append(result | {"backbone": backbone, "device": str(place), "threads": torch.get_num_threads()})
+        results.append(
+            result
+            | {"backbone": backbone, "weights": weights, "device": str(place), "threads": torch.get_num_threads()}
+        )
         print(_text(results[-1]), flush=True)
     if len(results) > 1:
         print(_table(results))
@@ -145,10 +148,13 @@ def _text(result: dict[str, Any]) -> str:
         f"  the head takes {1000 * result['seconds/head_of_one']:.1f} ms for one window and "
         f"{1000 * result['seconds/head']:.1f} ms for all"
     )
-    lines.append(
-        f"  the same likeliest class in {100 * result['same_class']:.0f} % of the windows; "
-        f"{100 * result['mean_difference']:.1f} % of the probability lies elsewhere on average"
-    )
+    if result["weights"] is None:
+        lines.append("  weights are random: give --weights and --image to see how far the two agree")
+    else:
+        lines.append(
+            f"  the same likeliest class in {100 * result['same_class']:.0f} % of the windows; "
+            f"{100 * result['mean_difference']:.1f} % of the probability lies elsewhere on average"
+        )
     return "\n".join(lines)
 
 

@@ -21,8 +21,8 @@ def call(command: Sequence[str], output: IO[Any]) -> int:
     It ends with the caller, whether that is interrupted, asked to end, or, on Linux, killed. Left alone, a fit would go
     on in a folder that the next call takes for interrupted.
     """
-    process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, preexec_fn=_dies_with_parent())
     with _ends_like_interrupted():
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, preexec_fn=_dies_with_parent())
         try:
             return process.wait()
         finally:

@@ -250,6 +250,18 @@ class ClassificationDataModule(DataModule[ClassificationDataset[Any]], ABC):
         ConfigError: if an argument has an impossible value.
     """
 
+    _needs_boxes = False
+
+    def read_original_sizes(self) -> None:
+        super().read_original_sizes()
+        self._needs_boxes = True
+
+    def setup(self, stage: str) -> None:
+        super().setup(stage)
+        split = {"validate": "val", "test": "test"}.get(stage)
+        if self._needs_boxes and split in self.datasets and not self.datasets[split].has_boxes():
+            raise DataError(f"{self.root}: no picture of {split} has a box to compare with; leave --original_size out")
+
     def collate_fn(self) -> Collate:
         return collate_classification
 

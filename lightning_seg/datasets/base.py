@@ -135,6 +135,10 @@ class ClassificationDataset(PictureDataset[Record, ClassificationSample], ABC):
         """Where the class is to be seen, ``(N, 4)`` as x1, y1, x2, y2 in pixels of the file; there may be none."""
         return np.empty((0, 4), np.float32)
 
+    def has_boxes(self) -> bool:
+        """Whether there is one on any picture."""
+        return any(len(self.boxes(record)) for record in self.records)
+
     def count_labels(self) -> list[int]:
         """Pictures of each class."""
         labels = torch.tensor([self.label(record) for record in self.records], dtype=torch.int64)

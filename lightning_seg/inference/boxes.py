@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Literal, Protocol
 
 import torch
@@ -45,8 +46,8 @@ class BoxInference:
         merge: ``fusion`` of overlapping windows, ``nms``, or ``none``.
         merge_overlap: from which windows belong together: intersection over union for ``nms``, over the smaller window
             for ``fusion``.
-        max_pixels: of a picture that is computed at once; larger ones are cut into bands, whose features see
-            4 cells beyond their borders.
+        max_pixels: of a picture that is computed at once; larger ones are cut into bands, whose features see 4 cells
+            beyond their borders, so that probabilities there differ by a few hundredths.
         tta: test-time augmentation, the mean over views: ``hflip`` two, ``flips`` four, ``d4`` eight.
 
     Raises:
@@ -66,7 +67,7 @@ class BoxInference:
 
     def __post_init__(self) -> None:
         check_views(self.tta)
-        if not self.scales or min(self.scales) < 1:
+        if not self.scales or not all(1 <= scale < inf for scale in self.scales):
             raise ConfigError(f"scales {list(self.scales)} must be 1 or more windows each, for instance [2, 3]")
         if self.threshold is not None and not 0 < self.threshold < 1:
             raise ConfigError(f"threshold {self.threshold} must lie between 0 and 1, for instance 0.4")

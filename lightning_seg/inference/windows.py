@@ -7,6 +7,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+LONGEST = 64
+"""How many times as long as wide a picture is seen at most, so that memory is bounded for a line of pixels, too."""
+
 
 class Grid(NamedTuple):
     """Square windows, one per step of ``stride`` pixels both ways."""
@@ -18,9 +21,12 @@ class Grid(NamedTuple):
         """(height, width) at which the shorter side of a picture holds ``scale`` windows.
 
         Both are multiples of the stride and hold one window at least, so the proportions change by up to half a stride.
+        A picture that is more than ``LONGEST`` times as long as wide is squeezed to that.
         """
-        factor = scale * self.window / min(size)
-        height, width = (max(self.window, round(side * factor / self.stride) * self.stride) for side in size)
+        factor, longest = scale * self.window / min(size), LONGEST * min(size)
+        height, width = (
+            max(self.window, round(min(side, longest) * factor / self.stride) * self.stride) for side in size
+        )
         return height, width
 
     def counts(self, level: Sequence[int]) -> tuple[int, int]:

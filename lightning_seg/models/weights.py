@@ -32,13 +32,16 @@ def pretrained_wanted() -> bool:
     return _wanted.get()
 
 
-def load_pretrained(part: nn.Module, weights: str | Path | None, published: WeightsEnum) -> None:
+def load_pretrained(
+    part: nn.Module, weights: str | Path | None, published: WeightsEnum, argument: str = "encoder_weights"
+) -> None:
     """Fill ``part`` with the entries of the same names; entries that the part does not have are left aside.
 
     Args:
         part: the encoder or network to fill.
         weights: ``imagenet`` for the published weights, a file with a state dict, or None to do nothing.
         published: where ``imagenet`` comes from, checked by the hash in its name.
+        argument: of the task, by which weights are chosen, for errors.
 
     Raises:
         WeightsError: if the file cannot be read, or an entry is missing or has another shape.
@@ -46,7 +49,7 @@ def load_pretrained(part: nn.Module, weights: str | Path | None, published: Weig
     """
     if weights is None or not pretrained_wanted():
         return
-    state = _download(published) if weights == "imagenet" else read_state_dict(Path(weights))
+    state = _download(published, argument) if weights == "imagenet" else read_state_dict(Path(weights))
     fill(part, state, weights, "torchvision")
 
 
@@ -94,13 +97,13 @@ def read_state_dict(path: Path) -> Mapping[str, Tensor]:
     return state
 
 
-def _download(published: WeightsEnum) -> Mapping[str, Tensor]:
+def _download(published: WeightsEnum, argument: str) -> Mapping[str, Tensor]:
     try:
         state: Mapping[str, Tensor] = published.get_state_dict(progress=True, check_hash=True)
         return state
     # A file that an interrupted download left behind fails to unpickle.
     except (OSError, RuntimeError, HTTPException, UnpicklingError) as error:
         raise DownloadError(
-            f"{published.url}: cannot be downloaded to {torch.hub.get_dir()} ({error}); give a local "
-            "copy with --model.encoder_weights FILE, or null to start from random weights"
+            f"{published.url}: cannot be downloaded to {torch.hub.get_dir()} ({error}); give a local copy with "
+            f"--model.{argument} FILE, or null to start from random weights"
         ) from error

@@ -10,12 +10,16 @@ from lightning_seg.images import Array
 
 
 def class_palette(num_classes: int) -> Array:
-    """``(256, 3)`` uint8: a row per class index, white for the ignore index 255, black between them."""
-    palette = np.zeros((256, 3), np.uint8)
+    """``(256, 3)`` uint8: a row per class index, white for the ignore index 255, black between them.
+
+    More than 256 classes, of which no masks are made, have as many rows.
+    """
+    palette = np.zeros((max(256, num_classes), 3), np.uint8)
     colours = colormaps["tab10" if num_classes <= 10 else "turbo"]
     positions = np.arange(num_classes) if num_classes <= 10 else np.linspace(0, 1, num_classes)
     palette[:num_classes] = np.round(255 * colours(positions)[:, :3])
-    palette[255] = 255
+    if num_classes < 256:
+        palette[255] = 255
     return palette
 
 

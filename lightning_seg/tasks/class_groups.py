@@ -11,8 +11,12 @@ from lightning_seg.models.imagenet import IMAGENET_CLASSES
 
 ClassGroups = str | dict[str, list[str | int]]
 """A name of ``SHIPPED``, or the classes of each group: names, numbers, or ranges of numbers ``"151-268"``."""
-SHIPPED: dict[str, dict[str, list[str | int]]] = {"pets": {"dog": ["151-268"], "cat": ["281-285"]}}
-"""``pets``: ImageNet's 118 breeds of domestic dogs and its 5 kinds of domestic cats."""
+SHIPPED: dict[str, dict[str, list[str | int]]] = {
+    "pets": {"dog": ["151-268"], "cat": ["281-285"]},
+    "stanford_dogs": {"dog": ["151-268", "273-275"]},
+}
+"""``pets``: ImageNet's 118 breeds of domestic dogs and its 5 kinds of domestic cats. ``stanford_dogs``: the same dogs
+with dingo, dhole and African hunting dog, so all classes of Stanford Dogs."""
 MAX_NAMED = 8
 
 
@@ -87,6 +91,8 @@ def _chosen(
     if groups is None:
         return {name: [index] for index, name in enumerate(names) if name != background}
     if not isinstance(groups, str):
+        if not groups:
+            raise ConfigError("class_groups: there is no group; give some, for instance pets, or leave it out")
         return groups
     if groups not in SHIPPED:
         raise unknown_name("class_groups", groups, list(SHIPPED))
@@ -112,6 +118,8 @@ def _of_member(member: str | int, class_names: Sequence[str]) -> list[int]:
         return [index for index, name in enumerate(class_names) if name == member]
     first, dash, last = member.partition("-")
     if dash and first.isdigit() and last.isdigit():
+        if int(first) > int(last):
+            raise ConfigError(f"class_groups: {member} holds no class; give the lower number first, {last}-{first}")
         return list(range(int(first), int(last) + 1))
     raise unknown_name("class_groups: class", member, list(class_names))
 

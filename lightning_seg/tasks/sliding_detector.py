@@ -149,12 +149,12 @@ class SlidingDetectorTask(ClassificationTask):
         if not self.at_original_size:
             return super().split_values(split)
         names, scores = self.labels.names, self._detections()
-        values = scores["found"].compute(names)
+        values = scores["found"].compute(names) if scores["found"].update_called else {}
+        if not values:
+            raise DataError("no picture of this split has boxes to compare with; leave --original_size out")
         values |= {f"centre/{name}": value for name, value in scores["centre"].compute().items()}
         for one in scores.values():
             one.reset()
-        if not values:
-            raise DataError("no picture of this split has boxes to compare with; leave --original_size out")
         return values
 
     # What slides

@@ -27,6 +27,9 @@ def test_windows_operations_and_seconds_are_told(
     printed = capsys.readouterr().out
     assert f"test_resnet, {expected} windows of a picture of 224 pixels" in printed
     assert f"{result['ratio']:.1f} times as fast" in printed
+    # All windows look alike to random weights.
+    assert "weights are random" in printed
+    assert "the same likeliest class" not in printed
 
 
 def test_sizes_make_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

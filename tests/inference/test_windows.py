@@ -18,6 +18,9 @@ VGG = Grid(224, 32)
         ((1, 3), 1.0, (224, 672)),
         ((1000, 224), 1.0, (992, 224)),
         ((301, 303), 1.6, (352, 352)),
+        # A line is squeezed to 64 times its width, here and at every size.
+        ((1, 1500), 1.0, (224, 64 * 224)),
+        ((6400, 100), 2.0, (64 * 448, 448)),
     ],
 )
 def test_the_shorter_side_holds_so_many_windows(size: tuple[int, int], scale: float, expected: tuple[int, int]) -> None:

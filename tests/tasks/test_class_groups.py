@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import torch
 
+from lightning_seg.datasets.dog_breeds import DOG_BREEDS
 from lightning_seg.errors import ConfigError
 from lightning_seg.models.imagenet import IMAGENET_CLASSES
 from lightning_seg.tasks.class_groups import make_labels
@@ -22,6 +23,10 @@ def test_pets_are_imagenets_dogs_and_cats() -> None:
     assert members[0][-1] == "Mexican hairless"
     assert "timber wolf" not in members[0]
     assert members[1] == ["tabby", "tiger cat", "Persian cat", "Siamese cat", "Egyptian cat"]
+
+
+def test_all_breeds_of_stanford_dogs_are_dogs() -> None:
+    assert make_labels("stanford_dogs", IMAGENET_CLASSES).indices(DOG_BREEDS) == [0] * 120
 
 
 def test_probabilities_are_summed() -> None:
@@ -74,6 +79,8 @@ def test_backgrounds_that_cannot_be() -> None:
         ({"dog": ["huskie"]}, "class 'huskie' does not exist; the nearest names are husky"),
         ({"dog": [4]}, "'dog' names class 4, there are 0 to 3"),
         ({"dog": ["2-9"]}, "'dog' names class 4"),
+        ({"dog": ["3-1"]}, "3-1 holds no class; give the lower number first, 1-3"),
+        ({}, "there is no group; give some, for instance pets, or leave it out"),
         ({"dog": []}, "'dog' needs a list of classes"),
         ({"dog": "husky"}, "'dog' needs a list of classes"),
         ({"dog": ["husky", "pug"], "pet": ["pug"]}, "'pug' stands twice, the second time in 'pet'"),

@@ -122,6 +122,6 @@ def _loaded(backbone: str, weights: str, num_classes: int) -> Any:
     if num_classes != len(published.meta["categories"]):
         # Entries that the network lacks are left aside.
         network.classifier[-1] = nn.Identity()
-    load_pretrained(network, weights, published)
+    load_pretrained(network, weights, published, "weights")
     network.classifier[-1] = last
     return network
