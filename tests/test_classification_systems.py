@@ -33,6 +33,13 @@ def config_flags(*names: str) -> list[str]:
     return [word for name in names for word in ("--config", str(CONFIGS / name))]
 
 
+def make_trainer() -> pl.Trainer:
+    """For scripts: of one step, which writes nothing by itself."""
+    return pl.Trainer(
+        accelerator="cpu", max_steps=1, logger=False, enable_progress_bar=False, enable_checkpointing=False
+    )
+
+
 def best_of(run: Path) -> Path:
     return run / "checkpoints" / "best.ckpt"
 
@@ -189,11 +196,67 @@ def test_pictures_that_were_trained_on_are_not_tested(
     assert line.endswith("measured on some that it has trained on; leave it out, or give another --data.root")
 
 
+@pytest.mark.parametrize("spelling", ["absolute", "slash"])
+def test_a_folder_is_the_same_however_it_is_written(own: tuple[Path, Path], mistake: Mistake, spelling: str) -> None:
+    run, root = own
+    # Another working directory than that of the run.
+    written = f"{root}/" if spelling == "slash" else str(root / ".." / root.name)
+    line = mistake(["test", "--run", str(run), "--data.seed", "1", "--data.root", written])
+    assert "data.seed 1 instead of 0 divides the pictures anew" in line
+
+
+def test_pictures_to_test_on_do_not_depend_on_the_share_to_validate_on(own: tuple[Path, Path]) -> None:
+    run_main("test", "--run", str(own[0]), "--data.val_fraction", "0.3", *QUIET)
+
+
+def test_class_names_are_taken_from_the_checkpoint(own: tuple[Path, Path], mistake: Mistake) -> None:
+    run, root = own
+    line = mistake(
+        ["predict", "--run", str(run), "--images", str(root / "roses"), "--model.class_names", "[a, b, c, d, e]"]
+    )
+    assert "model.class_names is taken from the checkpoint, " in line
+
+
+OWN_DATAMODULE = """
+from lightning_seg import ImageFolderDataModule
+
+class Own(ImageFolderDataModule):
+    def __init__(self, root: str, classes: int = 5):
+        super().__init__(root, image_size=32, num_workers=0)
+        self.number = classes
+"""
+
+
+def test_arguments_of_the_users_own_datamodule_are_its_own(
+    flowers_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "own_flowers.py").write_text(OWN_DATAMODULE)
+    monkeypatch.syspath_prepend(tmp_path)
+    flags = ["--model", "CNNClassifierTask", "--data", "own_flowers.Own", "--data.root", str(flowers_root)]
+    flags += ["--trainer.max_epochs", "1", "--trainer.accelerator", "cpu", *QUIET]
+    run_main("fit", *flags, "--trainer.default_root_dir", str(tmp_path / "runs"))
+    run_main("test", "--run", str(tmp_path / "runs" / "CNNClassifierTask"), *QUIET)
+
+
+def test_own_words_for_classes_stay(own: tuple[Path, Path], tmp_path: Path) -> None:
+    words = ["v", "w", "x", "y", "z"]
+    data = ImageFolderDataModule(own[1], image_size=32, num_workers=0)
+    trainer = make_trainer()
+    task = CNNClassifierTask(num_classes=5, image_size=32, class_names=words)
+    trainer.fit(task, data)
+    trainer.save_checkpoint(tmp_path / "words.ckpt")
+    for _ in range(2):
+        trainer.test(task, data, ckpt_path=tmp_path / "words.ckpt", verbose=False, weights_only=True)
+    loaded = CNNClassifierTask.load_from_checkpoint(tmp_path / "words.ckpt")
+    trainer.test(loaded, data, verbose=False)
+    assert loaded.known_class_names() == tuple(words)
+
+
 def test_classes_are_compared_also_in_a_script(own: tuple[Path, Path], flowers_copy: Path) -> None:
     (flowers_copy / "roses").rename(flowers_copy / "rosen")
     data = ImageFolderDataModule(flowers_copy, image_size=32, num_workers=0)
     task = CNNClassifierTask(num_classes=5, image_size=32)
-    trainer = pl.Trainer(accelerator="cpu", logger=False, enable_progress_bar=False)
+    trainer = make_trainer()
     with pytest.raises(
         ConfigError, match=r"^the classes are not those of the checkpoint, but without roses and with rosen"
     ):
@@ -202,7 +265,7 @@ def test_classes_are_compared_also_in_a_script(own: tuple[Path, Path], flowers_c
 
 def test_a_loaded_task_knows_its_classes(own: tuple[Path, Path], flowers_copy: Path) -> None:
     (flowers_copy / "roses").rename(flowers_copy / "rosen")
-    trainer = pl.Trainer(accelerator="cpu", logger=False, enable_progress_bar=False)
+    trainer = make_trainer()
     task = CNNClassifierTask.load_from_checkpoint(best_of(own[0]))
     renamed = ImageFolderDataModule(flowers_copy, image_size=32, num_workers=0)
     with pytest.raises(

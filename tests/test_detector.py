@@ -203,6 +203,16 @@ def test_scenes_with_several_classes_measure_a_detector(scenes_run: Path, scenes
 
 
 @pytest.mark.filterwarnings("ignore")
+def test_scenes_are_searched_by_a_detector_of_other_classes(
+    scenes_run: Path, scenes_root: Path, tmp_path: Path
+) -> None:
+    data = ["--data", "CocoObjectsDataModule", "--data.root", str(scenes_root), "--output", str(tmp_path / "out")]
+    assert main(["predict", "--run", str(scenes_run), *data, *QUIET]) == 0
+    pictures = {path.stem for path in (scenes_root / "images").iterdir()}
+    assert {path.stem for path in (tmp_path / "out").glob("*.json")} == pictures
+
+
+@pytest.mark.filterwarnings("ignore")
 def test_mistakes_with_scenes_are_one_line(
     scenes_run: Path, scenes_root: Path, dogs_root: Path, mistake: Mistake
 ) -> None:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, TypeAlias
 import pytorch_lightning as pl
 import torch.distributed as dist
 
+from lightning_seg.datasets.base import PictureDataset
 from lightning_seg.metrics.picture_scores import PictureScores
 
 TABLE = "test_pictures.csv"
@@ -37,7 +38,8 @@ class PictureScoreWriter(pl.Callback):
         scores = _test_scores(pl_module)
         self.rows: list[Row] = []
         # The user's own data need not know any.
-        self.groups = getattr(getattr(trainer.test_dataloaders, "dataset", None), "groups", None)
+        dataset: Any = getattr(trainer.test_dataloaders, "dataset", None)
+        self.groups = dataset.groups if isinstance(dataset, PictureDataset) else None
         self.kept = None if scores is None else PictureScores(scores.picture_quantity)
         if scores is not None:
             scores.picture_scores = self.kept

@@ -28,7 +28,7 @@ def take_classes(data: Namespace, learned: Sequence[str] | None) -> None:
         ConfigError: if others were given.
     """
     given = data.get("init_args", {})
-    if not learned or "classes" not in given or given.get("source") == "synthetic":
+    if not (learned and _is_ours(data) and "classes" in given) or given.get("source") == "synthetic":
         return
     if given.get("classes") is None:
         given["classes"] = list(learned)
@@ -44,8 +44,7 @@ def spare_dataset(data: Namespace, model: Namespace, stored: Mapping[str, Any], 
         stored: arguments of the checkpoint's task.
         images: what to predict.
     """
-    # The user's own datamodule may mean something else by its arguments.
-    if stored.get("class_names") is None or not data["class_path"].startswith("lightning_seg."):
+    if stored.get("class_names") is None or not _is_ours(data):
         return
     for name in LINKS:
         if name in stored:
@@ -53,6 +52,11 @@ def spare_dataset(data: Namespace, model: Namespace, stored: Mapping[str, Any], 
     options = {name: data["init_args"][name] for name in OF_LOADERS if name in data["init_args"]}
     data["class_path"] = f"{PicturesDataModule.__module__}.{PicturesDataModule.__qualname__}"
     data["init_args"] = Namespace(images=images, **options)  # type: ignore[no-untyped-call]
+
+
+def _is_ours(data: Namespace) -> bool:
+    """The user's own datamodule may mean something else by its arguments."""
+    return str(data["class_path"]).startswith("lightning_seg.")
 
 
 def spare_downloads(data: Namespace, model: Namespace, typed: Sequence[str]) -> None:

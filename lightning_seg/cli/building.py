@@ -35,6 +35,8 @@ def build(words: Sequence[str]) -> str | None:
     silence_libraries()
     with _without_information(), _own_message():
         command = _Building(RunArguments.parse(["fit", *words]))
+        # As Lightning has it where the stages begin.
+        command.datamodule.trainer = command.trainer
         command.datamodule.prepare_data()
         for stage in ("fit", "test"):
             command.datamodule.setup(stage)

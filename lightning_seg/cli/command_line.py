@@ -122,9 +122,9 @@ class CommandLine(LightningCLI):
         return from_data
 
     def _own_classes(self) -> dict[str, Any]:
-        """Of a detector that is measured against boxes: its classes need not be those of the data."""
+        """Of a detector that is measured against boxes, or predicts: its classes need not be those of the data."""
         measures = self.subcommand in ("validate", "test") and self._get(self.config, "original_size")
-        if not (measures and self._detects()):
+        if not ((measures or self.subcommand == "predict") and self._detects()):
             return {}
         checkpoint = self._get(self.config, "ckpt_path")
         if checkpoint is not None and Path(checkpoint).is_file():
@@ -220,6 +220,9 @@ class CommandLine(LightningCLI):
             take_classes(data, stored.get("class_names"))
         images = self._get(self.config, "images")
         if self.subcommand == "predict" and images is not None:
+            for name in LINKS:
+                if self._is_typed_for_task(name) and name in stored:
+                    raise ConfigError(f"model.{name} is taken from the checkpoint, {stored[name]}; leave it out")
             spare_dataset(data, model, stored, images)
 
     def _is_pretrained(self) -> bool:
@@ -239,7 +242,7 @@ class CommandLine(LightningCLI):
         given = yaml.safe_load(dumped)
         self._print_sources(describe_sources(run, checkpoint, given, self.subcommand == "fit"))
         if self.subcommand != "predict" or self._get(self.config, "images") is None:
-            check_division(run, given)
+            check_division(run, given, "test" if self.subcommand in ("test", "predict") else "val")
 
     @rank_zero_only
     def _print_sources(self, lines: list[str]) -> None:
@@ -258,12 +261,16 @@ class CommandLine(LightningCLI):
 
     def _check_linked(self) -> None:
         """What the datamodule tells the task cannot be typed for the task as well."""
-        typed = {word.partition("=")[0].replace(".init_args.", ".") for word in self.arguments.for_lightning}
+        own = self._own_classes()
         for name in LINKS:
-            if f"--model.{name}" in typed and hasattr(self.datamodule, name):
+            if self._is_typed_for_task(name) and hasattr(self.datamodule, name) and name not in own:
                 value = getattr(self.datamodule, name)
                 instead = f"--data.{name}" if name == "image_size" else "another --data"
                 raise ConfigError(f"model.{name} is taken from the data, {value}; leave it out, or give {instead}")
+
+    def _is_typed_for_task(self, name: str) -> bool:
+        typed = (word.partition("=")[0].replace(".init_args.", ".") for word in self.arguments.for_lightning)
+        return f"--model.{name}" in typed
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         given = self._get(self.config_init, "trainer")

@@ -1,13 +1,14 @@
 """Null where an argument has no null: the parser lets it through, and the class would fail on it in its own words."""
 
 from collections.abc import Mapping
-from importlib import import_module
-from typing import Any, get_args
-
-from jsonargparse import ArgumentParser
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
 
 from lightning_seg.arguments import named_type
+from lightning_seg.cli.signatures import parser_of
 from lightning_seg.errors import ConfigError
+
+PLAIN = (int, float, str, bool)
 
 
 def check_nulls(section: str, class_path: str, given: Mapping[str, Any]) -> None:
@@ -19,11 +20,17 @@ def check_nulls(section: str, class_path: str, given: Mapping[str, Any]) -> None
         given: its arguments.
     """
     nulls = [name for name, value in given.items() if value is None]
-    module, _, name = class_path.rpartition(".")
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_class_arguments(getattr(import_module(module), name))
-    kinds = {action.dest: getattr(action, "_typehint", action.type) for action in parser._actions}
+    if not nulls:
+        return
+    kinds = {action.dest: getattr(action, "_typehint", action.type) for action in parser_of(class_path)._actions}
     for argument in nulls:
-        kind = kinds.get(argument)
-        if kind is not None and kind is not Any and type(None) not in get_args(kind):
-            raise ConfigError(f"{section}.{argument}: null is not accepted; expected {named_type(str(kind))}")
+        if _knows_no_null(kinds.get(argument)):
+            kind = named_type(str(kinds[argument]))
+            raise ConfigError(f"{section}.{argument}: null is not accepted; expected {kind}")
+
+
+def _knows_no_null(kind: Any) -> bool:
+    """For types that say so; what the user's own classes may mean by others is theirs."""
+    if get_origin(kind) in (Union, UnionType):
+        return all(_knows_no_null(member) for member in get_args(kind))
+    return kind in PLAIN or get_origin(kind) in (list, tuple, dict)

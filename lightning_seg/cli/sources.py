@@ -1,14 +1,14 @@
 """Where the values of a continued or applied run come from."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import torch
 import yaml
-from jsonargparse import ArgumentParser
 
+from lightning_seg.batch import Split
+from lightning_seg.cli.signatures import parser_of
 from lightning_seg.errors import ConfigError
 from lightning_seg.runs import Run, epochs_done
 from lightning_seg.tasks.base import CHECKPOINT_KEY
@@ -41,18 +41,31 @@ def describe_sources(run: Run, checkpoint: Path, given: Mapping[str, Any], conti
     return [*lines, f"given: {', '.join(changes)}"] if changes else lines
 
 
-def check_division(run: Run, given: Mapping[str, Any]) -> None:
-    """Raises ConfigError if a run's dataset is divided otherwise: what it has trained on would measure it."""
+def check_division(run: Run, given: Mapping[str, Any], split: Split) -> None:
+    """Raises ConfigError if a run's dataset is divided otherwise: what it has trained on would measure it.
+
+    Args:
+        run: whose pictures they are.
+        given: the final config, as plain values.
+        split: that is looked at; pictures to test on do not depend on the share to validate on.
+    """
     stored = yaml.safe_load(run.config.read_text())
     before, after = (_section_values(config.get("data")) for config in (stored, given))
-    if any(before.get(name) != after.get(name) for name in ("class", "root")):
+    if before.get("class") != after.get("class") or _folder(before.get("root")) != _folder(after.get("root")):
         return
     for name in DIVIDING:
+        if name == "val_fraction" and split == "test":
+            continue
         if name in before and name in after and before[name] != after[name]:
             raise ConfigError(
                 f"data.{name} {_plain(after[name])} instead of {_plain(before[name])} divides the pictures anew, and "
                 f"the run would be measured on some that it has trained on; leave it out, or give another --data.root"
             )
+
+
+def _folder(root: Any) -> Any:
+    """The same for all ways to write it."""
+    return Path(root).expanduser().resolve() if isinstance(root, str) else root
 
 
 def differences(checkpoint: Path, given: Mapping[str, Any], image_size: Sequence[int] | None) -> Iterator[str]:
@@ -90,9 +103,7 @@ def _sections(stored: Mapping[str, Any]) -> Iterator[str]:
 
 def class_defaults(class_path: str) -> Values:
     """The defaults of all arguments of a class, those of its base classes included."""
-    module, _, name = class_path.rpartition(".")
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_class_arguments(getattr(import_module(module), name))
+    parser = parser_of(class_path)
     return dict(yaml.safe_load(parser.dump(parser.get_defaults(), skip_none=False, skip_validation=True)))
 
 

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, Any
@@ -70,6 +71,10 @@ def _end(process: "subprocess.Popen[Any]") -> None:
 @contextmanager
 def _ends_like_interrupted() -> Iterator[None]:
     """A request to end becomes a KeyboardInterrupt, so that the process that was started ends too."""
+    if threading.current_thread() is not threading.main_thread():
+        # Signals reach the main thread alone.
+        yield
+        return
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield

@@ -1,6 +1,7 @@
 """Whole pictures with boxes in the layout of COCO: a JSON file of annotations and a folder of pictures."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -75,6 +76,9 @@ def read_scenes(annotations: Path, images: Path, categories: Sequence[str] | Non
     try:
         files = {one["id"]: str(one["file_name"]) for one in content["images"]}
         names = {one["id"]: str(one["name"]) for one in sorted(content["categories"], key=lambda one: one["id"])}
+        twice = [name for name, times in Counter(names.values()).items() if times > 1]
+        if twice:
+            raise DataError(f"{annotations}: two categories are called {twice[0]}; give each a name of its own")
         class_names = _chosen(annotations, list(names.values()), categories)
         found: dict[Any, list[tuple[list[float], int]]] = {picture: [] for picture in files}
         for picture, category, box in _objects(annotations, content["annotations"], files, names):

@@ -43,4 +43,4 @@ class ClassificationLoss(nn.Module):
         loss = F.cross_entropy(logits.float(), label, self.class_weights, label_smoothing=self.label_smoothing)
         if label.ndim == 1 or self.class_weights is None:
             return loss
-        return loss * len(label) / (label @ self.class_weights).sum()
+        return loss * len(label) / (label * self.class_weights).sum()

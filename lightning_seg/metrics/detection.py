@@ -61,6 +61,11 @@ class DetectionScores(Metric):
 
     def compute(self, label_names: Sequence[str] = ()) -> dict[str, float]:
         """By name, those of single labels as far as they have boxes and there are names; empty without any box."""
+        for metric in self.precision.values():
+            if not metric.update_called:
+                # Another process may have had pictures; one without anything changes nothing.
+                nothing = {"boxes": torch.empty(0, 4), "labels": torch.empty(0, dtype=torch.int64)}
+                metric.update([nothing | {"scores": torch.empty(0)}], [nothing])
         if not self.boxes:
             return {}
         values = {

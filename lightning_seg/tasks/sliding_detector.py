@@ -108,8 +108,8 @@ class SlidingDetectorTask(ClassificationTask):
             self._label_of = torch.tensor(labels.indices(labels.class_names if names is None else names))
 
     def _learn_from_datamodule(self) -> None:
-        # Objects are compared by the names of their labels, whatever the network was trained on.
-        if not self.at_original_size:
+        # Objects are compared by the names of their labels, and predicted, whatever the network was trained on.
+        if not self.at_original_size and self.trainer.state.fn != "predict":
             super()._learn_from_datamodule()
 
     def check_picture_size(self, size: Sequence[int]) -> None:
@@ -149,9 +149,9 @@ class SlidingDetectorTask(ClassificationTask):
         if not self.at_original_size:
             return super().split_values(split)
         names, scores = self.labels.names, self._detections()
-        values = scores["found"].compute(names) if scores["found"].update_called else {}
+        values = scores["found"].compute(names)
         if not values:
-            raise DataError("no picture of this split has boxes to compare with; leave --original_size out")
+            raise DataError("no picture of this split has boxes to compare with; give data that has some")
         values |= {f"centre/{name}": value for name, value in scores["centre"].compute().items()}
         for one in scores.values():
             one.reset()

@@ -15,11 +15,13 @@ from lightning_seg.errors import ConfigError
 from lightning_seg.memory import keep_freed_memory
 from lightning_seg.metrics import MeanLoss
 from lightning_seg.models.normalization import Normalization, Normalize
-from lightning_seg.tasks.base import Task
+from lightning_seg.tasks.base import CHECKPOINT_KEY, Task
 from lightning_seg.tasks.optimization import check_names
 
 log = logging.getLogger(__name__)
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
+NAMES_OF_DATA = "class_names_of_data"
+"""Key of a checkpoint."""
 LOWER_IS_BETTER = ("loss", "cross_entropy")
 
 
@@ -87,7 +89,8 @@ class SupervisedTask(Task):
         # Of all constructors on the way here.
         self.save_hyperparameters(ignore="model")
         self.class_names = None if class_names is None else tuple(class_names)
-        self._has_learned_names = False
+        self._has_names_of_data = False
+        """Whether class names are those of the dataset, not other words for them."""
         self.monitor = _direction(monitor or self.default_monitor)
         self.normalize = Normalize(normalization)
         # Convolutions of channels_last pictures are fastest with weights laid out alike.
@@ -168,8 +171,12 @@ class SupervisedTask(Task):
     def load_from_checkpoint(cls, *args: Any, **kwargs: Any) -> Self:
         """As Lightning's. Other ``class_names`` are other words for what the checkpoint has learned."""
         task: Self = super().load_from_checkpoint(*args, **kwargs)
-        task._has_learned_names = "class_names" not in kwargs
+        task._has_names_of_data = task._has_names_of_data and "class_names" not in kwargs
         return task
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_save_checkpoint(checkpoint)
+        checkpoint[CHECKPOINT_KEY][NAMES_OF_DATA] = self._has_names_of_data
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """What was not given is as in the checkpoint: normalization and class names. Classes must be the same.
@@ -180,20 +187,24 @@ class SupervisedTask(Task):
         super().on_load_checkpoint(checkpoint)
         arguments = checkpoint.get("hyper_parameters", {})
         if arguments.get("class_names"):
-            self._take_class_names(arguments["class_names"])
+            of_data = checkpoint.get(CHECKPOINT_KEY, {}).get(NAMES_OF_DATA, True)
+            self._take_class_names(arguments["class_names"], of_data)
         stored = arguments.get("normalization")
         if self.leaves_normalization and stored is not None:
             # Checkpoints store the first, loggers the second.
             self.hparams["normalization"] = self._hparams_initial["normalization"] = stored
             self.normalize = Normalize(stored).to(self.device)
 
-    def _take_class_names(self, learned: Sequence[str]) -> None:
-        if known := self.hparams["class_names"]:
+    def _take_class_names(self, learned: Sequence[str], of_data: bool) -> None:
+        """Those of a checkpoint; a user's own words for classes, not ``of_data``, cannot be compared."""
+        known = self.hparams["class_names"]
+        if known and self._trainer is not None and of_data and self._has_names_of_data:
             check_class_names(learned, known)
-        else:
+        if not known:
             self.class_names = tuple(learned)
             self.hparams["class_names"] = list(learned)
-        self._has_learned_names = True
+        if not known or self._trainer is None:
+            self._has_names_of_data = of_data
 
     # What the datamodule tells
 
@@ -219,13 +230,14 @@ class SupervisedTask(Task):
                 f"the task has num_classes {self.hparams['num_classes']}, {type(data).__name__} has {len(names)}: "
                 f"{', '.join(names)}; set num_classes to {len(names)}"
             )
-        if names is not None and self.class_names is not None and self._has_learned_names:
-            check_class_names(self.class_names, names)
+        if names is not None and self.class_names is not None and self._has_names_of_data:
+            check_class_names(self.class_names, names, "; to train on others, give load_from_checkpoint class_names")
         if names is not None and self.class_names is None:
             self.class_names = tuple(names)
-            self._has_learned_names = True
             # Checkpoints must tell their class names without the datamodule.
             self.hparams["class_names"] = list(names)
+        if names is not None:
+            self._has_names_of_data = tuple(names) == self.class_names
         size = getattr(data, "image_size", None)
         if size is not None:
             self.check_picture_size(size)
@@ -374,8 +386,14 @@ def truth_of(batch: Mapping[str, Any], key: str) -> Tensor:
     return truth
 
 
-def check_class_names(learned: Sequence[str], names: Sequence[str]) -> None:
-    """Raises ConfigError if classes are not those that a checkpoint has learned, in the same order."""
+def check_class_names(learned: Sequence[str], names: Sequence[str], otherwise: str = "") -> None:
+    """Raises ConfigError if classes are not those that a checkpoint has learned, in the same order.
+
+    Args:
+        learned: names of the checkpoint.
+        names: what they are compared with.
+        otherwise: end of the message.
+    """
     if tuple(learned) == tuple(names):
         return
     missing = [name for name in learned if name not in names]
@@ -383,7 +401,7 @@ def check_class_names(learned: Sequence[str], names: Sequence[str]) -> None:
     parts = [f"{word} {', '.join(found)}" for word, found in (("without", missing), ("with", added)) if found]
     raise ConfigError(
         f"the classes are not those of the checkpoint, but {' and '.join(parts) or 'in another order'}, so that labels "
-        f"would be wrong; give the classes that it was trained with: {', '.join(learned)}"
+        f"would be wrong; give the classes that it was trained with: {', '.join(learned)}{otherwise}"
     )
 
 

@@ -56,6 +56,11 @@ def test_boxes_and_labels(root: Path) -> None:
     assert (second["boxes"].shape, second["box_labels"].shape) == ((0, 4), (0,))
 
 
+def test_categories_of_one_name_cannot_be_told_apart(root: Path) -> None:
+    with pytest.raises(DataError, match=r"some\.json: two categories are called cat; give each a name of its own$"):
+        read(root, changed("categories", 0, name="cat"))
+
+
 def test_chosen_categories_alone_count(root: Path) -> None:
     dataset = read(root, categories=["dog"])
     assert dataset.class_names == ("dog",)

@@ -48,6 +48,13 @@ def test_half_precision_is_computed_in_single_precision() -> None:
     assert loss.item() == pytest.approx(1.67e-5, rel=0.01)
 
 
+def test_shares_cost_what_indices_cost_also_where_products_are_in_half_precision() -> None:
+    loss = ClassificationLoss(class_weights=[1.003, 2.001])
+    with torch.autocast("cpu", torch.bfloat16):
+        of_indices, of_shares = loss(LOGITS, torch.tensor([0, 1])), loss(LOGITS, torch.eye(2))
+    assert of_shares.item() == pytest.approx(of_indices.item(), rel=1e-6)
+
+
 @pytest.mark.parametrize("smoothing", [-0.1, 1.5])
 def test_smoothing_is_a_share(smoothing: float) -> None:
     with pytest.raises(ConfigError, match=f"label_smoothing {smoothing} must lie between 0 and 1"):
