@@ -206,7 +206,14 @@ def test_a_folder_is_the_same_however_it_is_written(own: tuple[Path, Path], mist
 
 
 def test_pictures_to_test_on_do_not_depend_on_the_share_to_validate_on(own: tuple[Path, Path]) -> None:
-    run_main("test", "--run", str(own[0]), "--data.val_fraction", "0.3", *QUIET)
+    tested = []
+    for fraction in ("0.1", "0.3"):
+        run_main("test", "--run", str(own[0]), "--data.val_fraction", fraction, *QUIET)
+        with (own[0] / "test_pictures.csv").open(newline="") as file:
+            tested.append([row["path"] for row in csv.DictReader(file)])
+    # One of the six of each class, the same ones.
+    assert tested[0] == tested[1]
+    assert sorted(Path(path).parent.name for path in tested[0]) == list(FLOWERS)
 
 
 def test_class_names_are_taken_from_the_checkpoint(own: tuple[Path, Path], mistake: Mistake) -> None:
@@ -235,7 +242,10 @@ def test_arguments_of_the_users_own_datamodule_are_its_own(
     flags = ["--model", "CNNClassifierTask", "--data", "own_flowers.Own", "--data.root", str(flowers_root)]
     flags += ["--trainer.max_epochs", "1", "--trainer.accelerator", "cpu", *QUIET]
     run_main("fit", *flags, "--trainer.default_root_dir", str(tmp_path / "runs"))
-    run_main("test", "--run", str(tmp_path / "runs" / "CNNClassifierTask"), *QUIET)
+    run = tmp_path / "runs" / "CNNClassifierTask" / "version_0"
+    run_main("test", "--run", str(run), *QUIET)
+    assert 0 <= record(run)["test/accuracy"] <= 1
+    assert yaml.safe_load((run / "config.yaml").read_text())["data"]["init_args"]["classes"] == 5
 
 
 def test_own_words_for_classes_stay(own: tuple[Path, Path], tmp_path: Path) -> None:

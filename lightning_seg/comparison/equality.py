@@ -35,7 +35,6 @@ LEAVES_NOTHING: Mapping[str, tuple[Any, ...]] = {
     "trainer.limit_val_batches": (0,),
 }
 """Values with which a run writes no results."""
-ABSENT = object()
 PICTURES = (
     "data",
     "data.classes",
@@ -135,7 +134,7 @@ def check_measured(configs: Mapping[str, Config]) -> None:
     for name, config in configs.items():
         given = flatten(config)
         for argument, refused in LEAVES_NOTHING.items():
-            if given.get(argument, ABSENT) in refused:
+            if argument in given and given[argument] in refused:
                 raise ConfigError(
                     f"variant {name}: with {argument} {as_typed(given[argument])} a run leaves nothing to compare; "
                     "leave it out"

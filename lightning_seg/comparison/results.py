@@ -15,8 +15,7 @@ from lightning_seg.comparison.intervals import Interval, paired_interval
 from lightning_seg.comparison.plan import PlannedRun
 from lightning_seg.errors import ConfigError, UserError
 from lightning_seg.json_files import read_json
-
-LOWER_IS_BETTER = ("loss", "cross_entropy")
+from lightning_seg.tasks.supervised import LOWER_IS_BETTER
 
 
 class RunError(UserError):
