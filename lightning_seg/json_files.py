@@ -2,12 +2,12 @@
 
 import json
 import math
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from lightning_seg.errors import DataError
+from lightning_seg.files import replacing
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -15,14 +15,8 @@ def write_json(path: Path, content: Any) -> None:
 
     Numbers that are not finite become null, since JSON has none.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # In the same folder, because a file cannot be moved to another disk at once.
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        partial.write_text(_as_text(content))
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with replacing(path, "w") as file:
+        file.write(_as_text(content))
 
 
 def read_json(path: Path, remedy: str) -> dict[str, Any]:

@@ -1,8 +1,6 @@
 """The folder of a comparison: whose it is, who works in it, and what its runs are trained with."""
 
 import logging
-import os
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,9 +9,7 @@ from lightning_seg.comparison.equality import Config, as_typed, changes
 from lightning_seg.comparison.plan import Plan
 from lightning_seg.errors import ConfigError
 from lightning_seg.json_files import as_read, read_json, write_json
-
-if sys.platform != "win32":
-    import fcntl
+from lightning_seg.locks import HeldError, holding
 
 log = logging.getLogger(__name__)
 PLAN_FILE = "plan.json"
@@ -30,26 +26,14 @@ def hold(output: Path) -> Iterator[None]:
         ConfigError: if another one is at work there, or the folder is not a comparison's.
     """
     _check_own(output)
-    output.mkdir(parents=True, exist_ok=True)
-    # Not "w": the number in it is that of the other process.
-    with (output / LOCK_FILE).open("a+") as file:
-        if sys.platform != "win32":
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                file.seek(0)
-                raise ConfigError(
-                    f"output {output}: another comparison, process {file.read().strip()}, is at work there; wait for "
-                    "it, end it, or give another --output"
-                ) from None
-            except OSError as error:
-                log.warning(
-                    "output %s: its disk knows no locks (%s), so start no second one there", output, error.strerror
-                )
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
-        yield
+    try:
+        with holding(output / LOCK_FILE):
+            yield
+    except HeldError as held:
+        raise ConfigError(
+            f"output {output}: another comparison, {held.owner}, is at work there; wait for it, end it, or give "
+            "another --output"
+        ) from None
 
 
 def _check_own(output: Path) -> None:

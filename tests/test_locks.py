@@ -1,0 +1,45 @@
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from lightning_seg.locks import HeldError, holding, this_process
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from lightning_seg.locks import holding
+with holding(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(float(sys.argv[2]))
+"""
+
+
+def hold_elsewhere(path: Path, seconds: float) -> "subprocess.Popen[str]":
+    other = subprocess.Popen([sys.executable, "-c", HOLDER, str(path), str(seconds)], stdout=subprocess.PIPE, text=True)
+    assert other.stdout is not None
+    assert other.stdout.readline() == "held\n"
+    return other
+
+
+def test_a_second_process_is_told_who_holds_it_and_a_killed_one_holds_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "folder" / ".lock"
+    with hold_elsewhere(path, 60) as other:
+        with pytest.raises(HeldError) as caught, holding(path):
+            pass
+        assert f"process {other.pid} on " in caught.value.owner
+        other.send_signal(signal.SIGKILL)
+    with holding(path):
+        assert path.read_text().strip() == this_process()
+
+
+def test_waiting_lasts_until_the_other_lets_go(tmp_path: Path) -> None:
+    path = tmp_path / ".lock"
+    with hold_elsewhere(path, 1.0) as other:
+        started = time.monotonic()
+        with holding(path, wait=True):
+            assert time.monotonic() - started > 0.5
+        assert other.wait() == 0
