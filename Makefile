@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEMO := --config configs/pets.yaml --config configs/overrides/demo.yaml
 
-.PHONY: demo test lint format clean
+.PHONY: demo test survival lint format clean
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("lightning_seg needs Python 3.11 or newer, $(PYTHON) is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
@@ -22,6 +22,10 @@ test: .venv/installed
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/pytest --numprocesses auto --dist loadfile --max-worker-restart 0
+
+# Kills, signals, full disks, broken files and several machines, for as long as it takes: the tests marked slow.
+survival: .venv/installed
+	$(BIN)/pytest -m slow
 
 lint: .venv/installed
 	$(BIN)/ruff check

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import torch
 
 from lightning_seg.errors import ConfigError
+from lightning_seg.tasks.base import CHECKPOINT_KEY
 
 log = logging.getLogger(__name__)
 
@@ -120,6 +121,13 @@ def training_done(checkpoint: Path) -> str:
 def task_arguments(checkpoint: Path) -> dict[str, Any]:
     """What the constructor of a checkpoint's task received, class names among it; empty for another library's."""
     return dict(_read(checkpoint).get("hyper_parameters") or {})
+
+
+def values_found(checkpoint: Path) -> dict[str, Any]:
+    """The batch size and the rate that a checkpoint was trained with; older ones do not know their size."""
+    content = _read(checkpoint)
+    size = (content.get(CHECKPOINT_KEY) or {}).get("batch_size")
+    return {"batch_size": size, "lr": (content.get("hyper_parameters") or {}).get("lr")}
 
 
 def _read(checkpoint: Path) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 import pytorch_lightning as pl
 import yaml
 from jsonargparse import Namespace
+from pytorch_lightning.callbacks import BatchSizeFinder, LearningRateFinder
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from pytorch_lightning.loggers import Logger, TensorBoardLogger
 from pytorch_lightning.utilities import rank_zero_only
@@ -27,12 +28,13 @@ from lightning_seg.inference.boxes import BoxInference
 from lightning_seg.inference.masks import MaskInference
 from lightning_seg.models.imagenet import IMAGENET_CLASSES
 from lightning_seg.models.weights import without_pretrained
-from lightning_seg.runs import Run, check_checkpoint, epochs_done, task_arguments
+from lightning_seg.runs import Run, check_checkpoint, epochs_done, task_arguments, values_found
 from lightning_seg.tasks.classification import ClassificationTask
 from lightning_seg.tasks.sliding_detector import SlidingDetectorTask
 from lightning_seg.tasks.supervised import SupervisedTask
 
 log = logging.getLogger(__name__)
+FINDERS = (BatchSizeFinder, LearningRateFinder)
 
 
 class Parser(OneLineErrors, LightningArgumentParser):
@@ -72,6 +74,8 @@ class CommandLine(LightningCLI):
 
     def __init__(self, arguments: RunArguments) -> None:
         self.arguments = arguments
+        self.finders: list[pl.Callback] = []
+        """Callbacks that have found their values before."""
         Parser.typed = arguments.for_lightning
         super().__init__(
             pl.LightningModule,
@@ -269,8 +273,11 @@ class CommandLine(LightningCLI):
                 raise ConfigError(f"model.{name} is taken from the data, {value}; leave it out, or give {instead}")
 
     def _is_typed_for_task(self, name: str) -> bool:
+        return self._is_typed("model", name)
+
+    def _is_typed(self, section: str, name: str) -> bool:
         typed = (word.partition("=")[0].replace(".init_args.", ".") for word in self.arguments.for_lightning)
-        return f"--model.{name}" in typed
+        return f"--{section}.{name}" in typed
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         given = self._get(self.config_init, "trainer")
@@ -309,7 +316,11 @@ class CommandLine(LightningCLI):
         if self.subcommand == "fit" and isinstance(self.model, SupervisedTask):
             patience = self._get(self.config, "early_stopping")
             defaults += monitoring(self.model, self.datamodule, given, patience)
-        return add_defaults(given["callbacks"] or [], defaults)
+        own = given["callbacks"] or []
+        if self._get(self.config, "ckpt_path") is not None:
+            self.finders = [callback for callback in own if isinstance(callback, FINDERS)]
+            own = [callback for callback in own if callback not in self.finders]
+        return add_defaults(own, defaults)
 
     def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
         kwargs = super()._prepare_subcommand_kwargs(subcommand)
@@ -395,6 +406,8 @@ class CommandLine(LightningCLI):
 
     def before_fit(self) -> None:
         checkpoint, epochs = self._get(self.config, "ckpt_path"), self.trainer.max_epochs
+        if self.finders and checkpoint is not None:
+            self._take_what_was_found(Path(checkpoint))
         if self.arguments.run is None or checkpoint is None or epochs is None or epochs < 0:
             return
         done = epochs_done(Path(checkpoint))
@@ -403,6 +416,21 @@ class CommandLine(LightningCLI):
                 f"{self.arguments.run.folder} has trained {done} epochs of {epochs}; to go on, give more, for instance "
                 f"--trainer.max_epochs {done + 10}"
             )
+
+    def _take_what_was_found(self, checkpoint: Path) -> None:
+        """A batch size and a rate that were searched for once are not searched for again."""
+        found = values_found(checkpoint)
+        kinds = {"batch_size": (BatchSizeFinder, self.datamodule), "lr": (LearningRateFinder, self.model.hparams)}
+        for name, (finder, holder) in kinds.items():
+            section = "data" if name == "batch_size" else "model"
+            searched = any(isinstance(one, finder) for one in self.finders)
+            if not searched or found.get(name) is None or self._is_typed(section, name):
+                continue
+            print(f"{checkpoint}: {section}.{name} {found[name]}, as {finder.__name__} has found it", flush=True)
+            if name == "lr":
+                holder[name] = found[name]
+            else:
+                setattr(holder, name, found[name])
 
 
 def _read_whole_numbers_first(parser: LightningArgumentParser) -> None:

@@ -28,6 +28,7 @@ from lightning_seg.tasks.resuming import (
     begin_epoch_properly,
     counts_of,
     end_epoch_properly,
+    go_on_averaging,
     go_on_in_epoch,
     is_in_epoch,
     pictures_seen,
@@ -166,35 +167,34 @@ class Task(pl.LightningModule, ABC):
         restore_counts(self, self._counted, self.trainer.global_rank)
         self._counted = {}
         self._resume_optimization()
+        go_on_averaging(self.trainer)
 
     def _resume_optimization(self) -> None:
+        """Typed arguments win, and the schedule goes on at the share of the training that is done."""
         optimizer, schedule = self.optimizers(use_pl_optimizer=False), self.lr_schedulers()
         assert isinstance(optimizer, Optimizer)
-        if self._takes_new_arguments:
-            self._takes_new_arguments = False
+        takes_new, self._takes_new_arguments = self._takes_new_arguments, False
+        # Weight averaging, where it was at work, has taken the task's schedule away and sets the rates itself.
+        averages = not isinstance(schedule, LRScheduler)
+        if takes_new:
+            kept = ("lr", "initial_lr") if averages else ()
             for group, fresh in zip(optimizer.param_groups, self._fresh_groups, strict=True):
-                group.update(fresh)
-        elif not isinstance(schedule, ShareLR):
-            self._warn_of_other_steps(schedule)
+                group.update({name: value for name, value in fresh.items() if name not in kept})
+        if not isinstance(schedule, LRScheduler):
             return
-        steps = self.trainer.global_step
+        steps, worth = self.trainer.global_step, steps_worth(self.trainer)
         if isinstance(schedule, ShareLR):
-            schedule.ahead = steps_worth(self.trainer) - steps
-        assert isinstance(schedule, LRScheduler)
-        advance_schedule(schedule, steps)
-
-    def _warn_of_other_steps(self, schedule: Any) -> None:
-        """Schedules of torch count steps and know no end."""
-        worth, done = steps_worth(self.trainer), self.trainer.global_step
-        # SWA brings its own, and has taken away the task's by now.
-        if worth != done and isinstance(schedule, LRScheduler):
+            schedule.ahead = worth - steps
+        elif worth != steps:
             log.warning(
                 "%s counts steps: %d were done, which are %d of today's size; give --model.schedule_options that fit, "
                 "or a schedule that follows the share of the training, such as cosine",
                 type(schedule).__name__,
-                done,
+                steps,
                 worth,
             )
+        if takes_new or isinstance(schedule, ShareLR):
+            advance_schedule(schedule, steps)
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """A resumed run has the draws of one that was never interrupted."""

@@ -13,6 +13,7 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 import torch.distributed as dist
+from pytorch_lightning.callbacks import StochasticWeightAveraging
 from torch import Tensor, nn
 from torchmetrics import Metric
 
@@ -95,6 +96,14 @@ def go_on_in_epoch(trainer: pl.Trainer, pictures: int | None) -> None:
     shift = min(loader.begin_at(pictures), int(trainer.num_training_batches)) - progress.processed
     for name in ("ready", "started", "processed", "completed"):
         setattr(progress, name, getattr(progress, name) + shift)
+
+
+def go_on_averaging(trainer: pl.Trainer) -> None:
+    """Let weight averaging take over in the middle of an epoch, whose start Lightning announces to nobody."""
+    callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    for callback in callbacks if trainer.fit_loop.restarted_mid_epoch else ():
+        if isinstance(callback, StochasticWeightAveraging):
+            callback.on_train_epoch_start(trainer, trainer.lightning_module)
 
 
 def steps_worth(trainer: pl.Trainer) -> int:

@@ -52,8 +52,13 @@ def fit(
     """Train from the beginning or from a checkpoint; with ``save_to``, save after every step, validation and epoch."""
     pl.seed_everything(7, verbose=False)
     made = make_task(**(task or {}))
-    given = {"max_epochs": EPOCHS, "accelerator": "cpu", **(trainer or {})}
-    quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False, "num_sanity_val_steps": 0}
+    given: dict[str, Any] = {"max_epochs": EPOCHS, "accelerator": "cpu", **(trainer or {})}
+    quiet: dict[str, Any] = {
+        "logger": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        "num_sanity_val_steps": 0,
+    }
     callbacks = [*given.pop("callbacks", ()), *([] if save_to is None else checkpoints(save_to))]
     pl.Trainer(**given, **quiet, callbacks=callbacks, enable_checkpointing=save_to is not None).fit(
         made, make_data(root, **data), ckpt_path=ckpt_path, weights_only=True

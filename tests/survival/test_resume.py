@@ -1,14 +1,15 @@
 """A resumed training is the one that was never interrupted: its pictures, draws, rates and weights."""
 
 import math
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.callbacks import ModelCheckpoint, StochasticWeightAveraging
 
+from lightning_seg import MobileNetV2UNetTask, OxfordPetsDataModule
 from lightning_seg.augmentation.seeding import TrainSampler
 from tests.survival.resuming import Witness, assert_same_weights, fit, make_data, make_task
 
@@ -111,7 +112,8 @@ def test_the_metrics_of_an_interrupted_epoch_are_of_all_its_pictures(root: Path,
         def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
             found = {name: trainer.callback_metrics[name].item() for name in ("val/loss", "val/accuracy")}
             assert isinstance(pl_module, Witness)
-            logged.append({**found, "train": pl_module.losses_of("train")["loss"].compute().item()})
+            loss: Any = pl_module.losses_of("train")["loss"]
+            logged.append({**found, "train": loss.compute().item()})
 
     fit(root, trainer={"callbacks": [Log()]})
     complete = list(logged)
@@ -173,13 +175,7 @@ def test_a_sampler_that_starts_at_the_beginning_is_torchs_own() -> None:
             assert [index for _, index in own] == list(torchs)
 
 
-def test_an_encoder_that_was_unfrozen_stays_so_in_the_middle_of_an_epoch(
-    pets_root: Path, tmp_path: Path, one_thread: Callable[[], None]
-) -> None:
-    from pytorch_lightning.callbacks import ModelCheckpoint
-
-    from lightning_seg import MobileNetV2UNetTask, OxfordPetsDataModule
-
+def test_an_encoder_that_was_unfrozen_stays_so_in_the_middle_of_an_epoch(pets_root: Path, tmp_path: Path) -> None:
     def train(ckpt_path: Path | None = None) -> pl.LightningModule:
         pl.seed_everything(0, verbose=False)
         task = MobileNetV2UNetTask(num_classes=3, encoder_weights=None, freeze_encoder=True, unfreeze_epoch=1)
@@ -271,3 +267,21 @@ def test_schedules_of_torch_count_steps_and_say_so(
     caplog.clear()
     fit(root, tmp_path / "ended_epoch=0.ckpt", task=halving)
     assert not [message for message in caplog.messages if "counts steps" in message]
+
+
+def averaging() -> list[pl.Callback]:
+    return [StochasticWeightAveraging(swa_lrs=0.01, swa_epoch_start=2, annealing_epochs=2)]
+
+
+@pytest.mark.parametrize("moment", ["ended_epoch=0", "ended_epoch=2", "batch_step=25", "batch_step=33"])
+def test_averaging_goes_on_with_the_averages_it_had(root: Path, tmp_path: Path, moment: str) -> None:
+    whole = fit(root, save_to=tmp_path, trainer={"max_epochs": 4, "callbacks": averaging()})
+    resumed = fit(root, tmp_path / f"{moment}.ckpt", trainer={"max_epochs": 4, "callbacks": averaging()})
+    assert_is_rest(resumed, whole, 40 - len(resumed.rates))
+
+
+def test_a_typed_rate_does_not_end_an_averaged_run(root: Path, tmp_path: Path) -> None:
+    fit(root, save_to=tmp_path, trainer={"max_epochs": 4, "callbacks": averaging()})
+    again = {"max_epochs": 4, "callbacks": averaging()}
+    resumed = fit(root, tmp_path / "ended_epoch=2.ckpt", task={"lr": 1e-4}, trainer=again)
+    assert resumed.rates == [0.01] * 10

@@ -1,0 +1,81 @@
+"""``fit --run`` on runs that stopped elsewhere than at the end of an epoch, or were trained with searched values."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+
+from lightning_seg.__main__ import main
+from tests.survival.killing import different, run, write_config
+
+SEARCHES = [
+    {"class_path": "BatchSizeFinder", "init_args": {"init_val": 2, "max_trials": 2, "steps_per_trial": 1}},
+    {
+        "class_path": "LearningRateFinder",
+        "init_args": {"num_training_steps": 20, "min_lr": 1e-4, "max_lr": 1e-2, "early_stop_threshold": None},
+    },
+]
+
+
+def content(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = torch.load(path, weights_only=True)
+    return found
+
+
+def test_what_was_searched_for_once_is_not_searched_for_again(
+    flowers_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = write_config(tmp_path / "searched.yaml", flowers_root, max_epochs=4)
+    (tmp_path / "search.yaml").write_text(yaml.safe_dump({"trainer": {"callbacks+": SEARCHES}}))
+    assert main(["fit", "--config", str(config), "--config", "search.yaml"]) == 0
+    last = Path("runs/searched/version_0/checkpoints/last.ckpt")
+    before = content(last)
+    rate = before["hyper_parameters"]["lr"]
+    assert before["lightning_seg"]["batch_size"] == 4
+    assert rate != 0.001
+    capsys.readouterr()
+    assert main(["fit", "--run", "runs/searched", "--trainer.max_epochs", "5"]) == 0
+    said = capsys.readouterr().out
+    assert "data.batch_size 4, as BatchSizeFinder has found it" in said
+    assert f"model.lr {rate}, as LearningRateFinder has found it" in said
+    after = content(last)
+    assert after["hyper_parameters"]["lr"] == rate
+    # 20 pictures to train on.
+    assert (before["global_step"], after["global_step"]) == (20, 25)
+    assert main(["fit", "--run", "runs/searched", "--trainer.max_epochs", "6", "--data.batch_size", "2"]) == 0
+    assert content(last)["global_step"] == 35
+
+
+def test_a_checkpoint_of_the_middle_of_an_epoch_says_so_and_goes_on(
+    flowers_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = write_config(tmp_path / "small.yaml", flowers_root, max_epochs=2, num_workers=2)
+    assert main(["fit", "--config", str(config)]) == 0
+    folder = Path("runs/small/version_0/checkpoints")
+    whole = content(folder / "last.ckpt")["state_dict"]
+    capsys.readouterr()
+    (middle,) = folder.glob("*=12.ckpt")
+    assert main(["fit", "--run", str(middle)]) == 0
+    assert f"{middle}: weights, state of optimiser and schedule, 1 epochs and 2 batches done" in capsys.readouterr().out
+    assert different(content(folder / "last.ckpt")["state_dict"], whole) == []
+
+
+@pytest.mark.slow
+def test_two_processes_go_on_in_the_middle_of_an_epoch(flowers_root: Path, tmp_path: Path) -> None:
+    config = write_config(tmp_path / "small.yaml", flowers_root, max_epochs=2, num_workers=2)
+    two = ["--trainer.devices", "2", "--trainer.strategy", "ddp"]
+    run(["fit", "--config", str(config), *two], tmp_path)
+    folder = tmp_path / "runs" / "small" / "version_0" / "checkpoints"
+    whole = content(folder / "last.ckpt")["state_dict"]
+    # 5 steps of 2 processes an epoch.
+    for step in (3, 6):
+        (middle,) = folder.glob(f"*={step}.ckpt")
+        again = tmp_path / f"again_{step}"
+        shutil.copytree(folder.parent, again)
+        run(["fit", "--run", str(again / "checkpoints" / middle.name)], tmp_path)
+        assert different(content(again / "checkpoints" / "last.ckpt")["state_dict"], whole) == []
