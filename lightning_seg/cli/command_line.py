@@ -18,7 +18,7 @@ from lightning_seg.arguments import OneLineErrors, RunArguments
 from lightning_seg.callbacks import PredictionWriter, RunRecord
 from lightning_seg.callbacks.csv_logger import ContinuedCSVLogger
 from lightning_seg.callbacks.epoch_record import complete
-from lightning_seg.checkpoints import write_whole, write_whole_in_background
+from lightning_seg.checkpoint_io import write_whole, write_whole_in_background
 from lightning_seg.cli.amending import LINKS, spare_dataset, spare_downloads, take_classes
 from lightning_seg.cli.default_callbacks import add_defaults, monitoring, prediction_writer, reporting
 from lightning_seg.cli.nulls import check_nulls
@@ -26,6 +26,7 @@ from lightning_seg.cli.run_folder import (
     choose_version,
     folder_of,
     is_first_process,
+    missing,
     new_folder,
     remove_unused,
     training_alone,
@@ -33,7 +34,7 @@ from lightning_seg.cli.run_folder import (
 from lightning_seg.cli.sources import check_division, describe_sources, differences
 from lightning_seg.datamodules.pictures import PicturesDataModule
 from lightning_seg.errors import ConfigError
-from lightning_seg.files import replace_text
+from lightning_seg.files import printable, replace_text
 from lightning_seg.inference.boxes import BoxInference
 from lightning_seg.inference.masks import MaskInference
 from lightning_seg.models.imagenet import IMAGENET_CLASSES
@@ -88,7 +89,7 @@ class CommandLine(LightningCLI):
     def __init__(self, arguments: RunArguments) -> None:
         self.arguments = arguments
         Parser.typed = arguments.for_lightning
-        self.made: Path | None = None
+        self.made: list[Path] = []
         try:
             self._run_all()
         finally:
@@ -277,7 +278,7 @@ class CommandLine(LightningCLI):
 
     @rank_zero_only
     def _print_sources(self, lines: list[str]) -> None:
-        print("\n".join(lines), flush=True)
+        print("\n".join(map(printable, lines)), flush=True)
 
     def instantiate_classes(self) -> None:
         # A checkpoint replaces all weights, so the file of the pretrained ones need not exist any more.
@@ -319,7 +320,7 @@ class CommandLine(LightningCLI):
         if given["logger"] not in (None, True):
             chosen = given["logger"]
             loggers: list[Logger] = chosen if isinstance(chosen, list) else [chosen] if chosen else []
-            self.made = choose_version(loggers[0]) if loggers else None
+            self.made = choose_version(loggers[0]) if loggers else []
             return loggers
         if self.subcommand == "predict":
             return []
@@ -333,7 +334,7 @@ class CommandLine(LightningCLI):
         given, run = self._get(self.config, "run_folder"), self.arguments.run
         if given is not None or run is not None:
             folder = run.folder.resolve() if run and given is None else new_folder(given, run)
-            self.made = None if folder.exists() or not is_first_process() else folder
+            self.made = missing(folder) if is_first_process() else []
             return str(folder.parent.parent), folder.parent.name, folder.name
         configs = self._get(self.config, "config") or []
         name = Path(str(configs[0])).stem if configs else type(self.model).__name__

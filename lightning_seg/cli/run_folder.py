@@ -38,17 +38,26 @@ def new_folder(given: str, run: Run | None) -> Path:
     return folder
 
 
-def choose_version(logger: Logger) -> Path | None:
-    """The folder of a logger of Lightning's whose version was not given, made by the first process.
+def choose_version(logger: Logger) -> list[Path]:
+    """Make the folder of a logger of Lightning's whose version was not given, by the first process.
 
     Lightning makes it when the first value is logged; until then the next command gets the same number.
+
+    Returns:
+        The folders that were made, the inner ones first.
     """
     open_version = isinstance(logger, CSVLogger | TensorBoardLogger) and logger._version is None
     if not open_version or not is_first_process():
-        return None
+        return []
     assert isinstance(logger, CSVLogger | TensorBoardLogger)
+    around = missing(Path(logger.root_dir))
     logger._version = make_version(Path(logger.root_dir))
-    return Path(logger.log_dir)
+    return [Path(logger.log_dir), *around]
+
+
+def missing(folder: Path) -> list[Path]:
+    """A folder and those around it, as far as they have to be made."""
+    return [one for one in (folder, *folder.parents) if not one.exists()]
 
 
 def folder_of(loggers: Sequence[Any]) -> Path | None:
@@ -79,11 +88,12 @@ def training_alone(folder: Path, run: Run | None) -> Iterator[None]:
         raise ConfigError(f"{folder}: {held.owner} trains there; wait for it, or end it") from None
 
 
-def remove_unused(folder: Path | None) -> None:
-    """A folder in which nothing has been written is no run."""
+def remove_unused(folders: Sequence[Path]) -> None:
+    """A folder in which nothing has been written is no run; those around it, which were made for it, go too."""
     # What others have put there meanwhile stays.
     with suppress(OSError):
-        if folder is not None and {path.name for path in folder.iterdir()} <= {FIT_LOCK, RESULTS_LOCK}:
-            for path in folder.iterdir():
+        if folders and {path.name for path in folders[0].iterdir()} <= {FIT_LOCK, RESULTS_LOCK}:
+            for path in folders[0].iterdir():
                 path.unlink()
-            folder.rmdir()
+            for folder in folders:
+                folder.rmdir()
