@@ -116,9 +116,31 @@ def check_checkpoint(path: Path) -> None:
 
 
 def epochs_done(checkpoint: Path) -> int:
-    """How many epochs a checkpoint has been trained for."""
-    done: int = _read(checkpoint)["epoch"] + 1
-    return done
+    """How many whole epochs a checkpoint has been trained for."""
+    content = _read(checkpoint)
+    loops = content.get("loops", {}).get("fit_loop", {})
+    if "epoch_progress" not in loops:
+        return int(content["epoch"]) + 1
+    epochs, batches = loops["epoch_progress"]["current"], loops["epoch_loop.batch_progress"]
+    # The last batch of an epoch comes before its end.
+    ends = epochs["processed"] < epochs["started"] and batches["is_last_batch"]
+    return int(epochs["processed"]) + int(ends)
+
+
+def batches_begun(checkpoint: Path) -> int:
+    """How many batches of the epoch after these a checkpoint has been trained for."""
+    loops = _read(checkpoint).get("loops", {}).get("fit_loop", {})
+    if "epoch_progress" not in loops:
+        return 0
+    epochs, batches = loops["epoch_progress"]["current"], loops["epoch_loop.batch_progress"]
+    begun = epochs["processed"] < epochs["started"] and not batches["is_last_batch"]
+    return int(batches["current"]["processed"]) if begun else 0
+
+
+def training_done(checkpoint: Path) -> str:
+    """``3 epochs and 12 batches``."""
+    batches = batches_begun(checkpoint)
+    return f"{epochs_done(checkpoint)} epochs" + (f" and {batches} batches" if batches else "")
 
 
 def callback_state(checkpoint: Path, name: str) -> dict[str, Any]:

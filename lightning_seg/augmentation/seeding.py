@@ -11,6 +11,7 @@ from typing import Any, overload
 
 import albumentations as A
 import numpy as np
+import torch
 import torch.distributed as dist
 from torch.utils.data import Dataset, DistributedSampler
 
@@ -81,15 +82,25 @@ def _distributed() -> bool:
 
 
 class TrainSampler(DistributedSampler[Any]):
-    """Shuffled by (seed, epoch); Lightning calls ``set_epoch`` and leaves this kind of sampler in place."""
+    """Shuffled by (seed, epoch); Lightning calls ``set_epoch`` and leaves this kind of sampler in place.
+
+    ``start`` is how many pictures of the epoch are left out at its beginning, over all processes: those that were seen
+    before an interruption, whatever the number of processes was then.
+    """
 
     def __init__(self, dataset: Dataset[object], seed: int = 0) -> None:
         replicas, rank = (None, None) if _distributed() else (1, 0)
-        # torch adds the epoch to the seed, so neighbouring seeds would share their orders.
+        # The epoch is added to the seed, so neighbouring seeds would share their orders.
         super().__init__(dataset, num_replicas=replicas, rank=rank, shuffle=True, seed=draw_seed(seed, 0, 0))
+        self.start = 0
 
     def __iter__(self) -> Iterator[EpochIndex]:
-        return ((self.epoch, index) for index in super().__iter__())
+        generator = torch.Generator().manual_seed(self.seed + self.epoch)
+        order = torch.randperm(len(self.dataset), generator=generator).tolist()  # type: ignore[arg-type]
+        rest = order[self.start :]
+        # As torch's own sampler: every process gets the same number.
+        rest += order[: -len(rest) % self.num_replicas]
+        return ((self.epoch, index) for index in rest[self.rank :: self.num_replicas])
 
 
 class EvalSampler(DistributedSampler[int]):

@@ -33,7 +33,7 @@ class RunRecord(pl.Callback):
     def __init__(self, quantities: tuple[str, ...] | None = None) -> None:
         self.quantities = quantities
         self.seconds: list[float] = []
-        self.started = 0.0
+        self.started: float | None = None
         self.restored: EpochRecord = {}
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -50,7 +50,9 @@ class RunRecord(pl.Callback):
         self.started = time.perf_counter()
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self.seconds.append(time.perf_counter() - self.started)
+        # An epoch that goes on from its middle has no beginning here.
+        if self.started is not None:
+            self.seconds.append(time.perf_counter() - self.started)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._update(trainer)

@@ -10,7 +10,7 @@ import yaml
 from lightning_seg.batch import Split
 from lightning_seg.cli.signatures import parser_of
 from lightning_seg.errors import ConfigError
-from lightning_seg.runs import Run, epochs_done
+from lightning_seg.runs import Run, training_done
 from lightning_seg.tasks.base import CHECKPOINT_KEY
 
 Values = dict[str, Any]
@@ -35,7 +35,7 @@ def describe_sources(run: Run, checkpoint: Path, given: Mapping[str, Any], conti
     lines = [f"{run.config}: {', '.join(_sections(stored))}"]
     content = "weights"
     if continues:
-        content += f", state of optimiser and schedule, {epochs_done(checkpoint)} epochs done"
+        content += f", state of optimiser and schedule, {training_done(checkpoint)} done"
     lines.append(f"{checkpoint}: {content}")
     changes = list(_changes(stored, given))
     return [*lines, f"given: {', '.join(changes)}"] if changes else lines

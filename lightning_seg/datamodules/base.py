@@ -16,7 +16,7 @@ from lightning_seg.augmentation.mixing import Mix, Mixing, MixingCollate, mix_cl
 from lightning_seg.augmentation.pipelines import Augment, resolve_pipeline
 from lightning_seg.augmentation.seeding import EvalSampler, SeededPipeline, TrainSampler
 from lightning_seg.batch import IGNORE_INDEX
-from lightning_seg.datamodules.loaders import make_loader, picture_loader, spare_cores
+from lightning_seg.datamodules.loaders import TrainLoader, make_loader, picture_loader, spare_cores
 from lightning_seg.datasets.base import ClassificationDataset, PictureDataset, SegmentationDataset
 from lightning_seg.datasets.pictures import PictureFiles
 from lightning_seg.datasets.pixel_counts import count_pixels
@@ -182,7 +182,8 @@ class DataModule(pl.LightningDataModule, Generic[Pictures], ABC):
         collate = self.collate_fn()
         if self.mixing is not None:
             collate = MixingCollate(collate, self.mix_fn(), self.mixing, self.seed)
-        return self._loader(dataset, sampler, collate, self.batch_size, drop_last=len(sampler) >= self.batch_size)
+        drop_last = len(sampler) >= self.batch_size
+        return self._loader(dataset, sampler, collate, self.batch_size, kind=TrainLoader, drop_last=drop_last)
 
     def val_dataloader(self) -> Loader:
         """Empty where nothing validates."""
@@ -203,18 +204,16 @@ class DataModule(pl.LightningDataModule, Generic[Pictures], ABC):
         batch_size = 1 if self.image_size is None else self.batch_size
         return self._loader(dataset, EvalSampler(dataset), self.collate_fn(), batch_size)
 
-    def _loader(
-        self, dataset: Pictures, sampler: Any, collate: Collate, batch_size: int, drop_last: bool = False
-    ) -> Loader:
+    def _loader(self, dataset: Pictures, sampler: Any, collate: Collate, batch_size: int, **options: Any) -> Loader:
         return make_loader(
             dataset,
             sampler,
             collate,
             batch_size,
             self.num_workers,
-            drop_last=drop_last,
             persistent_workers=self.num_workers > 0 and self.persistent_workers,
             multiprocessing_context=self.start_method if self.num_workers else None,
+            **options,
         )
 
 

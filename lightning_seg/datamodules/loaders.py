@@ -1,7 +1,7 @@
 """One way to build a loader."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import cv2
@@ -9,8 +9,67 @@ import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from lightning_seg.augmentation.collate import collate_pictures
-from lightning_seg.augmentation.seeding import EvalSampler
+from lightning_seg.augmentation.seeding import EvalSampler, TrainSampler
 from lightning_seg.datasets.pictures import PictureFiles
+
+
+class Position:
+    """Where in an epoch its batches are: ``start`` pictures were left out, ``given`` batches have come since."""
+
+    def __init__(self, start: int = 0) -> None:
+        self.start, self.given, self.begun = start, 0, False
+
+
+class TrainLoader(DataLoader[Any]):
+    """Training batches, of an epoch from its beginning or from where it was interrupted.
+
+    Nothing is fetched before the first batch is asked for, so an epoch that is set until then counts: Lightning makes
+    the iterator first, and loader processes would go ahead with the epoch before. Lightning saves and restores where an
+    epoch was interrupted.
+    """
+
+    _position: Position | None = None
+    _next_start = 0
+
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
+        self._position, self._next_start = Position(self._next_start), 0
+        return self._batches(self._position)
+
+    def _batches(self, position: Position) -> Iterator[Any]:
+        # Of a generator nothing runs before the first batch is asked for.
+        position.begun = True
+        if isinstance(self.sampler, TrainSampler):
+            self.sampler.start = position.start
+        for batch in super().__iter__():
+            position.given += 1
+            yield batch
+
+    def begin_at(self, pictures: int) -> int:
+        """Leave out that many pictures, over all processes, of the epoch that begins next.
+
+        Returns:
+            How many of its batches are left out by that.
+        """
+        if self._position is None or self._position.begun:
+            self._next_start = pictures
+        else:
+            self._position.start = pictures
+        replicas, batch_size = self._replicas, self.batch_size or 1
+        rest = -(-max(0, len(self.dataset) - pictures) // replicas)  # type: ignore[arg-type]
+        left = rest // batch_size if self.drop_last else -(-rest // batch_size)
+        return max(0, len(self) - left)
+
+    def state_dict(self) -> dict[str, int]:
+        """Pictures of this epoch that have been seen, and pictures per batch, both over all processes."""
+        batch, position = (self.batch_size or 1) * self._replicas, self._position or Position()
+        return {"pictures": position.start + position.given * batch, "pictures_per_batch": batch}
+
+    def load_state_dict(self, state: Mapping[str, int]) -> None:
+        self.begin_at(state["pictures"])
+
+    @property
+    def _replicas(self) -> int:
+        return int(getattr(self.sampler, "num_replicas", 1))
 
 
 def make_loader(
@@ -19,11 +78,12 @@ def make_loader(
     collate_fn: Callable[[Any], Any],
     batch_size: int,
     num_workers: int,
+    kind: type[DataLoader[Any]] = DataLoader,
     **options: Any,
 ) -> DataLoader[Any]:
     """A loader whose workers do not start threads of their own; ``options`` are those of ``DataLoader``."""
     # Keywords only: a positional batch size breaks Lightning's predict.
-    return DataLoader(
+    return kind(
         dataset,
         sampler=sampler,
         collate_fn=collate_fn,

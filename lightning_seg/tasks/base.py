@@ -17,10 +17,24 @@ from lightning_seg.models.weights import without_pretrained
 from lightning_seg.tasks.optimization import (
     NEED_AN_END,
     ParamGroup,
+    ShareLR,
     advance_schedule,
     create_optimizer,
     create_schedule,
     parameter_groups,
+)
+from lightning_seg.tasks.resuming import (
+    Counts,
+    begin_epoch_properly,
+    counts_of,
+    end_epoch_properly,
+    go_on_in_epoch,
+    is_in_epoch,
+    pictures_seen,
+    restore_counts,
+    seed_of,
+    seed_step,
+    steps_worth,
 )
 
 log = logging.getLogger(__name__)
@@ -45,6 +59,10 @@ class Task(pl.LightningModule, ABC):
         super().__init__()
         self._fresh_groups: list[ParamGroup] = []
         self._takes_new_arguments = False
+        self._resumes = False
+        self._pictures_seen: int | None = None
+        self._counted: Counts = {}
+        self._seed: int | None = None
 
     @abstractmethod
     def metric_names(self) -> list[str]:
@@ -112,6 +130,8 @@ class Task(pl.LightningModule, ABC):
         stored = checkpoint.get("hyper_parameters") or {}
         if self._trainer is None or self.trainer.state.fn != "fit" or not stored:
             return
+        self._resumes = True
+        self._read_progress(checkpoint)
         changed = {name for name in (*OPTIMIZATION, *SCHEDULE, *FREEZING) if self._differs(name, stored)}
         self._takes_new_arguments = bool(changed)
         if not changed:
@@ -127,16 +147,59 @@ class Task(pl.LightningModule, ABC):
     def _differs(self, name: str, stored: Mapping[str, Any]) -> bool:
         return name in stored and name in self.hparams and stored[name] != self.hparams[name]
 
+    def _read_progress(self, checkpoint: dict[str, Any]) -> None:
+        """Where in its epoch a checkpoint was saved."""
+        own = checkpoint.get(CHECKPOINT_KEY) or {}
+        self._seed = own.get("seed")
+        if "fit_loop" in checkpoint.get("loops", {}):
+            end_epoch_properly(checkpoint)
+            begin_epoch_properly(checkpoint, self.trainer)
+            self._pictures_seen = pictures_seen(checkpoint)
+            self._counted = own.get("counted") or {}
+
     def on_train_start(self) -> None:
-        if not self._takes_new_arguments:
+        self._seed = seed_of(self._seed)
+        if not self._resumes:
             return
-        self._takes_new_arguments = False
+        self._resumes = False
+        go_on_in_epoch(self.trainer, self._pictures_seen)
+        restore_counts(self, self._counted, self.trainer.global_rank)
+        self._counted = {}
+        self._resume_optimization()
+
+    def _resume_optimization(self) -> None:
         optimizer, schedule = self.optimizers(use_pl_optimizer=False), self.lr_schedulers()
         assert isinstance(optimizer, Optimizer)
+        if self._takes_new_arguments:
+            self._takes_new_arguments = False
+            for group, fresh in zip(optimizer.param_groups, self._fresh_groups, strict=True):
+                group.update(fresh)
+        elif not isinstance(schedule, ShareLR):
+            self._warn_of_other_steps(schedule)
+            return
+        steps = self.trainer.global_step
+        if isinstance(schedule, ShareLR):
+            schedule.ahead = steps_worth(self.trainer) - steps
         assert isinstance(schedule, LRScheduler)
-        for group, fresh in zip(optimizer.param_groups, self._fresh_groups, strict=True):
-            group.update(fresh)
-        advance_schedule(schedule, self.trainer.global_step)
+        advance_schedule(schedule, steps)
+
+    def _warn_of_other_steps(self, schedule: Any) -> None:
+        """Schedules of torch count steps and know no end."""
+        worth, done = steps_worth(self.trainer), self.trainer.global_step
+        # SWA brings its own, and has taken away the task's by now.
+        if worth != done and isinstance(schedule, LRScheduler):
+            log.warning(
+                "%s counts steps: %d were done, which are %d of today's size; give --model.schedule_options that fit, "
+                "or a schedule that follows the share of the training, such as cosine",
+                type(schedule).__name__,
+                done,
+                worth,
+            )
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        """A resumed run has the draws of one that was never interrupted."""
+        assert self._seed is not None
+        seed_step(self._seed, self.current_epoch, batch_idx, self.global_rank)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """A checkpoint alone is enough to load the task and to apply it to pictures."""
@@ -144,6 +207,10 @@ class Task(pl.LightningModule, ABC):
         checkpoint[CHECKPOINT_KEY] = {
             "task": f"{type(self).__module__}.{type(self).__qualname__}",
             "image_size": None if size is None else list(size),
+            "batch_size": getattr(getattr(self.trainer, "datamodule", None), "batch_size", None),
+            "seed": self._seed,
+            # The epoch's own metrics would otherwise forget what came before.
+            "counted": counts_of(self) if is_in_epoch(checkpoint) else {},
         }
 
 

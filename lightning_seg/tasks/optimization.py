@@ -3,6 +3,7 @@
 import math
 import warnings
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import timm.optim
@@ -57,10 +58,27 @@ SHAPES: dict[str, Shape] = {shape.__name__: shape for shape in (constant, one_cy
 """Factor of the learning rate over the share of the run that is done, in [0, 1]."""
 
 
+class ShareLR(LambdaLR):
+    """A shape over the share of the training that is done, stepped once per optimiser step.
+
+    Steps of an earlier part of the training may have been of another size: ``ahead`` is how many more steps of today's
+    size that part is worth than it had.
+    """
+
+    def __init__(self, optimizer: Optimizer, shape: Callable[[float], float], total_steps: int) -> None:
+        self.total_steps, self.ahead = total_steps, 0
+        super().__init__(optimizer, lambda step: shape(min((step + self.ahead) / self.total_steps, 1.0)))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Without what belongs to today's settings."""
+        return {name: value for name, value in super().state_dict().items() if name not in ("total_steps", "ahead")}
+
+
 def create_schedule(name: str, optimizer: Optimizer, total_steps: int, options: Mapping[str, Any]) -> LRScheduler:
     """A schedule stepped once per optimiser step: one of ``SHAPES``, or a class of ``torch.optim.lr_scheduler``.
 
-    A shape stores how many steps were done and not how many there would be, so a resumed run may have a new length.
+    A shape stores how many steps were done and not how many there would be, so a resumed run may have a new length, and
+    steps of another size, see ``ShareLR``.
 
     Raises:
         ConfigError: if the name or an option does not exist.
@@ -71,7 +89,7 @@ def create_schedule(name: str, optimizer: Optimizer, total_steps: int, options: 
             # Mistakes in the options show here, not in the middle of a run.
             for progress in (0.0, 0.5, 1.0):
                 shape(progress, **options)
-            return LambdaLR(optimizer, lambda step: shape(min(step / total_steps, 1.0), **options))
+            return ShareLR(optimizer, partial(shape, **options), total_steps)
         if _is_class(lr_scheduler, name, LRScheduler):
             schedule: LRScheduler = getattr(lr_scheduler, name)(optimizer, **options)
             return schedule
@@ -90,7 +108,7 @@ def check_names(optimizer: str, schedule: str) -> None:
 
 def advance_schedule(schedule: LRScheduler, steps: int) -> None:
     """Bring a new schedule to where it would be after ``steps`` optimiser steps."""
-    if isinstance(schedule, LambdaLR):
+    if isinstance(schedule, ShareLR):
         # It depends on the number of the step alone.
         schedule.last_epoch = steps - 1
         steps = 1

@@ -162,7 +162,15 @@ class SupervisedTask(Task):
             for module, mode in training.items():
                 module.training = mode
 
+    def on_train_start(self) -> None:
+        super().on_train_start()
+        # Of an epoch that goes on from its middle Lightning announces no start.
+        self._unfreeze_when_due()
+
     def on_train_epoch_start(self) -> None:
+        self._unfreeze_when_due()
+
+    def _unfreeze_when_due(self) -> None:
         unfreeze_epoch = self.hparams["unfreeze_epoch"]
         if self.encoder_frozen and unfreeze_epoch is not None and self.current_epoch >= unfreeze_epoch:
             self._freeze(False)

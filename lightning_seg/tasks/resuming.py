@@ -1,0 +1,161 @@
+"""Going on in the middle of a training: what Lightning does not restore by itself.
+
+Lightning brings back weights, optimisers and counters. Here the rest of an interrupted epoch is found, what was counted
+of it, and how far a schedule is where steps are of another size than before.
+"""
+
+import math
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torchmetrics import Metric
+
+Counts = dict[str, dict[str, Tensor]]
+
+
+def end_epoch_properly(checkpoint: Mapping[str, Any]) -> None:
+    """Of a checkpoint that was saved with the last batch of an epoch, Lightning would go on with the next epoch.
+
+    What is still to come is said to its loops: the validation and the end of the epoch.
+    """
+    loops = checkpoint["loops"]["fit_loop"]
+    batches, validation = (loops[f"epoch_loop.{name}batch_progress"] for name in ("", "val_loop."))
+    current = batches["current"]
+    if not (is_in_epoch(checkpoint) and batches["is_last_batch"] and current["completed"] == current["ready"] - 1):
+        return
+    for count in (current, batches["total"]):
+        count["completed"] += 1
+    # As if the validation had begun.
+    validation["total"] = {"ready": 1, "started": 1, "processed": 0, "completed": 0}
+    validation["current"] = dict.fromkeys(validation["current"], 0)
+    validation["is_last_batch"] = False
+
+
+def begin_epoch_properly(checkpoint: Mapping[str, Any], trainer: pl.Trainer) -> None:
+    """Of a checkpoint from the end of an epoch, Lightning would count an epoch without batches, if steps end the run.
+
+    Its loops are told that the next epoch is about to begin.
+    """
+    loops = checkpoint["loops"]["fit_loop"]
+    epochs, batches = loops["epoch_progress"], loops["epoch_loop.batch_progress"]
+    if (
+        trainer.max_steps == -1
+        or is_in_epoch(checkpoint)
+        or epochs["current"]["completed"] == epochs["current"]["started"]
+    ):
+        return
+    for count in epochs.values():
+        count["completed"] = count["processed"]
+        count["ready"] += 1
+    batches["current"] = dict.fromkeys(batches["current"], 0)
+    batches["is_last_batch"] = False
+    loops["state_dict"].pop("combined_loader", None)
+    every = trainer.check_val_every_n_epoch
+    if trainer.enable_validation and every is not None and (epochs["current"]["processed"] + 1) % every == 0:
+        # Before the first batch Lightning leaves out a validation that was made, and counts a step for it.
+        loops["epoch_loop.state_dict"]["_batches_that_stepped"] -= 1
+
+
+def is_in_epoch(checkpoint: Mapping[str, Any]) -> bool:
+    """Whether it was saved before its epoch had ended."""
+    epochs = checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]
+    return bool(epochs["processed"] < epochs["started"])
+
+
+def pictures_seen(checkpoint: Mapping[str, Any]) -> int | None:
+    """How many pictures the epoch of a checkpoint has trained on, over all processes; None where nothing tells it."""
+    loops = checkpoint["loops"]["fit_loop"]
+    states = loops["state_dict"].get("combined_loader") or [{}]
+    if not {"pictures", "pictures_per_batch"} <= states[0].keys():
+        return None
+    batches = loops["epoch_loop.batch_progress"]["current"]
+    fetched_only: int = batches["ready"] - batches["processed"]
+    return int(states[0]["pictures"] - fetched_only * states[0]["pictures_per_batch"])
+
+
+def go_on_in_epoch(trainer: pl.Trainer, pictures: int | None) -> None:
+    """Let an interrupted epoch go on with the pictures that it has not seen.
+
+    Args:
+        trainer: before its first batch.
+        pictures: that were seen; None takes the trainer's batches for batches of today's size.
+    """
+    loader: Any = trainer.train_dataloader
+    if not trainer.fit_loop.restarted_mid_epoch or not hasattr(loader, "begin_at"):
+        return
+    progress: Any = trainer.fit_loop.epoch_loop.batch_progress.current
+    if pictures is None:
+        pictures = progress.processed * loader.state_dict()["pictures_per_batch"]
+    shift = min(loader.begin_at(pictures), int(trainer.num_training_batches)) - progress.processed
+    for name in ("ready", "started", "processed", "completed"):
+        setattr(progress, name, getattr(progress, name) + shift)
+
+
+def steps_worth(trainer: pl.Trainer) -> int:
+    """How many optimiser steps of today's size the part of the training that is done is worth.
+
+    It is the share that counts: half of the epochs are half of the steps, whatever size steps had. Where ``max_steps``
+    ends the training, steps are steps.
+    """
+    batches, accumulated = trainer.num_training_batches, trainer.accumulate_grad_batches
+    loop: Any = trainer.fit_loop
+    epochs, max_epochs = int(loop.epoch_progress.current.processed), trainer.max_epochs
+    if batches == math.inf or max_epochs is None:
+        return trainer.global_step
+    per_epoch = math.ceil(batches / accumulated)
+    if trainer.max_steps != -1 and (max_epochs == -1 or trainer.max_steps < max_epochs * per_epoch):
+        return trainer.global_step
+    done = 0
+    if loop.restarted_mid_epoch:
+        seen = int(loop.epoch_loop.batch_progress.current.processed)
+        done = per_epoch if seen >= batches else seen // accumulated
+    return epochs * per_epoch + done
+
+
+def seed_of(stored: int | None) -> int:
+    """What the draws of networks are seeded from: ``seed_everything``, else what a checkpoint tells, else torch's."""
+    given = os.environ.get("PL_GLOBAL_SEED")
+    if given is not None:
+        return int(given)
+    return torch.initial_seed() % 2**32 if stored is None else stored
+
+
+def seed_step(seed: int, epoch: int, batch: int, rank: int) -> None:
+    """Draws of a network, such as dropout, depend on these four and on nothing else; a resumed run draws the same."""
+    torch.manual_seed(int(np.random.SeedSequence((seed, epoch, batch, rank)).generate_state(1)[0]))
+
+
+def counts_of(module: nn.Module) -> Counts:
+    """What the metrics of a module have counted, over all processes; all of them count by adding up."""
+    counts = {}
+    for name, metric in _metrics(module):
+        found = metric.metric_state.items() if metric.update_called else ()
+        states = {state: value.detach().clone() for state, value in found if isinstance(value, Tensor)}
+        if dist.is_available() and dist.is_initialized():
+            for value in states.values():
+                dist.all_reduce(value)
+        if states:
+            counts[name] = {state: value.cpu() for state, value in states.items()}
+    return counts
+
+
+def restore_counts(module: nn.Module, counts: Counts, rank: int) -> None:
+    """Let one process go on with what all have counted."""
+    for name, metric in _metrics(module):
+        for state, value in counts.get(name, {}).items():
+            if rank == 0:
+                setattr(metric, state, value.to(metric.device))
+                # Metrics tell by it whether there is anything to compute.
+                metric._update_count = max(1, metric._update_count)
+
+
+def _metrics(module: nn.Module) -> Iterator[tuple[str, Metric]]:
+    for name, part in module.named_modules():
+        if isinstance(part, Metric):
+            yield name, part
