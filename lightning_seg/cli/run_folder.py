@@ -1,6 +1,8 @@
 """The folder of a run: made by one process, and trained in by one command at a time."""
 
 import os
+import re
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -52,6 +54,8 @@ def choose_version(logger: Logger) -> list[Path]:
     assert isinstance(logger, CSVLogger | TensorBoardLogger)
     around = missing(Path(logger.root_dir))
     logger._version = make_version(Path(logger.root_dir))
+    # It is there, and nothing in it is replaced.
+    warnings.filterwarnings("ignore", f"Experiment logs directory {re.escape(logger.log_dir)} exists")
     return [Path(logger.log_dir), *around]
 
 

@@ -75,7 +75,7 @@ def _results_digest(folder: Path) -> str | None:
     table = folder / TABLE
     if not table.is_file() or not any(name.startswith("test/") for name in record):
         return None
-    return hashlib.sha256("\n".join(sorted(compared)).encode() + table.read_bytes()).hexdigest()
+    return hashlib.sha256("\n".join(sorted(compared)).encode(errors="surrogateescape") + table.read_bytes()).hexdigest()
 
 
 def _run(run: PlannedRun, words: Sequence[str]) -> None:
