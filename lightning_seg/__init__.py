@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lightning_seg.checkpoint_io import WholeCheckpointIO as WholeCheckpointIO
     from lightning_seg.datamodules import CarvanaDataModule as CarvanaDataModule
     from lightning_seg.datamodules import CocoObjectsDataModule as CocoObjectsDataModule
     from lightning_seg.datamodules import FlowersDataModule as FlowersDataModule
@@ -41,6 +42,7 @@ _HOME = {
     "StanfordDogsDataModule": "lightning_seg.datamodules",
     "TimmClassifierTask": "lightning_seg.tasks",
     "UNetTask": "lightning_seg.tasks",
+    "WholeCheckpointIO": "lightning_seg.checkpoint_io",
 }
 __all__ = [
     "CNNClassifierTask",
@@ -59,6 +61,7 @@ __all__ = [
     "StanfordDogsDataModule",
     "TimmClassifierTask",
     "UNetTask",
+    "WholeCheckpointIO",
     "__version__",
 ]
 

@@ -1,12 +1,15 @@
 """``lightning-seg`` and ``python -m lightning_seg``."""
 
 import errno
+import logging
 import re
 import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
+from pathlib import Path
 
 from lightning_seg.errors import UserError
+from lightning_seg.files import printable
 
 ELSEWHERE = "give another folder, or make it writable (runs lie in --trainer.default_root_dir)"
 UNWRITABLE = {
@@ -32,6 +35,14 @@ data
 """
 
 
+class OneLine(logging.Formatter):
+    """What this package logs is one line, whatever the names of files in it hold."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record)
+        return printable(text) if record.name.startswith("lightning_seg") else text
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; a user's mistake is one line on stderr and exit code 2."""
     words = list(sys.argv[1:] if argv is None else argv)
@@ -39,6 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Names of files may hold bytes that are no UTF-8.
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
+    if logging.lastResort is not None:
+        logging.lastResort.setFormatter(OneLine())
     try:
         return _dispatch([word for word in words if word != "--debug"])
     except KeyboardInterrupt:
@@ -47,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         line = _explain(error)
         if debug or line is None:
             raise
-        print(f"lightning-seg: error: {line}", file=sys.stderr)
+        print(f"lightning-seg: error: {printable(line)}", file=sys.stderr)
         return 2
 
 
@@ -80,20 +93,28 @@ def _explain(error: BaseException | None) -> str | None:
 def _explain_own(error: BaseException) -> str | None:
     if not isinstance(error, UserError):
         return None
-    # From a loader process it arrives as a traceback, whose last line is the message.
-    line = str(error).strip().splitlines()[-1]
-    return line.removeprefix(f"{type(error).__module__}.{type(error).__name__}: ")
+    # From a loader process it arrives as a traceback that ends in the message.
+    return str(error).rpartition(f"\n{type(error).__module__}.{type(error).__name__}: ")[2].strip()
 
 
 def _explain_system(error: BaseException) -> str | None:
     """What the system says to writing a file."""
     if isinstance(error, OSError) and error.errno in UNWRITABLE:
         place = f"{error.filename}: " if error.filename else ""
-        return f"{place}cannot be written ({error.strerror}); {UNWRITABLE[error.errno]}"
+        reason = f"{error.strerror}{_disk_of(error)}"
+        return f"{place}cannot be written ({reason}); {UNWRITABLE[error.errno]}"
     # torch tells no reason.
     if "PytorchStreamWriter failed" in str(error):
         return f"a checkpoint cannot be written; {UNWRITABLE[errno.ENOSPC]}"
     return None
+
+
+def _disk_of(error: OSError) -> str:
+    """Which one is full: a user may look at another."""
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not isinstance(error.filename, str):
+        return ""
+    folder = Path(error.filename).resolve().parent
+    return f": the disk of {next(place for place in (folder, *folder.parents) if place.is_mount())}"
 
 
 def _explain_libraries(error: BaseException) -> str | None:

@@ -12,6 +12,7 @@ import yaml
 
 import lightning_seg
 from lightning_seg.errors import ConfigError
+from lightning_seg.files import printable
 from lightning_seg.runs import Run, find_run
 
 CLASS_NAMES = [name for name in lightning_seg.__all__ if name.endswith(("Task", "DataModule"))]
@@ -164,7 +165,8 @@ class OneLineErrors:
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         if ex is not None and "--debug" in sys.argv:
             raise ex
-        print(f"lightning-seg: error: {rephrase(message, option_names(self), self.typed)}", file=sys.stderr)
+        line = printable(rephrase(message, option_names(self), self.typed))
+        print(f"lightning-seg: error: {line}", file=sys.stderr)
         sys.exit(2)
 
 

@@ -1,15 +1,24 @@
 """Files that are whole or not there, and names of files that do no harm where they are shown."""
 
+import hashlib
 import os
+import re
 import socket
+import sys
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
+LONGEST_NAME = 255
+"""Bytes of a file's name, on all common disks."""
+ABANDONED = 3600
+"""Seconds without a change after which a partial file of another machine belongs to nobody."""
+
 
 @contextmanager
-def replacing(path: Path, mode: str = "wb", **options: Any) -> Iterator[IO[Any]]:
+def replacing(path: Path, mode: str = "wb", flushed: bool = True, **options: Any) -> Iterator[IO[Any]]:
     """A new file that takes the place of ``path`` when the block ends without an error.
 
     Whoever reads ``path``, or ends this process at any moment, finds the old content or the new one. The new file lies
@@ -18,19 +27,24 @@ def replacing(path: Path, mode: str = "wb", **options: Any) -> Iterator[IO[Any]]
     Args:
         path: the file; its folder is made.
         mode: ``wb`` or ``w``.
+        flushed: also a loss of power finds the old content or the new one. It takes a few milliseconds, which thousands
+            of predicted pictures need not wait for.
         options: see ``open``.
 
     Raises:
         OSError: naming ``path``; what was there before is still there.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.partial")
+    partial = _partial_of(path)
     try:
         with partial.open(mode, **options) as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            if flushed:
+                os.fsync(file.fileno())
         partial.replace(path)
+        if flushed:
+            _flush_folder(path.parent)
     except OSError as error:
         # Writing tells no name, and the name of the partial file would mean nothing to the user.
         if error.errno is not None:
@@ -40,6 +54,62 @@ def replacing(path: Path, mode: str = "wb", **options: Any) -> Iterator[IO[Any]]
         partial.unlink(missing_ok=True)
 
 
+def replace_text(path: Path, text: str) -> None:
+    """``path.write_text``, whole; bytes of names that are no UTF-8 stay as they are."""
+    with replacing(path, "w", encoding="utf-8", errors="surrogateescape") as file:
+        file.write(text)
+
+
+def remove_left_overs(folder: Path, pattern: str = "**/.*.partial") -> None:
+    """Remove what processes that were killed had begun to write with ``replacing``."""
+    for path in folder.glob(pattern):
+        if _is_left_over(path):
+            path.unlink(missing_ok=True)
+
+
 def printable(text: str) -> str:
     """``text`` in one line and without what a terminal would obey: line breaks and escapes are written as in Python."""
     return "".join(one if one.isprintable() or one == " " else one.encode("unicode_escape").decode() for one in text)
+
+
+def _partial_of(path: Path) -> Path:
+    name, owner = path.name, f"{socket.gethostname()}.{os.getpid()}.partial"
+    if len(os.fsencode(f".{name}.{owner}")) > LONGEST_NAME:
+        name = hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
+    return path.with_name(f".{name}.{owner}")
+
+
+def _is_left_over(path: Path) -> bool:
+    """Whether nobody writes a partial file any more."""
+    match = re.fullmatch(r"\..+\.(\d+)\.partial", path.name, re.DOTALL)
+    if match is None:
+        return False
+    if path.name.endswith(f".{socket.gethostname()}.{match[1]}.partial") and sys.platform != "win32":
+        # This process has just begun, so its number is that of an earlier one, as in containers.
+        return int(match[1]) == os.getpid() or not _is_alive(int(match[1]))
+    with suppress(FileNotFoundError):
+        return time.time() - path.stat().st_mtime > ABANDONED
+    return False
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def _flush_folder(folder: Path) -> None:
+    """The new name, too, reaches the disk."""
+    if sys.platform == "win32":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        # Some disks of the network know no such request; the content is flushed anyway.
+        with suppress(OSError):
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

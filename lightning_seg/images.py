@@ -7,7 +7,7 @@ tools show it. Heights and widths are those of the upright picture.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps
 
 from lightning_seg.errors import DataError
+from lightning_seg.files import replacing
 
 Array = NDArray[np.uint8]
 ROWS = 1024
@@ -58,6 +59,13 @@ def read_index_mask(path: str | Path) -> Array:
     if image.mode not in ("L", "P"):
         raise DataError(f"{path}: a mask holds one 8-bit number per pixel, this file has mode {image.mode}; replace it")
     return to_array(image)
+
+
+def write_image(image: Image.Image, path: Path, flushed: bool = True, **options: Any) -> None:
+    """A Pillow image in the format of the suffix; the file is whole or the previous one, see ``replacing``."""
+    kind = Image.registered_extensions()[path.suffix.lower()]
+    with replacing(path, flushed=flushed) as file:
+        image.save(file, kind, **options)
 
 
 class Header(NamedTuple):

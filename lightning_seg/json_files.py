@@ -10,12 +10,12 @@ from lightning_seg.errors import DataError
 from lightning_seg.files import replacing
 
 
-def write_json(path: Path, content: Any) -> None:
+def write_json(path: Path, content: Any, flushed: bool = True) -> None:
     """Replace ``path`` at once: whoever reads it, or ends this process, finds the old content or the new one.
 
-    Numbers that are not finite become null, since JSON has none.
+    Numbers that are not finite become null, since JSON has none. For ``flushed`` see ``replacing``.
     """
-    with replacing(path, "w") as file:
+    with replacing(path, "w", flushed) as file:
         file.write(_as_text(content))
 
 

@@ -6,6 +6,7 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 
 from lightning_seg.errors import UserError
@@ -14,6 +15,8 @@ if sys.platform != "win32":
     import fcntl
 
 log = logging.getLogger(__name__)
+_held: set[int] = set()
+"""Descriptors of the files that this process holds."""
 
 
 class HeldError(UserError):
@@ -40,20 +43,53 @@ def holding(path: Path, wait: bool = False) -> Iterator[None]:
         OSError: if the file cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Not "w": what it says is of the other process.
-    with path.open("a+") as file:
-        if sys.platform != "win32":
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-            except BlockingIOError:
-                file.seek(0)
-                raise HeldError(path, file.read().strip() or "another process") from None
-            except OSError as error:
-                log.warning("%s: its disk knows no locks (%s), so start no second one there", path, error.strerror)
-        file.truncate(0)
-        file.write(f"{this_process()}\n")
-        file.flush()
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    _held.add(descriptor)
+    try:
+        _lock(descriptor, path, wait)
+        _sign(descriptor, path)
         yield
+    finally:
+        if descriptor in _held:
+            _held.remove(descriptor)
+            os.close(descriptor)
+
+
+def _lock(descriptor: int, path: Path, wait: bool) -> None:
+    if sys.platform == "win32":
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        owner = os.read(descriptor, 1000).decode(errors="replace").strip()
+        raise HeldError(path, owner or "another process") from None
+    except OSError as error:
+        _warn_of_disk(path.parent, error.strerror)
+
+
+@lru_cache
+def _warn_of_disk(folder: Path, reason: str) -> None:
+    log.warning("%s: its disk knows no locks (%s), so start no second process there", folder, reason)
+
+
+def _sign(descriptor: int, path: Path) -> None:
+    try:
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, f"{this_process()}\n".encode())
+    except OSError as error:
+        error.filename = str(path)
+        raise
+
+
+def _let_go() -> None:
+    """A process that was forked, such as a loader's worker, would keep the lock of one that was killed."""
+    for descriptor in _held:
+        os.close(descriptor)
+    _held.clear()
+
+
+if sys.platform != "win32":
+    os.register_at_fork(after_in_child=_let_go)
 
 
 def this_process() -> str:

@@ -11,6 +11,8 @@ from lightning_seg.errors import ConfigError
 from lightning_seg.tasks.base import CHECKPOINT_KEY
 
 log = logging.getLogger(__name__)
+OTHER = {"best": "last", "last": "best"}
+"""The two checkpoints that a run keeps."""
 
 
 class Run(NamedTuple):
@@ -24,17 +26,27 @@ class Run(NamedTuple):
         return self.folder / "config.yaml"
 
     def checkpoint(self, name: str) -> Path:
-        """The chosen one; without a choice ``best`` or ``last``.
+        """The chosen one; without a choice ``best`` or ``last``, and for a last one that cannot be read the best.
 
         Raises:
-            ConfigError: if the run has not saved it.
+            ConfigError: if the run has not saved it, or it cannot be read.
         """
-        path = self.chosen or self.folder / "checkpoints" / f"{name}.ckpt"
-        if not path.is_file():
+        if self.chosen is not None:
+            return self.chosen
+        path, other = (self.folder / "checkpoints" / f"{one}.ckpt" for one in (name, OTHER[name]))
+        if is_readable(path):
+            return path
+        missing = "cannot be read" if path.is_file() else "is missing"
+        if not is_readable(other):
+            if path.is_file() or other.is_file():
+                raise ConfigError(f"{path.parent}: neither {path.name} nor {other.name} can be read; train anew")
             raise ConfigError(
                 f"{self.folder}: no checkpoints/{name}.ckpt there; give a run that has finished an epoch and validated"
             )
-        return path
+        if name == "best":
+            raise ConfigError(f"{path}: {missing}; for the weights of the last epoch give --ckpt_path {other}")
+        log.warning("%s %s, so %s is taken, of epoch %d", path, missing, other.name, epochs_done(other))
+        return other
 
 
 def find_run(path: str | Path) -> Run:
@@ -53,12 +65,16 @@ def find_run(path: str | Path) -> Run:
     versions = [version for version in folder.glob("version_*") if (version / "config.yaml").is_file()]
     if versions:
         # One that ended before its first epoch did has nothing to go on from.
-        usable = [version for version in versions if any((version / "checkpoints").glob("*.ckpt"))]
-        newest, chosen = max(versions, key=_number), max(usable or versions, key=_number)
+        newest, *_ = ordered = sorted(versions, key=_number, reverse=True)
+        chosen = next((version for version in ordered if _is_usable(version)), newest)
         if chosen != newest:
-            log.warning("%s has no checkpoint, so %s is taken", newest, chosen)
+            log.warning("%s has no checkpoint that can be read, so %s is taken", newest, chosen)
         return Run(chosen)
     raise ConfigError(f"{folder}: no run there (no config.yaml, no version_N); give a folder that fit has written")
+
+
+def _is_usable(version: Path) -> bool:
+    return any(is_readable(checkpoint) for checkpoint in (version / "checkpoints").glob("*.ckpt"))
 
 
 def _run_of(checkpoint: Path) -> Run:
@@ -74,6 +90,16 @@ def find_checkpoint(path: str | Path) -> Path:
     """A checkpoint file as it is, otherwise the best of the run that ``find_run`` finds."""
     file = Path(path).expanduser()
     return file if file.is_file() else find_run(file).checkpoint("best")
+
+
+def is_readable(checkpoint: Path) -> bool:
+    """Whether a file holds anything of torch's: one that was cut off does not."""
+    try:
+        _read(checkpoint)
+    # torch.load answers a broken file with errors of many kinds.
+    except Exception:
+        return False
+    return True
 
 
 def check_checkpoint(path: Path) -> None:
@@ -118,6 +144,12 @@ def training_done(checkpoint: Path) -> str:
     return f"{epochs_done(checkpoint)} epochs" + (f" and {batches} batches" if batches else "")
 
 
+def callback_state(checkpoint: Path, name: str) -> dict[str, Any]:
+    """What a callback of the training has remembered there; empty where it has not."""
+    state: dict[str, Any] = (_read(checkpoint).get("callbacks") or {}).get(name, {})
+    return state
+
+
 def task_arguments(checkpoint: Path) -> dict[str, Any]:
     """What the constructor of a checkpoint's task received, class names among it; empty for another library's."""
     return dict(_read(checkpoint).get("hyper_parameters") or {})
@@ -134,6 +166,18 @@ def _read(checkpoint: Path) -> dict[str, Any]:
     """Without the weights, which stay in the file."""
     content: dict[str, Any] = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
     return content
+
+
+def make_version(runs: Path) -> int:
+    """The next number below ``runs``, whose folder is made at once: nobody else gets it."""
+    number = 1 + max((_number(version) for version in runs.glob("version_*")), default=-1)
+    while True:
+        try:
+            (runs / f"version_{number}").mkdir(parents=True)
+        except FileExistsError:
+            number += 1
+        else:
+            return number
 
 
 def _number(version: Path) -> int:

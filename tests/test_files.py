@@ -1,11 +1,12 @@
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from lightning_seg.files import printable, replacing
+from lightning_seg.files import printable, remove_left_overs, replace_text, replacing
 
 
 def test_the_old_content_stays_until_the_new_one_is_whole(tmp_path: Path) -> None:
@@ -57,3 +58,29 @@ def test_names_obey_nobody(text: str, shown: str) -> None:
 
 def test_a_byte_that_is_no_utf_8_is_shown() -> None:
     assert printable(os.fsdecode(b"a\xff.png")) == "a\\udcff.png"
+
+
+def test_what_a_killed_process_was_writing_is_removed_and_what_others_write_stays(tmp_path: Path) -> None:
+    other = subprocess.Popen(["sleep", "60"])
+    try:
+        host = socket.gethostname()
+        names = [f".a.ckpt.{host}.{other.pid}.partial", ".b.ckpt.elsewhere.5.partial", "c.partial", ".d.partial"]
+        old = tmp_path / "folder" / ".e.ckpt.elsewhere.5.partial"
+        old.parent.mkdir()
+        for path in (*(tmp_path / name for name in names), old):
+            path.touch()
+        os.utime(old, (0, 0))
+        remove_left_overs(tmp_path)
+        assert sorted(path.name for path in tmp_path.rglob("*.partial")) == sorted(names)
+    finally:
+        other.kill()
+        other.wait()
+    remove_left_overs(tmp_path)
+    assert sorted(path.name for path in tmp_path.rglob("*.partial")) == sorted(names[1:])
+
+
+def test_a_name_that_is_as_long_as_a_disk_allows_is_written(tmp_path: Path) -> None:
+    path = tmp_path / ("é" * 125 + ".json")
+    replace_text(path, "content")
+    assert path.read_text() == "content"
+    assert list(tmp_path.iterdir()) == [path]

@@ -1,3 +1,4 @@
+import os
 import signal
 import subprocess
 import sys
@@ -43,3 +44,33 @@ def test_waiting_lasts_until_the_other_lets_go(tmp_path: Path) -> None:
         with holding(path, wait=True):
             assert time.monotonic() - started > 0.5
         assert other.wait() == 0
+
+
+FORKING = """
+import os, sys, time
+from pathlib import Path
+from lightning_seg.locks import holding
+with holding(Path(sys.argv[1])):
+    if os.fork() == 0:
+        print("held", flush=True)
+        time.sleep(20)
+        os._exit(0)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="nothing is forked there")
+def test_a_worker_of_a_killed_process_does_not_keep_its_lock(tmp_path: Path) -> None:
+    """As those of a loader live on for some seconds."""
+    path = tmp_path / ".lock"
+    command = [sys.executable, "-c", FORKING, str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(HeldError), holding(path):
+            pass
+        other.send_signal(signal.SIGKILL)
+        os.waitid(os.P_PID, other.pid, os.WEXITED | os.WNOWAIT)
+        with holding(path):
+            assert path.read_text().strip() == this_process()
+        os.killpg(other.pid, signal.SIGKILL)

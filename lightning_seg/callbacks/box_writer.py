@@ -1,6 +1,5 @@
 """Detected objects as files."""
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,10 +9,13 @@ from torch import Tensor
 
 from lightning_seg.batch import BoxPrediction, PictureBatch
 from lightning_seg.callbacks.prediction_writer import PredictionWriter, Row
-from lightning_seg.images import Array
+from lightning_seg.files import printable
+from lightning_seg.images import Array, write_image
 from lightning_seg.inference.labels import ranked
+from lightning_seg.json_files import write_json
 from lightning_seg.plots.boxes import draw_boxes, draw_heat_map
 from lightning_seg.plots.palette import class_palette
+from lightning_seg.tables import harmless_path
 
 LISTED = 7
 """Labels of windows in a line of the listing, and windows of each."""
@@ -53,11 +55,11 @@ class BoxWriter(PredictionWriter):
         ]
         record = {"image": picture, "width": width, "height": height, "detections": found}
         path = self.place(picture, f"{name}.json")
-        path.write_text(json.dumps(record, indent=2) + "\n")
-        captions = [f"{one['label']} {one['score']:.2f}" for one in found]
+        write_json(path, record, flushed=False)
+        captions = [printable(f"{one['label']} {one['score']:.2f}") for one in found]
         colours = class_palette(len(self.label_names))[prediction.labels.numpy()]
         drawn = draw_boxes(image, prediction.boxes, captions, colours)
-        drawn.save(self.place(picture, f"boxes/{name}.jpg"), quality=90)
+        write_image(drawn, self.place(picture, f"boxes/{name}.jpg"), flushed=False, quality=90)
         self._write_labels(picture, name, image, prediction)
         best = found[0] if found else {"label": "", "score": ""}
         return {
@@ -68,7 +70,7 @@ class BoxWriter(PredictionWriter):
             "score": best["score"],
             "whole": _listed(ranked(prediction.whole, class_names, 3)),
             "windows": _windows(prediction.window_probs, class_names),
-            "json": path.relative_to(self.output).as_posix(),
+            "json": harmless_path(path.relative_to(self.output).as_posix()),
         }
 
     def _write_labels(self, picture: str, name: str, image: Array, prediction: BoxPrediction) -> None:
@@ -79,15 +81,16 @@ class BoxWriter(PredictionWriter):
             best.setdefault(index, box)
         for index, box in best.items():
             file = f"{name}/{self.label_names[index].replace('/', '_')}.jpg"
-            draw_heat_map(image, prediction.maps[index]).save(self.place(picture, f"heat_maps/{file}"), quality=90)
+            drawn = draw_heat_map(image, prediction.maps[index])
+            write_image(drawn, self.place(picture, f"heat_maps/{file}"), flushed=False, quality=90)
             left, top, right, bottom = box.round().int().tolist()
             cut = Image.fromarray(image).crop((left, top, max(right, left + 1), max(bottom, top + 1)))
-            cut.save(self.place(picture, f"windows/{file}"), quality=90)
+            write_image(cut, self.place(picture, f"windows/{file}"), flushed=False, quality=90)
 
     def finish(self, rows: Sequence[dict[str, str]], class_names: Sequence[str]) -> None:
         for row in rows:
-            print(f"{row['picture']}: {row['detections']} objects; as a whole {row['whole']}")
-            print(f"    windows: {row['windows']}")
+            print(printable(f"{row['picture']}: {row['detections']} objects; as a whole {row['whole']}"))
+            print(printable(f"    windows: {row['windows']}"))
 
 
 def _listed(answers: Sequence[tuple[str, float]]) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 
 log = logging.getLogger(__name__)
@@ -18,9 +19,38 @@ class RunCheckpoint(ModelCheckpoint):
         """As Lightning's own."""
         return super().state_key.replace(type(self).__qualname__, ModelCheckpoint.__qualname__, 1)
 
+    def on_load_checkpoint(self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: Any) -> None:
+        """The state is that of the best file where that is newer, and fresh where there is none that can be read.
+
+        A process may end between the best checkpoint and the last one of an epoch, which is then trained again.
+        """
+        states, name = checkpoint.get("callbacks", {}), self.filename or "{"
+        if self.monitor is None or trainer.state.fn != "fit" or self.state_key not in states or "{" in name:
+            return
+        path = Path(self.dirpath or "", f"{name}{self.FILE_EXTENSION}")
+        # One answer for all processes.
+        best = trainer.strategy.broadcast(_read_state(path, self.state_key) if trainer.is_global_zero else None)
+        if best is None:
+            del states[self.state_key]
+        elif best[0] > checkpoint["global_step"]:
+            states[self.state_key] = best[1]
+
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         # Lightning compares paths as they were written, and forgets everything where they differ.
         super().load_state_dict(state_dict if self.dirpath is None else moved(state_dict, str(self.dirpath)))
+
+
+def _read_state(path: Path, key: str) -> tuple[int, dict[str, Any]] | None:
+    """Steps done and state of a callback; None where there is no such file, or none that can be read."""
+    if not path.is_file():
+        return None
+    try:
+        content = torch.load(path, "cpu", weights_only=True, mmap=True)
+        return content["global_step"], content["callbacks"][key]
+    # torch.load answers a broken file with errors of many kinds.
+    except Exception:
+        log.warning("%s cannot be read, so the best of the coming epochs takes its place", path)
+        return None
 
 
 def moved(state: dict[str, Any], folder: str) -> dict[str, Any]:

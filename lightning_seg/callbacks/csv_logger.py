@@ -1,31 +1,70 @@
-"""Lightning's CSV log, kept when a run is continued."""
+"""Lightning's CSV log, kept when a run is continued, and whole after any kill."""
 
-import csv
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from pytorch_lightning.loggers import CSVLogger
 from pytorch_lightning.loggers.csv_logs import ExperimentWriter
 from pytorch_lightning.loggers.logger import rank_zero_experiment  # type: ignore[attr-defined]
 
+from lightning_seg.locks import holding
+from lightning_seg.tables import append_rows, drop_cut_row, read_fields, read_rows, write_rows
+
 METRICS_FILE = "metrics.csv"
+RESULTS_LOCK = ".results.lock"
+
+
+@contextmanager
+def changing_results(folder: Path) -> Iterator[None]:
+    """The table and the numbers of a run, which a test may change while the run is training."""
+    with holding(folder / RESULTS_LOCK, wait=True):
+        yield
 
 
 class _AppendingWriter(ExperimentWriter):
-    """Continues the file that it finds, with the columns it has."""
+    """Continues the file that it finds, with the columns it has at that moment."""
 
     def __init__(self, log_dir: str) -> None:
         super().__init__(log_dir=log_dir)
-        path = Path(self.metrics_file_path)
-        if path.is_file():
-            with path.open(newline="") as file:
-                self.metrics_keys = next(csv.reader(file), [])
+        self.path = Path(self.metrics_file_path)
+        with changing_results(self.path.parent):
+            drop_cut_row(self.path)
+
+    def save(self) -> None:
+        if not self.metrics:
+            return
+        with changing_results(self.path.parent):
+            known = read_fields(self.path)
+            fields = sorted({*known, *(name for row in self.metrics for name in row)})
+            if fields == known:
+                append_rows(self.path, fields, self.metrics)
+            else:
+                write_rows(self.path, fields, [*read_rows(self.path), *self.metrics])
+        self.metrics = []
 
     def _check_log_dir_exists(self) -> None:
         """Lightning's writer deletes the file here."""
 
 
 class ContinuedCSVLogger(CSVLogger):
-    """Appends to the ``metrics.csv`` of an earlier run in the same folder, which Lightning's logger would delete."""
+    """Appends to the ``metrics.csv`` of an earlier run in the same folder, which Lightning's logger would delete.
+
+    Args:
+        save_dir: see Lightning's.
+        name: see Lightning's.
+        version: see Lightning's.
+        trains: validating or testing is of no epoch, which Lightning calls epoch 0.
+    """
+
+    def __init__(self, save_dir: str, name: str, version: int | str | None = None, trains: bool = True) -> None:
+        super().__init__(save_dir, name, version)
+        self.trains = trains
+
+    def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:  # type: ignore[override]
+        kept = {name: value for name, value in metrics.items() if self.trains or name != "epoch"}
+        super().log_metrics(kept, step)
 
     @property
     @rank_zero_experiment
@@ -39,11 +78,8 @@ class ContinuedCSVLogger(CSVLogger):
 def read_curves(path: Path) -> dict[str, dict[int, float]]:
     """Epoch to value by metric name; where an epoch was logged twice, the later value counts."""
     curves: dict[str, dict[int, float]] = {}
-    if not path.is_file():
-        return curves
-    with path.open(newline="") as file:
-        for row in csv.DictReader(file):
-            for name, value in row.items():
-                if row.get("epoch") and value and name not in ("epoch", "step"):
-                    curves.setdefault(name, {})[int(row["epoch"])] = float(value)
+    for row in read_rows(path):
+        for name, value in row.items():
+            if row.get("epoch") and value and name not in ("epoch", "step"):
+                curves.setdefault(name, {})[int(row["epoch"])] = float(value)
     return curves

@@ -6,6 +6,7 @@ from pathlib import Path
 from lightning_seg.batch import LabelPrediction, PictureBatch
 from lightning_seg.callbacks.most_uncertain import most_uncertain, write_sheet
 from lightning_seg.callbacks.prediction_writer import PredictionWriter, Row
+from lightning_seg.files import printable
 from lightning_seg.inference.labels import ranked
 
 RANKS = ("label", "second", "third")
@@ -45,10 +46,14 @@ class LabelWriter(PredictionWriter):
     def finish(self, rows: Sequence[dict[str, str]], class_names: Sequence[str]) -> None:
         # Here and not as they come: these are the rows of all processes, and no progress bar lies between them.
         for row in rows:
-            print(_line(row))
+            print(printable(_line(row)))
         shown = most_uncertain(rows, self.num_uncertain)
-        captions = [f"{Path(row['picture']).name}\n{_percent(row['label'], row['confidence'])}" for row in shown]
+        captions = [_caption(row) for row in shown]
         write_sheet(self.output, [Path(row["picture"]) for row in shown], captions)
+
+
+def _caption(row: dict[str, str]) -> str:
+    return f"{printable(Path(row['picture']).name)}\n{printable(_percent(row['label'], row['confidence']))}"
 
 
 def _line(row: dict[str, str]) -> str:

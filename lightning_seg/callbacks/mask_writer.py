@@ -9,7 +9,8 @@ from PIL import Image
 from lightning_seg.batch import MaskPrediction, PictureBatch
 from lightning_seg.callbacks.most_uncertain import most_uncertain, write_sheet
 from lightning_seg.callbacks.prediction_writer import PredictionWriter, Row
-from lightning_seg.images import Array, read_image
+from lightning_seg.files import printable, replacing
+from lightning_seg.images import Array, read_image, write_image
 from lightning_seg.plots.overlay import draw_overlay
 from lightning_seg.plots.palette import class_palette
 
@@ -51,9 +52,10 @@ class MaskWriter(PredictionWriter):
         picture = batch["path"][position]
         write_mask(self.place(picture, mask_path.as_posix()), mask, palette)
         overlay = draw_overlay(_original(batch, position), mask, palette)
-        overlay.save(self.place(picture, overlay_path.as_posix()), quality=90)
+        write_image(overlay, self.place(picture, overlay_path.as_posix()), flushed=False, quality=90)
         if prediction.probs is not None:
-            np.save(self.place(picture, f"probs/{name}.npy"), prediction.probs.numpy())
+            with replacing(self.place(picture, f"probs/{name}.npy"), flushed=False) as file:
+                np.save(file, prediction.probs.numpy())
         height, width = mask.shape
         pixels = np.bincount(mask.ravel(), minlength=len(class_names)).tolist()
         return {
@@ -69,7 +71,7 @@ class MaskWriter(PredictionWriter):
 
     def finish(self, rows: Sequence[dict[str, str]], class_names: Sequence[str]) -> None:
         shown = most_uncertain(rows, self.num_uncertain)
-        captions = [f"{Path(row['picture']).name}\nentropy {float(row['entropy']):.3f}" for row in shown]
+        captions = [f"{printable(Path(row['picture']).name)}\nentropy {float(row['entropy']):.3f}" for row in shown]
         write_sheet(self.output, [self.output / row["overlay"] for row in shown], captions, class_names)
 
 
@@ -77,7 +79,7 @@ def write_mask(path: Path, mask: Array, palette: Array) -> None:
     """``(H, W)`` uint8 class indices as a palette PNG."""
     picture = Image.fromarray(mask)
     picture.putpalette(palette.tobytes())
-    picture.save(path)
+    write_image(picture, path, flushed=False)
 
 
 def _original(batch: PictureBatch, position: int) -> Array:

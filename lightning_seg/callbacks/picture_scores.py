@@ -1,6 +1,5 @@
 """A score for each test picture, so that models can be compared picture by picture."""
 
-import csv
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -9,6 +8,7 @@ import torch.distributed as dist
 
 from lightning_seg.datasets.base import PictureDataset
 from lightning_seg.metrics.picture_scores import PictureScores
+from lightning_seg.tables import harmless_path, read_rows, write_rows
 
 TABLE = "test_pictures.csv"
 COLUMNS = ("path", "score", "quantity", "group")
@@ -75,8 +75,7 @@ class PictureScoreWriter(pl.Callback):
 
 def read_picture_scores(path: Path) -> ScoredPictures:
     """What the callback wrote, without pictures that have no score; earlier tables tell no groups."""
-    with path.open(newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_rows(path)
     scored = [row for row in rows if row["score"]]
     scores = {row["path"]: float(row["score"]) for row in scored}
     return ScoredPictures(
@@ -100,10 +99,9 @@ def _of_all_processes(rows: list[Row]) -> list[Row]:
 
 
 def _write(path: Path, rows: list[Row], quantity: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(COLUMNS)
-        for _, picture, score, group in rows:
-            # A picture whose pixels are all ignored has none.
-            writer.writerow([picture, "" if score != score else f"{score:.6g}", quantity, group])
+    # A picture whose pixels are all ignored has no score.
+    cells = (
+        (harmless_path(picture), "" if score != score else f"{score:.6g}", quantity, group)
+        for _, picture, score, group in rows
+    )
+    write_rows(path, COLUMNS, (dict(zip(COLUMNS, row, strict=True)) for row in cells))

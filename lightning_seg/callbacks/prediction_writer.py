@@ -1,6 +1,5 @@
 """Predictions as files and as rows of a table, written as they come."""
 
-import csv
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -13,11 +12,11 @@ from pytorch_lightning.callbacks import BasePredictionWriter
 from lightning_seg.batch import PictureBatch, PredictedBatch
 from lightning_seg.callbacks.split_plots import class_names
 from lightning_seg.errors import ConfigError
+from lightning_seg.files import remove_left_overs
+from lightning_seg.tables import append_rows, harmless_path, read_rows, write_rows
 
 log = logging.getLogger(__name__)
 TABLE = "predictions.csv"
-NAMES: Any = {"encoding": "utf-8", "errors": "surrogateescape"}
-"""Names of files are bytes; those that are no UTF-8 are written as they are."""
 Row = dict[str, Any]
 
 
@@ -63,6 +62,8 @@ class PredictionWriter(BasePredictionWriter, ABC):
                     f"output {self.output}: {_as_folder(foreign[0])} there holds files of another origin, which would "
                     "be mixed up with predictions; give another folder"
                 )
+            for folder in self.folders:
+                remove_left_overs(self.output, ".*.partial" if "*" in folder else f"{folder}/**/.*.partial")
             self._before = _pictures_in(self.output / TABLE)
             (self.output / TABLE).open("a").close()
         except OSError as error:
@@ -78,8 +79,7 @@ class PredictionWriter(BasePredictionWriter, ABC):
         self.class_names = class_names(pl_module)
         self.fields = ["picture", *self.columns(self.class_names), "error"]
         self.table = self._table_of(trainer.global_rank)
-        with self.table.open("w", newline="", **NAMES) as file:
-            csv.DictWriter(file, self.fields).writeheader()
+        write_rows(self.table, self.fields, [])
 
     def write_on_batch_end(
         self,
@@ -98,8 +98,7 @@ class PredictionWriter(BasePredictionWriter, ABC):
             log.warning("skipped %s", reason)
             rows.append({"picture": path, "error": reason})
         rows.sort(key=lambda row: batch["files"].index(row["picture"]))
-        with self.table.open("a", newline="", **NAMES) as file:
-            csv.DictWriter(file, self.fields, restval="").writerows(rows)
+        append_rows(self.table, self.fields, ({**row, "picture": harmless_path(row["picture"])} for row in rows))
 
     def on_predict_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         trainer.strategy.barrier()
@@ -137,8 +136,7 @@ class PredictionWriter(BasePredictionWriter, ABC):
         """The rows of all processes, in the first one's table."""
         rows: list[dict[str, str]] = []
         for rank in range(world_size):
-            with self._table_of(rank).open(newline="", **NAMES) as file:
-                rows += csv.DictReader(file)
+            rows += read_rows(self._table_of(rank))
             if rank:
                 self._table_of(rank).unlink()
         for left_over in self.output.glob(f"rank_*.{TABLE}"):
@@ -146,10 +144,7 @@ class PredictionWriter(BasePredictionWriter, ABC):
             left_over.unlink()
         if world_size > 1:
             rows.sort(key=lambda row: row["picture"])
-            with self._table_of(0).open("w", newline="", **NAMES) as file:
-                writer = csv.DictWriter(file, self.fields)
-                writer.writeheader()
-                writer.writerows(rows)
+            write_rows(self._table_of(0), self.fields, rows)
         return rows
 
 
@@ -163,7 +158,4 @@ def _holds_files(output: Path, name: str) -> bool:
 
 def _pictures_in(table: Path) -> set[str]:
     """The pictures in the table of an earlier prediction, those that could be read."""
-    if not table.is_file():
-        return set()
-    with table.open(newline="", **NAMES) as file:
-        return {row["picture"] for row in csv.DictReader(file) if row.get("picture") and not row.get("error")}
+    return {row["picture"] for row in read_rows(table) if row.get("picture") and not row.get("error")}

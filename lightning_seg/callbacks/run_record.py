@@ -14,13 +14,8 @@ import torch
 import torchvision
 
 import lightning_seg
-from lightning_seg.callbacks.csv_logger import METRICS_FILE, read_curves
-from lightning_seg.json_files import read_json, write_json
-from lightning_seg.plots.curves import draw_curves
-from lightning_seg.plots.figures import save_figure
-
-RECORD_FILE = "metrics.json"
-SPLITS = {"train", "val", "test", "val_full", "test_full"}
+from lightning_seg.callbacks.csv_logger import ContinuedCSVLogger
+from lightning_seg.callbacks.epoch_record import EpochRecord, add_numbers, complete, draw, has_ended, remember
 
 
 class RunRecord(pl.Callback):
@@ -28,7 +23,8 @@ class RunRecord(pl.Callback):
 
     Both are brought up to date after every epoch; validating and testing add their values. ``seconds_per_epoch`` is the
     median over the epochs since the last start, validation and drawing included. ``initial_weights`` tells whether two
-    runs have started from the same ones.
+    runs have started from the same ones. A checkpoint remembers the numbers of its epoch; where they were not written
+    any more, the continued run does.
 
     Args:
         quantities: what the curves show, each for training and validation; None takes the task's own choice.
@@ -38,6 +34,7 @@ class RunRecord(pl.Callback):
         self.quantities = quantities
         self.seconds: list[float] = []
         self.started: float | None = None
+        self.restored: EpochRecord = {}
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         parameters = list(pl_module.parameters())
@@ -67,28 +64,58 @@ class RunRecord(pl.Callback):
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         _add(trainer, _plain(trainer.callback_metrics))
 
-    def _update(self, trainer: pl.Trainer) -> None:
-        if not self.seconds:
+    # Continuing
+
+    def on_save_checkpoint(self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: Any) -> None:
+        if has_ended(trainer):
+            record = remember(trainer, self._numbers(trainer), self._curves(pl_module))
+            checkpoint["callbacks"][self.state_key] = record
+
+    def load_state_dict(self, state_dict: EpochRecord) -> None:
+        self.restored = state_dict
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        log_dir = trainer.log_dir  # asks all processes, so it stands before the return
+        continued = any(isinstance(logger, ContinuedCSVLogger) for logger in trainer.loggers)
+        if trainer.ckpt_path is None or log_dir is None or not continued or not trainer.is_global_zero:
             return
+        # Those of the middle of an epoch, or of an earlier version, remember nothing.
+        step = max(trainer.global_step, trainer.fit_loop.epoch_loop._batches_that_stepped)
+        nothing = {"next_step": step, "row": {}, "numbers": {}, "curves": list(self._curves(pl_module))}
+        if complete(Path(log_dir), self.restored or nothing):
+            row = dict(self.restored["row"])
+            step = row.pop("step")
+            for logger in trainer.loggers:
+                if not isinstance(logger, ContinuedCSVLogger):
+                    logger.log_metrics(row, step)
+
+    # Writing
+
+    def _numbers(self, trainer: pl.Trainer) -> dict[str, Any]:
+        """Of the epochs until now."""
         values = _plain(trainer.callback_metrics)
-        values["seconds_per_epoch"] = round(statistics.median(self.seconds), 3)
-        values["epochs"] = trainer.fit_loop.epoch_progress.current.completed
+        if self.seconds:
+            values["seconds_per_epoch"] = round(statistics.median(self.seconds), 3)
+        values["epochs"] = trainer.fit_loop.epoch_progress.current.processed
         checkpoint = trainer.checkpoint_callback
         if isinstance(checkpoint, pl.callbacks.ModelCheckpoint) and checkpoint.best_model_score is not None:
             values[f"best/{checkpoint.monitor}"] = checkpoint.best_model_score.item()
-        _add(trainer, values)
-        self._draw_curves(trainer)
+        return values
 
-    def _draw_curves(self, trainer: pl.Trainer) -> None:
+    def _curves(self, pl_module: pl.LightningModule) -> tuple[str, ...]:
+        chosen: tuple[str, ...] = self.quantities or tuple(getattr(pl_module, "curves", ("loss",)))
+        return chosen
+
+    def _update(self, trainer: pl.Trainer) -> None:
+        if not self.seconds:
+            return
+        _add(trainer, self._numbers(trainer))
         log_dir = trainer.log_dir
         if log_dir is None or not trainer.is_global_zero:
             return
         for logger in trainer.loggers:
             logger.save()
-        curves = read_curves(Path(log_dir) / METRICS_FILE)
-        quantities = self.quantities or tuple(getattr(trainer.lightning_module, "curves", ("loss",)))
-        if curves:
-            save_figure(draw_curves(curves, quantities), Path(log_dir) / "curves.png")
+        draw(Path(log_dir), list(self._curves(trainer.lightning_module)))
 
 
 def weights_digest(module: torch.nn.Module) -> str:
@@ -121,9 +148,4 @@ def _add(trainer: pl.Trainer, values: Mapping[str, Any]) -> None:
     log_dir = trainer.log_dir  # asks all processes, so it stands before the return
     if log_dir is None or not trainer.is_global_zero:
         return
-    path = Path(log_dir) / RECORD_FILE
-    known = read_json(path, "delete it, and it is begun anew") if path.is_file() else {}
-    # A class that no longer occurs must not keep its old value beside new means.
-    measured = {name.partition("/")[0] for name in values} & SPLITS
-    known = {name: value for name, value in known.items() if name.partition("/")[0] not in measured}
-    write_json(path, {**known, **values})
+    add_numbers(Path(log_dir), values)

@@ -16,19 +16,31 @@ from pytorch_lightning.loggers import Logger, TensorBoardLogger
 from pytorch_lightning.utilities import rank_zero_only
 
 from lightning_seg.arguments import OneLineErrors, RunArguments
-from lightning_seg.callbacks import PredictionWriter
+from lightning_seg.callbacks import PredictionWriter, RunRecord
 from lightning_seg.callbacks.csv_logger import ContinuedCSVLogger
+from lightning_seg.callbacks.epoch_record import complete
+from lightning_seg.checkpoint_io import write_whole, write_whole_in_background
 from lightning_seg.cli.amending import LINKS, spare_dataset, spare_downloads, take_classes
 from lightning_seg.cli.default_callbacks import add_defaults, monitoring, prediction_writer, reporting
 from lightning_seg.cli.nulls import check_nulls
+from lightning_seg.cli.run_folder import (
+    choose_version,
+    folder_of,
+    is_first_process,
+    missing,
+    new_folder,
+    remove_unused,
+    training_alone,
+)
 from lightning_seg.cli.sources import check_division, describe_sources, differences
 from lightning_seg.datamodules.pictures import PicturesDataModule
 from lightning_seg.errors import ConfigError
+from lightning_seg.files import printable, replace_text
 from lightning_seg.inference.boxes import BoxInference
 from lightning_seg.inference.masks import MaskInference
 from lightning_seg.models.imagenet import IMAGENET_CLASSES
 from lightning_seg.models.weights import without_pretrained
-from lightning_seg.runs import Run, check_checkpoint, epochs_done, task_arguments, values_found
+from lightning_seg.runs import callback_state, check_checkpoint, epochs_done, task_arguments, values_found
 from lightning_seg.tasks.classification import ClassificationTask
 from lightning_seg.tasks.sliding_detector import SlidingDetectorTask
 from lightning_seg.tasks.supervised import SupervisedTask
@@ -42,6 +54,10 @@ class Parser(OneLineErrors, LightningArgumentParser):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{"allow_abbrev": False, **kwargs})
+
+    def save(self, cfg: Namespace, path: Any, *args: Any, skip_none: bool = True, **kwargs: Any) -> None:
+        """As one file, which is whole or the previous one."""
+        replace_text(Path(path), self.dump(cfg, skip_none=skip_none))
 
 
 class SaveConfig(SaveConfigCallback):
@@ -77,6 +93,14 @@ class CommandLine(LightningCLI):
         self.finders: list[pl.Callback] = []
         """Callbacks that have found their values before."""
         Parser.typed = arguments.for_lightning
+        self.made: list[Path] = []
+        try:
+            self._run_all()
+        finally:
+            remove_unused(self.made)
+
+    def _run_all(self) -> None:
+        arguments = self.arguments
         super().__init__(
             pl.LightningModule,
             pl.LightningDataModule,
@@ -168,6 +192,14 @@ class CommandLine(LightningCLI):
         return parser
 
     def _run_subcommand(self, subcommand: str) -> None:
+        folder = folder_of(self.trainer.loggers)
+        if subcommand != "fit" or folder is None or not is_first_process():
+            self._run_to_its_end(subcommand)
+            return
+        with training_alone(folder, self.arguments.run):
+            self._run_to_its_end(subcommand)
+
+    def _run_to_its_end(self, subcommand: str) -> None:
         try:
             super()._run_subcommand(subcommand)
         except SystemExit as stop:
@@ -250,7 +282,7 @@ class CommandLine(LightningCLI):
 
     @rank_zero_only
     def _print_sources(self, lines: list[str]) -> None:
-        print("\n".join(lines), flush=True)
+        print("\n".join(map(printable, lines)), flush=True)
 
     def instantiate_classes(self) -> None:
         # A checkpoint replaces all weights, so the file of the pretrained ones need not exist any more.
@@ -286,24 +318,30 @@ class CommandLine(LightningCLI):
             kwargs["callbacks"] = self._callbacks(given, bool(kwargs["logger"]))
             # Without a logger there is no run folder to save it in.
             self.save_config_callback = self.save_config_callback if kwargs["logger"] else None
-        return super().instantiate_trainer(**kwargs)
+        write_whole_in_background(given["plugins"])
+        trainer = super().instantiate_trainer(**kwargs)
+        write_whole(trainer.strategy)
+        return trainer
 
     def _loggers(self, given: Any) -> list[Logger]:
         if given["logger"] not in (None, True):
             chosen = given["logger"]
-            return chosen if isinstance(chosen, list) else [chosen] if chosen else []
+            loggers: list[Logger] = chosen if isinstance(chosen, list) else [chosen] if chosen else []
+            self.made = choose_version(loggers[0]) if loggers else []
+            return loggers
         if self.subcommand == "predict":
             return []
         save_dir, name, version = self._place(given["default_root_dir"])
-        tensorboard = TensorBoardLogger(
-            save_dir, name, version, log_graph=self.subcommand == "fit", default_hp_metric=False
-        )
-        return [tensorboard, ContinuedCSVLogger(save_dir, name, tensorboard.version)]
+        fits = self.subcommand == "fit"
+        tensorboard = TensorBoardLogger(save_dir, name, version, log_graph=fits, default_hp_metric=False)
+        self.made = self.made or choose_version(tensorboard)
+        return [tensorboard, ContinuedCSVLogger(save_dir, name, tensorboard.version, trains=fits)]
 
     def _place(self, default_root_dir: str | None) -> tuple[str, str, str | None]:
         given, run = self._get(self.config, "run_folder"), self.arguments.run
         if given is not None or run is not None:
-            folder = run.folder.resolve() if run and given is None else _new_folder(given, run)
+            folder = run.folder.resolve() if run and given is None else new_folder(given, run)
+            self.made = missing(folder) if is_first_process() else []
             return str(folder.parent.parent), folder.parent.name, folder.name
         configs = self._get(self.config, "config") or []
         name = Path(str(configs[0])).stem if configs else type(self.model).__name__
@@ -412,6 +450,7 @@ class CommandLine(LightningCLI):
             return
         done = epochs_done(Path(checkpoint))
         if done >= epochs:
+            self._complete_record(Path(checkpoint))
             raise ConfigError(
                 f"{self.arguments.run.folder} has trained {done} epochs of {epochs}; to go on, give more, for instance "
                 f"--trainer.max_epochs {done + 10}"
@@ -432,18 +471,15 @@ class CommandLine(LightningCLI):
             else:
                 setattr(holder, name, found[name])
 
+    def _complete_record(self, checkpoint: Path) -> None:
+        """What a process that ended behind its last checkpoint has not written any more."""
+        run, record = self.arguments.run, callback_state(checkpoint, RunRecord.__qualname__)
+        if run is not None and record and is_first_process():
+            complete(run.folder, record)
+
 
 def _read_whole_numbers_first(parser: LightningArgumentParser) -> None:
     """``limit_train_batches 1`` is one batch and 1.0 all of them; Lightning's order of types makes 1.0 of both."""
     for action in parser._actions:
         if action.dest.startswith("trainer.limit_"):
             action._typehint = int | float | None  # type: ignore[attr-defined]
-
-
-def _new_folder(given: str, run: Run | None) -> Path:
-    folder = Path(given).expanduser().resolve()
-    if run is not None:
-        raise ConfigError(f"run_folder {given}: {run.folder} stays where it is; leave --run_folder out")
-    if (folder / "config.yaml").is_file():
-        raise ConfigError(f"run_folder {given}: there is a run already; give another, or --run {given}")
-    return folder

@@ -96,7 +96,8 @@ def monitoring(
         # Lightning tells callbacks apart by it, and by nothing else here.
         mode=mode if validates else "max",
         enable_version_counter=False,
-        save_on_train_epoch_end=not validates,
+        # With one validation at the end of each epoch: not before all numbers of the epoch are known.
+        save_on_train_epoch_end=None if validates else True,
     )
     # Lightning's own save_last writes only when there is a new best.
     last = RunCheckpoint(filename="last", enable_version_counter=False, save_on_train_epoch_end=True)

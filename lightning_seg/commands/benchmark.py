@@ -1,6 +1,5 @@
 """``lightning-seg benchmark detector``: every window by itself against all of them out of one pass."""
 
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from lightning_seg.errors import ConfigError
 from lightning_seg.images import read_image
 from lightning_seg.inference.boxes import crop_probabilities, resize
+from lightning_seg.json_files import write_json
 from lightning_seg.tasks.sliding_detector import SlidingDetectorTask
 
 
@@ -69,7 +69,7 @@ def benchmark(
         print(_table(results))
     if output is not None:
         content = results[0] if isinstance(size, int) else results
-        Path(output).write_text(json.dumps(content, indent=2) + "\n")
+        write_json(Path(output), content)
 
 
 def _measure_size(task: SlidingDetectorTask, pixels: Tensor, cut: int, rounds: int) -> dict[str, Any]:

@@ -33,6 +33,7 @@ from lightning_seg.comparison.results import (
 )
 from lightning_seg.comparison.training import Step, finish, next_step
 from lightning_seg.errors import ConfigError
+from lightning_seg.files import replace_text
 from lightning_seg.json_files import write_json
 from lightning_seg.plots.comparison import BandCurve, draw_comparison
 from lightning_seg.plots.figures import save_figure
@@ -169,7 +170,7 @@ def _said(step: Step | None) -> str:
 def _write(comparison: Comparison, plan: Plan, resolved: Mapping[str, Config]) -> None:
     folder = plan.output
     write_json(folder / "comparison.json", to_json(comparison, resolved))
-    (folder / "comparison.md").write_text(to_markdown(comparison, resolved))
+    replace_text(folder / "comparison.md", to_markdown(comparison, resolved))
     curves = [BandCurve(one.name, *one.curve) for one in comparison.variants]
     crossings = [crossing.epoch for pair in comparison.pairs for crossing in pair.crossings]
     for name, zoomed in (("curves", False), ("curves_zoomed", True)):

@@ -7,8 +7,8 @@ from statistics import mean, stdev
 from typing import Any, NamedTuple
 
 from lightning_seg.callbacks.csv_logger import METRICS_FILE, read_curves
+from lightning_seg.callbacks.epoch_record import RECORD_FILE
 from lightning_seg.callbacks.picture_scores import TABLE, ScoredPictures, read_picture_scores
-from lightning_seg.callbacks.run_record import RECORD_FILE
 from lightning_seg.comparison.crossings import Crossing, MeanCurve, find_crossings, mean_curve
 from lightning_seg.comparison.equality import Config, changes, check_monitors
 from lightning_seg.comparison.intervals import Interval, paired_interval

@@ -7,12 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+from lightning_seg.callbacks.epoch_record import complete
 from lightning_seg.callbacks.picture_scores import TABLE
+from lightning_seg.callbacks.run_record import RunRecord
 from lightning_seg.comparison.folder import has_epoch
 from lightning_seg.comparison.plan import PlannedRun
 from lightning_seg.comparison.processes import call, describe_signal
 from lightning_seg.comparison.results import RunError, read_record
-from lightning_seg.runs import epochs_done
+from lightning_seg.files import replace_text
+from lightning_seg.runs import callback_state, epochs_done
 
 FITTED = ".fitted"
 """Marks a run whose fit came to its end."""
@@ -38,8 +41,16 @@ def finish(run: PlannedRun, max_epochs: int | None) -> None:
     if step in ("fit", "continue"):
         (run.folder / FITTED).touch()
     if step is not None:
+        _complete_record(run.folder)
         _run(run, ["test", "--run", str(run.folder), *run.again])
-        (run.folder / TESTED).write_text(_results_digest(run.folder) or "")
+        replace_text(run.folder / TESTED, _results_digest(run.folder) or "")
+
+
+def _complete_record(folder: Path) -> None:
+    """A fit that was killed behind its last checkpoint has not written all its numbers."""
+    record = callback_state(folder / "checkpoints" / "last.ckpt", RunRecord.__qualname__)
+    if record:
+        complete(folder, record)
 
 
 def next_step(folder: Path, max_epochs: int | None) -> Step | None:
@@ -64,7 +75,7 @@ def _results_digest(folder: Path) -> str | None:
     table = folder / TABLE
     if not table.is_file() or not any(name.startswith("test/") for name in record):
         return None
-    return hashlib.sha256("\n".join(sorted(compared)).encode() + table.read_bytes()).hexdigest()
+    return hashlib.sha256("\n".join(sorted(compared)).encode(errors="surrogateescape") + table.read_bytes()).hexdigest()
 
 
 def _run(run: PlannedRun, words: Sequence[str]) -> None:

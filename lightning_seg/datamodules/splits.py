@@ -109,7 +109,7 @@ def hold_out(groups: Sequence[str], count: int, seed: int) -> set[int]:
     """Indices of whole groups: together as near to ``count`` as possible, but at least one group."""
     sizes = Counter(groups)
     # By hash and not shuffled, so that a picture that is added later moves few of the others to another split.
-    order = sorted(sizes, key=lambda group: sha256(f"{seed}/{group}".encode()).digest())
+    order = sorted(sizes, key=lambda group: sha256(f"{seed}/{group}".encode(errors="surrogateescape")).digest())
     held_out = {order[position] for position in _nearest_sum([sizes[group] for group in order], max(1, count))}
     return {index for index, group in enumerate(groups) if group in held_out}
 

@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from lightning_seg.files import printable
 from lightning_seg.plots.figures import new_figure
 
 MANY_CLASSES = 20
@@ -32,8 +33,9 @@ def draw_confusion_matrix(matrix: Tensor, class_names: Sequence[str], title: str
     image = axis.imshow(shares.numpy(), cmap="Blues", vmin=0, vmax=1)
     figure.colorbar(image, ax=axis, shrink=0.7, aspect=60 if many else 20, label="share of the true class")
     positions, size = range(len(class_names)), 6.5 if many else 9
-    axis.set_xticks(positions, class_names, rotation=90, fontsize=size)
-    axis.set_yticks(positions, class_names, fontsize=size)
+    shown = [printable(name) for name in class_names]
+    axis.set_xticks(positions, shown, rotation=90, fontsize=size)
+    axis.set_yticks(positions, shown, fontsize=size)
     axis.set_xlabel("predicted")
     axis.set_ylabel("true")
     right, total = int(matrix.diag().sum()), int(matrix.sum())

@@ -8,7 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
-from lightning_seg.images import Array
+from lightning_seg.files import printable
+from lightning_seg.images import Array, write_image
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -24,8 +25,7 @@ def save_figure(figure: Figure, path: Path) -> None:
 
 def save_array(picture: Array, path: Path) -> None:
     """``(H, W, 3)`` uint8 RGB as a picture file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(picture).save(path)
+    write_image(Image.fromarray(picture), path)
 
 
 def figure_to_array(figure: Figure) -> Array:
@@ -35,7 +35,7 @@ def figure_to_array(figure: Figure) -> Array:
     for text in figure.findobj(Text):
         # A dollar sign in a file's or a class's name begins no formula.
         text.set_parse_math(False)
-        # Bytes of a name that are no UTF-8 have no letter.
-        text.set_text(text.get_text().encode("utf-8", "replace").decode())
+        # Some characters of a name have no letter, such as bytes that are no UTF-8.
+        text.set_text("\n".join(map(printable, text.get_text().split("\n"))))
     canvas.draw()  # type: ignore[no-untyped-call]
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()  # type: ignore[no-untyped-call]

@@ -1,0 +1,88 @@
+"""What a checkpoint remembers of its epoch, so that a continued run has the numbers that it belongs to.
+
+Lightning writes the last row of an epoch after the checkpoint, and ``metrics.json`` follows when the next epoch begins.
+A process that ends in between leaves a checkpoint without its numbers, or rows of an epoch that is trained again.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pytorch_lightning as pl
+
+from lightning_seg.callbacks.csv_logger import METRICS_FILE, changing_results, read_curves
+from lightning_seg.json_files import read_json, write_json
+from lightning_seg.plots.curves import draw_curves
+from lightning_seg.plots.figures import save_figure
+from lightning_seg.tables import read_fields, read_rows, write_rows
+
+RECORD_FILE = "metrics.json"
+SPLITS = {"train", "val", "test", "val_full", "test_full"}
+
+EpochRecord: TypeAlias = dict[str, Any]
+"""Plain values: ``next_step`` that a row can have, ``row`` that Lightning is about to write, ``numbers`` for
+``metrics.json``, ``curves`` that are drawn."""
+
+
+def has_ended(trainer: pl.Trainer) -> bool:
+    """Whether an epoch has just ended, as it has where Lightning saves checkpoints after it."""
+    progress = trainer.fit_loop.epoch_progress.current
+    return progress.processed > progress.completed
+
+
+def remember(trainer: pl.Trainer, numbers: Mapping[str, Any], curves: tuple[str, ...]) -> EpochRecord:
+    """The record of an epoch that has just ended. All processes have to ask."""
+    step = trainer.fit_loop.epoch_loop._batches_that_stepped
+    # What Lightning logs next.
+    row = {name: float(value) for name, value in trainer._logger_connector.metrics["log"].items()}
+    return {
+        "next_step": step,
+        "row": {**row, "epoch": trainer.current_epoch, "step": step - 1} if row else {},
+        "numbers": dict(numbers),
+        "curves": list(curves),
+    }
+
+
+def complete(folder: Path, record: EpochRecord) -> bool:
+    """Bring the results of a run to where its checkpoint is: later rows go, since they will come again.
+
+    Returns:
+        Whether the epoch's last row was missing.
+    """
+    path = folder / METRICS_FILE
+    if not path.is_file():
+        return False
+    with changing_results(folder):
+        fields, rows = read_fields(path), read_rows(path)
+        kept: list[Mapping[str, Any]] = [row for row in rows if int(row.get("step") or 0) < record["next_step"]]
+        missing = bool(record["row"]) and not _holds(rows, record["row"])
+        if missing:
+            kept.append(record["row"])
+        if missing or len(kept) < len(rows):
+            write_rows(path, sorted({*fields, *record["row"]}), kept)
+    add_numbers(folder, record["numbers"])
+    draw(folder, record["curves"])
+    return missing
+
+
+def add_numbers(folder: Path, values: Mapping[str, Any]) -> None:
+    """To ``metrics.json``."""
+    path = folder / RECORD_FILE
+    # A class that no longer occurs must not keep its old value beside new means.
+    measured = {name.partition("/")[0] for name in values} & SPLITS
+    with changing_results(folder):
+        known = read_json(path, "delete it, and it is begun anew") if path.is_file() else {}
+        known = {name: value for name, value in known.items() if name.partition("/")[0] not in measured}
+        write_json(path, {**known, **values})
+
+
+def draw(folder: Path, quantities: list[str]) -> None:
+    """``curves.png``; nothing where there are no epochs."""
+    if curves := read_curves(folder / METRICS_FILE):
+        save_figure(draw_curves(curves, tuple(quantities)), folder / "curves.png")
+
+
+def _holds(rows: list[dict[str, str]], expected: Mapping[str, Any]) -> bool:
+    of_epoch = [row for row in rows if row.get("epoch") == str(expected["epoch"])]
+    known = {name for row in of_epoch for name, value in row.items() if value}
+    return known.issuperset(expected)

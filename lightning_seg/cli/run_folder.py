@@ -1,0 +1,103 @@
+"""The folder of a run: made by one process, and trained in by one command at a time."""
+
+import os
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
+from pytorch_lightning.utilities import rank_zero_only
+
+from lightning_seg.callbacks.csv_logger import RESULTS_LOCK
+from lightning_seg.errors import ConfigError
+from lightning_seg.files import remove_left_overs
+from lightning_seg.locks import HeldError, holding
+from lightning_seg.runs import Run, make_version
+
+FIT_LOCK = ".fit.lock"
+
+
+def is_first_process() -> bool:
+    """Of all nodes. The others follow it: Lightning tells them the folder."""
+    node = os.environ.get("NODE_RANK", os.environ.get("GROUP_RANK", "0"))
+    return rank_zero_only.rank == 0 and int(node) == 0
+
+
+def new_folder(given: str, run: Run | None) -> Path:
+    """What ``--run_folder`` says.
+
+    Raises:
+        ConfigError: if it cannot be the folder of a new run.
+    """
+    folder = Path(given).expanduser().resolve()
+    if run is not None:
+        raise ConfigError(f"run_folder {given}: {run.folder} stays where it is; leave --run_folder out")
+    if (folder / "config.yaml").is_file():
+        raise ConfigError(f"run_folder {given}: there is a run already; give another, or --run {given}")
+    return folder
+
+
+def choose_version(logger: Logger) -> list[Path]:
+    """Make the folder of a logger of Lightning's whose version was not given, by the first process.
+
+    Lightning makes it when the first value is logged; until then the next command gets the same number.
+
+    Returns:
+        The folders that were made, the inner ones first.
+    """
+    open_version = isinstance(logger, CSVLogger | TensorBoardLogger) and logger._version is None
+    if not open_version or not is_first_process():
+        return []
+    assert isinstance(logger, CSVLogger | TensorBoardLogger)
+    around = missing(Path(logger.root_dir))
+    logger._version = make_version(Path(logger.root_dir))
+    # It is there, and nothing in it is replaced.
+    warnings.filterwarnings("ignore", f"Experiment logs directory {re.escape(logger.log_dir)} exists")
+    return [Path(logger.log_dir), *around]
+
+
+def missing(folder: Path) -> list[Path]:
+    """A folder and those around it, as far as they have to be made."""
+    return [one for one in (folder, *folder.parents) if not one.exists()]
+
+
+def folder_of(loggers: Sequence[Any]) -> Path | None:
+    """Where the first of them writes, if that is the folder of one run."""
+    first = next(iter(loggers), None)
+    return Path(first.log_dir) if isinstance(first, CSVLogger | TensorBoardLogger) else None
+
+
+@contextmanager
+def training_alone(folder: Path, run: Run | None) -> Iterator[None]:
+    """No other command trains in ``folder`` until the block ends, or the process, however that comes about.
+
+    Args:
+        folder: of the run.
+        run: the one that is continued.
+
+    Raises:
+        ConfigError: if another command does, or has done so and this one is no continuation.
+    """
+    try:
+        with holding(folder / FIT_LOCK):
+            if run is not None:
+                remove_left_overs(folder)
+            elif (folder / "config.yaml").is_file():
+                raise ConfigError(f"{folder}: there is a run already; give another folder, or --run {folder}")
+            yield
+    except HeldError as held:
+        raise ConfigError(f"{folder}: {held.owner} trains there; wait for it, or end it") from None
+
+
+def remove_unused(folders: Sequence[Path]) -> None:
+    """A folder in which nothing has been written is no run; those around it, which were made for it, go too."""
+    # What others have put there meanwhile stays.
+    with suppress(OSError):
+        if folders and {path.name for path in folders[0].iterdir()} <= {FIT_LOCK, RESULTS_LOCK}:
+            for path in folders[0].iterdir():
+                path.unlink()
+            for folder in folders:
+                folder.rmdir()
