@@ -9,8 +9,8 @@ import lightning_seg
 
 PACKAGE = Path(lightning_seg.__file__).parent
 FLOORS = (
-    ("errors", "files", "memory"),
-    ("batch", "images", "json_files", "locks"),
+    ("errors", "files", "memory", "process_tree"),
+    ("batch", "images", "json_files", "locks", "stopping"),
     ("models", "losses", "metrics", "augmentation", "synthetic", "plots", "inference"),
     ("datasets", "tasks"),
     ("datamodules", "callbacks"),

@@ -21,6 +21,7 @@ from lightning_seg.cli.amending import LINKS, spare_dataset, spare_downloads, ta
 from lightning_seg.cli.default_callbacks import add_defaults, monitoring, prediction_writer, reporting
 from lightning_seg.cli.nulls import check_nulls
 from lightning_seg.cli.sources import check_division, describe_sources, differences
+from lightning_seg.cli.stopped import SignalConnector, end_processes, what_is_kept
 from lightning_seg.datamodules.pictures import PicturesDataModule
 from lightning_seg.errors import ConfigError
 from lightning_seg.inference.boxes import BoxInference
@@ -28,6 +29,7 @@ from lightning_seg.inference.masks import MaskInference
 from lightning_seg.models.imagenet import IMAGENET_CLASSES
 from lightning_seg.models.weights import without_pretrained
 from lightning_seg.runs import Run, check_checkpoint, epochs_done, task_arguments
+from lightning_seg.stopping import at_stake
 from lightning_seg.tasks.classification import ClassificationTask
 from lightning_seg.tasks.sliding_detector import SlidingDetectorTask
 from lightning_seg.tasks.supervised import SupervisedTask
@@ -164,28 +166,10 @@ class CommandLine(LightningCLI):
         return parser
 
     def _run_subcommand(self, subcommand: str) -> None:
-        try:
-            super()._run_subcommand(subcommand)
-        except SystemExit as stop:
-            # Lightning answers Ctrl-C by an exit.
-            if not isinstance(stop.__context__, KeyboardInterrupt):
-                raise
-            self._say_how_to_go_on()
-            raise KeyboardInterrupt from stop
-
-    @rank_zero_only
-    def _say_how_to_go_on(self) -> None:
-        folder = self.written_to()
-        if self.subcommand != "fit" or folder is None:
-            log.warning("interrupted%s", f"; what was written stays in {folder}" if folder else "")
-            return
-        last = Path(folder) / "checkpoints" / "last.ckpt"
-        if last.is_file():
-            log.warning(
-                "interrupted after %d finished epochs; lightning-seg fit --run %s goes on", epochs_done(last), folder
-            )
-        else:
-            log.warning("interrupted in the first epoch, so there is nothing to go on from: %s", folder)
+        at_stake(lambda: what_is_kept(subcommand, self.trainer), lambda: end_processes(self.trainer))
+        super()._run_subcommand(subcommand)
+        if subcommand != "fit":
+            at_stake(lambda: "its work is done")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         # Lightning's own warns that a typed command line stands beside these arguments.
@@ -279,7 +263,9 @@ class CommandLine(LightningCLI):
             kwargs["callbacks"] = self._callbacks(given, bool(kwargs["logger"]))
             # Without a logger there is no run folder to save it in.
             self.save_config_callback = self.save_config_callback if kwargs["logger"] else None
-        return super().instantiate_trainer(**kwargs)
+        trainer = super().instantiate_trainer(**kwargs)
+        trainer._signal_connector = SignalConnector(trainer)
+        return trainer
 
     def _loggers(self, given: Any) -> list[Logger]:
         if given["logger"] not in (None, True):
