@@ -13,15 +13,16 @@ PR_SET_PDEATHSIG = 1
 """From ``linux/prctl.h``."""
 
 
-def descendants() -> set[int]:
-    """The processes that this one has started, those that they have started, and so on.
+def descendants(of: int | None = None) -> set[int]:
+    """The processes that one has started, those that they have started, and so on; None stands for this process.
 
     Where the system has no ``/proc`` only those of ``multiprocessing`` are known.
     """
     parents = _parents()
     if not parents:
-        return {child.pid for child in multiprocessing.active_children() if child.pid is not None}
-    found, newest = set[int](), {os.getpid()}
+        children = multiprocessing.active_children() if of in (None, os.getpid()) else []
+        return {child.pid for child in children if child.pid is not None}
+    found, newest = set[int](), {os.getpid() if of is None else of}
     while newest:
         newest = {process for process, parent in parents.items() if parent in newest}
         found |= newest

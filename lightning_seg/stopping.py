@@ -56,7 +56,6 @@ def answered(run: Callable[[], int], whole_process: bool) -> int:
     try:
         with answer.listening():
             code = run()
-            answer.raised = True
     except BaseException as error:
         # What goes wrong while processes end is no news.
         answer.number = answer.number or signal_of(error)
@@ -117,16 +116,20 @@ class _Answer:
         hook, sys.unraisablehook = sys.unraisablehook, self._raise_again
         # What is ignored, by nohup for instance, stays so.
         handlers = {one: signal.getsignal(one) for one in ANSWERED if signal.getsignal(one) != signal.SIG_IGN}
-        with self._watched():
-            for one in handlers:
-                signal.signal(one, self._handle)
-            try:
-                yield
-            finally:
-                # A late signal must not break this up.
-                self.raised = True
+        wakeup = self._start_watching()
+        for one in handlers:
+            signal.signal(one, self._handle)
+        try:
+            yield
+        finally:
+            # A late signal must not break this up.
+            self.raised = True
+            # A process that is at its end is watched to the last.
+            if not self.whole_process:
                 for one, handler in handlers.items():
-                    signal.signal(one, self._handle if self.number and self.whole_process else handler)
+                    signal.signal(one, handler)
+                signal.set_wakeup_fd(wakeup)
+                self._mouth.send(OVER)
                 _Answer.current, sys.unraisablehook = outer, hook
 
     def _handle(self, number: int, frame: Any) -> None:
@@ -147,21 +150,12 @@ class _Answer:
         self.raised = False
         threading.Timer(0.02, os.kill, (os.getpid(), lost.exc_value.number)).start()
 
-    @contextmanager
-    def _watched(self) -> Iterator[None]:
-        """Signals wake a thread, too, whatever the main thread is doing."""
+    def _start_watching(self) -> int:
+        """Signals wake a thread, too, whatever the main thread is doing. Returns what they have woken before."""
         self._ears, self._mouth = socket.socketpair()
         self._mouth.setblocking(False)
-        before = signal.set_wakeup_fd(self._mouth.fileno(), warn_on_full_buffer=False)
         threading.Thread(target=self._watch, daemon=True, name="stopping").start()
-        try:
-            yield
-        finally:
-            # Whoever is ending is watched to the last.
-            if self.number is None or not self.whole_process:
-                signal.set_wakeup_fd(before)
-                with suppress(OSError):
-                    self._mouth.send(OVER)
+        return signal.set_wakeup_fd(self._mouth.fileno(), warn_on_full_buffer=False)
 
     def _watch(self) -> None:
         if first := self._hear(None):
@@ -225,6 +219,7 @@ class _Answer:
 
     def leave(self) -> None:
         """End the process, whatever it is doing."""
+        self._tell_first_process()
         # In a thread, because who reads a file or prints may wait without end.
         speaker = threading.Thread(target=self.say, daemon=True)
         speaker.start()
@@ -236,6 +231,7 @@ class _Answer:
         """What libraries take down after this, they take down with errors once another process is gone."""
         if self.number is None:
             return
+        self.say()
         for stream in (sys.stdout, sys.stderr):
             with suppress(OSError, ValueError, RuntimeError, AttributeError):
                 stream.flush()
@@ -253,7 +249,7 @@ class _Answer:
     def _tell_first_process(self) -> None:
         if self._first_process:
             with suppress(ProcessLookupError):
-                os.kill(self._first_process, signal.SIGTERM)
+                os.kill(self._first_process, self.number or signal.SIGTERM)
 
     def forget(self) -> None:
         """In a process that was forked: it ends when its parent says so, and does not speak of it."""

@@ -20,6 +20,8 @@ from lightning_seg.plots.curves import draw_curves
 from lightning_seg.plots.figures import save_figure
 
 RECORD_FILE = "metrics.json"
+STOPPED_EARLY = "stopped_early"
+"""The epochs of a training that ended by itself before all epochs or steps that it was given."""
 SPLITS = {"train", "val", "test", "val_full", "test_full"}
 
 
@@ -57,6 +59,8 @@ class RunRecord(pl.Callback):
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._update(trainer)
+        if _ended_early(trainer):
+            _add(trainer, {STOPPED_EARLY: trainer.fit_loop.epoch_progress.current.completed})
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if trainer.state.fn == "validate":
@@ -87,6 +91,13 @@ class RunRecord(pl.Callback):
         quantities = self.quantities or tuple(getattr(trainer.lightning_module, "curves", ("loss",)))
         if curves:
             save_figure(draw_curves(curves, quantities), Path(log_dir) / "curves.png")
+
+
+def _ended_early(trainer: pl.Trainer) -> bool:
+    """By a callback, such as early stopping or a limit of time. Lightning calls no end what an error or a signal does."""
+    epochs, steps = trainer.max_epochs, trainer.max_steps
+    all_epochs = epochs is not None and 0 <= epochs <= trainer.fit_loop.epoch_progress.current.completed
+    return not all_epochs and not 0 <= steps <= trainer.global_step
 
 
 def weights_digest(module: torch.nn.Module) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, Any
 
-from lightning_seg.process_tree import dying_with
+from lightning_seg.process_tree import descendants, dying_with, kill
 
 GRACE = 6
 """Seconds that a process has for ending by itself: its caller has a little more."""
@@ -32,7 +32,7 @@ def describe_signal(code: int) -> str | None:
     """What ended a process with this exit code, and what to do; None where it ended by itself."""
     # Who answers a signal ends with 128 and its number, as a shell shows it.
     number = -code if code < 0 else code - 128
-    if number not in signal.valid_signals():
+    if number not in set(signal.Signals):
         return None
     name = signal.Signals(number).name
     if number == signal.SIGKILL:
@@ -49,7 +49,10 @@ def _end(process: "subprocess.Popen[Any]") -> None:
         try:
             process.wait(GRACE)
         except subprocess.TimeoutExpired:
+            # Once it has ended nobody knows whom it has started.
+            family = descendants(process.pid)
             process.kill()
+            kill(family)
             process.wait()
 
 
