@@ -34,7 +34,7 @@ data
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; a user's mistake is one line on stderr and exit code 2, a signal another and 128 + its number."""
+    """Run one command; a user's mistake is one line and exit code 2, a signal another and 128 + its number."""
     words = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in words
     # Names of files may hold bytes that are no UTF-8.

@@ -94,7 +94,7 @@ class RunRecord(pl.Callback):
 
 
 def _ended_early(trainer: pl.Trainer) -> bool:
-    """By a callback, such as early stopping or a limit of time. Lightning calls no end what an error or a signal does."""
+    """By a callback, such as early stopping or a limit of time; what an error or a signal does is no end."""
     epochs, steps = trainer.max_epochs, trainer.max_steps
     all_epochs = epochs is not None and 0 <= epochs <= trainer.fit_loop.epoch_progress.current.completed
     return not all_epochs and not 0 <= steps <= trainer.global_step

@@ -23,7 +23,7 @@ NOTHING = {
 
 
 class SignalConnector(_SignalConnector):
-    """Lightning's, which leaves alone what ``stopping`` answers: its own notes SIGTERM and looks when a batch has ended.
+    """Lightning's, without SIGTERM, which ``stopping`` answers: it would be noted, and looked at after the batch.
 
     The signals of SLURM stay its business.
     """
@@ -78,7 +78,9 @@ def _checkpoints(folder: Path, trainer: pl.Trainer) -> Sequence[Path]:
     last = folder / "checkpoints" / "last.ckpt"
     own = (callback for callback in trainer.checkpoint_callbacks if isinstance(callback, pl.callbacks.ModelCheckpoint))
     names = (name for callback in own for name in (callback.last_model_path, callback.best_model_path) if name)
-    others = sorted({path for path in map(Path, names) if path.is_file()} - {last}, key=lambda path: path.stat().st_mtime)
+    others = sorted(
+        {path for path in map(Path, names) if path.is_file()} - {last}, key=lambda path: path.stat().st_mtime
+    )
     return [*([last] if last.is_file() else []), *reversed(others)]
 
 

@@ -39,6 +39,7 @@ from lightning_seg.plots.figures import save_figure
 from lightning_seg.stopping import at_stake
 
 __all__ = ["compare", "prepare_flags"]
+AGAIN = "the same command goes on"
 
 
 def compare(
@@ -159,7 +160,7 @@ def _kept(plan: Plan, resolved: Mapping[str, Config]) -> str:
     """What is said if a signal comes."""
     planned = list(plan.runs(resolved))
     finished = sum(next_step(run.folder, _asked(resolved, run)) is None for run in planned)
-    return f"{finished} of {as_plural(len(planned), 'run')} {'is' if finished == 1 else 'are'} finished; the same command goes on"
+    return f"{finished} of {as_plural(len(planned), 'run')} {'is' if finished == 1 else 'are'} finished; {AGAIN}"
 
 
 def _result(run: FinishedRun) -> str:

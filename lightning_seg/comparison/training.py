@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self
 
-from lightning_seg.callbacks.run_record import STOPPED_EARLY
 from lightning_seg.callbacks.picture_scores import TABLE
+from lightning_seg.callbacks.run_record import STOPPED_EARLY
 from lightning_seg.comparison.folder import has_epoch
 from lightning_seg.comparison.plan import PlannedRun
 from lightning_seg.comparison.processes import call, describe_signal

@@ -15,7 +15,6 @@ from lightning_seg.comparison.results import RunError
 from lightning_seg.comparison.training import Asked, finish, next_step
 from lightning_seg.errors import DataError
 
-
 THREE = Asked(3, None)
 
 

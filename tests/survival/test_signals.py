@@ -174,9 +174,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Folder:
 
 
 FIT = ["fit", "--config", "small.yaml"]
-GOES_ON = (
-    "lightning-seg: stopped by {}: 1 of 2 epochs are done and saved; lightning-seg fit --run runs/small/version_0 goes on"
-)
+SAVED = "1 of 2 epochs are done and saved; lightning-seg fit --run runs/small/version_0 goes on"
+GOES_ON = f"lightning-seg: stopped by {{}}: {SAVED}"
 
 
 def test_fit_with_workers_is_ended_and_says_how_to_go_on(folder: Folder) -> None:
@@ -199,8 +198,8 @@ def test_predict_ends_and_says_which_pictures_are_done(folder: Folder) -> None:
     words = ["predict", "--config", "small.yaml", "--images", "flowers/**/*", "--output", "out"]
     ended = folder.stop(words, signal.SIGTERM, "predict")
     assert ended.code == 143
-    assert ended.line.endswith(": 4 pictures are done, files and rows of out/predictions.csv; the same command does all of "
-                               "them again")  # fmt: skip
+    kept = "4 pictures are done, files and rows of out/predictions.csv; the same command does all of them again"
+    assert ended.line == f"lightning-seg: stopped by SIGTERM: {kept}"
     with (folder.path / "out" / "predictions.csv").open(newline="") as file:
         assert len(list(csv.DictReader(file))) == 4
     assert ended.seconds < LIMIT
@@ -216,8 +215,8 @@ def test_predict_ends_and_says_which_pictures_are_done(folder: Folder) -> None:
         ("setup", "nothing is saved in runs/small/version_0 to go on from; the same command begins anew"),
         ("epoch 0", "nothing is saved in runs/small/version_0 to go on from; the same command begins anew"),
         ("validation", "nothing is saved in runs/small/version_0 to go on from; the same command begins anew"),
-        ("epoch 1", "1 of 2 epochs are done and saved; lightning-seg fit --run runs/small/version_0 goes on"),
-        ("epoch 1 native", "1 of 2 epochs are done and saved; lightning-seg fit --run runs/small/version_0 goes on"),
+        ("epoch 1", SAVED),
+        ("epoch 1 native", SAVED),
     ],
 )
 @pytest.mark.parametrize("send", [os.kill, to_all])
