@@ -8,33 +8,45 @@ import sys
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 PR_SET_PDEATHSIG = 1
 """From ``linux/prctl.h``."""
 
 
-def descendants(of: int | None = None) -> set[int]:
+class Process(NamedTuple):
+    """One process; the moment of its start tells it from a later one that the system gives the same number."""
+
+    number: int
+    start: int
+
+
+def descendants(of: int | None = None) -> set[Process]:
     """The processes that one has started, those that they have started, and so on; None stands for this process.
 
     Where the system has no ``/proc`` only those of ``multiprocessing`` are known.
     """
-    parents = _parents()
-    if not parents:
+    family = _all_by_parent()
+    if not family:
         children = multiprocessing.active_children() if of in (None, os.getpid()) else []
-        return {child.pid for child in children if child.pid is not None}
-    found, newest = set[int](), {os.getpid() if of is None else of}
+        return {Process(child.pid, 0) for child in children if child.pid is not None}
+    found = set[Process]()
+    newest = {os.getpid() if of is None else of}
     while newest:
-        newest = {process for process, parent in parents.items() if parent in newest}
-        found |= newest
+        children_of_newest = {child for parent in newest for child in family.get(parent, ())}
+        found |= children_of_newest
+        newest = {child.number for child in children_of_newest}
     return found
 
 
-def kill(processes: Iterable[int]) -> None:
+def kill(processes: Iterable[Process]) -> None:
     """End processes at once, those that have ended by now aside."""
     for process in processes:
+        if process.start and process != _read(process.number)[0]:
+            continue
         with suppress(ProcessLookupError, PermissionError):
             # Windows knows no SIGKILL, and its SIGTERM is one.
-            os.kill(process, getattr(signal, "SIGKILL", signal.SIGTERM))
+            os.kill(process.number, getattr(signal, "SIGKILL", signal.SIGTERM))
 
 
 def dying_with(parent: int) -> Callable[[], None] | None:
@@ -54,12 +66,21 @@ def dying_with(parent: int) -> Callable[[], None] | None:
     return ask
 
 
-def _parents() -> dict[int, int]:
-    """The parent of every process."""
-    parents = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        # It may have ended meanwhile.
-        with suppress(OSError):
-            # "PID (NAME) STATE PARENT": a name may hold brackets and blanks.
-            parents[int(stat.parent.name)] = int(stat.read_text(errors="replace").rpartition(")")[2].split()[1])
-    return parents
+def _all_by_parent() -> dict[int, list[Process]]:
+    family = dict[int, list[Process]]()
+    for folder in Path("/proc").glob("[0-9]*"):
+        process, parent = _read(int(folder.name))
+        if process is not None:
+            family.setdefault(parent, []).append(process)
+    return family
+
+
+def _read(number: int) -> tuple[Process | None, int]:
+    """A process and its parent; None if it has ended."""
+    try:
+        stat = Path(f"/proc/{number}/stat").read_text(errors="replace")
+    except OSError:
+        return None, 0
+    # "NUMBER (NAME) STATE PARENT ...", where a name may hold brackets and blanks; the start is the 22nd.
+    fields = stat.rpartition(")")[2].split()
+    return Process(number, int(fields[19])), int(fields[1])

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
-from lightning_seg.process_tree import descendants, dying_with, kill
+from lightning_seg.process_tree import Process, descendants, dying_with, kill
 
 ANSWERED = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 LIMIT = 7.5
@@ -100,7 +100,8 @@ class _Answer:
         self.stake: Stake | None = None
         self._first_process: int | None = None
         self._said = threading.Lock()
-        self._before = descendants() if not whole_process else set()
+        self._before = set[Process]() if whole_process else descendants()
+        self._family = set[Process]()
 
     @contextmanager
     def listening(self) -> Iterator[None]:
@@ -140,6 +141,8 @@ class _Answer:
         if self.stake is None and self.whole_process:
             # While libraries are imported, nothing has to be left in order, and some swallow all errors.
             self.leave()
+        # Once a compiler for instance is killed on the way to the end, nobody knows whom it has started.
+        self._family = descendants() - self._before
         raise Stopped(self.number)
 
     def _raise_again(self, lost: Any) -> None:
@@ -215,7 +218,7 @@ class _Answer:
         if self.whole_process and threading.current_thread() is threading.main_thread() and hasattr(signal, "SIGCHLD"):
             # Loaders take the end of their workers for an error.
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        kill(descendants() - self._before)
+        kill((self._family | descendants()) - self._before)
 
     def leave(self) -> None:
         """End the process, whatever it is doing."""
@@ -224,7 +227,7 @@ class _Answer:
         speaker = threading.Thread(target=self.say, daemon=True)
         speaker.start()
         speaker.join(1.5)
-        kill(descendants())
+        kill(self._family | descendants())
         os._exit(128 + (self.number or 0))
 
     def _leave_at_last(self) -> None:

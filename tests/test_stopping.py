@@ -155,6 +155,13 @@ def test_no_process_is_left_behind() -> None:
     assert ended.code == 143
 
 
+def test_what_a_killed_child_has_started_is_not_left_behind_either() -> None:
+    """As a compiler is killed by whoever waits for it."""
+    child = "subprocess.run([sys.executable, '-c', 'import subprocess as s; s.run([\"sleep\", \"30\"])'])\n"
+    ready = "threading.Timer(0.6, ready).start()\n"
+    assert stop(AT_STAKE + ready + child, signal.SIGTERM).code == 143
+
+
 def test_a_forked_process_ends_when_it_is_asked_to_and_is_silent() -> None:
     work = """
         at_stake(lambda: 'two things are kept')
