@@ -114,7 +114,7 @@ class _Answer:
             # The first one that is registered is the last one that is called.
             atexit.register(self._leave_at_last)
         outer, _Answer.current = _Answer.current, self
-        hook, sys.unraisablehook = sys.unraisablehook, self._raise_again
+        self._hook, sys.unraisablehook = sys.unraisablehook, self._raise_again
         # What is ignored, by nohup for instance, stays so.
         handlers = {one: signal.getsignal(one) for one in ANSWERED if signal.getsignal(one) != signal.SIG_IGN}
         wakeup = self._start_watching()
@@ -131,7 +131,7 @@ class _Answer:
                     signal.signal(one, handler)
                 signal.set_wakeup_fd(wakeup)
                 self._mouth.send(OVER)
-                _Answer.current, sys.unraisablehook = outer, hook
+                _Answer.current, sys.unraisablehook = outer, self._hook
 
     def _handle(self, number: int, frame: Any) -> None:
         self.number = self.number or number
@@ -148,7 +148,7 @@ class _Answer:
     def _raise_again(self, lost: Any) -> None:
         """Python passes over what is raised while an object is deleted."""
         if not isinstance(lost.exc_value, Stopped):
-            sys.__unraisablehook__(lost)
+            self._hook(lost)
             return
         self.raised = False
         threading.Timer(0.02, os.kill, (os.getpid(), lost.exc_value.number)).start()

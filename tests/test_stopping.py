@@ -119,7 +119,8 @@ def test_before_anything_is_at_stake_it_ends_at_once_whoever_swallows_errors() -
     ],
 )
 def test_what_does_not_end_is_ended_with_the_line_and_the_code(stuck: str) -> None:
-    ended = stop(AT_STAKE + "ready()\n" + stuck, signal.SIGTERM)
+    # Not before it is stuck.
+    ended = stop(AT_STAKE + "threading.Timer(0.5, ready).start()\n" + stuck, signal.SIGTERM)
     assert (ended.code, ended.said) == (143, "lightning-seg: stopped by SIGTERM: two things are kept\n")
     assert 1.4 < ended.seconds < 5
 
