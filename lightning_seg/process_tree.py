@@ -40,13 +40,24 @@ def descendants(of: int | None = None) -> set[Process]:
 
 
 def kill(processes: Iterable[Process]) -> None:
-    """End processes at once, those that have ended by now aside."""
+    """End processes at once.
+
+    Left out are those that have ended by now, and Python's own that remove what others have left in memory: they end by
+    themselves when nobody is left.
+    """
     for process in processes:
-        if process.start and process != _read(process.number)[0]:
+        if process.start and (process != _read(process.number)[0] or _removes(process)):
             continue
         with suppress(ProcessLookupError, PermissionError):
             # Windows knows no SIGKILL, and its SIGTERM is one.
             os.kill(process.number, getattr(signal, "SIGKILL", signal.SIGTERM))
+
+
+def kill_workers() -> None:
+    """End the processes of loaders at once: nobody waits for their pictures any more."""
+    for child in multiprocessing.active_children():
+        if child.daemon:
+            child.kill()
 
 
 def dying_with(parent: int) -> Callable[[], None] | None:
@@ -84,3 +95,9 @@ def _read(number: int) -> tuple[Process | None, int]:
     # "NUMBER (NAME) STATE PARENT ...", where a name may hold brackets and blanks; the start is the 22nd.
     fields = stat.rpartition(")")[2].split()
     return Process(number, int(fields[19])), int(fields[1])
+
+
+def _removes(process: Process) -> bool:
+    with suppress(OSError):
+        return b"multiprocessing.resource_tracker" in Path(f"/proc/{process.number}/cmdline").read_bytes()
+    return False

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
-from lightning_seg.process_tree import Process, descendants, dying_with, kill
+from lightning_seg.process_tree import Process, descendants, dying_with, kill, kill_workers
 
 ANSWERED = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 LIMIT = 7.5
@@ -143,6 +143,11 @@ class _Answer:
             self.leave()
         # Once a compiler for instance is killed on the way to the end, nobody knows whom it has started.
         self._family = descendants() - self._before
+        if self.whole_process:
+            # Loaders take the end of a worker for an error, and wait for one that is in the middle of a batch.
+            if hasattr(signal, "SIGCHLD"):
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            kill_workers()
         raise Stopped(self.number)
 
     def _raise_again(self, lost: Any) -> None:
@@ -215,9 +220,6 @@ class _Answer:
 
     def end_children(self) -> None:
         """Leave no process behind that the command has started."""
-        if self.whole_process and threading.current_thread() is threading.main_thread() and hasattr(signal, "SIGCHLD"):
-            # Loaders take the end of their workers for an error.
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         kill((self._family | descendants()) - self._before)
 
     def leave(self) -> None:

@@ -163,6 +163,26 @@ def test_what_a_killed_child_has_started_is_not_left_behind_either() -> None:
     assert stop(AT_STAKE + ready + child, signal.SIGTERM).code == 143
 
 
+def test_a_worker_that_is_at_work_is_not_waited_for() -> None:
+    work = """
+        import multiprocessing
+        at_stake(lambda: 'two things are kept')
+        context = multiprocessing.get_context('spawn')
+        lock = context.Lock()
+        worker = context.Process(target=time.sleep, args=(30,), daemon=True)
+        worker.start()
+        try:
+            ready()
+            time.sleep(9)
+        finally:
+            worker.join(9)
+    """
+    ended = stop(work, signal.SIGTERM)
+    # The lock is one of what Python's own process keeps account of.
+    assert (ended.code, ended.said) == (143, "lightning-seg: stopped by SIGTERM: two things are kept\n")
+    assert ended.seconds < 1.4
+
+
 def test_a_forked_process_ends_when_it_is_asked_to_and_is_silent() -> None:
     work = """
         at_stake(lambda: 'two things are kept')

@@ -323,6 +323,10 @@ def test_ten_moments_of_a_command(trained: Folder, command: str, name: str) -> N
             # It was quicker this time.
             assert moment > 6, (trained.path / "said").read_text()
             continue
+        if ended.code == -number:
+            # Its work was done, and Python has taken its handlers back by then.
+            assert moment > 6, ended
+            continue
         assert ended.code == 128 + number, (moment, ended)
         assert ended.line.startswith(f"lightning-seg: stopped by {name}: "), (moment, ended)
         assert ended.seconds < LIMIT, (moment, ended)
