@@ -295,9 +295,9 @@ COMMANDS: dict[str, list[str]] = {
     "test": ["test", "--run", "runs/small"],
     "predict": ["predict", "--run", "runs/small", "--images", "flowers/**/*", "--output", "predicted"],
     "preview": ["preview", "--config", "small.yaml", "--data.num_workers", "2"],
-    "synthesize": ["synthesize", "flowers", "--root", "written", "--num_per_class", "100"],
+    "synthesize": ["synthesize", "flowers", "written", "--num_per_class", "30"],
     "compare": COMPARE,
-    "benchmark": ["benchmark", "--weights", "null", "--image_size", "256"],
+    "benchmark": ["benchmark", "detector", "--backbone", "mobilenet_v2", "--size", "256", "--rounds", "1"],
 }
 
 
