@@ -21,7 +21,11 @@ test: .venv/installed
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/pytest --numprocesses auto --dist loadfile --max-worker-restart 0
+	$(BIN)/pytest --numprocesses auto --dist loadfile --max-worker-restart 0 -m 'not slow'
+
+# Takes hours: signals, kills and full disks at many moments.
+survival: .venv/installed
+	$(BIN)/pytest tests/survival -m slow
 
 # Kills, signals, full disks, broken files and several machines, for as long as it takes: the tests marked slow.
 survival: .venv/installed

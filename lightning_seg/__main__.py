@@ -10,6 +10,7 @@ from pathlib import Path
 
 from lightning_seg.errors import UserError
 from lightning_seg.files import printable
+from lightning_seg.stopping import answered, is_stopping
 
 ELSEWHERE = "give another folder, or make it writable (runs lie in --trainer.default_root_dir)"
 UNWRITABLE = {
@@ -44,7 +45,7 @@ class OneLine(logging.Formatter):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; a user's mistake is one line on stderr and exit code 2."""
+    """Run one command; a user's mistake is one line and exit code 2, a signal another and 128 + its number."""
     words = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in words
     # Names of files may hold bytes that are no UTF-8.
@@ -52,11 +53,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")
     if logging.lastResort is not None:
         logging.lastResort.setFormatter(OneLine())
+    rest = [word for word in words if word != "--debug"]
+    return answered(lambda: _run(rest, debug), whole_process=argv is None)
+
+
+def _run(words: list[str], debug: bool) -> int:
     try:
-        return _dispatch([word for word in words if word != "--debug"])
-    except KeyboardInterrupt:
-        return 130
+        return _dispatch(words)
     except Exception as error:
+        if is_stopping():
+            raise
         line = _explain(error)
         if debug or line is None:
             raise

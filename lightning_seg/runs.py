@@ -150,6 +150,19 @@ def callback_state(checkpoint: Path, name: str) -> dict[str, Any]:
     return state
 
 
+def steps_done(checkpoint: Path) -> int:
+    """How many steps of its optimisers a checkpoint has been trained for."""
+    done: int = _read(checkpoint)["global_step"]
+    return done
+
+
+def lost_patience(checkpoint: Path) -> bool:
+    """Whether early stopping had waited long enough when the checkpoint was written."""
+    states: dict[str, Any] = _read(checkpoint).get("callbacks", {})
+    stopping = [state for name, state in states.items() if name.startswith("EarlyStopping")]
+    return any(0 < state["patience"] <= state["wait_count"] for state in stopping)
+
+
 def task_arguments(checkpoint: Path) -> dict[str, Any]:
     """What the constructor of a checkpoint's task received, class names among it; empty for another library's."""
     return dict(_read(checkpoint).get("hyper_parameters") or {})

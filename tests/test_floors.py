@@ -9,8 +9,8 @@ import lightning_seg
 
 PACKAGE = Path(lightning_seg.__file__).parent
 FLOORS = (
-    ("errors", "files", "memory"),
-    ("batch", "checkpoint_io", "images", "json_files", "locks", "tables"),
+    ("errors", "files", "memory", "process_tree"),
+    ("batch", "checkpoint_io", "images", "json_files", "locks", "stopping", "tables"),
     ("models", "losses", "metrics", "augmentation", "synthetic", "plots", "inference"),
     ("datasets", "tasks"),
     ("datamodules", "callbacks"),

@@ -356,7 +356,7 @@ def test_patience_given_twice_is_one_line(run: PetsRun, tmp_path: Path, mistake:
 
 
 def test_interrupted_training_says_how_to_go_on(
-    run: PetsRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    run: PetsRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     handler = signal.getsignal(signal.SIGINT)
     step = MobileNetV2UNetTask.training_step
@@ -368,13 +368,12 @@ def test_interrupted_training_says_how_to_go_on(
 
     monkeypatch.setattr(MobileNetV2UNetTask, "training_step", interrupted)
     folder = tmp_path / "runs" / "pets" / "version_0"
-    try:
-        code = main(["fit", *run.flags, "--trainer.default_root_dir", str(tmp_path / "runs"), "--trainer.max_epochs=3"])
-    finally:
-        # Lightning takes it away while it ends.
-        signal.signal(signal.SIGINT, handler)
+    code = main(["fit", *run.flags, "--trainer.default_root_dir", str(tmp_path / "runs"), "--trainer.max_epochs=3"])
     assert code == 130
-    assert f"interrupted after 1 finished epochs; lightning-seg fit --run {folder} goes on" in caplog.text
+    # Lightning takes it away while it ends.
+    assert signal.getsignal(signal.SIGINT) == handler
+    goes_on = f"1 of 3 epochs are done and saved; lightning-seg fit --run {folder} goes on\n"
+    assert capsys.readouterr().err.endswith(f"lightning-seg: stopped by SIGINT: {goes_on}")
     monkeypatch.setattr(MobileNetV2UNetTask, "training_step", step)
     assert run_main(["fit", "--run", str(folder), "--trainer.max_epochs", "2"]) == ""
     assert json.loads((folder / "metrics.json").read_text())["epochs"] == 2

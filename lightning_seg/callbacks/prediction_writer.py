@@ -117,6 +117,13 @@ class PredictionWriter(BasePredictionWriter, ABC):
             log.warning("%d of %d pictures could not be read: %s", self.num_unreadable, len(rows), self.table)
         self.finish([row for row in rows if not row["error"]], self.class_names)
 
+    def tables(self, world_size: int) -> list[tuple[Path, int]]:
+        """The tables of all processes and how many pictures are in them, while it predicts or after it was stopped."""
+        if not hasattr(self, "table"):
+            return []
+        tables = map(self._table_of, range(world_size))
+        return [(table, len(read_rows(table))) for table in tables if table.is_file()]
+
     def place(self, picture: str, file: str) -> Path:
         """The path of a file below ``output`` about a picture, in a folder that exists.
 

@@ -17,6 +17,9 @@ import lightning_seg
 from lightning_seg.callbacks.csv_logger import ContinuedCSVLogger
 from lightning_seg.callbacks.epoch_record import EpochRecord, add_numbers, complete, draw, has_ended, remember
 
+STOPPED_EARLY = "stopped_early"
+"""The epochs of a training that ended by itself before all epochs or steps that it was given."""
+
 
 class RunRecord(pl.Callback):
     """Writes ``metrics.json`` (flat keys, the last value of every metric) and ``curves.png`` into the run folder.
@@ -56,6 +59,8 @@ class RunRecord(pl.Callback):
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._update(trainer)
+        if _ended_early(trainer):
+            _add(trainer, {STOPPED_EARLY: trainer.fit_loop.epoch_progress.current.completed})
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if trainer.state.fn == "validate":
@@ -116,6 +121,13 @@ class RunRecord(pl.Callback):
         for logger in trainer.loggers:
             logger.save()
         draw(Path(log_dir), list(self._curves(trainer.lightning_module)))
+
+
+def _ended_early(trainer: pl.Trainer) -> bool:
+    """By a callback, such as early stopping or a limit of time; what an error or a signal does is no end."""
+    epochs, steps = trainer.max_epochs, trainer.max_steps
+    all_epochs = epochs is not None and 0 <= epochs <= trainer.fit_loop.epoch_progress.current.completed
+    return not all_epochs and not 0 <= steps <= trainer.global_step
 
 
 def weights_digest(module: torch.nn.Module) -> str:

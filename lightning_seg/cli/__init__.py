@@ -7,6 +7,8 @@ import torch.distributed as dist
 from lightning_seg.arguments import RunArguments, import_public_classes
 from lightning_seg.cli.command_line import CommandLine
 from lightning_seg.cli.silence import silence_libraries
+from lightning_seg.cli.stopped import nothing_kept
+from lightning_seg.stopping import at_stake
 
 SOME_UNREADABLE = 3
 """Exit code of ``predict`` where files could not be read and the others were predicted."""
@@ -16,6 +18,7 @@ def run_lightning(argv: Sequence[str]) -> int:
     """Run one of Lightning's subcommands, print the folder it wrote to as the last line, return the exit code."""
     import_public_classes()
     silence_libraries()
+    at_stake(lambda: nothing_kept(argv[0]))
     command = CommandLine(RunArguments.parse(argv))
     folder = command.written_to()
     if command.trainer.is_global_zero and folder is not None:

@@ -33,6 +33,7 @@ from lightning_seg.cli.run_folder import (
     training_alone,
 )
 from lightning_seg.cli.sources import check_division, describe_sources, differences
+from lightning_seg.cli.stopped import SignalConnector, end_processes, what_is_kept
 from lightning_seg.datamodules.pictures import PicturesDataModule
 from lightning_seg.errors import ConfigError
 from lightning_seg.files import printable, replace_text
@@ -41,6 +42,7 @@ from lightning_seg.inference.masks import MaskInference
 from lightning_seg.models.imagenet import IMAGENET_CLASSES
 from lightning_seg.models.weights import without_pretrained
 from lightning_seg.runs import callback_state, check_checkpoint, epochs_done, task_arguments, values_found
+from lightning_seg.stopping import at_stake
 from lightning_seg.tasks.classification import ClassificationTask
 from lightning_seg.tasks.sliding_detector import SlidingDetectorTask
 from lightning_seg.tasks.supervised import SupervisedTask
@@ -192,36 +194,15 @@ class CommandLine(LightningCLI):
         return parser
 
     def _run_subcommand(self, subcommand: str) -> None:
+        at_stake(lambda: what_is_kept(subcommand, self.trainer), lambda: end_processes(self.trainer))
         folder = folder_of(self.trainer.loggers)
         if subcommand != "fit" or folder is None or not is_first_process():
-            self._run_to_its_end(subcommand)
-            return
-        with training_alone(folder, self.arguments.run):
-            self._run_to_its_end(subcommand)
-
-    def _run_to_its_end(self, subcommand: str) -> None:
-        try:
             super()._run_subcommand(subcommand)
-        except SystemExit as stop:
-            # Lightning answers Ctrl-C by an exit.
-            if not isinstance(stop.__context__, KeyboardInterrupt):
-                raise
-            self._say_how_to_go_on()
-            raise KeyboardInterrupt from stop
-
-    @rank_zero_only
-    def _say_how_to_go_on(self) -> None:
-        folder = self.written_to()
-        if self.subcommand != "fit" or folder is None:
-            log.warning("interrupted%s", f"; what was written stays in {folder}" if folder else "")
-            return
-        last = Path(folder) / "checkpoints" / "last.ckpt"
-        if last.is_file():
-            log.warning(
-                "interrupted after %d finished epochs; lightning-seg fit --run %s goes on", epochs_done(last), folder
-            )
         else:
-            log.warning("interrupted in the first epoch, so there is nothing to go on from: %s", folder)
+            with training_alone(folder, self.arguments.run):
+                super()._run_subcommand(subcommand)
+        if subcommand != "fit":
+            at_stake(lambda: "its work is done")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         # Lightning's own warns that a typed command line stands beside these arguments.
@@ -321,6 +302,7 @@ class CommandLine(LightningCLI):
         write_whole_in_background(given["plugins"])
         trainer = super().instantiate_trainer(**kwargs)
         write_whole(trainer.strategy)
+        trainer._signal_connector = SignalConnector(trainer)
         return trainer
 
     def _loggers(self, given: Any) -> list[Logger]:

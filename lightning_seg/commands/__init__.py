@@ -9,9 +9,17 @@ from jsonargparse import ArgumentParser, auto_cli
 
 from lightning_seg.arguments import OneLineErrors
 from lightning_seg.errors import ConfigError
+from lightning_seg.stopping import at_stake
 
 COMMANDS = ("benchmark", "compare", "preview", "synthesize")
 LIGHTNING = ("fit", "validate", "test", "predict")
+STOPPED = {
+    "benchmark": "nothing is measured",
+    "compare": "no run has begun",
+    "preview": "no picture is written",
+    "synthesize": "no dataset is written, since it is moved into place when it is complete",
+}
+"""What a command has done that is stopped before it comes to its end."""
 
 
 class Parser(OneLineErrors, ArgumentParser):
@@ -36,4 +44,6 @@ def run_command(argv: Sequence[str]) -> None:
     # Some take what is typed for another command.
     prepare_flags = getattr(module, "prepare_flags", list)
     Parser.typed = flags
+    at_stake(lambda: f"{STOPPED[name]}; the same command begins anew")
     auto_cli(getattr(module, name), args=prepare_flags(flags), prog=f"lightning-seg {name}", parser_class=Parser)
+    at_stake(lambda: "its work is done")

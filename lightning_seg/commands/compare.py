@@ -31,14 +31,16 @@ from lightning_seg.comparison.results import (
     compare_runs,
     read_run,
 )
-from lightning_seg.comparison.training import Step, finish, next_step
+from lightning_seg.comparison.training import Asked, Step, finish, next_step
 from lightning_seg.errors import ConfigError
 from lightning_seg.files import replace_text
 from lightning_seg.json_files import write_json
 from lightning_seg.plots.comparison import BandCurve, draw_comparison
 from lightning_seg.plots.figures import save_figure
+from lightning_seg.stopping import at_stake
 
 __all__ = ["compare", "prepare_flags"]
+AGAIN = "the same command goes on"
 
 
 def compare(
@@ -71,6 +73,7 @@ def compare(
         keep_plan(plan, resolved)
         for note in notes:
             print(note, flush=True)
+        at_stake(lambda: _kept(plan, resolved))
         runs, failed = _train(plan, resolved)
         later = check_initial_weights(runs, resolved)
         comparison = compare_runs(runs, [*notes, *later], failed)
@@ -105,7 +108,7 @@ def _naming(variant: Variant) -> Iterator[None]:
 def _train(plan: Plan, resolved: Mapping[str, Config]) -> tuple[dict[str, list[FinishedRun]], dict[str, str]]:
     """All runs by variant, and why some variants have none: one that fails is left out, the others go on."""
     planned = list(plan.runs(resolved))
-    steps = {run.folder: next_step(run.folder, _max_epochs(resolved, run)) for run in planned}
+    steps = {run.folder: next_step(run.folder, _asked(resolved, run)) for run in planned}
     if any(steps.values()):
         _build_all(plan)
     runs: dict[str, list[FinishedRun]] = {variant.name: [] for variant in plan.variants}
@@ -117,7 +120,7 @@ def _train(plan: Plan, resolved: Mapping[str, Config]) -> tuple[dict[str, list[F
         step, start = steps[run.folder], time.monotonic()
         print(f"[{number}/{len(planned)}] {run.variant}, seed {run.seed}: {_said(step)}", flush=True)
         try:
-            finish(run, _max_epochs(resolved, run))
+            finish(run, _asked(resolved, run))
             runs[run.variant].append(read_run(run))
             print(f"    {_result(runs[run.variant][-1])}", flush=True)
         except RunError as error:
@@ -150,9 +153,15 @@ def _failure(failed: Mapping[str, str]) -> RunError:
     return RunError(f"{as_plural(len(failed), 'variant')} failed: {'; '.join(failed.values())}")
 
 
-def _max_epochs(resolved: Mapping[str, Config], run: PlannedRun) -> int | None:
-    epochs: int | None = resolved[run.variant]["trainer"]["max_epochs"]
-    return epochs
+def _asked(resolved: Mapping[str, Config], run: PlannedRun) -> Asked:
+    return Asked.of(resolved[run.variant]["trainer"])
+
+
+def _kept(plan: Plan, resolved: Mapping[str, Config]) -> str:
+    """What is said if a signal comes."""
+    planned = list(plan.runs(resolved))
+    finished = sum(next_step(run.folder, _asked(resolved, run)) is None for run in planned)
+    return f"{finished} of {as_plural(len(planned), 'run')} {'is' if finished == 1 else 'are'} finished; {AGAIN}"
 
 
 def _result(run: FinishedRun) -> str:

@@ -1,19 +1,17 @@
 """A program that is called, and that does not outlive its caller."""
 
-import ctypes
 import os
 import signal
 import subprocess
-import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, Any
 
-GRACE = 60
-"""Seconds that a process has for ending by itself."""
-PR_SET_PDEATHSIG = 1
-"""From ``linux/prctl.h``."""
+from lightning_seg.process_tree import descendants, dying_with, kill
+
+GRACE = 6
+"""Seconds that a process has for ending by itself: its caller has a little more."""
 
 
 def call(command: Sequence[str], output: IO[Any]) -> int:
@@ -23,7 +21,7 @@ def call(command: Sequence[str], output: IO[Any]) -> int:
     on in a folder that the next call takes for interrupted.
     """
     with _ends_like_interrupted():
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, preexec_fn=_dies_with_parent())
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, preexec_fn=dying_with(os.getpid()))
         try:
             return process.wait()
         finally:
@@ -32,30 +30,17 @@ def call(command: Sequence[str], output: IO[Any]) -> int:
 
 def describe_signal(code: int) -> str | None:
     """What ended a process with this exit code, and what to do; None where it ended by itself."""
-    if code >= 0:
+    # Who answers a signal ends with 128 and its number, as a shell shows it.
+    number = -code if code < 0 else code - 128
+    if number not in set(signal.Signals):
         return None
-    name = signal.Signals(-code).name
-    if -code == signal.SIGKILL:
+    name = signal.Signals(number).name
+    if number == signal.SIGKILL:
         return (
             f"it was killed ({name}), as the system does where memory runs out; free some, for instance with "
             "--data.num_workers 0, and the same command goes on"
         )
     return f"it was ended by {name}; the same command goes on"
-
-
-def _dies_with_parent() -> Callable[[], None] | None:
-    """What the new process does before it becomes the program."""
-    if not sys.platform.startswith("linux"):
-        return None
-    # Loaded here, because between the two a process should not load anything.
-    prctl, parent = ctypes.CDLL(None).prctl, os.getpid()
-
-    def ask() -> None:
-        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(1)
-
-    return ask
 
 
 def _end(process: "subprocess.Popen[Any]") -> None:
@@ -64,15 +49,18 @@ def _end(process: "subprocess.Popen[Any]") -> None:
         try:
             process.wait(GRACE)
         except subprocess.TimeoutExpired:
+            # Once it has ended nobody knows whom it has started.
+            family = descendants(process.pid)
             process.kill()
+            kill(family)
             process.wait()
 
 
 @contextmanager
 def _ends_like_interrupted() -> Iterator[None]:
     """A request to end becomes a KeyboardInterrupt, so that the process that was started ends too."""
-    if threading.current_thread() is not threading.main_thread():
-        # Signals reach the main thread alone.
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+        # Signals reach the main thread alone, and the command line answers them.
         yield
         return
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -3,47 +3,73 @@
 import hashlib
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, NamedTuple, Self
 
 from lightning_seg.callbacks.epoch_record import complete
 from lightning_seg.callbacks.picture_scores import TABLE
-from lightning_seg.callbacks.run_record import RunRecord
+from lightning_seg.callbacks.run_record import STOPPED_EARLY, RunRecord
 from lightning_seg.comparison.folder import has_epoch
 from lightning_seg.comparison.plan import PlannedRun
 from lightning_seg.comparison.processes import call, describe_signal
 from lightning_seg.comparison.results import RunError, read_record
 from lightning_seg.files import replace_text
-from lightning_seg.runs import callback_state, epochs_done
+from lightning_seg.runs import callback_state, epochs_done, lost_patience, steps_done
 
-FITTED = ".fitted"
-"""Marks a run whose fit came to its end."""
+LIGHTNINGS_CHOICE = 1000
+"""Epochs of a trainer that was given no limit."""
 TESTED = ".tested"
 """Holds what tells the results of the comparison's own test from those of another."""
 
+ERROR = "lightning-seg: error: "
 Step = Literal["fit", "continue", "test"]
 
 
-def finish(run: PlannedRun, max_epochs: int | None) -> None:
+class Asked(NamedTuple):
+    """How long a training is to be; None without a limit."""
+
+    epochs: int | None
+    steps: int | None
+
+    @classmethod
+    def of(cls, trainer: Mapping[str, Any]) -> Self:
+        """From the arguments of Lightning's trainer, which writes no limit as -1."""
+        epochs, steps = trainer.get("max_epochs"), trainer.get("max_steps", -1)
+        if epochs is None and steps == -1 and trainer.get("max_time") is None:
+            epochs = LIGHTNINGS_CHOICE
+        return cls(*(None if limit is None or limit < 0 else limit for limit in (epochs, steps)))
+
+    def __str__(self) -> str:
+        limits = [f"{limit} {name}" for name, limit in self._asdict().items() if limit is not None]
+        return " or ".join(limits) or "an early stop"
+
+
+def finish(run: PlannedRun, asked: Asked) -> None:
     """Do what is still missing of a run.
 
     Raises:
-        RunError: with the last line of what the process said.
+        RunError: with the last line of what the process said, or if it has not done what it was to do.
     """
-    step = next_step(run.folder, max_epochs)
+    step = next_step(run.folder, asked)
     if step == "fit":
         # What was interrupted before its first epoch had ended is of no use.
         shutil.rmtree(run.folder, ignore_errors=True)
         _run(run, ["fit", *run.flags])
     elif step == "continue":
         _run(run, ["fit", "--run", str(run.folder), *run.again])
-    if step in ("fit", "continue"):
-        (run.folder / FITTED).touch()
+    # An exit code is what a program says of itself; what is compared is what it has left behind.
+    if not is_fitted(run.folder, asked):
+        raise _failure(run, f"fit ended before {asked}, and no early stop is recorded; the same command goes on")
     if step is not None:
+        # What an earlier test has left must not be taken for this one's.
+        (run.folder / TABLE).unlink(missing_ok=True)
         _complete_record(run.folder)
         _run(run, ["test", "--run", str(run.folder), *run.again])
-        replace_text(run.folder / TESTED, _results_digest(run.folder) or "")
+        digest = _results_digest(run.folder)
+        if digest is None:
+            raise _failure(run, "test ended without results; the same command tests again")
+        replace_text(run.folder / TESTED, digest)
 
 
 def _complete_record(folder: Path) -> None:
@@ -53,19 +79,30 @@ def _complete_record(folder: Path) -> None:
         complete(folder, record)
 
 
-def next_step(folder: Path, max_epochs: int | None) -> Step | None:
+def next_step(folder: Path, asked: Asked) -> Step | None:
     """What a run needs next; None where it is finished.
 
     A test that somebody has made by hand, perhaps with other flags, is made again.
     """
     if not has_epoch(folder):
         return "fit"
-    done = epochs_done(folder / "checkpoints" / "last.ckpt")
-    fitted = (folder / FITTED).is_file() or (max_epochs is not None and 0 <= max_epochs <= done)
-    if not fitted:
+    if not is_fitted(folder, asked):
         return "continue"
     mark = folder / TESTED
     return None if mark.is_file() and mark.read_text() == _results_digest(folder) else "test"
+
+
+def is_fitted(folder: Path, asked: Asked) -> bool:
+    """Whether the last checkpoint holds as many epochs or steps as were asked for, or all until an early stop."""
+    if not has_epoch(folder):
+        return False
+    last = folder / "checkpoints" / "last.ckpt"
+    done = epochs_done(last)
+    if asked.epochs is not None and asked.epochs <= done:
+        return True
+    if asked.steps is not None and asked.steps <= steps_done(last):
+        return True
+    return read_record(folder).get(STOPPED_EARLY) == done or lost_patience(last)
 
 
 def _results_digest(folder: Path) -> str | None:
@@ -86,5 +123,8 @@ def _run(run: PlannedRun, words: Sequence[str]) -> None:
     if code:
         text = run.log.read_bytes()[before:].decode(errors="replace")
         said = text.strip().splitlines() or [f"exit code {code}"]
-        reason = describe_signal(code) or said[-1].removeprefix("lightning-seg: error: ")
-        raise RunError(f"variant {run.variant}, seed {run.seed}: {words[0]} failed: {reason} (all it said: {run.log})")
+        raise _failure(run, f"{words[0]} failed: {describe_signal(code) or said[-1].removeprefix(ERROR)}")
+
+
+def _failure(run: PlannedRun, reason: str) -> RunError:
+    return RunError(f"variant {run.variant}, seed {run.seed}: {reason} (all it said: {run.log})")

@@ -62,6 +62,11 @@ def test_who_is_killed_leaves_no_program_behind(tmp_path: Path) -> None:
         (2, None),
         (-9, "it was killed (SIGKILL), as the system does where memory runs out; free some"),
         (-11, "it was ended by SIGSEGV; the same command goes on"),
+        (143, "it was ended by SIGTERM; the same command goes on"),
+        (130, "it was ended by SIGINT; the same command goes on"),
+        (137, "it was killed (SIGKILL), as the system does where memory runs out; free some"),
+        (128, None),
+        (255, None),
     ],
 )
 def test_a_signal_is_named(code: int, expected: str | None) -> None:

@@ -1,0 +1,105 @@
+"""What a stopped ``fit``, ``validate``, ``test`` or ``predict`` says: what is kept, and how to go on."""
+
+import shlex
+import signal
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytorch_lightning as pl
+from lightning_fabric.strategies.launchers.subprocess_script import _ChildProcessObserver
+from pytorch_lightning.trainer.connectors.signal_connector import _SignalConnector
+
+from lightning_seg.callbacks import PredictionWriter
+from lightning_seg.runs import epochs_done
+from lightning_seg.stopping import ANSWERED
+
+NOTHING = {
+    "fit": "nothing is trained yet",
+    "validate": "nothing is measured",
+    "test": "nothing is measured",
+    "predict": "no picture is predicted yet",
+}
+
+
+class SignalConnector(_SignalConnector):
+    """Lightning's, without SIGTERM, which ``stopping`` answers: it would be noted, and looked at after the batch.
+
+    The signals of SLURM stay its business.
+    """
+
+    @staticmethod
+    def _register_signal(signum: int, handlers: object) -> None:
+        if signum not in ANSWERED:
+            _SignalConnector._register_signal(signum, handlers)  # type: ignore[arg-type]
+
+
+def nothing_kept(subcommand: str | None) -> str:
+    """Before any of the work is done."""
+    return f"{NOTHING.get(subcommand or '', 'nothing is done')}; the same command begins anew"
+
+
+def what_is_kept(subcommand: str | None, trainer: pl.Trainer) -> str:
+    """In a line, from what lies on the disk; asks no other process, since that may have ended."""
+    if subcommand == "fit":
+        return _trained(trainer)
+    if subcommand == "predict":
+        return _predicted(trainer)
+    return nothing_kept(subcommand)
+
+
+def end_processes(trainer: pl.Trainer) -> None:
+    """Ask the other processes of this machine that work with this one to end."""
+    launcher = trainer.strategy.launcher
+    for thread in threading.enumerate():
+        # It kills this process where it finds that another one has ended.
+        if isinstance(thread, _ChildProcessObserver):
+            thread._run = lambda: True  # type: ignore[method-assign]
+    if launcher is not None:
+        launcher.kill(signal.SIGTERM)
+
+
+def _trained(trainer: pl.Trainer) -> str:
+    folder = next((logger.log_dir for logger in trainer.loggers if getattr(logger, "log_dir", None)), None)
+    saved = [] if folder is None else _checkpoints(Path(folder), trainer)
+    for checkpoint in saved:
+        try:
+            done = epochs_done(checkpoint)
+        # One that was cut off fails in many ways.
+        except Exception:
+            continue
+        return _goes_on(Path(str(folder)), checkpoint, done, trainer.max_epochs)
+    place = f" in {folder}" if folder and Path(folder).is_dir() else ""
+    return f"nothing is saved{place} to go on from; the same command begins anew"
+
+
+def _checkpoints(folder: Path, trainer: pl.Trainer) -> Sequence[Path]:
+    """What can be gone on from: the one that ``--run`` takes, then the newest."""
+    last = folder / "checkpoints" / "last.ckpt"
+    own = (callback for callback in trainer.checkpoint_callbacks if isinstance(callback, pl.callbacks.ModelCheckpoint))
+    names = (name for callback in own for name in (callback.last_model_path, callback.best_model_path) if name)
+    others = sorted(
+        {path for path in map(Path, names) if path.is_file()} - {last}, key=lambda path: path.stat().st_mtime
+    )
+    return [*([last] if last.is_file() else []), *reversed(others)]
+
+
+def _goes_on(folder: Path, checkpoint: Path, done: int, asked: int | None) -> str:
+    limited = asked is not None and asked >= 0
+    trained = f"{done} of {asked} epochs are" if limited else f"{done} epoch{'s are' if done != 1 else ' is'}"
+    run = folder if checkpoint.name == "last.ckpt" else checkpoint
+    if asked is not None and 0 <= asked <= done:
+        return f"{trained} done and saved; lightning-seg test --run {shlex.quote(str(folder))} measures the best one"
+    return f"{trained} done and saved; lightning-seg fit --run {shlex.quote(str(run))} goes on"
+
+
+def _predicted(trainer: pl.Trainer) -> str:
+    callbacks: Sequence[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    writer = next((callback for callback in callbacks if isinstance(callback, PredictionWriter)), None)
+    tables = [] if writer is None else writer.tables(trainer.world_size)
+    if writer is None or not tables:
+        return nothing_kept("predict")
+    written = sum(count for _, count in tables)
+    names = " and ".join(shlex.quote(str(table)) for table, _ in tables)
+    are = "picture is" if written == 1 else "pictures are"
+    return f"{written} {are} done, files and rows of {names}; the same command does all of them again"
