@@ -15,7 +15,15 @@ import torchvision
 
 import lightning_seg
 from lightning_seg.callbacks.csv_logger import ContinuedCSVLogger
-from lightning_seg.callbacks.epoch_record import EpochRecord, add_numbers, complete, draw, has_ended, remember
+from lightning_seg.callbacks.epoch_record import (
+    EpochRecord,
+    add_numbers,
+    complete,
+    draw,
+    epochs_trained,
+    has_ended,
+    remember,
+)
 
 
 class RunRecord(pl.Callback):
@@ -96,7 +104,7 @@ class RunRecord(pl.Callback):
         values = _plain(trainer.callback_metrics)
         if self.seconds:
             values["seconds_per_epoch"] = round(statistics.median(self.seconds), 3)
-        values["epochs"] = trainer.fit_loop.epoch_progress.current.processed
+        values["epochs"] = epochs_trained(trainer)
         checkpoint = trainer.checkpoint_callback
         if isinstance(checkpoint, pl.callbacks.ModelCheckpoint) and checkpoint.best_model_score is not None:
             values[f"best/{checkpoint.monitor}"] = checkpoint.best_model_score.item()
