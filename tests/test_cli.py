@@ -181,7 +181,7 @@ def test_run_becomes_config_and_checkpoint(tmp_path: Path) -> None:
         (folder / "checkpoints").mkdir(parents=True)
         (folder / "config.yaml").touch()
         for name in ("best", "last"):
-            (folder / "checkpoints" / f"{name}.ckpt").touch()
+            torch.save({"epoch": 0}, folder / "checkpoints" / f"{name}.ckpt")
     newest = tmp_path / "version_10"
     parsed = RunArguments.parse(["test", "--run", str(tmp_path), "--data.batch_size", "2"])
     best = str(newest / "checkpoints" / "best.ckpt")

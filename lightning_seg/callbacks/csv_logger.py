@@ -62,7 +62,7 @@ class ContinuedCSVLogger(CSVLogger):
         super().__init__(save_dir, name, version)
         self.trains = trains
 
-    def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:  # type: ignore[override]
+    def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
         kept = {name: value for name, value in metrics.items() if self.trains or name != "epoch"}
         super().log_metrics(kept, step)
 

@@ -26,8 +26,14 @@ EpochRecord: TypeAlias = dict[str, Any]
 
 def has_ended(trainer: pl.Trainer) -> bool:
     """Whether an epoch has just ended, as it has where Lightning saves checkpoints after it."""
-    progress = trainer.fit_loop.epoch_progress.current
-    return progress.processed > progress.completed
+    return epochs_trained(trainer) > trainer.fit_loop.epoch_progress.current.completed
+
+
+def epochs_trained(trainer: pl.Trainer) -> int:
+    """One more than Lightning has completed where an epoch has just ended."""
+    progress: Any = trainer.fit_loop.epoch_progress.current
+    trained: int = progress.processed
+    return trained
 
 
 def remember(trainer: pl.Trainer, numbers: Mapping[str, Any], curves: tuple[str, ...]) -> EpochRecord:

@@ -15,7 +15,15 @@ import torchvision
 
 import lightning_seg
 from lightning_seg.callbacks.csv_logger import ContinuedCSVLogger
-from lightning_seg.callbacks.epoch_record import EpochRecord, add_numbers, complete, draw, has_ended, remember
+from lightning_seg.callbacks.epoch_record import (
+    EpochRecord,
+    add_numbers,
+    complete,
+    draw,
+    epochs_trained,
+    has_ended,
+    remember,
+)
 
 STOPPED_EARLY = "stopped_early"
 """The epochs of a training that ended by itself before all epochs or steps that it was given."""
@@ -101,7 +109,7 @@ class RunRecord(pl.Callback):
         values = _plain(trainer.callback_metrics)
         if self.seconds:
             values["seconds_per_epoch"] = round(statistics.median(self.seconds), 3)
-        values["epochs"] = trainer.fit_loop.epoch_progress.current.processed
+        values["epochs"] = epochs_trained(trainer)
         checkpoint = trainer.checkpoint_callback
         if isinstance(checkpoint, pl.callbacks.ModelCheckpoint) and checkpoint.best_model_score is not None:
             values[f"best/{checkpoint.monitor}"] = checkpoint.best_model_score.item()

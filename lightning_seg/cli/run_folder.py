@@ -23,7 +23,7 @@ FIT_LOCK = ".fit.lock"
 def is_first_process() -> bool:
     """Of all nodes. The others follow it: Lightning tells them the folder."""
     node = os.environ.get("NODE_RANK", os.environ.get("GROUP_RANK", "0"))
-    return rank_zero_only.rank == 0 and int(node) == 0
+    return getattr(rank_zero_only, "rank", 0) == 0 and int(node) == 0
 
 
 def new_folder(given: str, run: Run | None) -> Path:
