@@ -22,6 +22,7 @@ from lightning_seg.tasks.optimization import (
     create_schedule,
     parameter_groups,
 )
+from lightning_seg.tasks.watched import WatchedModule
 
 log = logging.getLogger(__name__)
 OPTIMIZATION = ("optimizer", "optimizer_options", "lr", "weight_decay", "encoder_lr_factor")
@@ -30,7 +31,7 @@ FREEZING = ("freeze_encoder", "unfreeze_epoch")
 CHECKPOINT_KEY = "lightning_seg"
 
 
-class Task(pl.LightningModule, ABC):
+class Task(WatchedModule, ABC):
     """A network with its optimiser; a subclass adds steps, loss and metrics.
 
     ``self.hparams`` holds ``optimizer``, ``optimizer_options``, ``lr``, ``weight_decay``, ``encoder_lr_factor``,
@@ -58,6 +59,7 @@ class Task(pl.LightningModule, ABC):
             return task
 
     def setup(self, stage: str) -> None:
+        super().setup(stage)
         if stage == "fit":
             self._check_monitors()
 
@@ -128,6 +130,7 @@ class Task(pl.LightningModule, ABC):
         return name in stored and name in self.hparams and stored[name] != self.hparams[name]
 
     def on_train_start(self) -> None:
+        super().on_train_start()
         if not self._takes_new_arguments:
             return
         self._takes_new_arguments = False
@@ -140,6 +143,7 @@ class Task(pl.LightningModule, ABC):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """A checkpoint alone is enough to load the task and to apply it to pictures."""
+        super().on_save_checkpoint(checkpoint)
         size = getattr(getattr(self.trainer, "datamodule", None), "image_size", None)
         checkpoint[CHECKPOINT_KEY] = {
             "task": f"{type(self).__module__}.{type(self).__qualname__}",
