@@ -2,6 +2,7 @@
 
 import errno
 import logging
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -45,7 +46,11 @@ class OneLine(logging.Formatter):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; a user's mistake is one line and exit code 2, a signal another and 128 + its number."""
+    """Run one command; an error is one line on stderr.
+
+    Returns:
+        The exit code: 2 for a user's mistake, 1 for a training that went wrong, 128 + its number for a signal.
+    """
     words = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in words
     # Names of files may hold bytes that are no UTF-8.
@@ -66,8 +71,10 @@ def _run(words: list[str], debug: bool) -> int:
         line = _explain(error)
         if debug or line is None:
             raise
-        print(f"lightning-seg: error: {printable(line)}", file=sys.stderr)
-        return 2
+        code = _exit_code(error)
+        if code == UserError.exit_code or _is_first_process():
+            print(f"lightning-seg: error: {printable(line)}", file=sys.stderr)
+        return code
 
 
 def _dispatch(words: list[str]) -> int:
@@ -94,6 +101,18 @@ def _explain(error: BaseException | None) -> str | None:
             return line
         error = error.__cause__ or error.__context__
     return None
+
+
+def _exit_code(error: BaseException | None) -> int:
+    """That of our own error in what was raised; 2 for those of the system and of libraries."""
+    while error is not None and not isinstance(error, UserError):
+        error = error.__cause__ or error.__context__
+    return 2 if error is None else error.exit_code
+
+
+def _is_first_process() -> bool:
+    """Whether this one speaks about what all processes of a training have found alike."""
+    return all(os.environ.get(name, "0") == "0" for name in ("LOCAL_RANK", "NODE_RANK", "GROUP_RANK"))
 
 
 def _explain_own(error: BaseException) -> str | None:

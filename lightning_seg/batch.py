@@ -1,5 +1,6 @@
 """The contract between the data side and the model side: keys, shapes and dtypes of samples and batches."""
 
+from math import isfinite
 from typing import Generic, Literal, NamedTuple, NotRequired, TypedDict, TypeVar
 
 from torch import Tensor
@@ -114,6 +115,11 @@ class MaskPrediction(NamedTuple):
     entropy: float  # mean over the pixels of the entropy relative to its maximum log(C), in [0, 1]
     probs: Tensor | None  # (C, H, W) float16, if they were asked for
 
+    @property
+    def is_number(self) -> bool:
+        """Whether the model has answered at all, and not by NaN."""
+        return isfinite(self.confidence)
+
 
 class LabelPrediction(NamedTuple):
     """What a classification model says to one picture."""
@@ -122,6 +128,11 @@ class LabelPrediction(NamedTuple):
     label: int  # the likeliest class
     confidence: float  # its probability, in (0, 1]
     entropy: float  # relative to its maximum log(C), in [0, 1]
+
+    @property
+    def is_number(self) -> bool:
+        """Whether the model has answered at all, and not by NaN."""
+        return bool(self.probs.isfinite().all())
 
 
 class BoxPrediction(NamedTuple):
@@ -134,6 +145,11 @@ class BoxPrediction(NamedTuple):
     whole: Tensor  # (C,) float32: probabilities of the picture as one window
     window_probs: Tensor  # (W, C) float32: of the windows at the coarsest size, row by row
     window_boxes: Tensor  # (W, 4) float32
+
+    @property
+    def is_number(self) -> bool:
+        """Whether the model has answered at all, and not by NaN."""
+        return all(bool(probs.isfinite().all()) for probs in (self.maps, self.whole, self.window_probs))
 
 
 Prediction = TypeVar("Prediction", MaskPrediction, LabelPrediction, BoxPrediction)

@@ -5,7 +5,10 @@ from difflib import get_close_matches
 
 
 class UserError(Exception):
-    """Base of all errors that the command line prints as one line, with exit code 2."""
+    """Base of all errors that the command line prints as one line."""
+
+    exit_code = 2
+    """Of the command that the error ends."""
 
 
 class DataError(UserError):
@@ -22,6 +25,12 @@ class ModelError(UserError):
 
 class WeightsError(ModelError):
     """A weights file cannot be read or belongs to another network."""
+
+
+class TrainingError(UserError):
+    """A training, or a measurement, has gone wrong while it ran: what it would give is no number."""
+
+    exit_code = 1
 
 
 class ConfigError(UserError):

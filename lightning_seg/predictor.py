@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from lightning_seg.errors import ConfigError, DataError, one_line
+from lightning_seg.batch import BoxPrediction, LabelPrediction, MaskPrediction
+from lightning_seg.errors import ConfigError, DataError, ModelError, one_line
 from lightning_seg.images import Array, read_image, resize_image, to_rgb
 from lightning_seg.inference.labels import ranked
 from lightning_seg.plots.boxes import draw_boxes
@@ -19,8 +20,10 @@ from lightning_seg.plots.palette import class_palette
 from lightning_seg.runs import find_checkpoint
 from lightning_seg.tasks.base import CHECKPOINT_KEY, Task
 from lightning_seg.tasks.classification import ClassificationTask
+from lightning_seg.tasks.health import describe_weights
 from lightning_seg.tasks.segmentation import SegmentationTask
 from lightning_seg.tasks.sliding_detector import SlidingDetectorTask
+from lightning_seg.tasks.watched import refused_weights
 
 
 class SegmentedPicture(NamedTuple):
@@ -126,6 +129,7 @@ class Predictor:
 
         Raises:
             DataError: if it cannot be read or is no such array.
+            ModelError: if the network's answer is no number.
         """
         pixels = _pixels(image)
         shown = pixels if self.image_size is None else resize_image(pixels, self.image_size)
@@ -139,6 +143,7 @@ class Predictor:
 
     def _segment(self, pixels: Array, images: Tensor) -> SegmentedPicture:
         (prediction,) = self.inference.predict(self.task.probabilities, images, [pixels.shape[:2]])
+        _check_answer(prediction)
         probs = None if prediction.probs is None else prediction.probs.numpy()
         return SegmentedPicture(
             pixels, prediction.mask.numpy(), prediction.confidence, prediction.entropy, probs, self.class_names
@@ -147,12 +152,14 @@ class Predictor:
     def _detect(self, pixels: Array, images: Tensor) -> DetectedPicture:
         labels = self.task.labels
         found = self.inference.predict(self.task, images[0], labels.of)
+        _check_answer(found)
         names = [labels.names[index] for index in found.labels.tolist()]
         maps = dict(zip(labels.names, found.maps.numpy(), strict=True))
         return DetectedPicture(pixels, found.boxes.numpy(), found.scores.tolist(), names, maps)
 
     def _classify(self, pixels: Array, images: Tensor) -> ClassifiedPicture:
         (prediction,) = self.inference.predict(self.task.probabilities, images)
+        _check_answer(prediction)
         probs = dict(zip(self.class_names, prediction.probs.tolist(), strict=True))
         label = self.class_names[prediction.label]
         return ClassifiedPicture(pixels, label, prediction.confidence, prediction.entropy, probs)
@@ -165,6 +172,7 @@ def load_task(checkpoint: str | Path) -> tuple[Task, tuple[int, int] | None]:
 
     Raises:
         ConfigError: if the file is no checkpoint of this library, or its class cannot be imported.
+        WeightsError: if its weights hold no numbers.
     """
     path = Path(checkpoint)
     try:
@@ -177,7 +185,15 @@ def load_task(checkpoint: str | Path) -> tuple[Task, tuple[int, int] | None]:
         ) from error
     kind = _import_task(path, origin["task"])
     size = origin["image_size"]
-    return kind.load_from_checkpoint(path, map_location="cpu").eval(), None if size is None else (size[0], size[1])
+    task = kind.load_from_checkpoint(path, map_location="cpu").eval()
+    if problem := describe_weights(task):
+        raise refused_weights(path, problem)
+    return task, None if size is None else (size[0], size[1])
+
+
+def _check_answer(prediction: MaskPrediction | LabelPrediction | BoxPrediction) -> None:
+    if not prediction.is_number:
+        raise ModelError("the network's answer to the picture is no number (NaN or infinite); give another run")
 
 
 def _on_device(task: Any, device: str | torch.device | None) -> tuple[torch.device, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
+from pytorch_lightning.callbacks.early_stopping import EarlyStoppingReason
 
 log = logging.getLogger(__name__)
 
@@ -73,10 +74,18 @@ class RunStopping(EarlyStopping):
         return super().state_key.replace(type(self).__qualname__, EarlyStopping.__qualname__, 1)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        super().load_state_dict({**state_dict, "patience": self.patience, "stopped_epoch": 0})
+        fresh = {"stopped_epoch": 0, "stopping_reason": EarlyStoppingReason.NOT_STOPPED.value}
+        super().load_state_dict({**state_dict, "patience": self.patience, **fresh})
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if self.stopped_epoch:
+        if self.stopping_reason == EarlyStoppingReason.NON_FINITE_METRIC:
+            log.warning(
+                "stopped early after %d epochs: %s is no number (NaN or infinite); give a lower --model.lr, or leave "
+                "--early_stopping out",
+                self.stopped_epoch + 1,
+                self.monitor,
+            )
+        elif self.stopped_epoch:
             log.warning(
                 "stopped early after %d epochs: %s has not got better than %.4f for %d validations",
                 self.stopped_epoch + 1,

@@ -17,6 +17,7 @@ from lightning_seg.tables import append_rows, harmless_path, read_rows, write_ro
 
 log = logging.getLogger(__name__)
 TABLE = "predictions.csv"
+NO_NUMBER = "the network's answer is no number (NaN or infinite); give --trainer.precision 32-true, or another run"
 Row = dict[str, Any]
 
 
@@ -93,7 +94,11 @@ class PredictionWriter(BasePredictionWriter, ABC):
     ) -> None:
         rows = []
         for position, (path, one) in enumerate(zip(prediction["path"], prediction["predictions"], strict=True)):
-            rows.append({"picture": path, **self.write_picture(batch, position, one, self.class_names)})
+            if one.is_number:
+                rows.append({"picture": path, **self.write_picture(batch, position, one, self.class_names)})
+            else:
+                log.warning("skipped %s: %s", path, NO_NUMBER)
+                rows.append({"picture": path, "error": NO_NUMBER})
         for path, reason in prediction["unreadable"]:
             log.warning("skipped %s", reason)
             rows.append({"picture": path, "error": reason})
@@ -114,7 +119,9 @@ class PredictionWriter(BasePredictionWriter, ABC):
             )
         self.num_unreadable = sum(bool(row["error"]) for row in rows)
         if self.num_unreadable:
-            log.warning("%d of %d pictures could not be read: %s", self.num_unreadable, len(rows), self.table)
+            log.warning(
+                "%d of %d pictures could not be read or answered: %s", self.num_unreadable, len(rows), self.table
+            )
         self.finish([row for row in rows if not row["error"]], self.class_names)
 
     def tables(self, world_size: int) -> list[tuple[Path, int]]:

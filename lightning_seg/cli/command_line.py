@@ -46,6 +46,7 @@ from lightning_seg.stopping import at_stake
 from lightning_seg.tasks.classification import ClassificationTask
 from lightning_seg.tasks.sliding_detector import SlidingDetectorTask
 from lightning_seg.tasks.supervised import SupervisedTask
+from lightning_seg.tasks.watched import OnNaN, WatchedModule
 
 log = logging.getLogger(__name__)
 FINDERS = (BatchSizeFinder, LearningRateFinder)
@@ -125,6 +126,13 @@ class CommandLine(LightningCLI):
             type=int | None,
             default=None,
             help="Stop when the task's monitored metric has not improved for this many validations.",
+        )
+        parser.add_argument(
+            "--on_nan",
+            type=OnNaN,
+            default="stop",
+            help="Where losses or weights are no numbers any more, or nothing of a split counts: stop by an error, or "
+            "warn, and go on without a best checkpoint.",
         )
         parser.add_argument(
             "--run_folder",
@@ -271,6 +279,8 @@ class CommandLine(LightningCLI):
         with without_pretrained() if restored else nullcontext():
             super().instantiate_classes()
         self._check_linked()
+        if isinstance(self.model, WatchedModule):
+            self.model.on_nan = self._get(self.config, "on_nan")
         if restored and self.arguments.run is None and self.subcommand != "fit":
             size = getattr(self.datamodule, "image_size", None)
             for line in differences(Path(self._get(self.config, "ckpt_path")), self.model.hparams, size):

@@ -20,6 +20,7 @@ from lightning_seg.callbacks import (
 )
 from lightning_seg.callbacks.continued import RunCheckpoint, RunStopping
 from lightning_seg.callbacks.network_summary import NetworkSummary
+from lightning_seg.callbacks.progress import EndOfProgress
 from lightning_seg.errors import ConfigError
 from lightning_seg.tasks.classification import ClassificationTask
 from lightning_seg.tasks.sliding_detector import SlidingDetectorTask
@@ -43,7 +44,7 @@ def reporting(
         given: the trainer's arguments.
         logs: whether there is a run folder.
     """
-    callbacks: list[pl.Callback] = []
+    callbacks: list[pl.Callback] = [EndOfProgress()]
     if logs:
         callbacks += [RunRecord(), ThresholdPlots(), ConfusionMatrixPlots()]
     if subcommand == "test" and logs:

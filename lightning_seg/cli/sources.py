@@ -15,7 +15,7 @@ from lightning_seg.tasks.base import CHECKPOINT_KEY
 
 Values = dict[str, Any]
 SECTIONS = ("model", "data", "trainer")
-SINGLE = ("seed_everything", "early_stopping")
+SINGLE = ("seed_everything", "early_stopping", "on_nan")
 """Arguments of no section."""
 DIVIDING = ("seed", "val_fraction", "test_fraction", "group", "split_by")
 """Arguments of datamodules that decide which pictures train, validate and test."""

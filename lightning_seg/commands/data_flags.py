@@ -10,7 +10,16 @@ from lightning_seg.arguments import import_public_classes, read_config, take
 from lightning_seg.errors import ConfigError
 from lightning_seg.runs import find_run
 
-LEFT_ASIDE = ("model", "trainer", "seed_everything", "early_stopping", "ckpt_path", "weights_only", "run_folder")
+LEFT_ASIDE = (
+    "model",
+    "trainer",
+    "seed_everything",
+    "early_stopping",
+    "on_nan",
+    "ckpt_path",
+    "weights_only",
+    "run_folder",
+)
 """Arguments of ``fit`` that do not change the data."""
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lightning_seg.errors import ConfigError
+from lightning_seg.numbers import check_number
 
 
 class ClassificationLoss(nn.Module):
@@ -27,8 +27,7 @@ class ClassificationLoss(nn.Module):
 
     def __init__(self, label_smoothing: float = 0.0, class_weights: Sequence[float] | None = None) -> None:
         super().__init__()
-        if not 0 <= label_smoothing <= 1:
-            raise ConfigError(f"label_smoothing {label_smoothing} must lie between 0 and 1, for instance 0.1")
+        check_number("label_smoothing", label_smoothing, 0.1, most=1)
         weights = None if class_weights is None else torch.tensor(class_weights, dtype=torch.float32)
         # Not in checkpoints: the arguments of the task hold them.
         self.register_buffer("class_weights", weights, persistent=False)
@@ -40,7 +39,10 @@ class ClassificationLoss(nn.Module):
 
     def forward(self, logits: Tensor, label: Tensor) -> Tensor:
         """A scalar, from logits ``(B, C)`` and labels ``(B,)`` int64 or ``(B, C)`` float whose rows sum to 1."""
-        loss = F.cross_entropy(logits.float(), label, self.class_weights, label_smoothing=self.label_smoothing)
-        if label.ndim == 1 or self.class_weights is None:
-            return loss
-        return loss * len(label) / (label * self.class_weights).sum()
+        weights, logits = self.class_weights, logits.float()
+        if weights is None:
+            return F.cross_entropy(logits, label, label_smoothing=self.label_smoothing)
+        total = F.cross_entropy(logits, label, weights, reduction="sum", label_smoothing=self.label_smoothing)
+        weight = (weights[label] if label.ndim == 1 else label * weights).sum()
+        # A batch of classes that have the weight 0 costs nothing, and is not 0 / 0.
+        return total / weight.where(weight > 0, 1)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from inspect import signature
+from math import inf
 
 import torch
 from torch import Tensor, nn
@@ -10,8 +11,11 @@ from torch import Tensor, nn
 from lightning_seg.batch import IGNORE_INDEX
 from lightning_seg.errors import ConfigError
 from lightning_seg.losses.terms import NAMED, CrossEntropy, Overlap
+from lightning_seg.numbers import check_number
 
 Extra = float | Mapping[str, float]
+NAMES_OF_WEIGHTS = {"cross_entropy": "ce_weight", "dice_loss": "dice_weight"}
+"""Arguments that weigh a loss."""
 
 
 def dice_loss(logits: Tensor, mask: Tensor, ignore_index: int = IGNORE_INDEX, smooth: float = 1.0) -> Tensor:
@@ -46,7 +50,7 @@ class SegmentationLoss(nn.Module):
             ``{"focal": 0.5, "tversky": {"weight": 1.0, "alpha": 0.3, "beta": 0.7}}``.
 
     Raises:
-        ConfigError: if there is no such loss or option, or no loss has a weight.
+        ConfigError: if there is no such loss or option, a number is impossible, or no loss has a weight.
     """
 
     def __init__(
@@ -65,6 +69,8 @@ class SegmentationLoss(nn.Module):
         }
         for name, extra in (extra_losses or {}).items():
             given[f"{name}_loss"] = _named_loss(name, extra, ignore_index)
+        for name, (weight, _) in given.items():
+            check_number(NAMES_OF_WEIGHTS.get(name, f"extra_losses {name.removesuffix('_loss')} weight"), weight, 1)
         self.weights = {name: weight for name, (weight, _) in given.items() if weight}
         if not self.weights:
             raise ConfigError("all losses have the weight 0; give ce_weight 1 or dice_weight 1")
@@ -113,12 +119,18 @@ class SegmentationLoss(nn.Module):
         return self.total(self.terms(logits, mask, mask_b, lam))
 
 
+def _check_option(name: str, option: str, value: float) -> None:
+    # Focal weighs its two sides by a share.
+    is_share = (name, option) == ("focal", "alpha")
+    check_number(f"extra_losses {name} {option}", value, 0.25 if is_share else 1, most=1 if is_share else inf)
+
+
 def _named_loss(name: str, extra: Extra, ignore_index: int) -> tuple[float, nn.Module]:
     """Weight and loss."""
     if name not in NAMED:
         near = get_close_matches(name, NAMED, n=1, cutoff=0.0)[0]
         raise ConfigError(f"extra_losses: there is no {name!r}; did you mean {near!r}? There are {', '.join(NAMED)}")
-    options = {"weight": extra} if isinstance(extra, int | float) else dict(extra)
+    options: dict[str, float] = dict(extra) if isinstance(extra, Mapping) else {"weight": extra}
     weight = options.pop("weight", 1.0)
     accepted = [option for option in signature(NAMED[name]).parameters if option != "ignore_index"]
     for option in options:
@@ -126,4 +138,6 @@ def _named_loss(name: str, extra: Extra, ignore_index: int) -> tuple[float, nn.M
             raise ConfigError(
                 f"extra_losses: {name} has no option {option!r}; there are {', '.join(['weight', *accepted])}"
             )
+        if options[option] is not None:
+            _check_option(name, option, options[option])
     return weight, NAMED[name](ignore_index, **options)

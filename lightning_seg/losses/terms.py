@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lightning_seg.batch import IGNORE_INDEX
+from lightning_seg.numbers import check_number
 
 
 class Summed(NamedTuple):
@@ -41,6 +42,7 @@ class CrossEntropy(nn.Module):
         ignore_index: int = IGNORE_INDEX,
     ) -> None:
         super().__init__()
+        check_number("label_smoothing", label_smoothing, 0.1, most=1)
         weights = None if class_weights is None else torch.tensor(class_weights, dtype=torch.float32)
         # Not in checkpoints: the arguments of the task hold them.
         self.register_buffer("class_weights", weights, persistent=False)

@@ -1,6 +1,7 @@
 """Everything that is measured of a segmentation over one split."""
 
 from collections.abc import Sequence
+from math import nan
 
 from torch import Tensor, nn
 
@@ -36,6 +37,8 @@ class SegmentationScores(nn.Module):
         self.thresholds = ThresholdCounts(ignore_index) if of_thresholds else None
         self.curves: ThresholdCurves | None = None
         """Precision and recall of the last epoch."""
+        self.pixel_matrix: Tensor | None = None
+        """Pixels ``[true, predicted]`` of the last epoch, on the CPU."""
         self.picture_scores: PictureScores | None = None
         """Takes a number for each picture, where it is wanted."""
         self.picture_quantity = "mean IoU" if self.thresholds is None else "Dice"
@@ -57,13 +60,16 @@ class SegmentationScores(nn.Module):
 
     def take(self, class_names: Sequence[str]) -> dict[str, float]:
         """The values by name; counting begins anew."""
-        values = summarize(self.pixels.compute(), class_names)
+        self.pixel_matrix = self.pixels.compute().cpu()
+        values = summarize(self.pixel_matrix, class_names)
         if self.pictures is not None:
             values |= self.pictures.summarize(class_names)
         if self.thresholds is not None and self.thresholds.update_called:
             curves: ThresholdCurves = self.thresholds.compute()
-            self.curves = curves
-            values |= dict(zip(OF_THRESHOLDS, (curves.average_precision, curves.best_threshold), strict=True))
+            # Without a pixel that counts there is no curve.
+            self.curves = curves if self.pixel_matrix.any() else None
+            found = (curves.average_precision, curves.best_threshold) if self.pixel_matrix.any() else (nan, nan)
+            values |= dict(zip(OF_THRESHOLDS, found, strict=True))
         for part in (self.pixels, self.pictures, self.thresholds):
             if part is not None:
                 part.reset()

@@ -1,6 +1,7 @@
 """uint8 pictures to the range that a network's weights expect: the first layer of every model."""
 
 from collections.abc import Mapping, Sequence
+from math import inf, isfinite
 from typing import Literal
 
 import numpy as np
@@ -57,9 +58,13 @@ def _mean_std(normalization: Normalization) -> tuple[Sequence[float], Sequence[f
             )
         return MEAN_STD[normalization]
     mean, std = (np.atleast_1d(normalization.get(key, ())).tolist() for key in ("mean", "std"))
-    if set(normalization) != {"mean", "std"} or len(mean) != 3 or len(std) != 3 or min(std) <= 0:
+    if set(normalization) != {"mean", "std"} or len(mean) != 3 or len(std) != 3 or not _are_usable(mean, std):
         raise ConfigError(
             f"normalization {normalization} must hold a mean and a positive std of three numbers each, for instance "
             "{mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5]}"
         )
     return mean, std
+
+
+def _are_usable(mean: Sequence[float], std: Sequence[float]) -> bool:
+    return all(isfinite(number) for number in mean) and all(0 < number < inf for number in std)

@@ -23,13 +23,15 @@ class TimmClassifier(nn.Module):
         drop_rate: share of the features that a step of training leaves out.
 
     Raises:
-        ModelError: if ``drop_rate`` is no share.
+        ModelError: if ``drop_rate`` is no share, or there are no classes.
     """
 
     def __init__(self, encoder: nn.Module, num_classes: int, drop_rate: float = 0.0) -> None:
         super().__init__()
         if not 0 <= drop_rate < 1:
             raise ModelError(f"drop_rate {drop_rate} must be at least 0 and below 1, for instance 0.2")
+        if num_classes < 1:
+            raise ModelError(f"num_classes {num_classes} is too small; give 1 or more")
         self.encoder = encoder
         # Not timm's own, which a frozen encoder in eval mode would switch off.
         self.dropout = nn.Dropout(drop_rate)

@@ -37,6 +37,7 @@ from lightning_seg.tasks.resuming import (
     seed_step,
     steps_worth,
 )
+from lightning_seg.tasks.watched import WatchedModule
 
 log = logging.getLogger(__name__)
 OPTIMIZATION = ("optimizer", "optimizer_options", "lr", "weight_decay", "encoder_lr_factor")
@@ -45,7 +46,7 @@ FREEZING = ("freeze_encoder", "unfreeze_epoch")
 CHECKPOINT_KEY = "lightning_seg"
 
 
-class Task(pl.LightningModule, ABC):
+class Task(WatchedModule, ABC):
     """A network with its optimiser; a subclass adds steps, loss and metrics.
 
     ``self.hparams`` holds ``optimizer``, ``optimizer_options``, ``lr``, ``weight_decay``, ``encoder_lr_factor``,
@@ -77,6 +78,7 @@ class Task(pl.LightningModule, ABC):
             return task
 
     def setup(self, stage: str) -> None:
+        super().setup(stage)
         if stage == "fit":
             self._check_monitors()
 
@@ -159,6 +161,7 @@ class Task(pl.LightningModule, ABC):
             self._counted = own.get("counted") or {}
 
     def on_train_start(self) -> None:
+        super().on_train_start()
         self._seed = seed_of(self._seed)
         if not self._resumes:
             return
@@ -203,6 +206,7 @@ class Task(pl.LightningModule, ABC):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """A checkpoint alone is enough to load the task and to apply it to pictures."""
+        super().on_save_checkpoint(checkpoint)
         size = getattr(getattr(self.trainer, "datamodule", None), "image_size", None)
         checkpoint[CHECKPOINT_KEY] = {
             "task": f"{type(self).__module__}.{type(self).__qualname__}",

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from math import inf
 from typing import Any, ClassVar, Protocol
 
 import torch
@@ -43,9 +44,11 @@ class ClassWeightedTask(SupervisedTask):
         self._count_classes()
 
     def on_validation_start(self) -> None:
+        super().on_validation_start()
         self._count_classes()
 
     def on_test_start(self) -> None:
+        super().on_test_start()
         self._count_classes()
 
     def _count_classes(self) -> None:
@@ -70,7 +73,7 @@ def checked_weights(given: Sequence[float] | str | None, num_classes: int) -> Se
     if given is None or given == "auto":
         return None
     numbers = list(given) if not isinstance(given, str) else []
-    if len(numbers) != num_classes or min(numbers, default=-1) < 0 or not any(numbers):
+    if len(numbers) != num_classes or not all(0 <= number < inf for number in numbers) or not any(numbers):
         raise ConfigError(f"class_weights {given} must be {num_classes} numbers of at least 0, not all 0, or auto")
     return numbers
 

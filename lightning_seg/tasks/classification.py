@@ -72,6 +72,9 @@ class ClassificationTask(ClassWeightedTask):
         assert isinstance(scores, ClassificationScores)
         return scores
 
+    def counted_pairs(self, split: Split) -> Tensor | None:
+        return self.scores_of(split).matrix
+
     # Steps
 
     def shared_step(self, batch: ClassificationBatch, split: Split) -> Tensor:
@@ -88,6 +91,7 @@ class ClassificationTask(ClassWeightedTask):
             self.shared_step(batch, split)
         else:
             probs = self.inference.probabilities(self.probabilities, batch["image"])
+            self.add_unanswered((~probs.isfinite()).any(dim=1).sum())
             self.scores_of(split).update(probs, truth_of(batch, "label"))
 
     # Predictions

@@ -114,7 +114,7 @@ class SegmentationTask(ClassWeightedTask):
         logits = self(batch["image"])
         terms = self.loss.terms(logits, mask, mask_b, lam)
         loss = self.loss.total(terms)
-        self.losses_of(split).add({"loss": loss, **terms}, len(mask))
+        self.losses_of(split).add({"loss": loss, **terms}, self._num_counted(mask, mask_b))
         if mask_b is not None and lam is not None:
             mask = torch.where(lam.view(-1, 1, 1) >= 0.5, mask, mask_b)
         logits = logits.detach()
@@ -122,12 +122,27 @@ class SegmentationTask(ClassWeightedTask):
         self.scores_of(split).update(self.decide(logits), mask, foreground)
         return loss
 
+    def _num_counted(self, mask: Tensor, mask_b: Tensor | None) -> Tensor:
+        """How many pictures have a pixel that counts."""
+        ignored: int = self.hparams["ignore_index"]
+        counted = mask != ignored
+        if mask_b is not None:
+            counted |= mask_b != ignored
+        return counted.flatten(1).any(dim=1).sum()
+
+    def counted_pairs(self, split: Split) -> Tensor | None:
+        return self.scores_of(split).pixel_matrix
+
+    def why_nothing_counts(self) -> str:
+        return f"every pixel of its masks holds ignore_index {self.hparams['ignore_index']}"
+
     def evaluate(self, batch: SegmentationBatch, split: Split) -> None:
         """Counts what ``inference`` makes of the pictures, at the size of their masks; there is no loss."""
         mask, images = truth_of(batch, "mask").long(), batch["image"]
         if self.shown_size is not None:
             images = torch.stack([_resized(image, self.shown_size) for image in images])
         predictions = self.inference.predict(self.probabilities, images, [mask.shape[1:]] * len(mask))
+        self.add_unanswered(sum(not prediction.is_number for prediction in predictions))
         predicted = torch.stack([prediction.mask for prediction in predictions])
         self.scores_of(split).update(predicted.to(mask), mask)
 

@@ -127,6 +127,7 @@ class SlidingDetectorTask(ClassificationTask):
             return
         sizes = [(height, width) for height, width in batch["original_size"].tolist()]
         found, scores = self.predict_pictures(batch["image"], sizes), self._detections()
+        self.add_unanswered(sum(not one.is_number for one in found))
         label = cast(ClassificationBatch, batch)["label"] if "label" in batch else None
         own = None if label is None else self._label_of[label.cpu()].tolist()
         for index, (one, boxes, size) in enumerate(zip(found, batch["boxes"], sizes, strict=True)):
@@ -140,6 +141,9 @@ class SlidingDetectorTask(ClassificationTask):
 
     def _detections(self) -> dict[str, DetectionScores]:
         return dict(cast(Any, self.detections.items()))
+
+    def counted_pairs(self, split: Split) -> Tensor | None:
+        return None if self.at_original_size else super().counted_pairs(split)
 
     def log_name(self, split: Split) -> str:
         """``test_full`` for what is measured on whole pictures, beside ``test``."""

@@ -15,8 +15,10 @@ from lightning_seg.errors import ConfigError
 from lightning_seg.memory import keep_freed_memory
 from lightning_seg.metrics import MeanLoss
 from lightning_seg.models.normalization import Normalization, Normalize
+from lightning_seg.numbers import check_number
 from lightning_seg.tasks.base import CHECKPOINT_KEY, Task
 from lightning_seg.tasks.optimization import check_names
+from lightning_seg.tasks.verdicts import Verdicts
 
 log = logging.getLogger(__name__)
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -88,6 +90,8 @@ class SupervisedTask(Task):
         super().__init__()
         # Of all constructors on the way here.
         self.save_hyperparameters(ignore="model")
+        self._verdicts = Verdicts()
+        self._unanswered = torch.zeros((), dtype=torch.int64)
         self.class_names = None if class_names is None else tuple(class_names)
         self._has_names_of_data = False
         """Whether class names are those of the dataset, not other words for them."""
@@ -101,6 +105,9 @@ class SupervisedTask(Task):
 
     def _check_arguments(self) -> None:
         given = self.hparams
+        check_number("lr", given["lr"], 0.001, positive=True)
+        check_number("weight_decay", given["weight_decay"], 0.01)
+        check_number("encoder_lr_factor", given["encoder_lr_factor"], 0.1)
         check_names(given["optimizer"], given["schedule"])
         if given["num_classes"] < 1:
             raise ConfigError(f"num_classes {given['num_classes']} is too small; give 1 or more")
@@ -108,6 +115,8 @@ class SupervisedTask(Task):
             raise ConfigError(f"num_classes {given['num_classes']} does not fit the class names {self.class_names}")
         if given["unfreeze_epoch"] is not None and not given["freeze_encoder"]:
             raise ConfigError(f"unfreeze_epoch {given['unfreeze_epoch']} needs freeze_encoder true")
+        if given["unfreeze_epoch"] is not None:
+            check_number("unfreeze_epoch", given["unfreeze_epoch"], 3)
 
     def _numbers_of_names(self) -> tuple[int, ...]:
         """How many class names go with the network: one logit tells two classes apart."""
@@ -282,6 +291,8 @@ class SupervisedTask(Task):
     # Stages
 
     def on_fit_start(self) -> None:
+        super().on_fit_start()
+        self._verdicts = Verdicts()
         if self.device.type == "cpu":
             keep_freed_memory()
 
@@ -303,6 +314,7 @@ class SupervisedTask(Task):
         self.measure(batch, "test")
 
     def on_train_epoch_end(self) -> None:
+        super().on_train_epoch_end()
         self._log_values("train")
 
     def on_validation_epoch_end(self) -> None:
@@ -311,10 +323,18 @@ class SupervisedTask(Task):
     def on_test_epoch_end(self) -> None:
         self._log_values("test")
 
+    def on_train_end(self) -> None:
+        self._verdicts.end(self)
+
     def _log_values(self, split: Split) -> None:
         """Once per epoch, from counts that all processes share."""
         shown = ("loss", *self.default_monitor.split("/")[1:])
-        for name, value in self.split_values(split).items():
+        values, num_unanswered = self.split_values(split), self._take_unanswered()
+        # It looks at a few batches only.
+        if not self.trainer.sanity_checking:
+            losses = {name: values[name] for name in self._loss_names if name in values}
+            self._verdicts.judge(self, split, losses, self.counted_pairs(split), num_unanswered)
+        for name, value in values.items():
             self.log(f"{self.log_name(split)}/{name}", value, prog_bar=name in shown, sync_dist=True)
 
     def split_values(self, split: Split) -> dict[str, float]:
@@ -322,6 +342,24 @@ class SupervisedTask(Task):
         # Counters that were made in inference mode, as validate has it, could not be added to by a later fit.
         with torch.inference_mode(False):
             return {**self.losses_of(split).take(), **self.scores_of(split).take(self.known_class_names())}
+
+    def counted_pairs(self, split: Split) -> Tensor | None:
+        """``[true, predicted]`` of the last epoch, on the CPU; None where nothing is counted like that."""
+        return None
+
+    def why_nothing_counts(self) -> str:
+        """Of a split without a single counted picture."""
+        return "it has none"
+
+    def add_unanswered(self, pictures: Tensor | int) -> None:
+        """How many pictures have got an answer that is no number, where there is no loss that would show it."""
+        self._unanswered = self._unanswered.to(self.device) + pictures
+
+    def _take_unanswered(self) -> int:
+        """Of all processes; counting begins anew."""
+        counted = self.trainer.strategy.reduce(self._unanswered.to(self.device), reduce_op="sum")
+        self._unanswered = torch.zeros((), dtype=torch.int64)
+        return int(counted)
 
     def log_name(self, split: Split) -> str:
         """What the names of a split's metrics begin with."""
@@ -362,7 +400,7 @@ class Losses(nn.ModuleDict):
     def __init__(self, names: Sequence[str]) -> None:
         super().__init__({name: MeanLoss() for name in names})
 
-    def add(self, values: Mapping[str, Tensor], num_pictures: int) -> None:
+    def add(self, values: Mapping[str, Tensor], num_pictures: Tensor | int) -> None:
         """Those of the values that are counted."""
         for name, loss in self.items():
             assert isinstance(loss, MeanLoss)

@@ -177,7 +177,7 @@ def test_a_file_that_cannot_be_read_is_reported(
     assert filled.keys() == {"picture", "error"}
     assert filled["error"].startswith(f"{pictures / 'bb.png'}: cannot be read as a picture")
     assert f"skipped {filled['error']}" in caplog.messages
-    assert f"1 of 5 pictures could not be read: {tmp_path / 'predictions.csv'}" in caplog.messages
+    assert f"1 of 5 pictures could not be read or answered: {tmp_path / 'predictions.csv'}" in caplog.messages
 
 
 def test_nothing_but_broken_files_leaves_a_table(tmp_path: Path) -> None:

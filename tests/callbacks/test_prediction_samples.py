@@ -86,7 +86,7 @@ def test_labels_are_drawn_with_what_is_predicted(
     options: dict[str, int], shown: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drawn = spy_on(draw_labels, monkeypatch)
-    task = ClassificationTask(Red(False), 2, class_names=["dark", "red"], normalization="unit", lr=0.0)
+    task = ClassificationTask(Red(False), 2, class_names=["dark", "red"], normalization="unit", lr=1e-30)
 
     fit(task, Reds(20), tmp_path, **options)
 
@@ -105,7 +105,7 @@ def test_labels_are_drawn_with_what_is_predicted(
 
 def test_masks_are_drawn_in_three_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn = spy_on(draw_predictions, monkeypatch)
-    task = SegmentationTask(Red(True), 2, class_names=["dark", "red"], normalization="unit", lr=0.0)
+    task = SegmentationTask(Red(True), 2, class_names=["dark", "red"], normalization="unit", lr=1e-30)
 
     fit(task, Masks(20), tmp_path)
 

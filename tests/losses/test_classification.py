@@ -59,3 +59,15 @@ def test_shares_cost_what_indices_cost_also_where_products_are_in_half_precision
 def test_smoothing_is_a_share(smoothing: float) -> None:
     with pytest.raises(ConfigError, match=f"label_smoothing {smoothing} must lie between 0 and 1"):
         ClassificationLoss(smoothing)
+
+
+@pytest.mark.parametrize("label", [INDICES, torch.tensor([[1.0, 0.0], [1.0, 0.0]])])
+def test_a_batch_of_classes_without_weight_costs_nothing_and_is_a_number(label: Tensor) -> None:
+    logits = LOGITS.clone().requires_grad_()
+
+    loss = ClassificationLoss(class_weights=[0.0, 1.0])(logits, label)
+    loss.backward()
+
+    assert loss.item() == 0
+    assert logits.grad is not None
+    assert logits.grad.tolist() == [[0, 0], [0, 0]]

@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from huggingface_hub import constants
 from safetensors.torch import save_file
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
+CountReads = Callable[[Callable[[], object]], int]
 MoveHub = Callable[[str, Path], None]
 Publish = Callable[[str, str, dict[str, Tensor], dict[str, Any]], None]
 
@@ -55,3 +58,35 @@ def publish(
 def no_hub(tmp_path: Path, closed_url: str, move_hub: MoveHub) -> str:
     move_hub(closed_url, tmp_path / "cache")
     return closed_url
+
+
+class Reads(TorchDispatchMode):
+    """Counts how often numbers are fetched from their device."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.number = 0
+        plain = Tensor.tolist
+
+        def counted(tensor: Tensor) -> Any:
+            self.number += 1
+            return plain(tensor)
+
+        # It passes by the dispatcher.
+        monkeypatch.setattr(Tensor, "tolist", counted)
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.number += func is torch.ops.aten._local_scalar_dense.default
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.fixture
+def count_reads(monkeypatch: pytest.MonkeyPatch) -> CountReads:
+    """Runs a function, and returns how often it has waited for numbers."""
+
+    def count(function: Callable[[], object]) -> int:
+        with monkeypatch.context() as patch, Reads(patch) as reads:
+            function()
+        return int(reads.number)
+
+    return count

@@ -376,7 +376,7 @@ class OtherPicturesEachEpoch(pl.LightningDataModule):
 def test_each_epoch_counts_anew() -> None:
     trainer = make_trainer(2, reload_dataloaders_every_n_epochs=1)
 
-    trainer.fit(SegmentationTask(Still(), 3, lr=0.0), OtherPicturesEachEpoch())
+    trainer.fit(SegmentationTask(Still(), 3, lr=1e-30), OtherPicturesEachEpoch())
 
     values = {name: value.item() for name, value in trainer.callback_metrics.items()}
     assert (values["train/accuracy"], values["val/accuracy"]) == (2 / 4, 1 / 4)

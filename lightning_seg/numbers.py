@@ -1,0 +1,32 @@
+"""Ranges of numbers that arguments may have."""
+
+from math import inf, isfinite, nan
+from numbers import Real
+
+from lightning_seg.errors import ConfigError
+
+
+def check_number(
+    name: str, value: object, example: float, least: float = 0.0, most: float = inf, positive: bool = False
+) -> None:
+    """A number that is none, and one that is infinite, is in no range.
+
+    Args:
+        name: of the argument.
+        value: what was given.
+        example: a usual value, for the error.
+        least: the lowest value.
+        most: the highest value.
+        positive: whether ``least`` itself is too low.
+
+    Raises:
+        ConfigError: if the value lies outside.
+    """
+    number = float(value) if isinstance(value, Real) else nan
+    if isfinite(number) and least <= number <= most and not (positive and number == least):
+        return
+    if most < inf:
+        wanted = f"lie between {least:g} and {most:g}"
+    else:
+        wanted = f"be a finite number {'above' if positive else 'of at least'} {least:g}"
+    raise ConfigError(f"{name} {value} must {wanted}, for instance {example:g}")
