@@ -1,12 +1,13 @@
 """The loss of classification."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lightning_seg.errors import ConfigError
+from lightning_seg.losses.summed import Summed, means
 
 
 class ClassificationLoss(nn.Module):
@@ -38,9 +39,20 @@ class ClassificationLoss(nn.Module):
         """Sets the class weights ``(C,)``."""
         self.class_weights = class_weights
 
+    def sums(self, logits: Tensor, label: Tensor) -> dict[str, Summed]:
+        """The loss by its name, from logits ``(B, C)`` and labels ``(B,)`` int64 or ``(B, C)`` float, rows of sum 1."""
+        weights = self.class_weights
+        total = F.cross_entropy(
+            logits.float(), label, weights, reduction="sum", label_smoothing=self.label_smoothing
+        )
+        if weights is None:
+            return {"cross_entropy": Summed(total, total.new_tensor(len(label)))}
+        return {"cross_entropy": Summed(total, (weights[label] if label.ndim == 1 else label * weights).sum())}
+
+    def total(self, sums: Mapping[str, Summed]) -> Tensor:
+        """The scalar of ``sums``; in training mode together with all other processes."""
+        return means(sums, over_processes=self.training)["cross_entropy"]
+
     def forward(self, logits: Tensor, label: Tensor) -> Tensor:
-        """A scalar, from logits ``(B, C)`` and labels ``(B,)`` int64 or ``(B, C)`` float whose rows sum to 1."""
-        loss = F.cross_entropy(logits.float(), label, self.class_weights, label_smoothing=self.label_smoothing)
-        if label.ndim == 1 or self.class_weights is None:
-            return loss
-        return loss * len(label) / (label * self.class_weights).sum()
+        """A scalar; arguments as for ``sums``."""
+        return self.total(self.sums(logits, label))

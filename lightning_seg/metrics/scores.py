@@ -60,8 +60,9 @@ class SegmentationScores(nn.Module):
         values = summarize(self.pixels.compute(), class_names)
         if self.pictures is not None:
             values |= self.pictures.summarize(class_names)
-        if self.thresholds is not None and self.thresholds.update_called:
-            curves: ThresholdCurves = self.thresholds.compute()
+        # All processes ask, whatever they have seen.
+        curves: ThresholdCurves | None = None if self.thresholds is None else self.thresholds.compute()
+        if curves is not None:
             self.curves = curves
             values |= dict(zip(OF_THRESHOLDS, (curves.average_precision, curves.best_threshold), strict=True))
         for part in (self.pixels, self.pictures, self.thresholds):

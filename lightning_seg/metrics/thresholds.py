@@ -56,7 +56,10 @@ class ThresholdCounts(Metric):
         cells = (mask * self.num_thresholds + steps).masked_fill(mask == self.ignored_label, ignored)
         self.counts += cells.flatten().bincount(minlength=ignored + 1)[:ignored].view(2, -1)
 
-    def compute(self) -> ThresholdCurves:
+    def compute(self) -> ThresholdCurves | None:
+        """None where no process has counted a pixel."""
+        if not self.counts.any():
+            return None
         # Called foreground at a threshold is what lies in its cell or in any above it.
         false, true = self.counts.cpu().double().flip(1).cumsum(1).flip(1)
         called = false + true

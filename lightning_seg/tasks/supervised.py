@@ -12,11 +12,13 @@ from torch import Tensor, nn
 
 from lightning_seg.batch import PictureBatch, PredictedBatch, Split
 from lightning_seg.errors import ConfigError
+from lightning_seg.losses.summed import Summed
 from lightning_seg.memory import keep_freed_memory
 from lightning_seg.metrics import MeanLoss
 from lightning_seg.models.normalization import Normalization, Normalize
 from lightning_seg.tasks.base import CHECKPOINT_KEY, Task
 from lightning_seg.tasks.optimization import check_names
+from lightning_seg.tasks.processes import check_unfreezing, synchronise_what_trains
 
 log = logging.getLogger(__name__)
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -166,6 +168,7 @@ class SupervisedTask(Task):
         unfreeze_epoch = self.hparams["unfreeze_epoch"]
         if self.encoder_frozen and unfreeze_epoch is not None and self.current_epoch >= unfreeze_epoch:
             self._freeze(False)
+            synchronise_what_trains(self.trainer)
 
     @classmethod
     def load_from_checkpoint(cls, *args: Any, **kwargs: Any) -> Self:
@@ -211,11 +214,8 @@ class SupervisedTask(Task):
     def setup(self, stage: str) -> None:
         self._learn_from_datamodule()
         self.class_names = self.known_class_names()
-        if self.hparams["unfreeze_epoch"] is not None and self.trainer.world_size > 1:
-            raise ConfigError(
-                "unfreeze_epoch does not work with several processes, which synchronise only what trains from the "
-                "start; set freeze_encoder false, or one device"
-            )
+        if self.hparams["unfreeze_epoch"] is not None:
+            check_unfreezing(self.trainer)
         super().setup(stage)
 
     def known_class_names(self) -> tuple[str, ...]:
@@ -248,11 +248,10 @@ class SupervisedTask(Task):
 
     # What is counted
 
-    def count(self, losses: Sequence[str], scores: Mapping[Split, nn.Module]) -> None:
-        """Count these losses by name, and of each split these ``Scores``."""
-        self._loss_names = tuple(losses)
+    def count(self, parts: Mapping[str, float], scores: Mapping[Split, nn.Module]) -> None:
+        """Count the loss, whose parts have these weights, and of each split these ``Scores``."""
         # torch's ModuleDict refuses the key "train".
-        self.losses = nn.ModuleDict({f"{split}_": Losses(losses) for split in SPLITS})
+        self.losses = nn.ModuleDict({f"{split}_": Losses(parts) for split in SPLITS})
         self.scores = nn.ModuleDict({f"{split}_": kept for split, kept in scores.items()})
 
     def losses_of(self, split: Split) -> "Losses":
@@ -268,7 +267,7 @@ class SupervisedTask(Task):
         return [
             f"{split}/{name}"
             for split in SPLITS[:2]
-            for name in (*self._loss_names, *self.scores_of(split).names(names))
+            for name in (*self.losses_of(split).names, *self.scores_of(split).names(names))
         ]
 
     # Stages
@@ -349,26 +348,38 @@ class SupervisedTask(Task):
 
 
 class Losses(nn.ModuleDict):
-    """The means of some losses over a split."""
+    """The mean of a loss over a split, and of its parts, if there are several.
 
-    def __init__(self, names: Sequence[str]) -> None:
-        super().__init__({name: MeanLoss() for name in names})
+    Args:
+        parts: the weight of each part.
+    """
 
-    def add(self, values: Mapping[str, Tensor], num_pictures: int) -> None:
-        """Those of the values that are counted."""
+    def __init__(self, parts: Mapping[str, float]) -> None:
+        super().__init__({name: MeanLoss() for name in parts})
+        self.weights = dict(parts)
+
+    @property
+    def names(self) -> list[str]:
+        """Everything that ``take`` can give."""
+        return ["loss", *(self.weights if len(self.weights) > 1 else ())]
+
+    def add(self, sums: Mapping[str, Summed], num_pictures: int) -> None:
+        """What a batch has cost, by part."""
         for name, loss in self.items():
             assert isinstance(loss, MeanLoss)
-            loss.update(values[name].detach(), num_pictures)
+            loss.update(sums[name].total.detach(), sums[name].weight.detach(), num_pictures)
 
     def take(self) -> dict[str, float]:
-        """The means; counting begins anew. Empty where nothing was counted."""
-        values = {}
-        for name, loss in self.items():
-            assert isinstance(loss, MeanLoss)
-            if loss.update_called:
-                values[name] = loss.compute().item()
+        """The means; counting begins anew. Empty where no process has counted anything."""
+        # All processes ask for all of them, whatever they have seen.
+        values = {name: loss.compute() for name, loss in self.items()}
+        for loss in self.values():
             loss.reset()
-        return values
+        counted = {name: value for name, value in values.items() if value is not None}
+        if not counted:
+            return {}
+        loss = sum(self.weights[name] * value for name, value in counted.items())
+        return {"loss": loss, **(counted if len(counted) > 1 else {})}
 
 
 def truth_of(batch: Mapping[str, Any], key: str) -> Tensor:
