@@ -39,7 +39,6 @@ class PredictionWriter(BasePredictionWriter, ABC):
         super().__init__(write_interval="batch")
         self.output = Path(output)
         self.num_pictures = 0
-        self.num_unreadable = 0
         self._before: set[str] = set()
 
     @abstractmethod
@@ -52,6 +51,15 @@ class PredictionWriter(BasePredictionWriter, ABC):
 
     def finish(self, rows: Sequence[dict[str, str]], class_names: Sequence[str]) -> None:
         """Called once all rows of all processes are there, on the first process."""
+
+    @property
+    def num_unreadable(self) -> int:
+        """Of all processes: the table says so, also to the process that has started them and predicted nothing."""
+        table = self.output / TABLE
+        if not table.is_file():
+            return 0
+        with table.open(newline="", **NAMES) as file:
+            return sum(bool(row["error"]) for row in csv.DictReader(file))
 
     def _check_output(self) -> None:
         """Nothing is overwritten but what an earlier prediction has written."""
@@ -113,9 +121,9 @@ class PredictionWriter(BasePredictionWriter, ABC):
                 self.output,
                 len(stale),
             )
-        self.num_unreadable = sum(bool(row["error"]) for row in rows)
-        if self.num_unreadable:
-            log.warning("%d of %d pictures could not be read: %s", self.num_unreadable, len(rows), self.table)
+        num_unreadable = self.num_unreadable
+        if num_unreadable:
+            log.warning("%d of %d pictures could not be read: %s", num_unreadable, len(rows), self.table)
         self.finish([row for row in rows if not row["error"]], self.class_names)
 
     def place(self, picture: str, file: str) -> Path:
@@ -137,6 +145,11 @@ class PredictionWriter(BasePredictionWriter, ABC):
         """The rows of all processes, in the first one's table."""
         rows: list[dict[str, str]] = []
         for rank in range(world_size):
+            if not self._table_of(rank).is_file():
+                raise ConfigError(
+                    f"output {self.output}: the table of process {rank} is not there; give a folder that all machines "
+                    "share"
+                )
             with self._table_of(rank).open(newline="", **NAMES) as file:
                 rows += csv.DictReader(file)
             if rank:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytorch_lightning as pl
 import yaml
@@ -20,9 +20,11 @@ from lightning_seg.callbacks.csv_logger import ContinuedCSVLogger
 from lightning_seg.cli.amending import LINKS, spare_dataset, spare_downloads, take_classes
 from lightning_seg.cli.default_callbacks import add_defaults, monitoring, prediction_writer, reporting
 from lightning_seg.cli.nulls import check_nulls
+from lightning_seg.cli.processes import Processes, is_loss, loss_of
 from lightning_seg.cli.sources import check_division, describe_sources, differences
 from lightning_seg.datamodules.pictures import PicturesDataModule
 from lightning_seg.errors import ConfigError
+from lightning_seg.files import replacing
 from lightning_seg.inference.boxes import BoxInference
 from lightning_seg.inference.masks import MaskInference
 from lightning_seg.models.imagenet import IMAGENET_CLASSES
@@ -42,6 +44,16 @@ class Parser(OneLineErrors, LightningArgumentParser):
         super().__init__(*args, **{"allow_abbrev": False, **kwargs})
 
 
+class Text(NamedTuple):
+    """Stands for the parser of a config, which cannot be sent to another process."""
+
+    text: str
+
+    def save(self, config: Namespace, path: str, **options: Any) -> None:
+        with replacing(Path(path), "w") as file:
+            file.write(self.text)
+
+
 class SaveConfig(SaveConfigCallback):
     """Lightning's, without folder and checkpoint of the run: the file describes a fresh one.
 
@@ -54,7 +66,7 @@ class SaveConfig(SaveConfigCallback):
         config["ckpt_path"] = config["run_folder"] = None
         # RunArguments has taken its value.
         config.pop("run", None)
-        super().__init__(parser, config, *args, **kwargs)
+        super().__init__(Text(parser.dump(config, skip_none=False)), Namespace(), *args, **kwargs)
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Nothing yet."""
@@ -172,6 +184,10 @@ class CommandLine(LightningCLI):
                 raise
             self._say_how_to_go_on()
             raise KeyboardInterrupt from stop
+        except Exception as error:
+            if not is_loss(error):
+                raise
+            raise loss_of(error, self.trainer) from error
 
     @rank_zero_only
     def _say_how_to_go_on(self) -> None:
@@ -309,7 +325,7 @@ class CommandLine(LightningCLI):
         if self.subcommand == "fit" and isinstance(self.model, SupervisedTask):
             patience = self._get(self.config, "early_stopping")
             defaults += monitoring(self.model, self.datamodule, given, patience)
-        return add_defaults(given["callbacks"] or [], defaults)
+        return add_defaults(given["callbacks"] or [], [*defaults, Processes()])
 
     def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
         kwargs = super()._prepare_subcommand_kwargs(subcommand)
