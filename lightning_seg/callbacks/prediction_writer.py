@@ -103,7 +103,7 @@ class PredictionWriter(BasePredictionWriter, ABC):
         for position, (path, one) in enumerate(zip(prediction["path"], prediction["predictions"], strict=True)):
             rows.append({"picture": path, **self.write_picture(batch, position, one, self.class_names)})
         for path, reason in prediction["unreadable"]:
-            log.warning("skipped %s", reason)
+            log.warning("skipped %s", reason, extra={"every_process": True})
             rows.append({"picture": path, "error": reason})
         rows.sort(key=lambda row: batch["files"].index(row["picture"]))
         with self.table.open("a", newline="", **NAMES) as file:

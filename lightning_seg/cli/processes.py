@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
 import torch.distributed as dist
@@ -73,8 +74,12 @@ class Processes(pl.Callback):
         """The run folder of a training; known to all processes."""
         self.watch: Watch | None = None
 
-    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # Here a process begins that was spawned.
+        self.__dict__.update(state)
         silence_libraries()
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         if stage == "fit" and trainer.loggers:
             self.folder = trainer.log_dir
         if trainer.world_size > 1 and dist.is_initialized():
@@ -210,4 +215,6 @@ def how_to_go_on(folder: str | None) -> str:
     last = Path(folder) / "checkpoints" / "last.ckpt"
     if not last.is_file():
         return f"no epoch was finished, so there is nothing to go on from: {folder}"
-    return f"fit --run {folder}, started in the same way, goes on after {epochs_done(last)} finished epochs"
+    # torchrun would take --run for a flag of its own.
+    how = "by torchrun ... -m -- lightning_seg" if "TORCHELASTIC_RUN_ID" in os.environ else "started in the same way"
+    return f"fit --run {folder}, {how}, goes on after {epochs_done(last)} finished epochs"
