@@ -1,3 +1,4 @@
+import multiprocessing
 import os
 import shutil
 import socket
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
+from torch.multiprocessing.spawn import start_processes
 
 from lightning_seg.__main__ import main
 from lightning_seg.synthetic.carvana import write_carvana
@@ -137,9 +138,9 @@ def in_two_processes(tmp_path: Path) -> Callable[..., list[Any]]:
     """Calls a function with 0 and with 1 in two processes that know each other, and returns both plain answers."""
 
     def call(function: Callable[..., Any], *args: Any) -> list[Any]:
-        results = mp.get_context("fork").SimpleQueue()
+        results = multiprocessing.get_context("fork").SimpleQueue()
         store = str(tmp_path / "store")
-        mp.start_processes(_in_process, (store, function, results, *args), nprocs=2, start_method="fork")
+        start_processes(_in_process, (store, function, results, *args), nprocs=2, start_method="fork")  # type: ignore[no-untyped-call]
         return [answer for _, answer in sorted((results.get() for _ in range(2)), key=lambda pair: pair[0])]
 
     return call

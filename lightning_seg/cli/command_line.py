@@ -66,7 +66,8 @@ class SaveConfig(SaveConfigCallback):
         config["ckpt_path"] = config["run_folder"] = None
         # RunArguments has taken its value.
         config.pop("run", None)
-        super().__init__(Text(parser.dump(config, skip_none=False)), Namespace(), *args, **kwargs)
+        stand_in: Any = Text(parser.dump(config, skip_none=False))
+        super().__init__(stand_in, Namespace(), *args, **kwargs)  # type: ignore[no-untyped-call]
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Nothing yet."""

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch.distributed as dist
-from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
+from torch.distributed import TCPStore  # type: ignore[attr-defined]
+from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException
 
 from lightning_seg.cli.silence import silence_libraries
 from lightning_seg.runs import epochs_done
@@ -26,8 +27,9 @@ PATIENCE = 20
 LOST = 1
 """Exit code where another process was lost."""
 CLOSED = re.compile(
-    r"Connection closed by peer|Connection reset by peer|Broken pipe|[Tt]imed out|[Tt]imeout|Socket closed|recv, got 0 bytes|"
-    r"remote process exited|communicator was aborted|unhandled system error|Failed to recv|failed to connect|Connection refused"
+    r"Connection closed by peer|Connection reset by peer|Connection refused|Broken pipe|[Tt]imed out|[Tt]imeout|"
+    r"Socket closed|recv, got 0 bytes|Failed to recv|failed to connect|remote process exited|communicator was aborted|"
+    r"unhandled system error"
 )
 """How gloo, NCCL and torch's store say that the other end is gone."""
 
@@ -143,9 +145,7 @@ class Watch(threading.Thread):
     def _exchange(self) -> None:
         """Signs of life. In a thread of its own, since the store may be what does not answer any more."""
         try:
-            store = dist.TCPStore(
-                os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), timeout=timedelta(seconds=30)
-            )
+            store = TCPStore(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), timeout=timedelta(seconds=30))
             while not self.left.wait(SECONDS):
                 store.add(f"{self.key}/{self.rank}", 1)
                 done = store.check([f"{self.key}/{self.next} left"])
@@ -168,7 +168,7 @@ class Watch(threading.Thread):
             print(f"lightning-seg: error: {message}", file=sys.stderr, flush=True)
         for child in self.children:
             child.kill()
-        os._exit(LOST)
+        os._exit(exit_code(self.children))
 
     def _tell_others(self) -> None:
         if self.failure:
@@ -176,7 +176,7 @@ class Watch(threading.Thread):
 
         def tell() -> None:
             address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
-            dist.TCPStore(address, port, timeout=timedelta(seconds=5)).set(f"{self.key} lost", "")
+            TCPStore(address, port, timeout=timedelta(seconds=5)).set(f"{self.key} lost", "")
 
         telling = threading.Thread(target=tell, daemon=True)
         telling.start()
@@ -196,8 +196,12 @@ def loss_of(error: BaseException, trainer: pl.Trainer) -> LostError:
     folder = None if watcher is None else watcher.folder
     if folder is None and trainer.loggers and not dist.is_initialized():
         folder = trainer.log_dir
-    codes = [child.returncode for child in children if child.returncode and child.returncode > 0]
-    return LostError(what_was_lost(children, folder), codes[0] if codes else LOST)
+    return LostError(what_was_lost(children, folder), exit_code(children))
+
+
+def exit_code(children: Sequence["subprocess.Popen[bytes]"]) -> int:
+    """That of a child which has told its own error."""
+    return next((child.returncode for child in children if child.poll() is not None and child.returncode > 0), LOST)
 
 
 def what_was_lost(children: Sequence["subprocess.Popen[bytes]"], folder: str | None) -> str:

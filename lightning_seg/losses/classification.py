@@ -42,9 +42,7 @@ class ClassificationLoss(nn.Module):
     def sums(self, logits: Tensor, label: Tensor) -> dict[str, Summed]:
         """The loss by its name, from logits ``(B, C)`` and labels ``(B,)`` int64 or ``(B, C)`` float, rows of sum 1."""
         weights = self.class_weights
-        total = F.cross_entropy(
-            logits.float(), label, weights, reduction="sum", label_smoothing=self.label_smoothing
-        )
+        total = F.cross_entropy(logits.float(), label, weights, reduction="sum", label_smoothing=self.label_smoothing)
         if weights is None:
             return {"cross_entropy": Summed(total, total.new_tensor(len(label)))}
         return {"cross_entropy": Summed(total, (weights[label] if label.ndim == 1 else label * weights).sum())}

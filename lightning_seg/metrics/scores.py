@@ -62,7 +62,7 @@ class SegmentationScores(nn.Module):
             values |= self.pictures.summarize(class_names)
         # All processes ask, whatever they have seen.
         curves: ThresholdCurves | None = None if self.thresholds is None else self.thresholds.compute()
-        if curves is not None:
+        if curves is not None and not curves.is_empty:
             self.curves = curves
             values |= dict(zip(OF_THRESHOLDS, (curves.average_precision, curves.best_threshold), strict=True))
         for part in (self.pixels, self.pictures, self.thresholds):

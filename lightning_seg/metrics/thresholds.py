@@ -19,6 +19,11 @@ class ThresholdCurves(NamedTuple):
     recall: Tensor
 
     @property
+    def is_empty(self) -> bool:
+        """Whether no pixel was counted: with any, all of them are called foreground at the lowest threshold."""
+        return bool(self.precision[0] == 1 and self.recall[0] == 0)
+
+    @property
     def dice(self) -> Tensor:
         """The harmonic mean of both."""
         return 2 * self.precision * self.recall / (self.precision + self.recall).clamp(min=1e-12)
@@ -56,10 +61,7 @@ class ThresholdCounts(Metric):
         cells = (mask * self.num_thresholds + steps).masked_fill(mask == self.ignored_label, ignored)
         self.counts += cells.flatten().bincount(minlength=ignored + 1)[:ignored].view(2, -1)
 
-    def compute(self) -> ThresholdCurves | None:
-        """None where no process has counted a pixel."""
-        if not self.counts.any():
-            return None
+    def compute(self) -> ThresholdCurves:
         # Called foreground at a threshold is what lies in its cell or in any above it.
         false, true = self.counts.cpu().double().flip(1).cumsum(1).flip(1)
         called = false + true

@@ -50,7 +50,9 @@ class ClassificationTask(ClassWeightedTask):
     ) -> None:
         super().__init__(model=model, num_classes=num_classes, **options)
         self.loss = ClassificationLoss(label_smoothing, checked_weights(class_weights, num_classes))
-        self.count({"cross_entropy": 1.0}, {split: ClassificationScores(num_classes, split == "train") for split in SPLITS})
+        self.count(
+            {"cross_entropy": 1.0}, {split: ClassificationScores(num_classes, split == "train") for split in SPLITS}
+        )
         self.inference = LabelInference()
 
     def _check_arguments(self) -> None:

@@ -372,14 +372,16 @@ class Losses(nn.ModuleDict):
     def take(self) -> dict[str, float]:
         """The means; counting begins anew. Empty where no process has counted anything."""
         # All processes ask for all of them, whatever they have seen.
-        values = {name: loss.compute() for name, loss in self.items()}
-        for loss in self.values():
+        counted: dict[str, float] = {}
+        for name, loss in self.items():
+            assert isinstance(loss, MeanLoss)
+            value = loss.compute()
             loss.reset()
-        counted = {name: value for name, value in values.items() if value is not None}
+            counted |= {} if value is None else {name: value}
         if not counted:
             return {}
-        loss = sum(self.weights[name] * value for name, value in counted.items())
-        return {"loss": loss, **(counted if len(counted) > 1 else {})}
+        total = sum(self.weights[name] * value for name, value in counted.items())
+        return {"loss": total, **(counted if len(counted) > 1 else {})}
 
 
 def truth_of(batch: Mapping[str, Any], key: str) -> Tensor:

@@ -23,7 +23,7 @@ def small_step(rank: int | None) -> tuple[float, float]:
     total, weight = {None: (5.0, 5.0), 0: (2.0, 1.0), 1: (3.0, 4.0)}[rank]
     x = torch.ones((), requires_grad=True)
     loss = means({"loss": Summed(total * x, torch.tensor(weight))}, over_processes=True)["loss"]
-    loss.backward()
+    torch.autograd.backward(loss)
     assert x.grad is not None
     return loss.item(), x.grad.item()
 
@@ -87,7 +87,7 @@ def evaluate(rank: int) -> float:
     """Another number of batches in each process."""
     loss = ClassificationLoss(class_weights=[1.0, 2.0]).eval()
     logits, label = torch.zeros(1, 2), torch.tensor([1])
-    return sum(loss(logits, label).item() for _ in range(1 + rank))
+    return sum(float(loss(logits, label)) for _ in range(1 + rank))
 
 
 def test_evaluation_waits_for_nobody(in_two_processes: InTwo) -> None:

@@ -54,7 +54,9 @@ def finish(nodes: Sequence["subprocess.Popen[str]"]) -> list[str]:
 def config(pets_root: Path, tmp_path: Path) -> Path:
     path = tmp_path / "tiny.yaml"
     given = {"root": str(pets_root), "image_size": 32, "batch_size": 2, "num_workers": 0}
-    path.write_text(yaml.safe_dump({"model": MODEL, "data": {"class_path": "OxfordPetsDataModule", "init_args": given}}))
+    path.write_text(
+        yaml.safe_dump({"model": MODEL, "data": {"class_path": "OxfordPetsDataModule", "init_args": given}})
+    )
     return path
 
 
@@ -88,7 +90,9 @@ def test_two_nodes_write_one_run_and_measure_what_one_does(config: Path, tmp_pat
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("victim", "how"), [(0, signal.SIGKILL), (1, signal.SIGKILL), (1, signal.SIGSTOP)])
-def test_a_lost_node_ends_the_job_and_it_goes_on(config: Path, tmp_path: Path, victim: int, how: signal.Signals) -> None:
+def test_a_lost_node_ends_the_job_and_it_goes_on(
+    config: Path, tmp_path: Path, victim: int, how: signal.Signals
+) -> None:
     """Killed with its torchrun, or without power: then its connections stay open and it answers nothing."""
     place = ["--trainer.default_root_dir", str(tmp_path)]
     nodes = start(["fit", "--config", str(config), *place, "--trainer.max_epochs", "500"])
