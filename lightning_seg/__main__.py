@@ -158,6 +158,10 @@ def _explain_libraries(error: BaseException) -> str | None:
         return f"{name} is not logged in this run, since validation is off or shows no such class; monitor another"
     if said.startswith("Expected more than 1 value per channel"):
         return "this network normalises over the pictures of a batch and got a single one; give --data.batch_size 2"
+    if said.startswith("SyncBatchNorm expected input tensor to be on GPU"):
+        return "sync_batchnorm needs GPUs; leave it out on a CPU"
+    if said.startswith("Expected to have finished reduction in the prior iteration"):
+        return "some weights had no part in the loss; give --trainer.strategy ddp_find_unused_parameters_true"
     return None
 
 

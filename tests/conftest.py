@@ -1,3 +1,4 @@
+import multiprocessing
 import os
 import shutil
 import socket
@@ -11,6 +12,8 @@ from typing import Any
 
 import pytest
 import torch
+import torch.distributed as dist
+from torch.multiprocessing.spawn import start_processes
 
 from lightning_seg.__main__ import main
 from lightning_seg.synthetic.carvana import write_carvana
@@ -118,6 +121,29 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Path], str]]:
             return f"http://127.0.0.1:{server.server_port}/"
 
         yield start
+
+
+def _in_process(rank: int, store: str, function: Callable[..., Any], results: Any, *args: Any) -> None:
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=2)
+    try:
+        results.put((rank, function(rank, *args)))
+        dist.barrier()
+    finally:
+        dist.destroy_process_group()
+
+
+@pytest.fixture
+def in_two_processes(tmp_path: Path) -> Callable[..., list[Any]]:
+    """Calls a function with 0 and with 1 in two processes that know each other, and returns both plain answers."""
+
+    def call(function: Callable[..., Any], *args: Any) -> list[Any]:
+        results = multiprocessing.get_context("fork").SimpleQueue()
+        store = str(tmp_path / "store")
+        start_processes(_in_process, (store, function, results, *args), nprocs=2, start_method="fork")  # type: ignore[no-untyped-call]
+        return [answer for _, answer in sorted((results.get() for _ in range(2)), key=lambda pair: pair[0])]
+
+    return call
 
 
 @pytest.fixture

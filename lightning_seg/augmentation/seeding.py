@@ -117,4 +117,6 @@ class EvalSampler(DistributedSampler[int]):
         return iter(self._own())
 
     def __len__(self) -> int:
-        return len(self._own())
+        # Lightning passes over a process without any batch, and the others would wait for it for ever. With one to wait
+        # for, which never comes, it goes all the way with them.
+        return len(self._own()) or min(1, len(self.dataset))  # type: ignore[arg-type]

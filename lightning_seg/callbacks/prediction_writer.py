@@ -39,7 +39,6 @@ class PredictionWriter(BasePredictionWriter, ABC):
         super().__init__(write_interval="batch")
         self.output = Path(output)
         self.num_pictures = 0
-        self.num_unreadable = 0
         self._before: set[str] = set()
 
     @abstractmethod
@@ -52,6 +51,14 @@ class PredictionWriter(BasePredictionWriter, ABC):
 
     def finish(self, rows: Sequence[dict[str, str]], class_names: Sequence[str]) -> None:
         """Called once all rows of all processes are there, on the first process."""
+
+    @property
+    def num_unreadable(self) -> int:
+        """Of all processes: the table says so, also to the process that has started them and predicted nothing."""
+        table = self.output / TABLE
+        if not table.is_file():
+            return 0
+        return sum(bool(row["error"]) for row in read_rows(table))
 
     def _check_output(self) -> None:
         """Nothing is overwritten but what an earlier prediction has written."""
@@ -100,7 +107,7 @@ class PredictionWriter(BasePredictionWriter, ABC):
                 log.warning("skipped %s: %s", path, NO_NUMBER)
                 rows.append({"picture": path, "error": NO_NUMBER})
         for path, reason in prediction["unreadable"]:
-            log.warning("skipped %s", reason)
+            log.warning("skipped %s", reason, extra={"every_process": True})
             rows.append({"picture": path, "error": reason})
         rows.sort(key=lambda row: batch["files"].index(row["picture"]))
         append_rows(self.table, self.fields, ({**row, "picture": harmless_path(row["picture"])} for row in rows))
@@ -117,11 +124,9 @@ class PredictionWriter(BasePredictionWriter, ABC):
                 self.output,
                 len(stale),
             )
-        self.num_unreadable = sum(bool(row["error"]) for row in rows)
-        if self.num_unreadable:
-            log.warning(
-                "%d of %d pictures could not be read or answered: %s", self.num_unreadable, len(rows), self.table
-            )
+        num_unreadable = self.num_unreadable
+        if num_unreadable:
+            log.warning("%d of %d pictures could not be read or answered: %s", num_unreadable, len(rows), self.table)
         self.finish([row for row in rows if not row["error"]], self.class_names)
 
     def tables(self, world_size: int) -> list[tuple[Path, int]]:
@@ -150,6 +155,11 @@ class PredictionWriter(BasePredictionWriter, ABC):
         """The rows of all processes, in the first one's table."""
         rows: list[dict[str, str]] = []
         for rank in range(world_size):
+            if not self._table_of(rank).is_file():
+                raise ConfigError(
+                    f"output {self.output}: the table of process {rank} is not there; give a folder that all machines "
+                    "share"
+                )
             rows += read_rows(self._table_of(rank))
             if rank:
                 self._table_of(rank).unlink()

@@ -6,6 +6,7 @@ import torch.distributed as dist
 
 from lightning_seg.arguments import RunArguments, import_public_classes
 from lightning_seg.cli.command_line import CommandLine
+from lightning_seg.cli.processes import LostError, end
 from lightning_seg.cli.silence import silence_libraries
 from lightning_seg.cli.stopped import nothing_kept
 from lightning_seg.stopping import at_stake
@@ -19,7 +20,10 @@ def run_lightning(argv: Sequence[str]) -> int:
     import_public_classes()
     silence_libraries()
     at_stake(lambda: nothing_kept(argv[0]))
-    command = CommandLine(RunArguments.parse(argv))
+    try:
+        command = CommandLine(RunArguments.parse(argv))
+    except LostError as error:
+        return end(error)
     folder = command.written_to()
     if command.trainer.is_global_zero and folder is not None:
         print(folder, flush=True)
@@ -27,4 +31,5 @@ def run_lightning(argv: Sequence[str]) -> int:
         # Left to the interpreter's exit, a process that is late finds the other one's end of the line closed.
         dist.barrier()
         dist.destroy_process_group()
-    return SOME_UNREADABLE if command.num_unreadable() else 0
+    # The first speaks for all: Lightning takes any other code of those that it has started for a crash.
+    return SOME_UNREADABLE if command.trainer.is_global_zero and command.num_unreadable() else 0

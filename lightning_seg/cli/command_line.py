@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytorch_lightning as pl
 import yaml
@@ -23,6 +23,7 @@ from lightning_seg.checkpoint_io import write_whole, write_whole_in_background
 from lightning_seg.cli.amending import LINKS, spare_dataset, spare_downloads, take_classes
 from lightning_seg.cli.default_callbacks import add_defaults, monitoring, prediction_writer, reporting
 from lightning_seg.cli.nulls import check_nulls
+from lightning_seg.cli.processes import Processes, is_loss, loss_of
 from lightning_seg.cli.run_folder import (
     choose_version,
     folder_of,
@@ -58,9 +59,15 @@ class Parser(OneLineErrors, LightningArgumentParser):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{"allow_abbrev": False, **kwargs})
 
-    def save(self, cfg: Namespace, path: Any, *args: Any, skip_none: bool = True, **kwargs: Any) -> None:
-        """As one file, which is whole or the previous one."""
-        replace_text(Path(path), self.dump(cfg, skip_none=skip_none))
+
+class Text(NamedTuple):
+    """Stands for the parser of a config, which cannot be sent to another process."""
+
+    text: str
+
+    def save(self, config: Namespace, path: str, **options: Any) -> None:
+        """As a file that is whole, or the previous one."""
+        replace_text(Path(path), self.text)
 
 
 class SaveConfig(SaveConfigCallback):
@@ -75,7 +82,8 @@ class SaveConfig(SaveConfigCallback):
         config["ckpt_path"] = config["run_folder"] = None
         # RunArguments has taken its value.
         config.pop("run", None)
-        super().__init__(parser, config, *args, **kwargs)
+        stand_in: Any = Text(parser.dump(config, skip_none=False))
+        super().__init__(stand_in, Namespace(), *args, **kwargs)  # type: ignore[no-untyped-call]
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Nothing yet."""
@@ -203,14 +211,21 @@ class CommandLine(LightningCLI):
 
     def _run_subcommand(self, subcommand: str) -> None:
         at_stake(lambda: what_is_kept(subcommand, self.trainer), lambda: end_processes(self.trainer))
-        folder = folder_of(self.trainer.loggers)
-        if subcommand != "fit" or folder is None or not is_first_process():
-            super()._run_subcommand(subcommand)
-        else:
-            with training_alone(folder, self.arguments.run):
-                super()._run_subcommand(subcommand)
+        try:
+            self._run_alone(subcommand)
+        except Exception as error:
+            if not is_loss(error):
+                raise
+            raise loss_of(error, self.trainer) from error
         if subcommand != "fit":
             at_stake(lambda: "its work is done")
+
+    def _run_alone(self, subcommand: str) -> None:
+        """No second ``fit`` works in the run folder meanwhile."""
+        folder = folder_of(self.trainer.loggers)
+        alone = subcommand == "fit" and folder is not None and is_first_process()
+        with training_alone(folder, self.arguments.run) if alone and folder is not None else nullcontext():
+            super()._run_subcommand(subcommand)
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         # Lightning's own warns that a typed command line stands beside these arguments.
@@ -350,7 +365,7 @@ class CommandLine(LightningCLI):
         if self._get(self.config, "ckpt_path") is not None:
             self.finders = [callback for callback in own if isinstance(callback, FINDERS)]
             own = [callback for callback in own if callback not in self.finders]
-        return add_defaults(own, defaults)
+        return add_defaults(own, [*defaults, Processes()])
 
     def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
         kwargs = super()._prepare_subcommand_kwargs(subcommand)

@@ -3,6 +3,7 @@
 import logging
 import warnings
 
+from pytorch_lightning.utilities import rank_zero_only
 from torch.jit._trace import TracerWarning
 
 MESSAGES = (
@@ -17,6 +18,8 @@ MESSAGES = (
     r"The '\w+' does not have many workers",
     # A datamodule without validation pictures.
     r"Total length of `DataLoader` across ranks is zero",
+    # A process that has had no picture, or a loss that was not measured.
+    r"The ``compute`` method of metric \w+ was called before",
     r"The number of training batches \(\d+\) is smaller than the logging interval",
 )
 
@@ -24,9 +27,18 @@ LOGGED = ("Tip: For seamless cloud", "Trainer already configured with model summ
 
 
 def silence_libraries() -> None:
+    """In this process; what all processes would say alike, the first says alone."""
     for message in MESSAGES:
         warnings.filterwarnings("ignore", message)
     warnings.filterwarnings("ignore", category=TracerWarning)
     logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(
         lambda record: not any(noise in record.getMessage() for noise in LOGGED)
     )
+    if logging.lastResort is not None:
+        logging.lastResort.addFilter(_is_first_or_own)
+
+
+def _is_first_or_own(record: logging.LogRecord) -> bool:
+    """What is about this process alone carries ``extra={"every_process": True}``."""
+    ours = record.name.startswith("lightning_seg") and not getattr(record, "every_process", False)
+    return not ours or getattr(rank_zero_only, "rank", 0) in (0, None)

@@ -1,11 +1,12 @@
 """The loss of classification."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lightning_seg.losses.summed import Summed, means
 from lightning_seg.numbers import check_number
 
 
@@ -37,12 +38,18 @@ class ClassificationLoss(nn.Module):
         """Sets the class weights ``(C,)``."""
         self.class_weights = class_weights
 
-    def forward(self, logits: Tensor, label: Tensor) -> Tensor:
-        """A scalar, from logits ``(B, C)`` and labels ``(B,)`` int64 or ``(B, C)`` float whose rows sum to 1."""
-        weights, logits = self.class_weights, logits.float()
+    def sums(self, logits: Tensor, label: Tensor) -> dict[str, Summed]:
+        """The loss by its name, from logits ``(B, C)`` and labels ``(B,)`` int64 or ``(B, C)`` float, rows of sum 1."""
+        weights = self.class_weights
+        total = F.cross_entropy(logits.float(), label, weights, reduction="sum", label_smoothing=self.label_smoothing)
         if weights is None:
-            return F.cross_entropy(logits, label, label_smoothing=self.label_smoothing)
-        total = F.cross_entropy(logits, label, weights, reduction="sum", label_smoothing=self.label_smoothing)
-        weight = (weights[label] if label.ndim == 1 else label * weights).sum()
-        # A batch of classes that have the weight 0 costs nothing, and is not 0 / 0.
-        return total / weight.where(weight > 0, 1)
+            return {"cross_entropy": Summed(total, total.new_tensor(len(label)))}
+        return {"cross_entropy": Summed(total, (weights[label] if label.ndim == 1 else label * weights).sum())}
+
+    def total(self, sums: Mapping[str, Summed]) -> Tensor:
+        """The scalar of ``sums``; in training mode together with all other processes."""
+        return means(sums, over_processes=self.training)["cross_entropy"]
+
+    def forward(self, logits: Tensor, label: Tensor) -> Tensor:
+        """A scalar; arguments as for ``sums``."""
+        return self.total(self.sums(logits, label))

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from lightning_seg.batch import IGNORE_INDEX
 from lightning_seg.errors import ConfigError
+from lightning_seg.losses.summed import Summed, means
 from lightning_seg.losses.terms import NAMED, CrossEntropy, Overlap
 from lightning_seg.numbers import check_number
 
@@ -86,9 +87,9 @@ class SegmentationLoss(nn.Module):
         assert isinstance(cross_entropy, CrossEntropy)
         cross_entropy.class_weights = class_weights
 
-    def terms(
+    def sums(
         self, logits: Tensor, mask: Tensor, mask_b: Tensor | None = None, lam: Tensor | None = None
-    ) -> dict[str, Tensor]:
+    ) -> dict[str, Summed]:
         """Each loss by name, before its weight.
 
         Args:
@@ -104,19 +105,18 @@ class SegmentationLoss(nn.Module):
             parts = [(mask, lam.to(logits)), (mask_b, 1 - lam.to(logits))]
         values = {}
         for name, loss in self.losses.items():
-            sums = [loss(logits, *part) for part in parts]
-            weight = sum(summed.weight for summed in sums)
-            # Where every pixel is ignored, the sum is 0, too.
-            values[name] = sum(summed.total for summed in sums) / torch.where(weight > 0, weight, 1)
+            totals, weights = zip(*(loss(logits, *part) for part in parts), strict=True)
+            values[name] = Summed(sum(totals), sum(weights))
         return values
 
-    def total(self, terms: Mapping[str, Tensor]) -> Tensor:
-        """The weighted sum of ``terms``."""
+    def total(self, sums: Mapping[str, Summed]) -> Tensor:
+        """The weighted sum of ``sums``, a scalar; in training mode together with all other processes."""
+        terms = means(sums, over_processes=self.training)
         return torch.stack([self.weights[name] * value for name, value in terms.items()]).sum()
 
     def forward(self, logits: Tensor, mask: Tensor, mask_b: Tensor | None = None, lam: Tensor | None = None) -> Tensor:
-        """A scalar; arguments as for ``terms``."""
-        return self.total(self.terms(logits, mask, mask_b, lam))
+        """A scalar; arguments as for ``sums``."""
+        return self.total(self.sums(logits, mask, mask_b, lam))
 
 
 def _check_option(name: str, option: str, value: float) -> None:

@@ -6,7 +6,7 @@ by, so that the two masks of a picture that Mixup made can be added up before.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import segmentation_models_pytorch as smp
 import torch
@@ -14,14 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lightning_seg.batch import IGNORE_INDEX
+from lightning_seg.losses.summed import Summed
 from lightning_seg.numbers import check_number
-
-
-class Summed(NamedTuple):
-    """A loss is ``total / weight``."""
-
-    total: Tensor
-    weight: Tensor
 
 
 class CrossEntropy(nn.Module):
@@ -53,7 +47,8 @@ class CrossEntropy(nn.Module):
         weight = counted * share.view(-1, 1, 1)
         if self.class_weights is not None:
             weight = weight * self.class_weights[mask.masked_fill(~counted, 0)]
-        return Summed((self._per_pixel(logits, mask, counted) * weight).sum(), weight.sum())
+        pixels = mask[0].numel()
+        return Summed((self._per_pixel(logits, mask, counted) * weight).sum() / pixels, weight.sum() / pixels)
 
     def _per_pixel(self, logits: Tensor, mask: Tensor, counted: Tensor) -> Tensor:
         if logits.shape[1] == 1:

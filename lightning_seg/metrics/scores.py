@@ -64,11 +64,12 @@ class SegmentationScores(nn.Module):
         values = summarize(self.pixel_matrix, class_names)
         if self.pictures is not None:
             values |= self.pictures.summarize(class_names)
-        if self.thresholds is not None and self.thresholds.update_called:
-            curves: ThresholdCurves = self.thresholds.compute()
+        # All processes ask, whatever they have seen.
+        curves: ThresholdCurves | None = None if self.thresholds is None else self.thresholds.compute()
+        if curves is not None:
             # Without a pixel that counts there is no curve.
-            self.curves = curves if self.pixel_matrix.any() else None
-            found = (curves.average_precision, curves.best_threshold) if self.pixel_matrix.any() else (nan, nan)
+            self.curves = None if curves.is_empty else curves
+            found = (nan, nan) if curves.is_empty else (curves.average_precision, curves.best_threshold)
             values |= dict(zip(OF_THRESHOLDS, found, strict=True))
         for part in (self.pixels, self.pictures, self.thresholds):
             if part is not None:

@@ -19,6 +19,11 @@ class ThresholdCurves(NamedTuple):
     recall: Tensor
 
     @property
+    def is_empty(self) -> bool:
+        """Whether no pixel was counted: with any, all of them are called foreground at the lowest threshold."""
+        return bool(self.precision[0] == 1 and self.recall[0] == 0)
+
+    @property
     def dice(self) -> Tensor:
         """The harmonic mean of both."""
         return 2 * self.precision * self.recall / (self.precision + self.recall).clamp(min=1e-12)

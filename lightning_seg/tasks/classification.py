@@ -50,7 +50,9 @@ class ClassificationTask(ClassWeightedTask):
     ) -> None:
         super().__init__(model=model, num_classes=num_classes, **options)
         self.loss = ClassificationLoss(label_smoothing, checked_weights(class_weights, num_classes))
-        self.count(["loss"], {split: ClassificationScores(num_classes, split == "train") for split in SPLITS})
+        self.count(
+            {"cross_entropy": 1.0}, {split: ClassificationScores(num_classes, split == "train") for split in SPLITS}
+        )
         self.inference = LabelInference()
 
     def _check_arguments(self) -> None:
@@ -80,8 +82,9 @@ class ClassificationTask(ClassWeightedTask):
     def shared_step(self, batch: ClassificationBatch, split: Split) -> Tensor:
         label = truth_of(batch, "label")
         logits = self(batch["image"])
-        loss: Tensor = self.loss(logits, label)
-        self.losses_of(split).add({"loss": loss}, len(label))
+        sums = self.loss.sums(logits, label)
+        loss = self.loss.total(sums)
+        self.losses_of(split).add(sums, len(label), len(label))
         self.scores_of(split).update(logits.detach(), label)
         return loss
 

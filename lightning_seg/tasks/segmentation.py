@@ -64,13 +64,12 @@ class SegmentationTask(ClassWeightedTask):
         classes = self._numbers_of_names()[0]
         given = checked_weights(class_weights, classes)
         self.loss = SegmentationLoss(ce_weight, dice_weight, label_smoothing, ignore_index, given, extra_losses)
-        parts = list(self.loss.losses)
         scores: dict[Split, nn.Module] = {}
         for split in SPLITS:
             # A step of training has no time to spare for more than pixels.
             more = split != "train"
             scores[split] = SegmentationScores(classes, ignore_index, more, more and num_classes == 1)
-        self.count(["loss", *(parts if len(parts) > 1 else ())], scores)
+        self.count(self.loss.weights, scores)
         self.inference = MaskInference()
         self.at_original_size = False
         """Whether validation and test measure at the original size of the pictures."""
@@ -112,9 +111,9 @@ class SegmentationTask(ClassWeightedTask):
     def shared_step(self, batch: SegmentationBatch, split: Split) -> Tensor:
         mask, mask_b, lam = _masks(batch)
         logits = self(batch["image"])
-        terms = self.loss.terms(logits, mask, mask_b, lam)
-        loss = self.loss.total(terms)
-        self.losses_of(split).add({"loss": loss, **terms}, self._num_counted(mask, mask_b))
+        sums = self.loss.sums(logits, mask, mask_b, lam)
+        loss = self.loss.total(sums)
+        self.losses_of(split).add(sums, len(mask), self._num_counted(mask, mask_b))
         if mask_b is not None and lam is not None:
             mask = torch.where(lam.view(-1, 1, 1) >= 0.5, mask, mask_b)
         logits = logits.detach()

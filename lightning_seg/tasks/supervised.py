@@ -12,12 +12,14 @@ from torch import Tensor, nn
 
 from lightning_seg.batch import PictureBatch, PredictedBatch, Split
 from lightning_seg.errors import ConfigError
+from lightning_seg.losses.summed import Summed
 from lightning_seg.memory import keep_freed_memory
 from lightning_seg.metrics import MeanLoss
 from lightning_seg.models.normalization import Normalization, Normalize
 from lightning_seg.numbers import check_number
 from lightning_seg.tasks.base import CHECKPOINT_KEY, Task
 from lightning_seg.tasks.optimization import check_names
+from lightning_seg.tasks.processes import check_unfreezing, synchronise_what_trains
 from lightning_seg.tasks.verdicts import Verdicts
 
 log = logging.getLogger(__name__)
@@ -183,6 +185,7 @@ class SupervisedTask(Task):
         unfreeze_epoch = self.hparams["unfreeze_epoch"]
         if self.encoder_frozen and unfreeze_epoch is not None and self.current_epoch >= unfreeze_epoch:
             self._freeze(False)
+            synchronise_what_trains(self.trainer)
 
     @classmethod
     def load_from_checkpoint(cls, *args: Any, **kwargs: Any) -> Self:
@@ -228,11 +231,8 @@ class SupervisedTask(Task):
     def setup(self, stage: str) -> None:
         self._learn_from_datamodule()
         self.class_names = self.known_class_names()
-        if self.hparams["unfreeze_epoch"] is not None and self.trainer.world_size > 1:
-            raise ConfigError(
-                "unfreeze_epoch does not work with several processes, which synchronise only what trains from the "
-                "start; set freeze_encoder false, or one device"
-            )
+        if self.hparams["unfreeze_epoch"] is not None:
+            check_unfreezing(self.trainer)
         super().setup(stage)
 
     def known_class_names(self) -> tuple[str, ...]:
@@ -265,11 +265,10 @@ class SupervisedTask(Task):
 
     # What is counted
 
-    def count(self, losses: Sequence[str], scores: Mapping[Split, nn.Module]) -> None:
-        """Count these losses by name, and of each split these ``Scores``."""
-        self._loss_names = tuple(losses)
+    def count(self, parts: Mapping[str, float], scores: Mapping[Split, nn.Module]) -> None:
+        """Count the loss, whose parts have these weights, and of each split these ``Scores``."""
         # torch's ModuleDict refuses the key "train".
-        self.losses = nn.ModuleDict({f"{split}_": Losses(losses) for split in SPLITS})
+        self.losses = nn.ModuleDict({f"{split}_": Losses(parts) for split in SPLITS})
         self.scores = nn.ModuleDict({f"{split}_": kept for split, kept in scores.items()})
 
     def losses_of(self, split: Split) -> "Losses":
@@ -285,7 +284,7 @@ class SupervisedTask(Task):
         return [
             f"{split}/{name}"
             for split in SPLITS[:2]
-            for name in (*self._loss_names, *self.scores_of(split).names(names))
+            for name in (*self.losses_of(split).names, *self.scores_of(split).names(names))
         ]
 
     # Stages
@@ -332,7 +331,7 @@ class SupervisedTask(Task):
         values, num_unanswered = self.split_values(split), self._take_unanswered()
         # It looks at a few batches only.
         if not self.trainer.sanity_checking:
-            losses = {name: values[name] for name in self._loss_names if name in values}
+            losses = {name: values[name] for name in self.losses_of(split).names if name in values}
             self._verdicts.judge(self, split, losses, self.counted_pairs(split), num_unanswered)
         for name, value in values.items():
             self.log(f"{self.log_name(split)}/{name}", value, prog_bar=name in shown, sync_dist=True)
@@ -395,26 +394,40 @@ class SupervisedTask(Task):
 
 
 class Losses(nn.ModuleDict):
-    """The means of some losses over a split."""
+    """The mean of a loss over a split, and of its parts, if there are several.
 
-    def __init__(self, names: Sequence[str]) -> None:
-        super().__init__({name: MeanLoss() for name in names})
+    Args:
+        parts: the weight of each part.
+    """
 
-    def add(self, values: Mapping[str, Tensor], num_pictures: Tensor | int) -> None:
-        """Those of the values that are counted."""
+    def __init__(self, parts: Mapping[str, float]) -> None:
+        super().__init__({name: MeanLoss() for name in parts})
+        self.weights = dict(parts)
+
+    @property
+    def names(self) -> list[str]:
+        """Everything that ``take`` can give."""
+        return ["loss", *(self.weights if len(self.weights) > 1 else ())]
+
+    def add(self, sums: Mapping[str, Summed], num_pictures: int, num_counted: Tensor | int) -> None:
+        """What a batch has cost, by part."""
         for name, loss in self.items():
             assert isinstance(loss, MeanLoss)
-            loss.update(values[name].detach(), num_pictures)
+            loss.update(sums[name].total.detach(), sums[name].weight.detach(), num_pictures, num_counted)
 
     def take(self) -> dict[str, float]:
-        """The means; counting begins anew. Empty where nothing was counted."""
-        values = {}
+        """The means; counting begins anew. Empty where no process has counted anything."""
+        # All processes ask for all of them, whatever they have seen.
+        counted: dict[str, float] = {}
         for name, loss in self.items():
             assert isinstance(loss, MeanLoss)
-            if loss.update_called:
-                values[name] = loss.compute().item()
+            value = loss.compute()
             loss.reset()
-        return values
+            counted |= {} if value is None else {name: value}
+        if not counted:
+            return {}
+        total = sum(self.weights[name] * value for name, value in counted.items())
+        return {"loss": total, **(counted if len(counted) > 1 else {})}
 
 
 def truth_of(batch: Mapping[str, Any], key: str) -> Tensor:

@@ -1,0 +1,36 @@
+"""Means that several processes form together."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+
+class Summed(NamedTuple):
+    """A loss is ``total / weight``; both are counted in pictures, so that pictures of any size add up."""
+
+    total: Tensor
+    weight: Tensor
+
+
+def means(sums: Mapping[str, Summed], over_processes: bool = False) -> dict[str, Tensor]:
+    """Each loss by name.
+
+    Where processes train together, torch takes the mean of their gradients. So their sums are divided by the mean of
+    their weights: what comes out is the gradient that one process has on all their pictures, also where one of them
+    holds more ignored pixels, or classes of other weights. It costs one small message per step, for which the host does
+    not wait. Always, since no process can know alone that nothing is ignored anywhere.
+
+    Args:
+        sums: of the pictures of this process.
+        over_processes: whether all processes are here.
+    """
+    weights = torch.stack([summed.weight for summed in sums.values()]).detach()
+    if over_processes and dist.is_available() and dist.is_initialized():
+        dist.all_reduce(weights)
+        weights = weights / dist.get_world_size()
+    # Where every pixel is ignored, the sum is 0, too.
+    weights = torch.where(weights > 0, weights, 1)
+    return {name: summed.total / weight for (name, summed), weight in zip(sums.items(), weights, strict=True)}
