@@ -6,7 +6,7 @@ DEMO := --config configs/pets.yaml --config configs/overrides/demo.yaml
 .PHONY: demo test lint format clean
 
 .venv/installed: pyproject.toml constraints.txt
-	$(PYTHON) -c 'import sys; sys.exit("lightning_seg needs Python 3.11 or newer, $(PYTHON) is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -c 'import sys; sys.exit("lightning_seg needs Python 3.11.4 or newer, $(PYTHON) is " + sys.version.split()[0] if sys.version_info < (3, 11, 4) else 0)'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[dev]'
 	touch $@

@@ -11,6 +11,7 @@ PACKAGE = Path(lightning_seg.__file__).parent
 FLOORS = (
     ("errors", "files", "memory"),
     ("batch", "images", "json_files", "locks"),
+    ("transfer",),
     ("models", "losses", "metrics", "augmentation", "synthetic", "plots", "inference"),
     ("datasets", "tasks"),
     ("datamodules", "callbacks"),
