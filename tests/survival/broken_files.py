@@ -58,7 +58,7 @@ def _encode(rng: Generator) -> bytes:
     # Not every option goes with every format.
     except Exception:
         file = io.BytesIO()
-        image.convert("RGB").save(file, kind)
+        Image.new("RGB", size, (200, 100, 50)).save(file, kind)
     return file.getvalue()
 
 
