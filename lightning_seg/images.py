@@ -114,8 +114,10 @@ def read_header(path: str | Path) -> Header:
         orientation = _orientation(image, Image.Image.getexif)
         # A TIFF may hold a JPEG, a phone's JPEG several pictures.
         is_jpeg = image.format in ("JPEG", "MPO") or "jpeg" in str(image.info.get("compression"))
+        # Of a TIFF, Pillow tells the upright size.
+        stored: tuple[int, int] = getattr(image, "_tile_size", image.size)
         # From 5 on, the picture is stored on its side.
-        return Header(image.size if orientation in range(5, 9) else image.size[::-1], orientation, is_jpeg)
+        return Header(stored if orientation in range(5, 9) else stored[::-1], orientation, is_jpeg)
 
 
 def read_upright(path: str | Path) -> Image.Image:

@@ -160,7 +160,19 @@ def _change_value(config: dict[str, Any], rng: Generator) -> None:
         return
 
 
-INSERTED = ("&a [*a]", "!!python/name:os.system ", "- ", "\t", "{", "}: ", "<<: *x", "? ", "!!int x", "%YAML 9", "\n---\n")
+INSERTED = (
+    "&a [*a]",
+    "!!python/name:os.system ",
+    "- ",
+    "\t",
+    "{",
+    "}: ",
+    "<<: *x",
+    "? ",
+    "!!int x",
+    "%YAML 9",
+    "\n---\n",
+)
 
 
 def _insert_yaml(data: bytes, rng: Generator) -> bytes:

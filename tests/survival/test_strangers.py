@@ -2,7 +2,6 @@
 
 import csv
 import io
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -11,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
 from lightning_seg.__main__ import main
@@ -21,7 +21,6 @@ from lightning_seg.synthetic.flowers import write_flowers
 from tests.survival.broken_files import draw_config, draw_exif, write_pictures
 
 LONGEST = 20.0
-Counts = Any
 
 
 def many(quick: int, slow: int) -> Any:
@@ -109,13 +108,24 @@ def base_config(root: Path) -> dict[str, Any]:
 
 
 # What would do as it is told: write somewhere else, start any number of processes, or look for a GPU.
-FIXED = ["--data.num_workers", "0", "--trainer.accelerator", "cpu", "--trainer.devices", "1", "--trainer.num_nodes", "1"]
+FIXED = [
+    "--data.num_workers",
+    "0",
+    "--trainer.accelerator",
+    "cpu",
+    "--trainer.devices",
+    "1",
+    "--trainer.num_nodes",
+    "1",
+]
 FIXED += ["--trainer.logger", "false", "--trainer.enable_progress_bar", "false", "--trainer.default_root_dir", "."]
 
 
 @many(40, 1000)
 def test_configs(count: int, flowers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    # The first command imports everything.
+    main(["validate", "--config", str(_config(flowers, tmp_path)), *FIXED])
     rng = np.random.default_rng(4)
     codes: list[object] = []
     crashed: list[str] = []
@@ -133,7 +143,7 @@ def test_configs(count: int, flowers: Path, tmp_path: Path, monkeypatch: pytest.
                 continue
         errors = [line for line in said.getvalue().splitlines() if line.startswith("lightning-seg: error: ")]
         assert len(errors) == (codes[-1] == 2), said.getvalue()
-    assert crashed == []
+    assert not crashed, "\n".join(crashed)
     assert set(codes) <= {0, 2}
     assert count / 10 < codes.count(0) < count * 3 / 4
 
@@ -158,8 +168,6 @@ def test_good_pictures_are_predicted_beside_any_others(count: int, flowers: Path
 
 
 def _config(root: Path, folder: Path) -> Path:
-    import yaml
-
     path = folder / "config.yaml"
     path.write_text(yaml.safe_dump(base_config(root)))
     return path
