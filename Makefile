@@ -6,7 +6,7 @@ DEMO := --config configs/pets.yaml --config configs/overrides/demo.yaml
 .PHONY: demo test survival lint format clean
 
 .venv/installed: pyproject.toml constraints.txt
-	$(PYTHON) -c 'import sys; sys.exit("lightning_seg needs Python 3.11 or newer, $(PYTHON) is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -c 'import sys; sys.exit("lightning_seg needs Python 3.11.4 or newer, $(PYTHON) is " + sys.version.split()[0] if sys.version_info < (3, 11, 4) else 0)'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[dev]'
 	touch $@
@@ -21,11 +21,7 @@ test: .venv/installed
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/pytest --numprocesses auto --dist loadfile --max-worker-restart 0 -m 'not slow'
-
-# Takes hours: signals, kills and full disks at many moments.
-survival: .venv/installed
-	$(BIN)/pytest tests/survival -m slow
+	$(BIN)/pytest --numprocesses auto --dist loadfile --max-worker-restart 0
 
 # Kills, signals, full disks, broken files and several machines, for as long as it takes: the tests marked slow.
 survival: .venv/installed

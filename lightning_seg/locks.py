@@ -94,3 +94,44 @@ if sys.platform != "win32":
 
 def this_process() -> str:
     return f"process {os.getpid()} on {socket.gethostname()}"
+
+
+@contextmanager
+def taking_turns(path: Path) -> Iterator[None]:
+    """As ``holding``, but it waits for others, says so, and leaves no file behind.
+
+    Raises:
+        OSError: if the file cannot be written.
+    """
+    while True:
+        if is_held(path):
+            log.warning("%s: another process is at it; waiting for %s", path, _owner(path))
+        with holding(path, wait=True):
+            # Who was waited for has removed the file that was locked; somebody else may have made a new one.
+            if _owner(path) == this_process():
+                try:
+                    yield
+                finally:
+                    path.unlink(missing_ok=True)
+                return
+
+
+def is_held(path: Path) -> bool:
+    """Whether a process that is alive holds a lock file; also where the disk knows no locks, and nobody can tell."""
+    try:
+        with path.open("rb") as file:
+            if sys.platform == "win32":
+                return True
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False
+
+
+def _owner(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return ""

@@ -10,7 +10,8 @@ import lightning_seg
 PACKAGE = Path(lightning_seg.__file__).parent
 FLOORS = (
     ("errors", "files", "memory", "process_tree"),
-    ("batch", "checkpoint_io", "images", "json_files", "locks", "numbers", "stopping", "tables"),
+    ("batch", "checkpoint_io", "images", "json_files", "locks", "numbers", "stopping", "tables", "yaml_files"),
+    ("transfer",),
     ("models", "losses", "metrics", "augmentation", "synthetic", "plots", "inference"),
     ("datasets", "tasks"),
     ("datamodules", "callbacks"),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lightning_seg.locks import HeldError, holding, this_process
+from lightning_seg.locks import HeldError, holding, is_held, this_process
 
 HOLDER = """
 import sys, time
@@ -74,3 +74,29 @@ def test_a_worker_of_a_killed_process_does_not_keep_its_lock(tmp_path: Path) -> 
         with holding(path):
             assert path.read_text().strip() == this_process()
         os.killpg(other.pid, signal.SIGKILL)
+
+
+def test_turns_leave_no_file_and_everybody_has_one(tmp_path: Path) -> None:
+    script = (
+        "import sys, time\nfrom pathlib import Path\nfrom lightning_seg.locks import taking_turns\n"
+        "folder = Path(sys.argv[1])\n"
+        "for _ in range(20):\n"
+        "    with taking_turns(folder / 'lock'):\n"
+        "        count = int((folder / 'count').read_text())\n"
+        "        time.sleep(0.002)\n"
+        "        (folder / 'count').write_text(str(count + 1))\n"
+    )
+    (tmp_path / "count").write_text("0")
+    processes = [subprocess.Popen([sys.executable, "-c", script, str(tmp_path)]) for _ in range(3)]
+    assert [process.wait(60) for process in processes] == [0, 0, 0]
+    assert (tmp_path / "count").read_text() == "60"
+    assert [path.name for path in tmp_path.iterdir()] == ["count"]
+
+
+def test_who_looks_at_a_lock_does_not_take_it(tmp_path: Path) -> None:
+    path = tmp_path / ".lock"
+    assert not is_held(path)
+    with hold_elsewhere(path, 60) as other:
+        assert is_held(path)
+        other.send_signal(signal.SIGKILL)
+    assert not is_held(path)

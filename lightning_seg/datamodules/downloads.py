@@ -1,81 +1,105 @@
 """Published archives to a dataset folder."""
 
-import hashlib
 import logging
 import shutil
 import tarfile
-from collections.abc import Sequence
-from http.client import HTTPException
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from lzma import LZMAError
 from pathlib import Path
 from typing import NamedTuple
 
-from torchvision.datasets.utils import download_url, extract_archive
-
-from lightning_seg.errors import DownloadError
+from lightning_seg.errors import DownloadError, one_line
+from lightning_seg.locks import taking_turns
+from lightning_seg.transfer import Published, transfer
 
 log = logging.getLogger(__name__)
+REMEDY = "try again, or fetch it elsewhere and give its folder with --data.root; --data.source synthetic needs none"
+SET_ID = 0o6000
+"""The bits by which a program runs as its owner or group."""
 
 
 class Archive(NamedTuple):
-    """A published file, its checksum and the folder that it unpacks to."""
+    """A published ``.tar``, ``.tar.gz`` or the like, its checksum and the folder that it unpacks to."""
 
     filename: str
     checksum: str  # hexadecimal digits: 32 of MD5 or 64 of SHA-256
     creates: str  # an archive that holds no such folder is unpacked into it
 
-    @property
-    def algorithm(self) -> str:
-        return "md5" if len(self.checksum) == 32 else "sha256"
-
-    def is_intact(self, path: Path) -> bool:
-        """Whether the file is there and is the published one."""
-        if not path.is_file():
-            return False
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, self.algorithm).hexdigest() == self.checksum
-
 
 def fetch(base_url: str, archives: Sequence[Archive], root: Path) -> None:
     """Download, verify and unpack every archive whose folder is not in ``root`` yet; archives are removed afterwards.
 
+    Of several processes one does it, and the others wait.
+
     Raises:
-        DownloadError: if an archive cannot be fetched, or differs from its checksum.
+        DownloadError: if an archive cannot be fetched, differs from its checksum, or holds what would lie elsewhere.
     """
     for archive in archives:
         if not (root / archive.creates).exists():
-            log.warning("no %s in %s: downloading %s there", archive.creates, root, archive.filename)
-            _download(base_url + archive.filename, archive, root)
-            _unpack(archive, root)
+            with _writable(root), taking_turns(root / f".{archive.creates}.lock"):
+                _fetch(base_url, archive, root)
 
 
-def _download(url: str, archive: Archive, root: Path) -> None:
-    remedy = "try again, or fetch it elsewhere and give its folder with --data.root; --data.source synthetic needs none"
-    target = root / archive.filename
-    if archive.is_intact(target):
-        return
-    target.unlink(missing_ok=True)
+@contextmanager
+def _writable(root: Path) -> Iterator[None]:
     try:
-        download_url(url, str(root), archive.filename)
-    except (OSError, RuntimeError, HTTPException) as error:
-        target.unlink(missing_ok=True)
-        raise DownloadError(f"{url}: cannot be downloaded to {root} ({error}); {remedy}") from error
-    if not archive.is_intact(target):
-        target.unlink()
-        raise DownloadError(f"{url}: what arrived has another {archive.algorithm} than {archive.checksum}; {remedy}")
+        yield
+    except OSError as error:
+        raise DownloadError(f"{root}: cannot be written ({error.strerror or error}); {REMEDY}") from error
+
+
+def _fetch(base_url: str, archive: Archive, root: Path) -> None:
+    if (root / archive.creates).exists():
+        # By another process, meanwhile.
+        return
+    log.warning("no %s in %s: downloading %s there", archive.creates, root, archive.filename)
+    transfer(Published(base_url + archive.filename, archive.checksum), root / archive.filename, REMEDY)
+    _unpack(archive, root)
 
 
 def _unpack(archive: Archive, root: Path) -> None:
     # Moved into place when complete: an interrupted run must not leave a folder that looks finished.
-    partial = root / f".{archive.creates}.partial"
+    partial, path = root / f".{archive.creates}.partial", root / archive.filename
     shutil.rmtree(partial, ignore_errors=True)
     try:
-        extract_archive(str(root / archive.filename), str(partial))
+        with tarfile.open(path) as file:
+            file.extractall(partial, filter=harmless)
         folder = partial / archive.creates
         (folder if folder.is_dir() else partial).rename(root / archive.creates)
-    except (OSError, tarfile.TarError) as error:
+    except tarfile.FilterError as error:
         raise DownloadError(
-            f"{root / archive.filename}: cannot be unpacked ({error}); free space and try again"
+            f"{path}: not unpacked, since it holds what would lie or run elsewhere: {one_line(error)}; if you trust "
+            "it, unpack it yourself and give the folder with --data.root"
         ) from error
+    # Of a file that was cut off before its checksum was taken, each library says it in its own way.
+    except (tarfile.TarError, EOFError, zlib.error, LZMAError, ValueError) as error:
+        raise DownloadError(f"{path}: cannot be unpacked ({one_line(error)}); remove it, and {REMEDY}") from error
+    except OSError as error:
+        raise DownloadError(f"{path}: cannot be unpacked ({error}); free space and try again") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    (root / archive.filename).unlink()
+    path.unlink()
+
+
+class SetIdError(tarfile.FilterError):
+    """A program that would run as somebody else."""
+
+    def __init__(self, member: tarfile.TarInfo) -> None:
+        self.tarinfo = member
+        super().__init__(f"{member.name!r}, which would run as its owner or group")
+
+
+def harmless(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo | None:
+    """Python's filter of data, which refuses members and links that lie elsewhere, and devices.
+
+    Raises:
+        FilterError: naming the member; also for an absolute path and a program that runs as somebody else, which
+            Python's filter makes harmless without a word.
+    """
+    if member.name.startswith("/"):
+        raise tarfile.AbsolutePathError(member)
+    if member.isfile() and member.mode & SET_ID:
+        raise SetIdError(member)
+    return tarfile.data_filter(member, folder)

@@ -8,6 +8,7 @@ import timm
 from huggingface_hub import constants, get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
 
 from lightning_seg.errors import DownloadError, WeightsError, one_line, unknown_name
+from lightning_seg.models.weights import published_file
 
 FILES = ("model.safetensors", "pytorch_model.bin")
 
@@ -48,7 +49,12 @@ def fetching(source: Source, what: str, argument: str) -> Iterator[None]:
     try:
         if source.repository is not None and not source.is_cached:
             get_hf_file_metadata(hf_hub_url(source.repository, "config.json", revision=source.revision))
+        if source.repository is None and source.address:
+            # timm takes the file that is there, and would wait for a silent server without end.
+            published_file(source.address, argument)
         yield
+    except DownloadError:
+        raise
     # The hub's library, those that it asks by, safetensors and torch each have errors of their own.
     except Exception as error:
         if isinstance(error, RuntimeError) and "state_dict" in str(error):

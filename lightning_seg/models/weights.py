@@ -1,18 +1,20 @@
 """Pretrained weights: from a file or a published address into (a part of) a network."""
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from http.client import HTTPException
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from pickle import UnpicklingError
+from urllib.parse import urlparse
 
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torchvision.models import WeightsEnum
 
-from lightning_seg.errors import DownloadError, WeightsError
+from lightning_seg.errors import DownloadError, WeightsError, one_line
+from lightning_seg.transfer import Published, transfer
 
 _wanted: ContextVar[bool] = ContextVar("pretrained_weights_wanted", default=True)
 
@@ -97,13 +99,35 @@ def read_state_dict(path: Path) -> Mapping[str, Tensor]:
     return state
 
 
+def published_file(url: str, argument: str) -> Path:
+    """The local copy of a published weights file, where torch keeps them; fetched if it is not there.
+
+    Args:
+        url: its last part may hold the first digits of the SHA-256: ``mobilenet_v2-7ebf99e0.pth``.
+        argument: of the task, by which weights are chosen, for errors.
+
+    Raises:
+        DownloadError: if it cannot be fetched, or differs from its checksum.
+    """
+    name = PurePosixPath(urlparse(url).path).name
+    path = Path(torch.hub.get_dir()) / "checkpoints" / name
+    if not path.is_file():
+        digits = re.search(r"-([0-9a-f]{8,64})\.", name)
+        transfer(Published(url, digits[1] if digits else ""), path, _elsewhere(argument))
+    return path
+
+
+def _elsewhere(argument: str) -> str:
+    return f"give a local copy with --model.{argument} FILE, or null to start from random weights"
+
+
 def _download(published: WeightsEnum, argument: str) -> Mapping[str, Tensor]:
+    path = published_file(published.url, argument)
     try:
-        state: Mapping[str, Tensor] = published.get_state_dict(progress=True, check_hash=True)
+        state: Mapping[str, Tensor] = torch.load(path, "cpu", weights_only=True)
         return state
-    # A file that an interrupted download left behind fails to unpickle.
-    except (OSError, RuntimeError, HTTPException, UnpicklingError) as error:
+    # Of a file that an earlier version left behind, or somebody put there.
+    except (OSError, RuntimeError, UnpicklingError, EOFError) as error:
         raise DownloadError(
-            f"{published.url}: cannot be downloaded to {torch.hub.get_dir()} ({error}); give a local copy with "
-            f"--model.{argument} FILE, or null to start from random weights"
+            f"{path}: no weights can be read from it ({one_line(error)}); remove it, or {_elsewhere(argument)}"
         ) from error

@@ -46,7 +46,7 @@ def train(loss: Any, inputs: Tensor, labels: tuple[Tensor, ...], rank: int | Non
     losses = Losses(getattr(loss, "weights", {"cross_entropy": 1.0}))
     sums = loss.sums(model(inputs[chosen]), *(label[chosen] for label in labels))
     loss.total(sums).backward()
-    losses.add(sums, len(inputs[chosen]))
+    losses.add(sums, len(inputs[chosen]), len(inputs[chosen]))
     gradients = [value for one in network.parameters() if one.grad is not None for value in one.grad.flatten().tolist()]
     return {"gradients": gradients, **losses.take()}
 

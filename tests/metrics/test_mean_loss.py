@@ -2,30 +2,50 @@ from math import isnan, nan
 
 import pytest
 import torch
+from torch import Tensor
 
 from lightning_seg.metrics import MeanLoss
 
 
-def test_the_mean_is_over_the_pictures_that_count() -> None:
+def summed(total: float, weight: float) -> tuple[Tensor, Tensor]:
+    return torch.tensor(total), torch.tensor(weight)
+
+
+def test_the_mean_is_of_sums_and_weights_and_not_of_batches() -> None:
     mean = MeanLoss()
-    mean.update(torch.tensor(2.0), 3)
-    mean.update(torch.tensor(6.0), torch.tensor(1))
+    mean.update(*summed(6.0, 3.0), 3, 3)
+    mean.update(*summed(6.0, 1.0), 1, torch.tensor(1))
     # Nothing of this batch counts.
-    mean.update(torch.tensor(0.0), torch.tensor(0))
+    mean.update(*summed(0.0, 0.0), 1, torch.tensor(0))
+    # By hand: (6 + 6) / (3 + 1). The mean of 2, 6 and 0 would be another.
+    assert mean.compute() == pytest.approx(3.0)
 
-    assert mean.compute().item() == pytest.approx((3 * 2 + 6) / 4)
+
+def value_of(mean: MeanLoss) -> float:
+    value = mean.compute()
+    assert value is not None
+    return value
 
 
-def test_the_mean_over_none_is_no_number() -> None:
+def test_the_mean_over_pictures_of_which_none_counts_is_no_number() -> None:
     mean = MeanLoss()
-    mean.update(torch.tensor(0.0), torch.tensor(0))
+    # A loss of whole pictures has a weight all the same.
+    mean.update(*summed(0.0, 2.0), 2, torch.tensor(0))
+    assert isnan(value_of(mean))
 
-    assert isnan(mean.compute().item())
+
+def test_without_pictures_there_is_no_mean() -> None:
+    assert MeanLoss().compute() is None
+
+
+def test_pictures_of_classes_without_weight_cost_nothing() -> None:
+    mean = MeanLoss()
+    mean.update(*summed(0.0, 0.0), 2, 2)
+    assert mean.compute() == 0.0
 
 
 def test_a_loss_that_is_no_number_stays_visible() -> None:
     mean = MeanLoss()
-    mean.update(torch.tensor(nan), 2)
-    mean.update(torch.tensor(1.0), 2)
-
-    assert isnan(mean.compute().item())
+    mean.update(*summed(nan, 1.0), 2, 2)
+    mean.update(*summed(1.0, 1.0), 2, 2)
+    assert isnan(value_of(mean))

@@ -1,0 +1,214 @@
+"""Published files to this disk: verified, by one process at a time, and going on where it stopped."""
+
+import hashlib
+import logging
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPException, HTTPResponse
+from pathlib import Path
+from typing import IO, Any, NamedTuple, cast
+from urllib.error import HTTPError, URLError
+from urllib.request import Request, urlopen
+
+from tqdm import tqdm
+
+from lightning_seg.errors import DownloadError
+from lightning_seg.locks import taking_turns
+
+log = logging.getLogger(__name__)
+SILENCE = 30.0
+"""Seconds without an answer or a byte, after which the server is asked again."""
+TRIES = 4
+"""How often it is asked in vain, one after the other."""
+PAUSE = 1.0
+"""Seconds before it is asked again, twice as many before each further time."""
+CHUNK = 2**18
+# The name under which torchvision fetches these files; some servers refuse Python's own.
+HEADERS = {"User-Agent": "pytorch/vision"}
+
+
+class Published(NamedTuple):
+    """A file on a server.
+
+    ``checksum`` holds hexadecimal digits: 32 of MD5, 64 of SHA-256 or the first ones of those; none where nobody tells.
+    """
+
+    url: str
+    checksum: str
+
+    @property
+    def algorithm(self) -> str:
+        return "md5" if len(self.checksum) == 32 else "sha256"
+
+    def is_intact(self, path: Path) -> bool:
+        """Whether the file is there and is the published one."""
+        if not path.is_file():
+            return False
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, self.algorithm).hexdigest().startswith(self.checksum)
+
+
+def transfer(published: Published, path: Path, remedy: str) -> None:
+    """Download to ``path``, unless it holds the file already.
+
+    What has arrived stays in ``path`` with ``.part`` behind its name, whatever ends the process, and the next call goes
+    on from there if the server can do that. Of several processes one downloads and the others wait.
+
+    Args:
+        published: what to fetch.
+        path: where it goes; its folder is made.
+        remedy: end of the message where it cannot be fetched.
+
+    Raises:
+        DownloadError: if it cannot be fetched or written, or differs from its checksum.
+    """
+    try:
+        with taking_turns(path.with_name(f".{path.name}.lock")):
+            if not published.is_intact(path):
+                _transfer(published, path, remedy)
+    except OSError as error:
+        raise DownloadError(f"{published.url}: cannot be downloaded to {path.parent} ({error}); {remedy}") from error
+
+
+def _transfer(published: Published, path: Path, remedy: str) -> None:
+    part = path.with_name(f"{path.name}.part")
+    if path.is_file():
+        # Half of it, as earlier versions have left it under this name.
+        path.replace(part)
+    if not published.checksum:
+        part.unlink(missing_ok=True)
+    is_pieced = _arrive(published, part, remedy)
+    if is_pieced and not published.is_intact(part):
+        log.warning("%s: what was there belonged to another file; beginning anew", part)
+        part.unlink()
+        _arrive(published, part, remedy)
+    if not published.is_intact(part):
+        part.unlink()
+        raise DownloadError(
+            f"{published.url}: what arrived has another {published.algorithm} than {published.checksum}; {remedy}"
+        )
+    part.replace(path)
+
+
+class _CutError(Exception):
+    """The server ended before the file did."""
+
+
+def _arrive(published: Published, part: Path, remedy: str) -> bool:
+    """Fill ``part`` to its end, and return whether it is made of several pieces."""
+    answers, in_vain, most = min(_size(part), 1), 0, _size(part)
+    while True:
+        try:
+            with _answer(published.url, _size(part)) as answer:
+                answers += 1
+                _append(answer, part)
+            return answers > 1
+        except HTTPError as error:
+            if error.code == 416:
+                # There is nothing behind what we have.
+                return True
+            failure: Exception = error
+        except (URLError, HTTPException, TimeoutError, ConnectionError, _CutError) as error:
+            failure = error
+        in_vain, most = (0 if _size(part) > most else in_vain + 1), max(most, _size(part))
+        if in_vain >= TRIES or _is_final(failure, answers):
+            # A server may also claim a file to be longer than it is.
+            if published.checksum and published.is_intact(part):
+                return True
+            kept = f", {most / 2**20:.1f} MiB are kept and the same command goes on from there" if most else ""
+            raise DownloadError(
+                f"{published.url}: cannot be downloaded to {part.parent} ({_reason(failure)}{kept}); {remedy}"
+            ) from failure
+        log.warning("%s: %s; asking again", published.url, _reason(failure))
+        time.sleep(PAUSE * 2**in_vain)
+
+
+def _is_final(failure: Exception, answers: int) -> bool:
+    """Whether asking again is of no use: refused by the server, or nobody is there."""
+    if isinstance(failure, HTTPError):
+        return failure.code < 500 and failure.code not in (408, 429)
+    return isinstance(failure, URLError) and not isinstance(failure.reason, TimeoutError) and answers == 0
+
+
+def _reason(failure: Exception) -> str:
+    cause = failure.reason if isinstance(failure, URLError) and not isinstance(failure, HTTPError) else failure
+    if isinstance(cause, TimeoutError):
+        return f"silent for {SILENCE:g} seconds"
+    return " ".join(str(cause).split()) or type(cause).__name__
+
+
+def _size(part: Path) -> int:
+    return part.stat().st_size if part.is_file() else 0
+
+
+def _answer(url: str, start: int) -> HTTPResponse:
+    wanted = {"Range": f"bytes={start}-"} if start else {}
+    return cast(HTTPResponse, urlopen(Request(url, headers={**HEADERS, **wanted}), timeout=SILENCE))
+
+
+def _append(answer: HTTPResponse, part: Path) -> None:
+    """The rest of the file, or all of it if the server begins anew."""
+    start = _start(answer)
+    if start > _size(part):
+        raise _CutError(f"sent what lies behind byte {start}, asked for {_size(part)}")
+    total = None if answer.length is None else start + answer.length
+    with _writing(part, total, start) as file, _bar(part, total, start) as bar:
+        file.truncate(start)
+        file.seek(start)
+        while chunk := _read(answer):
+            file.write(chunk)
+            bar.update(len(chunk))
+    if total is not None and _size(part) < total:
+        raise _CutError(f"ended after {_size(part)} of {total} bytes")
+
+
+def _read(answer: HTTPResponse) -> bytes:
+    try:
+        # What is there, instead of waiting for a whole chunk.
+        return answer.read1(CHUNK)
+    except (TimeoutError, HTTPException, ConnectionError):
+        raise
+    except OSError as error:
+        # Of the network; those of the disk are told apart by it.
+        raise _CutError(str(error)) from error
+
+
+def _start(answer: HTTPResponse) -> int:
+    """The first byte that is sent: servers that know no ranges send the whole file."""
+    if answer.status != 206:
+        return 0
+    first = answer.headers.get("Content-Range", "").removeprefix("bytes ").partition("-")[0]
+    return int(first) if first.isdigit() else 0
+
+
+class _DiskError(DownloadError):
+    """The file cannot be written."""
+
+
+@contextmanager
+def _writing(part: Path, total: int | None, start: int) -> Iterator[IO[bytes]]:
+    """The file, and errors of the disk in one line."""
+    try:
+        if total is not None and (free := shutil.disk_usage(part.parent).free) < total - start:
+            raise _DiskError(
+                f"{part}: {(total - start) / 2**20:.0f} MiB are still to come and {free / 2**20:.0f} are free; make "
+                "room, and the same command goes on"
+            )
+        with part.open("r+b" if part.exists() else "wb") as file:
+            yield file
+    except (TimeoutError, ConnectionError):
+        raise
+    except OSError as error:
+        raise _DiskError(
+            f"{part}: cannot be written ({error.strerror or error}); make room, and the same command goes on"
+        ) from error
+
+
+def _bar(part: Path, total: int | None, start: int) -> Any:
+    # In a log file a line is enough now and then.
+    seconds = 0.5 if sys.stderr.isatty() else 30.0
+    name = part.name.removesuffix(".part")
+    return tqdm(total=total, initial=start, desc=name, unit="B", unit_scale=True, mininterval=seconds)
