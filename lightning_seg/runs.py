@@ -5,8 +5,7 @@ import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
-
+from lightning_seg.checkpoints import HYPER_PARAMETERS, check_content, read_checkpoint
 from lightning_seg.errors import ConfigError
 
 log = logging.getLogger(__name__)
@@ -75,35 +74,21 @@ def find_checkpoint(path: str | Path) -> Path:
     return file if file.is_file() else find_run(file).checkpoint("best")
 
 
-def check_checkpoint(path: Path) -> None:
-    """Raises ConfigError if a file is no checkpoint of Lightning."""
-    try:
-        content = _read(path)
-    # torch.load answers a broken file with errors of many kinds.
-    except Exception as error:
-        raise ConfigError(f"{path}: no checkpoint can be read from it; give the .ckpt of a run") from error
-    if not isinstance(content, dict) or not {"state_dict", "epoch", "pytorch-lightning_version"} <= content.keys():
-        raise ConfigError(
-            f"{path}: weights alone are no checkpoint; give the .ckpt of a run (a task takes them as encoder_weights "
-            "or weights)"
-        )
-
-
 def epochs_done(checkpoint: Path) -> int:
     """How many epochs a checkpoint has been trained for."""
-    done: int = _read(checkpoint)["epoch"] + 1
+    done: int = read_checkpoint(checkpoint)["epoch"] + 1
     return done
 
 
 def task_arguments(checkpoint: Path) -> dict[str, Any]:
-    """What the constructor of a checkpoint's task received, class names among it; empty for another library's."""
-    return dict(_read(checkpoint).get("hyper_parameters") or {})
+    """What the constructor of a checkpoint's task received, class names among it; empty for another library's.
 
-
-def _read(checkpoint: Path) -> dict[str, Any]:
-    """Without the weights, which stay in the file."""
-    content: dict[str, Any] = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
-    return content
+    Raises:
+        ConfigError: if these are more than plain values.
+    """
+    content = read_checkpoint(checkpoint)
+    check_content(content, checkpoint)
+    return dict(content.get(HYPER_PARAMETERS) or {})
 
 
 def _number(version: Path) -> int:

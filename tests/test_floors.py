@@ -10,11 +10,11 @@ import lightning_seg
 PACKAGE = Path(lightning_seg.__file__).parent
 FLOORS = (
     ("errors", "files", "memory"),
-    ("batch", "images", "json_files", "locks"),
+    ("batch", "checkpoints", "images", "json_files", "locks"),
     ("models", "losses", "metrics", "augmentation", "synthetic", "plots", "inference"),
     ("datasets", "tasks"),
     ("datamodules", "callbacks"),
-    ("runs",),
+    ("runs", "trust"),
     ("arguments", "predictor", "comparison"),
     ("cli",),
     ("commands",),

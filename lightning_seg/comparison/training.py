@@ -34,12 +34,17 @@ def finish(run: PlannedRun, max_epochs: int | None) -> None:
         shutil.rmtree(run.folder, ignore_errors=True)
         _run(run, ["fit", *run.flags])
     elif step == "continue":
-        _run(run, ["fit", "--run", str(run.folder), *run.again])
+        _run(run, ["fit", *_run_flags(run)])
     if step in ("fit", "continue"):
         (run.folder / FITTED).touch()
     if step is not None:
-        _run(run, ["test", "--run", str(run.folder), *run.again])
+        _run(run, ["test", *_run_flags(run)])
         (run.folder / TESTED).write_text(_results_digest(run.folder) or "")
+
+
+def _run_flags(run: PlannedRun) -> list[str]:
+    """Of a run that is there. Unless the comparison has classes of the user's own, its config is one of a stranger."""
+    return ["--run", str(run.folder), *run.again, *(["--trust_config"] if run.has_own_classes else [])]
 
 
 def next_step(folder: Path, max_epochs: int | None) -> Step | None:

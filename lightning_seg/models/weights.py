@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torchvision.models import WeightsEnum
 
+from lightning_seg.checkpoints import refused_call
 from lightning_seg.errors import DownloadError, WeightsError
 
 _wanted: ContextVar[bool] = ContextVar("pretrained_weights_wanted", default=True)
@@ -90,7 +91,8 @@ def read_state_dict(path: Path) -> Mapping[str, Tensor]:
     # torch.load answers a broken file with errors of many kinds.
     except Exception as error:
         raise WeightsError(
-            f"{path}: torch.load cannot read tensors from it ({type(error).__name__}); give a file with a state dict"
+            f"{path}: torch.load cannot read tensors from it ({type(error).__name__}){refused_call(error)}; give a "
+            "file with a state dict"
         ) from error
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
         raise WeightsError(f"{path}: expected a state dict, names to tensors; save model.state_dict() into it")
@@ -99,7 +101,7 @@ def read_state_dict(path: Path) -> Mapping[str, Tensor]:
 
 def _download(published: WeightsEnum, argument: str) -> Mapping[str, Tensor]:
     try:
-        state: Mapping[str, Tensor] = published.get_state_dict(progress=True, check_hash=True)
+        state: Mapping[str, Tensor] = published.get_state_dict(progress=True, check_hash=True, weights_only=True)
         return state
     # A file that an interrupted download left behind fails to unpickle.
     except (OSError, RuntimeError, HTTPException, UnpicklingError) as error:
