@@ -2,16 +2,20 @@
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, NoReturn, Self
 
+import yaml
+from jsonargparse import get_loader
+
 import lightning_seg
 from lightning_seg.errors import ConfigError
 from lightning_seg.files import printable
 from lightning_seg.runs import Run, find_run
+from lightning_seg.trust import check_config, make_importable, replace_unknown, texts
 from lightning_seg.yaml_files import guard_parsers, read_yaml
 
 guard_parsers()
@@ -29,6 +33,7 @@ EXAMPLES = {
     "--original_size": "true",
     "--data.classes": "'[background, cat]'",
 }
+TRUST = "--trust_config"
 TYPES = {
     "list": "a list, for instance '[a, b]'",
     "sequence": "a list, for instance '[a, b]'",
@@ -55,29 +60,109 @@ class RunArguments(NamedTuple):
     def parse(cls, argv: Sequence[str]) -> Self:
         """``fit --run RUN`` continues from the last checkpoint, the other subcommands use the best.
 
+        Of a run that is not trained further, the config is checked first, see ``check_config``; what the user types is
+        trusted, and so is everything with ``--trust_config``.
+
         ``--config`` may stand anywhere: the files are read in their order, before the other flags. ``--ckpt_path``
         without a config or a model stands for the run that the checkpoint belongs to. ``--images`` may stand more than
         once.
 
         Raises:
-            ConfigError: if ``--run`` has no value or there is no such run, or a config cannot be read.
+            ConfigError: if ``--run`` has no value or there is no such run, a config cannot be read, or that of the run
+                would build something unknown.
         """
         runs, rest = take(argv, ("--run",))
+        trusts, rest = take(bare_is_true(rest, TRUST), (TRUST,))
         configs, rest = take(_joined(rest, "--images"), ("--config", "-c"))
-        for config in configs:
-            read_config(Path(config))
+        typed = Typed.of(rest, configs, trusts)
         subcommand = rest[:1]
         run = find_run(runs[-1]) if runs else None
         checkpoint = _value(rest, "--ckpt_path")
         if run is None and checkpoint and not configs and not _names(rest, "--model"):
             run = find_run(checkpoint) if Path(checkpoint).is_file() else None
+        if run is None and typed.trusts_config:
+            raise ConfigError("trust_config is about the config of --run; give --run RUN, too, or leave it out")
         if run is not None and subcommand and subcommand[0] in CHECKPOINT_OF:
-            read_config(run.config)
-            configs = [str(run.config), *configs]
+            # What was checked is what is read.
+            configs = [str(yaml.safe_dump(content_of(run, typed, subcommand[0] == "fit"))), *configs]
             if checkpoint is None:
                 rest += ["--ckpt_path", str(run.checkpoint(CHECKPOINT_OF[subcommand[0]]))]
         flags = [word for config in configs for word in ("--config", config)]
         return cls([*subcommand, *flags, *rest[1:]], run)
+
+
+class Typed(NamedTuple):
+    """What the user himself says about classes."""
+
+    names: frozenset[str]  # every text that was typed, or stands in a config that was typed
+    classes: dict[str, str]  # of the sections, by their names
+    trusts_config: bool  # that of the run
+
+    @classmethod
+    def of(cls, words: Sequence[str], configs: Sequence[str], trusts: Sequence[str]) -> Self:
+        """From flags, the configs among them, and the values of ``--trust_config``.
+
+        Raises:
+            ConfigError: if a config cannot be read, or such a value is neither true nor false.
+        """
+        contents = [read_config(Path(config)) for config in configs]
+        classes = {*_class_words(words), *texts(contents)}
+        make_importable(sorted(classes))
+        if trusts and trusts[-1] not in ("true", "false"):
+            raise ConfigError(f"trust_config: {trusts[-1]!r} is not accepted; expected true or false")
+        return cls(frozenset({*words, *classes}), _classes(words, contents), trusts[-1:] == ["true"])
+
+
+def _class_words(words: Sequence[str]) -> Iterator[str]:
+    """Every text in the values of flags that take classes."""
+    for word, following in pairwise([*words, ""]):
+        name, equals, value = word.partition("=")
+        flag = name.rstrip("+")
+        if flag in ("--model", "--data") or flag.startswith("--trainer.") or flag.endswith((".class_path", ".augment")):
+            given = value if equals else following
+            try:
+                yield from texts(yaml.safe_load(given))
+            except yaml.YAMLError:
+                # The parser says so.
+                continue
+
+
+def _classes(words: Sequence[str], contents: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Later ones win, and what is typed wins over configs."""
+    classes: dict[str, str] = {}
+    for section in ("model", "data"):
+        for content in contents:
+            held = content.get(section)
+            given = held.get("class_path") if isinstance(held, Mapping) else held
+            classes |= {section: given} if isinstance(given, str) else {}
+        typed = _value(words, f"--{section}") or _value(words, f"--{section}.class_path")
+        classes |= {section: typed} if typed else {}
+    return classes
+
+
+def content_of(run: Run, typed: Typed, own: bool = False, part: str = "") -> dict[str, Any]:
+    """What the config of a run holds, once it is found to build what is known or typed.
+
+    Args:
+        run: whose config it is.
+        typed: what the user says.
+        own: whether it is trained further, so that it is the user's own.
+        part: the one section that is needed; all of them if empty.
+
+    Raises:
+        ConfigError: if it cannot be read, or would build something else.
+    """
+    read_config(run.config)
+    # As the parser will read it.
+    read: dict[str, Any] = get_loader("yaml")(run.config.read_text())
+    content = {key: value for key, value in read.items() if not part or str(key).partition(".")[0] == part}
+    if typed.trusts_config or own:
+        make_importable(sorted(texts(content)))
+    if not typed.trusts_config:
+        for section, name in typed.classes.items():
+            replace_unknown(content, section, name)
+        check_config(run.config, content, typed.names, own)
+    return content
 
 
 def _names(words: Sequence[str], flag: str) -> bool:

@@ -1,11 +1,19 @@
-"""How the process asks the system for memory on a CPU."""
+"""How the process asks the system for memory."""
 
 import ctypes
 import sys
 from functools import cache
+from math import prod
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 # Parameters of glibc's mallopt(3).
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4
+_ATEN = torch.ops.aten
+MAKING = {_ATEN.empty, _ATEN.empty_strided, _ATEN.zeros, _ATEN.ones, _ATEN.full, _ATEN.rand, _ATEN.randn}
+"""Operations that make a tensor of the size that comes first among their arguments."""
 
 
 @cache
@@ -25,3 +33,29 @@ def keep_freed_memory() -> bool:
     settings = ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, 2**31 - 1), (M_TOP_PAD, 2**28))
     taken = [mallopt(name, value) == 1 for name, value in settings]
     return all(taken)
+
+
+class AtMost(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Tensors that are made inside have so many elements at most, all together.
+
+    A size that a file names is met before the memory is asked for: what the system lends too much of ends the process.
+    Networks on the meta device take none.
+
+    Args:
+        limit: number of elements.
+
+    Raises:
+        MemoryError: where there would be more.
+    """
+
+    def __init__(self, limit: int) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.limit = self.left = limit
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        options = kwargs or {}
+        if func.overloadpacket in MAKING and torch.device(options.get("device") or "cpu").type != "meta":
+            self.left -= prod(args[0])
+            if self.left < 0:
+                raise MemoryError(f"tensors of more than {self.limit} elements")
+        return func(*args, **options)

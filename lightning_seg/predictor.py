@@ -1,7 +1,8 @@
 """A trained model as a function of a picture."""
 
-from importlib import import_module
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -10,8 +11,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from torch import Tensor
 
+import lightning_seg.tasks  # noqa: F401, so that all of this package's are known
 from lightning_seg.batch import BoxPrediction, LabelPrediction, MaskPrediction
-from lightning_seg.errors import ConfigError, DataError, ModelError, one_line
+from lightning_seg.checkpoints import read_checkpoint
+from lightning_seg.errors import ConfigError, DataError, ModelError, UserError, one_line
+from lightning_seg.files import printable
 from lightning_seg.images import Array, read_image, resize_image, to_rgb
 from lightning_seg.inference.labels import ranked
 from lightning_seg.plots.boxes import draw_boxes
@@ -104,14 +108,26 @@ class Predictor:
         self.class_names = task.known_class_names()
 
     @classmethod
-    def from_run(cls, path: str | Path, device: str | torch.device | None = None, **options: Any) -> Self:
+    def from_run(
+        cls, path: str | Path, device: str | torch.device | None = None, trust: Sequence[str] = (), **options: Any
+    ) -> Self:
         """From a run folder, ``runs/pets`` for its newest run (the best checkpoint), or a checkpoint file.
 
+        The file runs no code, whoever has made it: the config is not read, and the checkpoint holds plain values.
+
+        Args:
+            path: the folder or file.
+            device: where to compute; None takes CUDA where there is one.
+            trust: modules of your own, ``["my_code"]``, that may be imported because the checkpoint names a class in
+                them. A class that is imported already needs none.
+            options: see the class.
+
         Raises:
-            ConfigError: if there is no run, or it is of another kind.
+            ConfigError: if there is no run, it is of another kind, its class is not known, or it holds more than plain
+                values.
         """
         checkpoint = find_checkpoint(path)
-        task, image_size = load_task(checkpoint)
+        task, image_size = load_task(checkpoint, (trust,) if isinstance(trust, str) else trust)
         if not isinstance(task, SegmentationTask | ClassificationTask):
             raise ConfigError(
                 f"{checkpoint}: {type(task).__name__} gives neither masks nor labels; give a segmentation or "
@@ -165,30 +181,51 @@ class Predictor:
         return ClassifiedPicture(pixels, label, prediction.confidence, prediction.entropy, probs)
 
 
-def load_task(checkpoint: str | Path) -> tuple[Task, tuple[int, int] | None]:
+def load_task(checkpoint: str | Path, trust: Sequence[str] = ()) -> tuple[Task, tuple[int, int] | None]:
     """A trained task in eval mode on the CPU, and the (height, width) it was trained at, from one file.
 
     A model exported to another format will be found here by the suffix of its file.
 
+    Args:
+        checkpoint: the file. It runs no code.
+        trust: modules that may be imported because the file names a class in them.
+
     Raises:
-        ConfigError: if the file is no checkpoint of this library, or its class cannot be imported.
+        ConfigError: if the file is no checkpoint of this library, its class is not known here, or it holds more than
+            plain values.
         WeightsError: if its weights hold no numbers.
     """
     path = Path(checkpoint)
+    name, size = _origin(path)
+    kind = _find_task(path, name, trust)
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-        origin = content[CHECKPOINT_KEY]
-    # torch.load answers a broken file with errors of many kinds.
+        task = kind.load_from_checkpoint(path, map_location="cpu").eval()
+    except UserError:
+        raise
+    # Values that no class would accept: errors of all kinds.
     except Exception as error:
         raise ConfigError(
-            f"{path}: not a checkpoint that lightning_seg has trained; give a run or its .ckpt"
+            f"{path}: {kind.__name__} cannot be built from what it holds ({one_line(error)[:300]}); give another "
+            "checkpoint"
         ) from error
-    kind = _import_task(path, origin["task"])
-    size = origin["image_size"]
-    task = kind.load_from_checkpoint(path, map_location="cpu").eval()
     if problem := describe_weights(task):
         raise refused_weights(path, problem)
-    return task, None if size is None else (size[0], size[1])
+    return task, size
+
+
+def _origin(path: Path) -> tuple[str, tuple[int, int] | None]:
+    """Class and picture size, by what ``Task.on_save_checkpoint`` has written."""
+    try:
+        origin = read_checkpoint(path)[CHECKPOINT_KEY]
+        name, size = origin["task"], origin["image_size"]
+        if not isinstance(name, str):
+            raise TypeError("the name of its class is no text")
+        return name, None if size is None else (int(size[0]), int(size[1]))
+    except (ConfigError, TypeError, KeyError, ValueError, IndexError) as error:
+        reason = f" ({str(error).removeprefix(f'{path}: ')})" if isinstance(error, ConfigError) else ""
+        raise ConfigError(
+            f"{path}: not a checkpoint that lightning_seg has trained{reason}; give a run or its .ckpt"
+        ) from error
 
 
 def _check_answer(prediction: MaskPrediction | LabelPrediction | BoxPrediction) -> None:
@@ -206,15 +243,32 @@ def _on_device(task: Any, device: str | torch.device | None) -> tuple[torch.devi
         raise ConfigError(f"device {device}: cannot be used here ({one_line(error)[:200]}); give cpu") from error
 
 
-def _import_task(path: Path, name: str) -> type[Task]:
-    module, _, attribute = name.rpartition(".")
-    try:
-        kind: type[Task] = getattr(import_module(module), attribute)
-        return kind
-    except (ImportError, AttributeError) as error:
+def _find_task(path: Path, name: str, trust: Sequence[str]) -> type[Task]:
+    """One that exists already, or that lies in a module which the user trusts."""
+    known = {f"{kind.__module__}.{kind.__qualname__}": kind for kind in _kinds_of(Task)}  # type: ignore[type-abstract]
+    if name in known:
+        return known[name]
+    shown, module = printable(name), name.rpartition(".")[0]
+    if not any(name == one or name.startswith(f"{one}.") for one in trust):
         raise ConfigError(
-            f"{path}: its class {name} cannot be imported ({error}); make its module importable"
+            f"{path}: its class {shown} cannot be imported unless its module is trusted; if that code is yours, import "
+            f"it before, or give trust=[{module.partition('.')[0]!r}]"
+        )
+    try:
+        kind: Any = resolve_name(name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(
+            f"{path}: its class {shown} cannot be imported ({one_line(error)}); make its module importable"
         ) from error
+    if not (isinstance(kind, type) and issubclass(kind, Task)):
+        raise ConfigError(f"{path}: {shown} is no task; give another checkpoint")
+    return kind
+
+
+def _kinds_of(kind: type[Task]) -> Iterator[type[Task]]:
+    for derived in kind.__subclasses__():
+        yield derived
+        yield from _kinds_of(derived)
 
 
 def _pixels(image: str | Path | Image.Image | Array) -> Array:

@@ -5,8 +5,7 @@ import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
-
+from lightning_seg.checkpoints import HYPER_PARAMETERS, check_content, read_checkpoint
 from lightning_seg.errors import ConfigError
 from lightning_seg.tasks.base import CHECKPOINT_KEY
 
@@ -95,30 +94,16 @@ def find_checkpoint(path: str | Path) -> Path:
 def is_readable(checkpoint: Path) -> bool:
     """Whether a file holds anything of torch's: one that was cut off does not."""
     try:
-        _read(checkpoint)
+        read_checkpoint(checkpoint)
     # torch.load answers a broken file with errors of many kinds.
     except Exception:
         return False
     return True
 
 
-def check_checkpoint(path: Path) -> None:
-    """Raises ConfigError if a file is no checkpoint of Lightning."""
-    try:
-        content = _read(path)
-    # torch.load answers a broken file with errors of many kinds.
-    except Exception as error:
-        raise ConfigError(f"{path}: no checkpoint can be read from it; give the .ckpt of a run") from error
-    if not isinstance(content, dict) or not {"state_dict", "epoch", "pytorch-lightning_version"} <= content.keys():
-        raise ConfigError(
-            f"{path}: weights alone are no checkpoint; give the .ckpt of a run (a task takes them as encoder_weights "
-            "or weights)"
-        )
-
-
 def epochs_done(checkpoint: Path) -> int:
     """How many whole epochs a checkpoint has been trained for."""
-    content = _read(checkpoint)
+    content = read_checkpoint(checkpoint)
     loops = content.get("loops", {}).get("fit_loop", {})
     if "epoch_progress" not in loops:
         return int(content["epoch"]) + 1
@@ -130,7 +115,7 @@ def epochs_done(checkpoint: Path) -> int:
 
 def batches_begun(checkpoint: Path) -> int:
     """How many batches of the epoch after these a checkpoint has been trained for."""
-    loops = _read(checkpoint).get("loops", {}).get("fit_loop", {})
+    loops = read_checkpoint(checkpoint).get("loops", {}).get("fit_loop", {})
     if "epoch_progress" not in loops:
         return 0
     epochs, batches = loops["epoch_progress"]["current"], loops["epoch_loop.batch_progress"]
@@ -146,39 +131,39 @@ def training_done(checkpoint: Path) -> str:
 
 def callback_state(checkpoint: Path, name: str) -> dict[str, Any]:
     """What a callback of the training has remembered there; empty where it has not."""
-    state: dict[str, Any] = (_read(checkpoint).get("callbacks") or {}).get(name, {})
+    state: dict[str, Any] = (read_checkpoint(checkpoint).get("callbacks") or {}).get(name, {})
     return state
 
 
 def steps_done(checkpoint: Path) -> int:
     """How many steps of its optimisers a checkpoint has been trained for."""
-    done: int = _read(checkpoint)["global_step"]
+    done: int = read_checkpoint(checkpoint)["global_step"]
     return done
 
 
 def lost_patience(checkpoint: Path) -> bool:
     """Whether early stopping had waited long enough when the checkpoint was written."""
-    states: dict[str, Any] = _read(checkpoint).get("callbacks", {})
+    states: dict[str, Any] = read_checkpoint(checkpoint).get("callbacks", {})
     stopping = [state for name, state in states.items() if name.startswith("EarlyStopping")]
     return any(0 < state["patience"] <= state["wait_count"] for state in stopping)
 
 
 def task_arguments(checkpoint: Path) -> dict[str, Any]:
-    """What the constructor of a checkpoint's task received, class names among it; empty for another library's."""
-    return dict(_read(checkpoint).get("hyper_parameters") or {})
+    """What the constructor of a checkpoint's task received, class names among it; empty for another library's.
+
+    Raises:
+        ConfigError: if these are more than plain values.
+    """
+    content = read_checkpoint(checkpoint)
+    check_content(content, checkpoint)
+    return dict(content.get(HYPER_PARAMETERS) or {})
 
 
-def values_found(checkpoint: Path) -> dict[str, Any]:
+def values_found(checkpoint: Path) -> dict[str, int | float]:
     """The batch size and the rate that a checkpoint was trained with; older ones do not know their size."""
-    content = _read(checkpoint)
-    size = (content.get(CHECKPOINT_KEY) or {}).get("batch_size")
-    return {"batch_size": size, "lr": (content.get("hyper_parameters") or {}).get("lr")}
-
-
-def _read(checkpoint: Path) -> dict[str, Any]:
-    """Without the weights, which stay in the file."""
-    content: dict[str, Any] = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
-    return content
+    size = (read_checkpoint(checkpoint).get(CHECKPOINT_KEY) or {}).get("batch_size")
+    found = {"batch_size": size, "lr": task_arguments(checkpoint).get("lr")}
+    return {name: value for name, value in found.items() if isinstance(value, int | float)}
 
 
 def make_version(runs: Path) -> int:

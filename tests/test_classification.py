@@ -122,12 +122,12 @@ def test_picture_size_and_classes_come_from_the_datamodule(run: Path) -> None:
 
 
 def test_a_run_is_tested(run: Path) -> None:
-    assert main(["test", "--run", str(run), *QUIET]) == 0
+    assert main(["test", "--run", str(run), "--trust_config", *QUIET]) == 0
     plain = record(run)
     assert plain["test/accuracy"] >= 0.9
     assert plain["test/loss"] > 0
     assert (run / "confusion_matrix_test.png").is_file()
-    assert main(["test", "--run", str(run), "--tta", "flips", *QUIET]) == 0
+    assert main(["test", "--run", str(run), "--trust_config", "--tta", "flips", *QUIET]) == 0
     assert record(run)["test/accuracy"] >= 0.9
     assert "test/loss" not in record(run)
 
@@ -137,7 +137,23 @@ def test_predict_prints_and_writes_labels(
     run: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], flags: list[str]
 ) -> None:
     output = tmp_path / "out"
-    assert main(["predict", "--run", str(run), "--images", str(photos), "--output", str(output), *flags, *QUIET]) == 0
+    assert (
+        main(
+            [
+                "predict",
+                "--run",
+                str(run),
+                "--trust_config",
+                "--images",
+                str(photos),
+                "--output",
+                str(output),
+                *flags,
+                *QUIET,
+            ]
+        )
+        == 0
+    )
 
     lines = capsys.readouterr().out.strip().splitlines()
     with (output / "predictions.csv").open(newline="") as file:
@@ -183,7 +199,7 @@ def test_predictor_refuses_knobs_of_masks(run: Path) -> None:
     ],
 )
 def test_flags_of_masks_are_one_line(run: Path, mistake: Mistake, flags: list[str], name: str) -> None:
-    line = mistake([flags[0], "--run", str(run), *flags[1:], *QUIET])
+    line = mistake([flags[0], "--run", str(run), "--trust_config", *flags[1:], *QUIET])
     assert f"{name} " in line
     assert "CNNClassifierTask" in line
 

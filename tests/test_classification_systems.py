@@ -243,7 +243,7 @@ def test_arguments_of_the_users_own_datamodule_are_its_own(
     flags += ["--trainer.max_epochs", "1", "--trainer.accelerator", "cpu", *QUIET]
     run_main("fit", *flags, "--trainer.default_root_dir", str(tmp_path / "runs"))
     run = tmp_path / "runs" / "CNNClassifierTask" / "version_0"
-    run_main("test", "--run", str(run), *QUIET)
+    run_main("test", "--run", str(run), "--data", "own_flowers.Own", *QUIET)
     assert 0 <= record(run)["test/accuracy"] <= 1
     assert yaml.safe_load((run / "config.yaml").read_text())["data"]["init_args"]["classes"] == 5
 

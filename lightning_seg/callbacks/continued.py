@@ -58,7 +58,9 @@ def moved(state: dict[str, Any], folder: str) -> dict[str, Any]:
     """The state of a ``ModelCheckpoint`` whose files lie in ``folder`` now."""
 
     def here(path: str) -> str:
-        return str(Path(folder) / Path(path).name) if path else path
+        name = Path(path).name
+        # Lightning deletes what it remembers: never the folder above.
+        return str(Path(folder) / name) if name not in ("", "..") else ""
 
     names = ("best_model_path", "kth_best_model_path", "last_model_path")
     best = {here(path): score for path, score in state["best_k_models"].items()}

@@ -15,11 +15,12 @@ from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveCon
 from pytorch_lightning.loggers import Logger, TensorBoardLogger
 from pytorch_lightning.utilities import rank_zero_only
 
-from lightning_seg.arguments import OneLineErrors, RunArguments
+from lightning_seg.arguments import TRUST, OneLineErrors, RunArguments
 from lightning_seg.callbacks import PredictionWriter, RunRecord
 from lightning_seg.callbacks.csv_logger import ContinuedCSVLogger
 from lightning_seg.callbacks.epoch_record import complete
 from lightning_seg.checkpoint_io import write_whole, write_whole_in_background
+from lightning_seg.checkpoints import check_checkpoint
 from lightning_seg.cli.amending import LINKS, spare_dataset, spare_downloads, take_classes
 from lightning_seg.cli.default_callbacks import add_defaults, monitoring, prediction_writer, reporting
 from lightning_seg.cli.nulls import check_nulls
@@ -42,7 +43,7 @@ from lightning_seg.inference.boxes import BoxInference
 from lightning_seg.inference.masks import MaskInference
 from lightning_seg.models.imagenet import IMAGENET_CLASSES
 from lightning_seg.models.weights import without_pretrained
-from lightning_seg.runs import callback_state, check_checkpoint, epochs_done, task_arguments, values_found
+from lightning_seg.runs import callback_state, epochs_done, task_arguments, values_found
 from lightning_seg.stopping import at_stake
 from lightning_seg.tasks.classification import ClassificationTask
 from lightning_seg.tasks.sliding_detector import SlidingDetectorTask
@@ -80,8 +81,9 @@ class SaveConfig(SaveConfigCallback):
     def __init__(self, parser: LightningArgumentParser, config: Namespace, *args: Any, **kwargs: Any) -> None:
         config = config.clone()
         config["ckpt_path"] = config["run_folder"] = None
-        # RunArguments has taken its value.
+        # RunArguments has taken their values.
         config.pop("run", None)
+        config.pop("trust_config", None)
         stand_in: Any = Text(parser.dump(config, skip_none=False))
         super().__init__(stand_in, Namespace(), *args, **kwargs)  # type: ignore[no-untyped-call]
 
@@ -154,6 +156,13 @@ class CommandLine(LightningCLI):
             default=None,
             help="A run folder, runs/NAME for its newest run, or a checkpoint: its config, and its last checkpoint for "
             "fit, its best one otherwise. What is typed wins.",
+        )
+        parser.add_argument(
+            TRUST,
+            type=bool,
+            default=False,
+            help="Build whatever the config of --run names. Without it, validate, test and predict build classes of "
+            "this package, of Lightning and of Albumentations, and those that are typed.",
         )
         _read_whole_numbers_first(parser)
         for name in LINKS:
@@ -238,8 +247,7 @@ class CommandLine(LightningCLI):
         """Lightning lets hyper-parameters of the checkpoint win over typed flags; here they do not."""
 
     def before_instantiate_classes(self) -> None:
-        if self._get(self.config, "run") is not None:
-            raise ConfigError("run stands in a config; type --run RUN instead")
+        self._refuse_flags()
         checkpoint = Path(self._get(self.config, "ckpt_path") or "")
         data, model = self._get(self.config, "data"), self._get(self.config, "model")
         for section, config in (("data", data), ("model", model)):
@@ -256,6 +264,13 @@ class CommandLine(LightningCLI):
             spare_downloads(data, model, self.arguments.for_lightning)
             if self.subcommand != "fit" and not self._is_pretrained():
                 log.warning("no checkpoint is given, so the network is as it was before training; give --run RUN")
+
+    def _refuse_flags(self) -> None:
+        """What a config may hold and is not meant to."""
+        if self._get(self.config, "run") is not None:
+            raise ConfigError("run stands in a config; type --run RUN instead")
+        if self._get(self.config, "weights_only") is False:
+            raise ConfigError("weights_only false: such a checkpoint could run code; leave it out, or use a script")
 
     def _amend(self, data: Namespace, model: Namespace, stored: dict[str, Any]) -> None:
         """The config, by what the checkpoint tells of its task."""
@@ -372,6 +387,8 @@ class CommandLine(LightningCLI):
 
     def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
         kwargs = super()._prepare_subcommand_kwargs(subcommand)
+        # Left to itself, Lightning reads what lies at an address in a way that runs code.
+        kwargs |= {"weights_only": True} if "weights_only" in kwargs else {}
         if subcommand == "predict":
             # They are written as they come; kept in memory they would grow with the number of pictures.
             kwargs["return_predictions"] = False

@@ -1,13 +1,25 @@
 """The arguments of a class that a config names, with their types and defaults."""
 
-from pydoc import locate
+import sys
+from typing import Any
 
 from jsonargparse import ArgumentParser
 
 
 def parser_of(class_path: str) -> ArgumentParser:
-    """Has an action for each argument, those of base classes included; none where the path is that of a function."""
-    parser, kind = ArgumentParser(exit_on_error=False), locate(class_path)
+    """Has an action for each argument, those of base classes included; none where the path is that of a function.
+
+    Nothing is imported: a class that nobody has imported is none that is built.
+    """
+    parser, kind = ArgumentParser(exit_on_error=False), _imported(class_path)
     if isinstance(kind, type):
         parser.add_class_arguments(kind)
     return parser
+
+
+def _imported(path: str) -> Any:
+    module, _, name = path.rpartition(".")
+    if not module or module in sys.modules:
+        return getattr(sys.modules.get(module), name, None)
+    # Of a class in a class.
+    return getattr(_imported(module), name, None)

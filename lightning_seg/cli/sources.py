@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
 
 from lightning_seg.batch import Split
+from lightning_seg.checkpoints import HYPER_PARAMETERS, read_checkpoint
 from lightning_seg.cli.signatures import parser_of
 from lightning_seg.errors import ConfigError
 from lightning_seg.runs import Run, training_done
@@ -77,8 +77,8 @@ def differences(checkpoint: Path, given: Mapping[str, Any], image_size: Sequence
         given: the task's arguments.
         image_size: (height, width) that the network will see.
     """
-    content = torch.load(checkpoint, "cpu", weights_only=True, mmap=True) if checkpoint.is_file() else {}
-    stored, origin = content.get("hyper_parameters") or {}, content.get(CHECKPOINT_KEY) or {}
+    content = read_checkpoint(checkpoint) if checkpoint.is_file() else {}
+    stored, origin = content.get(HYPER_PARAMETERS) or {}, content.get(CHECKPOINT_KEY) or {}
     before = {"normalization": stored.get("normalization"), "image_size": origin.get("image_size")}
     after = {"normalization": given.get("normalization"), "image_size": image_size and list(image_size)}
     for name, value in before.items():

@@ -6,7 +6,15 @@ from typing import Any
 
 import yaml
 
-from lightning_seg.arguments import import_public_classes, read_config, take
+from lightning_seg.arguments import (
+    TRUST,
+    Typed,
+    bare_is_true,
+    content_of,
+    import_public_classes,
+    read_config,
+    take,
+)
 from lightning_seg.errors import ConfigError
 from lightning_seg.runs import find_run
 
@@ -19,6 +27,7 @@ LEFT_ASIDE = (
     "ckpt_path",
     "weights_only",
     "run_folder",
+    "trust_config",
 )
 """Arguments of ``fit`` that do not change the data."""
 
@@ -33,15 +42,20 @@ def keep_data(flags: Sequence[str]) -> list[str]:
     """
     import_public_classes()
     runs, rest = take(flags, ("--run",))
+    trusts, rest = take(bare_is_true(rest, TRUST), (TRUST,))
     configs, rest = take(rest, ("--config", "-c"))
+    typed = Typed.of(rest, configs, trusts)
+    contents = [read_config(Path(config)) for config in configs]
     if runs:
-        configs = [str(find_run(runs[-1]).config), *configs]
+        run = find_run(runs[-1])
+        contents = [content_of(run, typed, part="data"), *contents]
+        configs = [str(run.config), *configs]
     kept, aside = _split(rest)
     if aside:
         print(f"left aside, since they do not change the data: {' '.join(dict.fromkeys(aside))}")
-    sections = [_data_section(Path(config)) for config in configs]
-    typed = any(word.partition("=")[0] == "--data" for word in kept)
-    if any(sections) and not typed and not any(map(_names_class, sections)):
+    sections = [_data_section(content) for content in contents]
+    names_it = any(word.partition("=")[0] == "--data" for word in kept)
+    if any(sections) and not names_it and not any(map(_names_class, sections)):
         raise ConfigError(f"{configs[-1]}: data has no class_path; put it there, or give --data CLASS")
     # As YAML again: the parser lays later ones over earlier ones.
     return [word for section in sections for word in ("--config", str(yaml.safe_dump(section)))] + kept
@@ -62,13 +76,9 @@ def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:
     return kept, aside
 
 
-def _data_section(path: Path) -> dict[str, Any]:
+def _data_section(content: Mapping[str, Any]) -> dict[str, Any]:
     # A key may be dotted, too: data.init_args.root.
-    return {
-        key: value
-        for key, value in read_config(path).items()
-        if str(key).partition(".")[0] == "data" and value is not None
-    }
+    return {key: value for key, value in content.items() if str(key).partition(".")[0] == "data" and value is not None}
 
 
 def _names_class(section: Mapping[str, Any]) -> bool:

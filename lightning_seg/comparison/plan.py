@@ -7,6 +7,7 @@ from typing import NamedTuple, Self
 
 from lightning_seg.comparison.equality import Config, flatten
 from lightning_seg.errors import ConfigError
+from lightning_seg.trust import names_foreign
 
 OWN = ("--run", "--run_folder", "--ckpt_path", "--seed_everything", "--data.seed", "--trainer.default_root_dir")
 """Flags of fit that are the comparison's own business."""
@@ -39,6 +40,7 @@ class PlannedRun(NamedTuple):
     log: Path
     flags: list[str]  # of fit
     again: list[str]  # flags of a continued fit and of a test, whose others are in the run's config
+    has_own_classes: bool = False  # the user's, in the configs that he has typed
 
 
 class Plan(NamedTuple):
@@ -70,7 +72,8 @@ class Plan(NamedTuple):
                 workers = given.get("data.num_workers")
                 again = [] if workers is None else ["--data.num_workers", str(workers)]
                 log = self.output / "logs" / f"{variant.name}_seed_{seed}.log"
-                yield PlannedRun(variant.name, seed, folder, log, flags, again)
+                foreign = names_foreign(configs[variant.name])
+                yield PlannedRun(variant.name, seed, folder, log, flags, again, foreign)
 
     def folder(self, variant: str) -> Path:
         """That of all runs of a variant."""

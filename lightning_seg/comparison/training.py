@@ -57,7 +57,7 @@ def finish(run: PlannedRun, asked: Asked) -> None:
         shutil.rmtree(run.folder, ignore_errors=True)
         _run(run, ["fit", *run.flags])
     elif step == "continue":
-        _run(run, ["fit", "--run", str(run.folder), *run.again])
+        _run(run, ["fit", *_run_flags(run)])
     # An exit code is what a program says of itself; what is compared is what it has left behind.
     if not is_fitted(run.folder, asked):
         raise _failure(run, f"fit ended before {asked}, and no early stop is recorded; the same command goes on")
@@ -65,11 +65,16 @@ def finish(run: PlannedRun, asked: Asked) -> None:
         # What an earlier test has left must not be taken for this one's.
         (run.folder / TABLE).unlink(missing_ok=True)
         _complete_record(run.folder)
-        _run(run, ["test", "--run", str(run.folder), *run.again])
+        _run(run, ["test", *_run_flags(run)])
         digest = _results_digest(run.folder)
         if digest is None:
             raise _failure(run, "test ended without results; the same command tests again")
         replace_text(run.folder / TESTED, digest)
+
+
+def _run_flags(run: PlannedRun) -> list[str]:
+    """Of a run that is there. Unless the comparison has classes of the user's own, its config is one of a stranger."""
+    return ["--run", str(run.folder), *run.again, *(["--trust_config"] if run.has_own_classes else [])]
 
 
 def _complete_record(folder: Path) -> None:

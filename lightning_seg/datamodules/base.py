@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
-import pytorch_lightning as pl
 from torch.utils.data import DataLoader
 
 from lightning_seg.augmentation.checks import check_fill
@@ -17,6 +16,7 @@ from lightning_seg.augmentation.pipelines import Augment, resolve_pipeline
 from lightning_seg.augmentation.seeding import EvalSampler, SeededPipeline, TrainSampler
 from lightning_seg.batch import IGNORE_INDEX
 from lightning_seg.datamodules.loaders import TrainLoader, make_loader, picture_loader, spare_cores
+from lightning_seg.datamodules.stored import StoredDataModule
 from lightning_seg.datasets.base import ClassificationDataset, PictureDataset, SegmentationDataset
 from lightning_seg.datasets.pictures import PictureFiles
 from lightning_seg.datasets.pixel_counts import count_pixels
@@ -29,7 +29,7 @@ Pictures = TypeVar("Pictures", bound=PictureDataset[Any, Any])
 log = logging.getLogger(__name__)
 
 
-class DataModule(pl.LightningDataModule, Generic[Pictures], ABC):
+class DataModule(StoredDataModule, Generic[Pictures], ABC):
     """Loaders over pictures; a subclass says where they come from, how they are split and what is known about them.
 
     Args:

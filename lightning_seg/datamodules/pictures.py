@@ -3,16 +3,16 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import pytorch_lightning as pl
 from torch.utils.data import DataLoader
 
 from lightning_seg.batch import PictureSample, Unreadable
 from lightning_seg.datamodules.base import as_size
 from lightning_seg.datamodules.loaders import picture_loader, spare_cores
+from lightning_seg.datamodules.stored import StoredDataModule
 from lightning_seg.datasets.pictures import PictureFiles, find_pictures
 
 
-class PicturesDataModule(pl.LightningDataModule):
+class PicturesDataModule(StoredDataModule):
     """Pictures to predict.
 
     Args:

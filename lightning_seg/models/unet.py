@@ -8,6 +8,8 @@ from torch import Tensor, nn
 from lightning_seg.errors import ModelError
 
 PaddingMode = Literal["zeros", "reflect"]
+DEEPEST = 16
+"""Pictures would have sides of 65,536 pixels."""
 
 
 class ConvBlock(nn.Sequential):
@@ -78,6 +80,8 @@ class UNet(nn.Module):
         for name, value in (("num_classes", num_classes), ("width", width), ("depth", depth)):
             if value < 1:
                 raise ModelError(f"{name} {value} is too small; give 1 or more")
+        if depth > DEEPEST:
+            raise ModelError(f"depth {depth} is too large; give {DEEPEST} or less")
         if padding_mode not in get_args(PaddingMode):
             raise ModelError(f"padding_mode {padding_mode!r} does not exist; choose {', '.join(get_args(PaddingMode))}")
         self.reduction = 2**depth

@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torchvision.models import WeightsEnum
 
+from lightning_seg.checkpoints import refused_call
 from lightning_seg.errors import DownloadError, WeightsError, one_line
 from lightning_seg.transfer import Published, transfer
 
@@ -92,7 +93,8 @@ def read_state_dict(path: Path) -> Mapping[str, Tensor]:
     # torch.load answers a broken file with errors of many kinds.
     except Exception as error:
         raise WeightsError(
-            f"{path}: torch.load cannot read tensors from it ({type(error).__name__}); give a file with a state dict"
+            f"{path}: torch.load cannot read tensors from it ({type(error).__name__}){refused_call(error)}; give a "
+            "file with a state dict"
         ) from error
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
         raise WeightsError(f"{path}: expected a state dict, names to tensors; save model.state_dict() into it")

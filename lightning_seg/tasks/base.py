@@ -12,7 +12,9 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from lightning_seg.checkpoints import check_loadable
 from lightning_seg.errors import ConfigError
+from lightning_seg.memory import AtMost
 from lightning_seg.models.weights import without_pretrained
 from lightning_seg.tasks.optimization import (
     NEED_AN_END,
@@ -44,6 +46,8 @@ OPTIMIZATION = ("optimizer", "optimizer_options", "lr", "weight_decay", "encoder
 SCHEDULE = ("schedule", "schedule_options")
 FREEZING = ("freeze_encoder", "unfreeze_epoch")
 CHECKPOINT_KEY = "lightning_seg"
+ROOM, SPARE = 8, 2**26
+"""A network is built with that many numbers per weight, and as many more for what is not stored."""
 
 
 class Task(WatchedModule, ABC):
@@ -71,11 +75,29 @@ class Task(WatchedModule, ABC):
         """Every metric that can be monitored, once the class names are known."""
 
     @classmethod
-    def load_from_checkpoint(cls, *args: Any, **kwargs: Any) -> Self:
-        """As Lightning's; pretrained weights are not read, since the checkpoint holds all of them."""
-        with without_pretrained():
-            task: Self = super().load_from_checkpoint(*args, **kwargs)
-            return task
+    def load_from_checkpoint(cls, checkpoint_path: Any, *args: Any, **kwargs: Any) -> Self:
+        """As Lightning's, but a checkpoint runs no code and reads no other file.
+
+        Its arguments are plain values of this class, and the network is about as large as the weights in it. Pretrained
+        weights are not read, since it holds all of them. With ``weights_only=False`` the file is trusted, as everywhere
+        in torch.
+
+        Raises:
+            ConfigError: naming what in the checkpoint is no plain value or no argument of the class.
+        """
+        if kwargs.get("weights_only") is False:
+            with without_pretrained():
+                return super().load_from_checkpoint(checkpoint_path, *args, **kwargs)
+        kwargs["weights_only"] = True
+        num_weights = check_loadable(cls, checkpoint_path, args, kwargs)
+        try:
+            with without_pretrained(), AtMost(ROOM * num_weights + SPARE):
+                return super().load_from_checkpoint(checkpoint_path, *args, **kwargs)
+        except MemoryError as error:
+            raise ConfigError(
+                f"{checkpoint_path}: its arguments ask for a network far larger than the {num_weights} weights in it; "
+                "give another checkpoint"
+            ) from error
 
     def setup(self, stage: str) -> None:
         super().setup(stage)

@@ -133,6 +133,23 @@ def tested(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PlannedRun:
     return run
 
 
+@pytest.mark.parametrize("own", [False, True])
+def test_a_run_is_a_stranger_s_unless_its_configs_have_own_classes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own: bool
+) -> None:
+    run = PlannedRun("none", 4, half_finished(tmp_path / "run", 2), tmp_path / "none.log", [], [], own)
+    said: list[Sequence[str]] = []
+
+    def keep(words: Sequence[str], output: Any) -> int:
+        said.append(words[3:])
+        return 0
+
+    monkeypatch.setattr(training, "call", keep)
+    finish(run, 3)
+    flags = ["--run", str(run.folder), *(["--trust_config"] if own else [])]
+    assert said == [["fit", *flags], ["test", *flags]]
+
+
 @pytest.mark.parametrize(("name", "value"), [("test/miou", 0.45), ("best/val/miou", 0.6)])
 def test_numbers_of_another_test_are_made_again(tested: PlannedRun, name: str, value: float) -> None:
     record = tested.folder / "metrics.json"

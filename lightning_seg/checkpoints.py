@@ -1,0 +1,223 @@
+"""Checkpoints from anywhere: read without running code, and refused where they hold more than plain values.
+
+``torch.load(weights_only=True)`` keeps a file from running code while it is read. What it holds can still be used to
+run some: Lightning builds classes that hyper-parameters name, and deletes files that a callback remembers.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from inspect import Parameter, signature
+from itertools import islice
+from pathlib import Path, PurePath
+from typing import IO, Any
+
+import torch
+from torch import Tensor
+
+from lightning_seg.errors import ConfigError, one_line
+from lightning_seg.files import printable
+
+HYPER_PARAMETERS = "hyper_parameters"
+"""Key of the arguments that the task's constructor received."""
+OF_LIGHTNING = ("state_dict", "epoch", "pytorch-lightning_version")
+FORMER = ("hparams", "module_arguments")
+"""Where Lightning looks for arguments, too: keys of years ago, which no checkpoint of this package has."""
+BUILDING = ("class_path", "init_args", "dict_kwargs", "_target_", "_instantiator", "_class_path")
+"""Keys by which Lightning, jsonargparse or hydra know that a mapping stands for an object."""
+REMEDY = "a checkpoint holds plain values alone, so do not use this file"
+LIBRARIES = ("builtins", "pytorch_lightning", "lightning_fabric", "torch", "abc", "typing")
+"""Their constructors, at the end of every task's, receive no arguments of the user."""
+
+
+def read_checkpoint(path: str | Path | IO[bytes]) -> dict[str, Any]:
+    """What a checkpoint holds; the tensors stay in the file until they are used.
+
+    Args:
+        path: a file, an address (http, https) whose file torch keeps, or an open file, which is wound back.
+
+    Raises:
+        ConfigError: if nothing can be read, the file would run code, or it is no mapping.
+    """
+    try:
+        content = _read(path)
+    # torch.load answers a broken file with errors of many kinds.
+    except Exception as error:
+        raise ConfigError(
+            f"{_source(path)}: no checkpoint can be read from it{refused_call(error)}; give the .ckpt of a run"
+        ) from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"{_source(path)}: no checkpoint, but a {type(content).__name__}; give the .ckpt of a run")
+    return content
+
+
+def _source(path: str | Path | IO[bytes]) -> str:
+    return str(path) if isinstance(path, str | Path) else "the checkpoint"
+
+
+def _read(path: str | Path | IO[bytes]) -> Any:
+    if not isinstance(path, str | Path):
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        path.seek(0)
+        return content
+    if str(path).startswith(("http://", "https://")):
+        return torch.hub.load_state_dict_from_url(str(path), map_location="cpu", weights_only=True)
+    return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+
+
+def _weights(content: Mapping[str, Any]) -> list[Tensor]:
+    state = content.get("state_dict")
+    return [one for one in state.values() if isinstance(one, Tensor)] if isinstance(state, Mapping) else []
+
+
+def refused_call(error: Exception) -> str:
+    """What a file would have called while it is read, by the error of ``torch.load``; empty for other errors."""
+    found = re.search(r"unsupported global:?(?: global)? ([\w.]+)", one_line(error), re.IGNORECASE)
+    return f" (it would call {found[1]})" if found else ""
+
+
+def check_checkpoint(path: Path) -> None:
+    """Raises ConfigError if a file is no checkpoint of Lightning, or holds more than plain values beside tensors."""
+    content = read_checkpoint(path)
+    if not set(OF_LIGHTNING) <= content.keys():
+        raise ConfigError(
+            f"{path}: weights alone are no checkpoint; give the .ckpt of a run (a task takes them as encoder_weights "
+            "or weights)"
+        )
+    check_content(content, path)
+
+
+def check_content(content: Mapping[str, Any], source: Any, key: str = HYPER_PARAMETERS) -> None:
+    """Raises ConfigError naming what in a checkpoint is more than a plain value, or no file of the run.
+
+    Args:
+        content: of the checkpoint.
+        source: for the message.
+        key: of the stored arguments.
+    """
+    for former in FORMER:
+        if content.get(former):
+            raise ConfigError(f"{source}: {former} is a key of years ago, by which arguments get in; {REMEDY}")
+    stored = content.get(key) or {}
+    if not isinstance(stored, Mapping):
+        raise ConfigError(f"{source}: {key} is a {type(stored).__name__} and no mapping; {REMEDY}")
+    found = list(islice(problems(stored, ""), 5))
+    if found:
+        raise ConfigError(f"{source}: {key} holds {', '.join(found)}; {REMEDY}")
+    sides = [side for values in _weights(content) for side in values.shape]
+    classes = stored.get("num_classes")
+    if sides and isinstance(classes, int) and classes > max(sides):
+        raise ConfigError(
+            f"{source}: num_classes {classes}, but no layer gives more than {max(sides)} numbers; {REMEDY}"
+        )
+    for place, name in _paths(content.get("callbacks"), "callbacks"):
+        if ".." in PurePath(name).parts or "://" in name:
+            raise ConfigError(f"{source}: {place} {printable(name)!r} is no file of a run; {REMEDY}")
+
+
+def check_loadable(
+    kind: type,
+    path: str | Path | IO[bytes],
+    args: Sequence[Any],
+    given: Mapping[str, Any],
+    key: str = HYPER_PARAMETERS,
+) -> int:
+    """What has to hold before Lightning builds a class from a checkpoint.
+
+    Args:
+        kind: the class.
+        path: see ``read_checkpoint``.
+        args: further arguments of ``load_from_checkpoint`` by their order,
+        given: and by name.
+        key: of the stored arguments.
+
+    Returns:
+        How many numbers the weights are.
+
+    Raises:
+        ConfigError: naming what is no plain value or no argument of the class.
+    """
+    file = args[1] if len(args) > 1 else given.get("hparams_file")
+    if file is not None:
+        raise ConfigError(
+            f"hparams_file {file}: a checkpoint holds the arguments itself; leave it out, and give others by name"
+        )
+    content = read_checkpoint(path)
+    source = _source(path)
+    check_content(content, source, key)
+    check_arguments(kind, content.get(key) or {}, source)
+    return sum(values.numel() for values in _weights(content))
+
+
+def check_arguments(kind: type, stored: Mapping[str, Any], source: Any) -> None:
+    """Raises ConfigError naming a stored argument that a class does not have.
+
+    Args:
+        kind: whose constructor is to receive them.
+        stored: arguments by name; ``check_content`` has found them plain.
+        source: for the message.
+    """
+    names, open_ended = argument_names(kind)
+    for name in stored:
+        if name not in names and (not open_ended or name.startswith("_")):
+            raise ConfigError(
+                f"{source}: {kind.__name__} has no argument {printable(name)!r}; the checkpoint is of another class or "
+                "version"
+            )
+
+
+def argument_names(kind: type) -> tuple[set[str], bool]:
+    """The arguments of all constructors of a class, and whether it takes others.
+
+    A task stores those of its base classes, too. Where ``**options`` of the user's own classes lead is not known here.
+    """
+    names: set[str] = set()
+    open_ended = False
+    for base in kind.__mro__:
+        root = base.__module__.partition(".")[0]
+        if "__init__" not in vars(base) or root in LIBRARIES:
+            continue
+        for one in signature(vars(base)["__init__"]).parameters.values():
+            names.add(one.name)
+            open_ended |= one.kind is Parameter.VAR_KEYWORD and root != "lightning_seg"
+    return names - {"self"}, open_ended
+
+
+def problems(value: Any, place: str) -> Iterator[str]:
+    """What in a value is not a number, text, list or mapping of such, each with its place."""
+    if isinstance(value, Mapping):
+        for key, held in value.items():
+            yield from _key_problems(key, place)
+            yield from problems(held, _join(place, key))
+    elif isinstance(value, list | tuple):
+        for index, held in enumerate(value):
+            yield from problems(held, _join(place, index))
+    elif not (value is None or type(value) in (bool, int, float, str)):
+        yield f"a {type(value).__name__} in {place}"
+
+
+def _key_problems(key: Any, place: str) -> Iterator[str]:
+    if type(key) not in (str, int):
+        yield f"a key of type {type(key).__name__}{f' in {place}' if place else ''}"
+    elif builds(key):
+        yield f"{_join(place, key)} (an object to build)"
+
+
+def builds(key: Any) -> bool:
+    """Whether a key makes of its mapping an object; dotted ones are keys of mappings in it."""
+    return isinstance(key, str) and not set(BUILDING).isdisjoint(key.split("."))
+
+
+def _join(place: str, key: Any) -> str:
+    name = printable(str(key))
+    return f"{place}.{name}" if place else name
+
+
+def _paths(value: Any, place: str) -> Iterator[tuple[str, str]]:
+    """Files that callbacks remember: they replace and delete them."""
+    if isinstance(value, Mapping):
+        for key, held in value.items():
+            if isinstance(key, str) and place.endswith("best_k_models"):
+                yield place, key
+            yield from _paths(held, f"{place}.{key}")
+    elif isinstance(value, str) and place.rpartition(".")[2].endswith("path"):
+        yield place, value

@@ -1,0 +1,24 @@
+"""Datamodules out of checkpoints."""
+
+from typing import Any, Self
+
+import pytorch_lightning as pl
+
+from lightning_seg.checkpoints import check_loadable
+
+
+class StoredDataModule(pl.LightningDataModule):
+    """Lightning's, but a checkpoint runs no code where one is built from it."""
+
+    @classmethod
+    def load_from_checkpoint(cls, checkpoint_path: Any, *args: Any, **kwargs: Any) -> Self:
+        """As Lightning's. With ``weights_only=False`` the file is trusted, as everywhere in torch.
+
+        Raises:
+            ConfigError: naming what in the checkpoint is no plain value or no argument of the class.
+        """
+        if kwargs.get("weights_only") is not False:
+            kwargs["weights_only"] = True
+            check_loadable(cls, checkpoint_path, args, kwargs, cls.CHECKPOINT_HYPER_PARAMS_KEY)
+        data: Self = super().load_from_checkpoint(checkpoint_path, *args, **kwargs)
+        return data

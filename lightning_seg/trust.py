@@ -1,0 +1,324 @@
+"""What the config of a run may build: a config is code, and a run folder may come from a stranger.
+
+``class_path`` builds anything, with any arguments. So of the config of a run, classes of this package, of Lightning and
+of Albumentations are built where their kind belongs, and what the user has typed. Everything else is named.
+"""
+
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import timedelta
+from enum import Enum
+from importlib.util import find_spec
+from inspect import isroutine
+from os import PathLike
+from pathlib import Path
+from pkgutil import resolve_name
+from types import UnionType
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
+
+import torch
+from jsonargparse import ArgumentParser
+
+from lightning_seg.augmentation.transforms import CHILDREN
+from lightning_seg.checkpoints import builds
+from lightning_seg.errors import ConfigError
+from lightning_seg.files import printable
+
+Names = frozenset[str]
+
+
+class Place(NamedTuple):
+    """Where in a config a class may stand."""
+
+    what: str
+    base: str  # class that it has to derive from
+    modules: tuple[str, ...]  # that hold the known ones
+
+
+AUGMENT = "data.augment"
+ENVIRONMENTS = ("pytorch_lightning.plugins", "lightning_fabric.plugins")
+PLACES = {
+    "model": Place("a task", "pytorch_lightning.LightningModule", ("lightning_seg.tasks",)),
+    "data": Place("a datamodule", "pytorch_lightning.LightningDataModule", ("lightning_seg.datamodules",)),
+    "trainer.callbacks": Place(
+        "a callback", "pytorch_lightning.Callback", ("pytorch_lightning.callbacks", "lightning_seg.callbacks")
+    ),
+    "trainer.logger": Place(
+        "a logger", "pytorch_lightning.loggers.Logger", ("pytorch_lightning.loggers", "lightning_seg.callbacks")
+    ),
+    "trainer.strategy": Place("a strategy", "pytorch_lightning.strategies.Strategy", ("pytorch_lightning.strategies",)),
+    "trainer.accelerator": Place(
+        "an accelerator", "pytorch_lightning.accelerators.Accelerator", ("pytorch_lightning.accelerators",)
+    ),
+    "trainer.profiler": Place("a profiler", "pytorch_lightning.profilers.Profiler", ("pytorch_lightning.profilers",)),
+    "trainer.plugins": Place("a plugin", "builtins.object", ENVIRONMENTS),
+    AUGMENT: Place(
+        "a transform",
+        "albumentations.core.serialization.Serializable",
+        ("albumentations", "lightning_seg.augmentation"),
+    ),
+}
+HOLDING_PLUGINS = ("trainer.strategy", "trainer.plugins", "trainer.accelerator")
+"""Their arguments are plugins, too."""
+PLAIN = (str, int, float, bytes, type(None), PathLike, Enum, timedelta, torch.device, list, tuple, dict, set)
+"""Types of arguments for which the parser imports nothing."""
+REMEDY = "a config is code: give --trust_config if you know what it does"
+
+
+def check_config(path: Path, content: Mapping[str, Any], typed: Names, own: bool = False) -> None:
+    """Raises ConfigError naming what the config of a run would build that is neither known nor typed.
+
+    Nothing outside of this package, Lightning and Albumentations is imported but modules that the user has typed.
+
+    Args:
+        path: of the config, for the message.
+        content: of the config.
+        typed: every text that the user has typed, or written in a config that was typed.
+        own: whether classes of any module may stand where their kind belongs, since the user goes on with a run.
+    """
+    for problem in _Check(typed, own).problems(content):
+        raise ConfigError(f"{path}: {problem}; {REMEDY}")
+
+
+def replace_unknown(content: dict[str, Any], section: str, name: str) -> None:
+    """Put the class that the user gives in the place of an unknown one, with those arguments that it has, too.
+
+    The parser would import the other one first.
+    """
+    held = content.get(section)
+    if not isinstance(held, Mapping) or held.get("class_path") == name or find_class(held.get("class_path"), section):
+        return
+    kind, given = find_class(name, section) or _imported(name), held.get("init_args")
+    types = types_of(kind) if isinstance(kind, type) and isinstance(given, Mapping) else {}
+    kept = {key: value for key, value in (given or {}).items() if key in types} if types else {}
+    content[section] = {"class_path": name, "init_args": kept}
+
+
+def _imported(name: str) -> Any:
+    try:
+        return resolve_name(name)
+    except (ImportError, AttributeError, ValueError):
+        # The parser says so.
+        return None
+
+
+def names_foreign(content: Mapping[str, Any]) -> bool:
+    """Whether ``check_config`` would refuse this content."""
+    return next(_Check(frozenset(), own=False).problems(content), None) is not None
+
+
+def make_importable(names: Sequence[str]) -> None:
+    """Classes that the user names are found in the working folder, too.
+
+    It comes last, and only where a module of that name lies there and nowhere else: a file of the folder never takes
+    the place of a library. Until then it is left out, since libraries look for others that they can do without.
+    """
+    for name in names:
+        module, dot, _ = name.partition(".")
+        folder = Path.cwd()
+        if not (dot and module.isidentifier() and str(folder) not in sys.path):
+            continue
+        lies_here = (folder / f"{module}.py").is_file() or (folder / module / "__init__.py").is_file()
+        if lies_here and module not in sys.modules and find_spec(module) is None:
+            sys.path.append(str(folder))
+
+
+def texts(value: Any) -> Iterator[str]:
+    """Every text in what YAML holds."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, held in value.items():
+            yield from texts(key)
+            yield from texts(held)
+    elif isinstance(value, list | tuple):
+        for held in value:
+            yield from texts(held)
+
+
+class _Check:
+    """The problems of a config, the first of which is enough."""
+
+    def __init__(self, typed: Names, own: bool) -> None:
+        self.typed = typed
+        self.own = own
+
+    def problems(self, content: Mapping[str, Any]) -> Iterator[str]:
+        for key, value in content.items():
+            if not _is_name(key):
+                yield f"{_shown(key)} is no section"
+            elif key == "config":
+                yield "config reads another config"
+            elif key in PLACES:
+                yield from self._at_place(value, key, key)
+            elif key == "trainer":
+                yield from self._trainer(value)
+            else:
+                yield from self._plain(value, key)
+
+    def _trainer(self, value: Any) -> Iterator[str]:
+        if value is not None and not isinstance(value, Mapping):
+            yield f"trainer is {_shown(value)}, not its arguments"
+            return
+        for name, held in (value or {}).items():
+            where = f"trainer.{name}"
+            if not _is_name(name):
+                yield f"{_shown(where)} is no argument"
+            elif where in PLACES:
+                yield from self._at_place(held, where, where)
+            else:
+                yield from self._plain(held, where)
+
+    def _at_place(self, value: Any, place: str, where: str) -> Iterator[str]:
+        """A class, or several, by path, by name or with arguments; names of Lightning's registries, too."""
+        if isinstance(value, list):
+            for index, one in enumerate(value):
+                yield from self._at_place(one, place, f"{where}.{index}")
+        elif isinstance(value, str):
+            yield from self._word(value, place, where)
+        elif isinstance(value, Mapping):
+            yield from self._class(value, place, where)
+        elif not (value is None or isinstance(value, bool)):
+            yield f"{where} is {_shown(value)}, not {PLACES[place].what}"
+
+    def _word(self, value: str, place: str, where: str) -> Iterator[str]:
+        if value not in self.typed and _reads_or_imports(value) and find_class(value, place) is None:
+            yield f"{where} is {_shown(value)}, not {PLACES[place].what} that is known here"
+
+    def _class(self, value: Mapping[Any, Any], place: str, where: str) -> Iterator[str]:
+        if "class_path" not in value:
+            yield from self._arguments(value.get("init_args", value), None, place, where)
+            return
+        for key in value:
+            if key not in ("class_path", "init_args", "dict_kwargs"):
+                yield f"{where} holds {_shown(key)} beside class_path"
+        path = value.get("class_path")
+        kind = find_class(path, place)
+        if kind is None and path not in self.typed and not (self.own and _is_others(path)):
+            yield f"{where} is {_shown(path)}, not {PLACES[place].what} that is known here"
+            return
+        # What the user's own class takes is his own business where he goes on with his run.
+        if kind is not None or not self.own:
+            for part in ("init_args", "dict_kwargs"):
+                yield from self._arguments(value.get(part) or {}, kind, place, where)
+
+    def _arguments(self, given: Any, kind: type | None, place: str, where: str) -> Iterator[str]:
+        if not isinstance(given, Mapping):
+            yield f"{where} has {_shown(given)} for arguments"
+            return
+        # Transforms are built by this package, which imports nothing for their arguments.
+        # Without a class it is another one's, which was checked.
+        types = {} if kind is None or place == AUGMENT else types_of(kind)
+        for name, held in given.items():
+            if _is_name(name):
+                yield from self._argument(held, place, f"{where}.{name}", types.get(name))
+            else:
+                yield f"{where} has {_shown(name)}, which is no name of an argument"
+
+    def _argument(self, value: Any, place: str, where: str, kind: Any) -> Iterator[str]:
+        if where == AUGMENT or (place == AUGMENT and where.rpartition(".")[2] in CHILDREN):
+            yield from self._at_place(value, AUGMENT, where)
+        elif place in HOLDING_PLUGINS and isinstance(value, Mapping) and "class_path" in value:
+            yield from self._at_place(value, "trainer.plugins", where)
+        else:
+            yield from self._plain(value, where, kind)
+
+    def _plain(self, value: Any, where: str, kind: Any = None) -> Iterator[str]:
+        """Values that build nothing."""
+        if isinstance(value, Mapping):
+            path = value.get("class_path")
+            known = isinstance(path, str) and path in self.typed
+            for key, held in value.items():
+                if builds(key) and not known:
+                    yield f"{where} is {_shown(path if path is not None else key)}, built where plain values belong"
+                yield from self._plain(held, f"{where}.{key}", kind)
+        elif isinstance(value, list):
+            for index, held in enumerate(value):
+                yield from self._plain(held, f"{where}.{index}", kind)
+        elif isinstance(value, str) and _takes_objects(kind) and self._is_unknown(value):
+            yield f"{where} is {_shown(value)}, which would be imported"
+
+    def _is_unknown(self, value: str) -> bool:
+        """Whether a text that may name an object names one of somebody else, or a file."""
+        return value not in self.typed and _reads_or_imports(value) and find_function(value) is None
+
+
+def find_class(path: Any, place: str) -> type | None:
+    """The known class of this name that may stand here; None where there is none. Nothing else is imported."""
+    _, base, modules = PLACES[place]
+    found = _find(path, modules)
+    if isinstance(found, type) and issubclass(found, resolve_name(base)) and _lies_in(found, modules):
+        return found
+    return None
+
+
+def find_function(path: str) -> Any:
+    """A function or class of Lightning or torch by which an argument is given; None where it is another's."""
+    modules = ("pytorch_lightning", "lightning_fabric", "torch.optim")
+    found = _find(path, modules)
+    return found if (isroutine(found) or isinstance(found, type)) and _lies_in(found, modules) else None
+
+
+def _find(path: Any, modules: Sequence[str]) -> Any:
+    """What lies at this path in one of these modules; None where nothing does."""
+    if not isinstance(path, str) or not all(part.isidentifier() for part in path.split(".")):
+        return None
+    within = tuple(f"{module}." for module in modules)
+    # This package offers its own classes by their short names, too.
+    offered = path == f"lightning_seg.{path.rpartition('.')[2]}"
+    candidates = [f"{module}{path}" for module in within] if "." not in path else [path]
+    for candidate in candidates:
+        if candidate.startswith(within) or offered:
+            try:
+                return resolve_name(candidate)
+            except (ImportError, AttributeError, ValueError):
+                continue
+    return None
+
+
+def _lies_in(found: Any, modules: Sequence[str]) -> bool:
+    """Where it is defined: modules offer what they import, too."""
+    return f"{found.__module__}.".startswith(tuple(f"{module}." for module in modules))
+
+
+def _is_others(path: Any) -> bool:
+    """Whether a class is neither this package's nor a library's, so perhaps the user's own."""
+    root = str(path).partition(".")[0]
+    known = {module.partition(".")[0] for place in PLACES.values() for module in place.modules}
+    return "." in str(path) and root not in known | sys.stdlib_module_names
+
+
+def types_of(kind: type) -> dict[str, Any]:
+    """The types of the arguments of a class, those of base classes included."""
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_class_arguments(kind, fail_untyped=False)
+    return {action.dest: getattr(action, "_typehint", action.type) for action in parser._actions}
+
+
+def _reads_or_imports(text: str) -> bool:
+    """Whether the parser would take a text for a class in some module, or for a file to read."""
+    # No file has a longer name, and the system complains.
+    return not text.replace("-", "_").isidentifier() or (len(text) < 256 and Path(text).is_file())
+
+
+def _takes_objects(kind: Any) -> bool:
+    """Whether an argument of this type may be an object that is imported."""
+    if get_origin(kind) is Annotated:
+        return _takes_objects(get_args(kind)[0])
+    if get_origin(kind) is Literal or kind is None or kind is Any:
+        return False
+    if get_origin(kind) in (Callable, type):
+        return True
+    if get_origin(kind) in (Union, UnionType) or get_args(kind):
+        return any(_takes_objects(member) for member in get_args(kind) if member is not Ellipsis)
+    return not (isinstance(kind, type) and issubclass(kind, PLAIN))
+
+
+def _is_name(key: Any) -> bool:
+    """Keys may also be dotted, or end in a plus: the parser makes sections of them, and appends."""
+    return isinstance(key, str) and key.isidentifier()
+
+
+def _shown(value: Any) -> str:
+    text = printable(str(value))
+    return text if len(text) <= 100 else f"{text[:99]}…"
