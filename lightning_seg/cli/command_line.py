@@ -24,6 +24,7 @@ from lightning_seg.checkpoints import check_checkpoint
 from lightning_seg.cli.amending import LINKS, spare_dataset, spare_downloads, take_classes
 from lightning_seg.cli.default_callbacks import add_defaults, monitoring, prediction_writer, reporting
 from lightning_seg.cli.nulls import check_nulls
+from lightning_seg.cli.plain_types import register_plain_types
 from lightning_seg.cli.processes import Processes, is_loss, loss_of
 from lightning_seg.cli.run_folder import (
     choose_version,
@@ -50,6 +51,7 @@ from lightning_seg.tasks.sliding_detector import SlidingDetectorTask
 from lightning_seg.tasks.supervised import SupervisedTask
 from lightning_seg.tasks.watched import OnNaN, WatchedModule
 
+register_plain_types()
 log = logging.getLogger(__name__)
 FINDERS = (BatchSizeFinder, LearningRateFinder)
 
