@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEMO := --config configs/pets.yaml --config configs/overrides/demo.yaml
 
-.PHONY: demo test lint format clean
+.PHONY: demo test survival lint format clean
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("lightning_seg needs Python 3.11.4 or newer, $(PYTHON) is " + sys.version.split()[0] if sys.version_info < (3, 11, 4) else 0)'
@@ -21,7 +21,11 @@ test: .venv/installed
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/pytest --numprocesses auto --dist loadfile --max-worker-restart 0
+	$(BIN)/pytest --numprocesses auto --dist loadfile --max-worker-restart 0 -m 'not slow'
+
+# Kills, full disks, servers that fall silent and broken files, in large numbers; an hour.
+survival: .venv/installed
+	$(BIN)/pytest tests/survival
 
 lint: .venv/installed
 	$(BIN)/ruff check

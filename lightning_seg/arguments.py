@@ -8,11 +8,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, NoReturn, Self
 
-import yaml
-
 import lightning_seg
 from lightning_seg.errors import ConfigError
 from lightning_seg.runs import Run, find_run
+from lightning_seg.yaml_files import guard_parsers, read_yaml
+
+guard_parsers()
 
 CLASS_NAMES = [name for name in lightning_seg.__all__ if name.endswith(("Task", "DataModule"))]
 EXAMPLES = {
@@ -70,6 +71,7 @@ class RunArguments(NamedTuple):
         if run is None and checkpoint and not configs and not _names(rest, "--model"):
             run = find_run(checkpoint) if Path(checkpoint).is_file() else None
         if run is not None and subcommand and subcommand[0] in CHECKPOINT_OF:
+            read_yaml(run.config)
             configs = [str(run.config), *configs]
             if checkpoint is None:
                 rest += ["--ckpt_path", str(run.checkpoint(CHECKPOINT_OF[subcommand[0]]))]
@@ -99,14 +101,11 @@ def read_config(path: Path) -> dict[str, Any]:
         ConfigError: if there is no such file, or it holds something else.
     """
     try:
-        content = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError):
+        content = read_yaml(path)
+    except OSError:
         near = get_close_matches(path.name, sorted(other.name for other in path.parent.glob("*.y*ml")), n=1)
         hint = f"did you mean {path.parent / near[0]}?" if near else "give the path of a YAML file"
         raise ConfigError(f"{path}: no such config; {hint}") from None
-    except yaml.YAMLError as error:
-        where = " ".join(str(error).split()).replace('in "<unicode string>", ', "in ")
-        raise ConfigError(f"{path}: no valid YAML ({where})") from error
     if not isinstance(content, dict):
         raise ConfigError(f"{path}: a config holds sections such as data and model, this file has none")
     return content

@@ -1,36 +1,65 @@
 """Picture files to arrays and arrays to another size: one policy for training and for inference.
 
 Every file, picture or mask, is turned upright by the EXIF orientation that it carries itself, as viewers and labelling
-tools show it. Heights and widths are those of the upright picture.
+tools show it; EXIF that cannot be read turns nothing. Heights and widths are those of the upright picture.
+
+A file is one picture. One of several pages or frames is refused, since nobody says which is meant; what does not count
+are the previews that phones put behind a photo (MPO) and the smaller copies in a TIFF.
 """
 
-from collections.abc import Iterator
+import os
+import warnings
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image
 
-from lightning_seg.errors import DataError
+from lightning_seg.errors import DataError, one_line
 
 Array = NDArray[np.uint8]
 ROWS = 1024
-# Pillow stops at 179 million pixels, since a small file can hold a large picture; aerial pictures are larger than that.
-Image.MAX_IMAGE_PIXELS = 1_000_000_000
+MAX_PIXELS = int(os.environ.get("LIGHTNING_SEG_MAX_PIXELS", 1_000_000_000))
+"""A picture of more is refused before it is decoded: it would take 7 bytes of memory for each."""
+# Pillow stops at 179 million, since a small file can hold a large picture; aerial pictures are larger than that.
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+# It warns before it stops, and of EXIF that it cannot read; here the one is an error and the other no matter.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+PIXELS_PER_BYTE = {"raw": 8, "zip": 10_000, "gif": 10_000, "jpeg": 10_000}
+"""More than a byte of a file can hold, by the way it is stored; for the other ways there is no limit."""
+SMALL = 2**20
+MAX_PAGES = 64
+# Of TIFF: a tag, and two of its bits.
+NEW_SUBFILE_TYPE, REDUCED, MASK = 254, 1, 4
+UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What turns a picture upright, by its EXIF orientation."""
 
 
 def read_image(path: str | Path) -> Array:
     """A picture of any format and mode that Pillow reads, as ``(H, W, 3)`` uint8 RGB.
 
-    The content decides about the format, not the suffix. Transparency is dropped.
+    The content decides about the format, not the suffix. Transparency is dropped: the colours that the file stores
+    count, as in OpenCV, whatever shows through.
 
     Raises:
-        DataError: if the file is missing, truncated, no picture, or holds more than 8 bits of grey per pixel.
+        DataError: if the file is missing, truncated, no picture or several, too large, or holds more than 8 bits of
+            grey per pixel.
     """
-    return to_rgb(_decode(path), str(path))
+    with _one_line_errors(path):
+        return to_rgb(_decode(path), str(path))
 
 
 def to_rgb(image: Image.Image, name: str) -> Array:
@@ -45,6 +74,9 @@ def to_rgb(image: Image.Image, name: str) -> Array:
             f"{name}: grey of more than 8 bits per pixel (mode {image.mode}), as 16-bit PNG and TIFF have; scale it to "
             "8 bits and save it"
         )
+    if image.mode == "P" and "transparency" in image.info:
+        # Pillow warns of dropping it from a palette.
+        image = image.convert("RGBA")
     return to_array(image if image.mode == "RGB" else image.convert("RGB"))
 
 
@@ -54,10 +86,13 @@ def read_index_mask(path: str | Path) -> Array:
     Raises:
         DataError: if the file is missing, truncated, no picture or a colour picture.
     """
-    image = _decode(path)
-    if image.mode not in ("L", "P"):
-        raise DataError(f"{path}: a mask holds one 8-bit number per pixel, this file has mode {image.mode}; replace it")
-    return to_array(image)
+    with _one_line_errors(path):
+        image = _decode(path)
+        if image.mode not in ("L", "P"):
+            raise DataError(
+                f"{path}: a mask holds one 8-bit number per pixel, this file has mode {image.mode}; replace it"
+            )
+        return to_array(image)
 
 
 class Header(NamedTuple):
@@ -74,40 +109,115 @@ def read_header(path: str | Path) -> Header:
     Raises:
         DataError: if the file is missing or no picture.
     """
-    with _one_line_errors(path), Image.open(path) as image:
+    with _one_line_errors(path), _open(path) as image:
         # PngImageFile's own getexif decodes the picture, to look for a tag behind it.
-        orientation = Image.Image.getexif(image).get(ExifTags.Base.Orientation, 1)
+        orientation = _orientation(image, Image.Image.getexif)
         # A TIFF may hold a JPEG, a phone's JPEG several pictures.
         is_jpeg = image.format in ("JPEG", "MPO") or "jpeg" in str(image.info.get("compression"))
+        # Of a TIFF, Pillow tells the upright size.
+        stored: tuple[int, int] = getattr(image, "_tile_size", image.size)
         # From 5 on, the picture is stored on its side.
-        return Header(image.size if orientation in range(5, 9) else image.size[::-1], orientation, is_jpeg)
+        return Header(stored if orientation in range(5, 9) else stored[::-1], orientation, is_jpeg)
 
 
 def read_upright(path: str | Path) -> Image.Image:
     """A file as Pillow holds it, in the mode that it is stored in.
 
     Raises:
-        DataError: if the file is missing, truncated or no picture.
+        DataError: if the file is missing, truncated, too large, no picture or several.
     """
-    return _decode(path)
+    with _one_line_errors(path):
+        return _decode(path)
 
 
 def _decode(path: str | Path) -> Image.Image:
-    with _one_line_errors(path), Image.open(path) as image:
-        ImageOps.exif_transpose(image, in_place=True)
+    with _open(path) as image:
         image.load()
-        return image
+        turn = UPRIGHT.get(_orientation(image, type(image).getexif))
+        return image if turn is None else image.transpose(turn)
+
+
+def _orientation(image: Image.Image, getexif: Callable[[Any], Image.Exif]) -> int:
+    """Of EXIF; 1 where there is none, or nobody can read it: the pixels are good nevertheless."""
+    try:
+        orientation = getexif(image).get(ExifTags.Base.Orientation, 1)
+    # Broken EXIF is answered with errors of many kinds.
+    except Exception:
+        return 1
+    return orientation if type(orientation) is int and orientation in UPRIGHT else 1
+
+
+@contextmanager
+def _open(path: str | Path) -> Iterator[Image.Image]:
+    """A file before it is decoded, if it is one picture and can be what it says.
+
+    Raises:
+        DataError: if it is no file, holds several pictures or claims too many pixels.
+    """
+    if not Path(path).is_file() and (Path(path).is_symlink() or Path(path).exists()):
+        raise DataError(f"{path}: a folder, a pipe, a device or a link to nothing, and no picture; take it away")
+    with Image.open(path) as image:
+        _check_size(path, image)
+        if _has_pages(image):
+            raise DataError(
+                f"{path}: holds several pages or frames, and nobody says which; save one as a file of its own"
+            )
+        yield image
+
+
+def _check_size(path: str | Path, image: Image.Image) -> None:
+    pixels = image.width * image.height
+    if pixels > MAX_PIXELS:
+        raise DataError(
+            f"{path}: {image.width}x{image.height} are more than {MAX_PIXELS} pixels; cut it into pieces, or set the "
+            "environment variable LIGHTNING_SEG_MAX_PIXELS if there is memory for it"
+        )
+    codecs = {tile[0] for tile in getattr(image, "tile", [])}
+    size = Path(path).stat().st_size
+    if codecs and pixels > max(SMALL, *(size * PIXELS_PER_BYTE.get(codec, pixels) for codec in codecs)):
+        raise DataError(
+            f"{path}: a file of {size} bytes cannot hold the {image.width}x{image.height} pixels that it claims; "
+            "replace the file"
+        )
+
+
+def _has_pages(image: Image.Image) -> bool:
+    if not getattr(image, "is_animated", False) or image.format == "MPO":
+        return False
+    if image.format != "TIFF":
+        return True
+    try:
+        # One page more is enough; they are not counted, since a small file can have millions.
+        return any(_is_page(image, number) for number in range(1, MAX_PAGES))
+    except EOFError:
+        return False
+    finally:
+        image.seek(0)
+
+
+def _is_page(image: Any, number: int) -> bool:
+    """Of a TIFF: not a smaller copy or a mask of the first page."""
+    try:
+        image.seek(number)
+    except EOFError:
+        raise
+    # Its pixels need not be of a kind that Pillow knows.
+    except Exception:
+        pass
+    return not int(image.tag_v2.get(NEW_SUBFILE_TYPE, 0)) & (REDUCED | MASK)
 
 
 @contextmanager
 def _one_line_errors(path: str | Path) -> Iterator[None]:
     try:
         yield
+    except DataError:
+        raise
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; restore it or take its name off the list") from None
-    # Pillow reports broken files with all of these.
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
-        reason = str(error).replace(repr(str(path)), "").replace(str(path), "").replace("\n", " ").strip()
+    # Pillow reports broken files with errors of every kind: struct.error, KeyError, OverflowError, MemoryError...
+    except Exception as error:
+        reason = one_line(error).replace(repr(str(path)), "").replace(str(path), "").strip()
         raise DataError(f"{path}: cannot be read as a picture ({reason}); replace the file") from error
 
 

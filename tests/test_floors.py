@@ -10,7 +10,7 @@ import lightning_seg
 PACKAGE = Path(lightning_seg.__file__).parent
 FLOORS = (
     ("errors", "files", "memory"),
-    ("batch", "images", "json_files", "locks"),
+    ("batch", "images", "json_files", "locks", "yaml_files"),
     ("transfer",),
     ("models", "losses", "metrics", "augmentation", "synthetic", "plots", "inference"),
     ("datasets", "tasks"),

@@ -190,6 +190,9 @@ class CommandLine(LightningCLI):
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         # Lightning's own warns that a typed command line stands beside these arguments.
         self.config = parser.parse_args(args)
+        seed = self.config.get(f"{self.config['subcommand']}.seed_everything")
+        if type(seed) is int and not 0 <= seed < 2**32:
+            raise ConfigError(f"seed_everything {seed} must be between 0 and {2**32 - 1}")
 
     def _parse_ckpt_path(self) -> None:
         """Lightning lets hyper-parameters of the checkpoint win over typed flags; here they do not."""

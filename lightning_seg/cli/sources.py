@@ -12,6 +12,7 @@ from lightning_seg.cli.signatures import parser_of
 from lightning_seg.errors import ConfigError
 from lightning_seg.runs import Run, epochs_done
 from lightning_seg.tasks.base import CHECKPOINT_KEY
+from lightning_seg.yaml_files import read_yaml
 
 Values = dict[str, Any]
 SECTIONS = ("model", "data", "trainer")
@@ -31,7 +32,7 @@ def describe_sources(run: Run, checkpoint: Path, given: Mapping[str, Any], conti
         given: the final config, as plain values.
         continues: the optimiser and the schedule are taken from the checkpoint too.
     """
-    stored = yaml.safe_load(run.config.read_text())
+    stored = read_yaml(run.config)
     lines = [f"{run.config}: {', '.join(_sections(stored))}"]
     content = "weights"
     if continues:
@@ -49,7 +50,7 @@ def check_division(run: Run, given: Mapping[str, Any], split: Split) -> None:
         given: the final config, as plain values.
         split: that is looked at; pictures to test on do not depend on the share to validate on.
     """
-    stored = yaml.safe_load(run.config.read_text())
+    stored = read_yaml(run.config)
     before, after = (_section_values(config.get("data")) for config in (stored, given))
     if before.get("class") != after.get("class") or _folder(before.get("root")) != _folder(after.get("root")):
         return

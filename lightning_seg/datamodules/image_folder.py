@@ -11,6 +11,7 @@ from lightning_seg.datamodules.split_plan import DEFAULT_FRACTION
 from lightning_seg.datamodules.splits import check_groups, compile_group, find_groups
 from lightning_seg.datasets.image_folder import ImageFolderDataset
 from lightning_seg.datasets.labelled import LabelledDataset, LabelledPicture
+from lightning_seg.datasets.names import same
 from lightning_seg.datasets.pairs import shorten
 from lightning_seg.datasets.threads import in_threads
 from lightning_seg.errors import ConfigError
@@ -64,7 +65,7 @@ class ImageFolderDataModule(LabelledDataModule):
     ) -> None:
         super().__init__(root, val_fraction, test_fraction, image_size=image_size, **options)
         # A class called 1 is typed as a number.
-        self.labels, self.classes = labels, None if classes is None else [str(name) for name in classes]
+        self.labels, self.classes = labels, None if classes is None else [same(str(name)) for name in classes]
         self.check_pictures = check_pictures
         self.pattern = None if group is None else compile_group(group)
         self._check_sources()

@@ -1,6 +1,8 @@
 """Whole pictures with boxes in the layout of COCO: a JSON file of annotations and a folder of pictures."""
 
 import json
+import logging
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,8 +15,11 @@ from numpy.typing import NDArray
 from lightning_seg.batch import LabelledSample, ObjectSample
 from lightning_seg.datasets.base import PictureDataset
 from lightning_seg.datasets.listed_files import check_listed
+from lightning_seg.datasets.names import Files, is_file, same
 from lightning_seg.errors import DataError
 from lightning_seg.images import Array
+
+log = logging.getLogger(__name__)
 
 
 class ScenePicture(NamedTuple):
@@ -66,42 +71,54 @@ class CocoObjectsDataset(PictureDataset[ScenePicture, ObjectSample]):
 
 
 def read_scenes(annotations: Path, images: Path, categories: Sequence[str] | None = None) -> Scenes:
-    """What a file of annotations says. Boxes around crowds (``iscrowd``) are left out, as they are no objects.
+    """What a file of annotations says.
+
+    Boxes around crowds (``iscrowd``) are left out, as they are no objects, and so are those without width or height, of
+    which COCO's own files have a few; how many is said.
 
     Raises:
         DataError: naming the file and the entry, if it is no such file, a picture is missing, there is no such class,
-            or a box is empty or of no picture or category.
+            or a box is no box or of no picture or category.
     """
     content = _read(annotations)
     try:
         files = {one["id"]: str(one["file_name"]) for one in content["images"]}
-        names = {one["id"]: str(one["name"]) for one in sorted(content["categories"], key=lambda one: one["id"])}
+        names = {one["id"]: same(str(one["name"])) for one in sorted(content["categories"], key=lambda one: one["id"])}
         twice = [name for name, times in Counter(names.values()).items() if times > 1]
         if twice:
             raise DataError(f"{annotations}: two categories are called {twice[0]}; give each a name of its own")
         class_names = _chosen(annotations, list(names.values()), categories)
         found: dict[Any, list[tuple[list[float], int]]] = {picture: [] for picture in files}
+        empty = 0
         for picture, category, box in _objects(annotations, content["annotations"], files, names):
             if names[category] in class_names:
-                found[picture].append((box, class_names.index(names[category])))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+                if box[0] == box[2] or box[1] == box[3]:
+                    empty += 1
+                else:
+                    found[picture].append((box, class_names.index(names[category])))
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise _no_coco(annotations, f"{type(error).__name__}: {error}") from error
-    present = {name for name in files.values() if (images / name).is_file()}
+    if empty:
+        log.warning("%s: %d boxes without width or height are left out", annotations, empty)
+    below = Files(images)
+    paths = {name: below.find(name) for name in files.values()}
+    present = {name for name, path in paths.items() if is_file(path)}
     check_listed(images, list(files.values()), present, None, "restore them, or name their folder with --data.images")
     if not files:
         raise DataError(f"{annotations}: the file names no picture; give another one with --data.annotations")
-    return Scenes(class_names, [_picture(images / name, found[key]) for key, name in files.items()])
+    return Scenes(class_names, [_picture(paths[name], found[key]) for key, name in files.items()])
 
 
 def _read(path: Path) -> Any:
     try:
-        return json.loads(path.read_text())
+        return json.loads(path.read_text("utf-8-sig"))
     except FileNotFoundError:
         raise DataError(
             f"{path}: no such file; give the folder with --data.root and the file in it with --data.annotations, or "
             "try --data.source synthetic"
         ) from None
-    except (OSError, ValueError) as error:
+    # Of deep nesting.
+    except (OSError, ValueError, RecursionError) as error:
         raise _no_coco(path, error) from error
 
 
@@ -114,10 +131,11 @@ def _no_coco(path: Path, reason: object) -> DataError:
 
 
 def _chosen(path: Path, names: Sequence[str], categories: Sequence[str] | None) -> tuple[str, ...]:
-    for name in categories or ():
+    chosen = names if categories is None else [same(name) for name in categories]
+    for name in chosen:
         if name not in names:
             raise DataError(f"{path}: there is no category {name}; it has {', '.join(names)}")
-    return tuple(names if categories is None else categories)
+    return tuple(chosen)
 
 
 def _objects(
@@ -132,8 +150,8 @@ def _objects(
             if one[key] not in known:
                 raise DataError(f"{where} has {key} {one[key]}, which is not in the file; take it out")
         x, y, width, height = (float(side) for side in one["bbox"])
-        if not (width > 0 and height > 0):
-            raise DataError(f"{where} has the empty box {one['bbox']}; take it out")
+        if not (width >= 0 and height >= 0 and math.isfinite(x + y + width + height)):
+            raise DataError(f"{where} has {one['bbox']}, which is no box; take it out")
         yield one["image_id"], one["category_id"], [x, y, x + width, y + height]
 
 

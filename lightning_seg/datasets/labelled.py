@@ -9,6 +9,7 @@ from lightning_seg.augmentation.seeding import SeededPipeline
 from lightning_seg.batch import Split
 from lightning_seg.datasets.base import ClassificationDataset
 from lightning_seg.datasets.lists import find_listed, read_rows
+from lightning_seg.datasets.names import Files, same
 from lightning_seg.datasets.pairs import list_folder
 from lightning_seg.datasets.pictures import looks_like_picture
 from lightning_seg.errors import DataError
@@ -80,13 +81,15 @@ def read_folders(root: Path, classes: Sequence[str] | None = None) -> Labelled:
         )
     splits = _split_folders(root)
     parts: dict[Split | None, Path] = {split: root / split for split in splits} if splits else {None: root}
-    found = {name for folder in parts.values() for name in _folders(folder)}
+    folders = {split: _folders(folder) for split, folder in parts.items()}
+    found = {name for named in folders.values() for name in named}
     names = _check_classes(root, found, classes)
     pictures = [
         LabelledPicture(image.relative_to(root).as_posix(), image, label, split)
-        for split, folder in parts.items()
+        for split, named in folders.items()
         for label, name in enumerate(names)
-        for image in _pictures(folder / name, optional=split is not None)
+        for folder in named.get(name, [parts[split] / name])
+        for image in _pictures(folder, optional=split is not None)
     ]
     _check_counts(root, names, pictures)
     return Labelled(names, pictures, tuple(_left_out(root, {picture.image for picture in pictures})))
@@ -116,8 +119,13 @@ def _split_folders(root: Path) -> list[Split]:
     return splits
 
 
-def _folders(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+def _folders(folder: Path) -> dict[str, list[Path]]:
+    """By name; those whose names look the same are one class."""
+    found: dict[str, list[Path]] = {}
+    for path in sorted(folder.iterdir()):
+        if path.is_dir() and not path.name.startswith("."):
+            found.setdefault(same(path.name), []).append(path)
+    return found
 
 
 def _pictures(folder: Path, optional: bool) -> list[Path]:
@@ -141,10 +149,14 @@ def read_list(root: Path, file: str, classes: Sequence[str] | None = None) -> La
         DataError: naming file and line, if a row is not as it must be, or names a picture again or one that is missing.
     """
     path = root / file
-    rows = [(f"{path}, line {line}", row) for line, row in read_rows(path, ("image", "label"))]
+    rows = [
+        (f"{path}, line {line}", {**row, "label": same(row["label"])})
+        for line, row in read_rows(path, ("image", "label"))
+    ]
     if not rows:
         raise DataError(f"{path}: the list names no picture; add lines such as photos/1.jpg,rose")
-    found = {where: find_listed(root, row, where) for where, row in rows}
+    files = Files(root)
+    found = {where: find_listed(files, row, where) for where, row in rows}
     names = _check_classes(path, {row["label"] for _, row in rows}, classes)
     seen: dict[str, str] = {}
     pictures = []
@@ -160,6 +172,7 @@ def read_list(root: Path, file: str, classes: Sequence[str] | None = None) -> La
 
 def _check_classes(where: Path, found: Collection[str], classes: Sequence[str] | None) -> tuple[str, ...]:
     """The names in their order."""
+    classes = None if classes is None else [same(name) for name in classes]
     if not found:
         holds = f", it holds {list_folder(where)}" if where.is_dir() else ""
         raise DataError(

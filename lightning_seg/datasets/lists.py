@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import cast, get_args
 
 from lightning_seg.batch import Split
+from lightning_seg.datasets.names import Files, is_file, same
 from lightning_seg.datasets.pairs import Pair
 from lightning_seg.errors import DataError
 
@@ -19,9 +20,9 @@ def read_pairs(root: Path, file: str) -> list[Pair]:
     """
     path = root / file
     lines: dict[str, int] = {}
-    pairs = []
+    pairs, files = [], Files(root)
     for line, row in read_rows(path, ("image", "mask")):
-        pair = _pair(root, row, f"{path}, line {line}")
+        pair = _pair(files, row, f"{path}, line {line}")
         if pair.name in lines:
             raise DataError(f"{path}, line {line}: {pair.name} is also in line {lines[pair.name]}; remove one of them")
         lines[pair.name] = line
@@ -66,12 +67,12 @@ def _header(cells: Sequence[str], columns: Sequence[str], where: str) -> list[st
     return header
 
 
-def _pair(root: Path, row: Mapping[str, str], where: str) -> Pair:
-    name, image, split = find_listed(root, row, where)
-    return Pair(name, image, root / row["mask"], split)
+def _pair(files: Files, row: Mapping[str, str], where: str) -> Pair:
+    name, image, split = find_listed(files, row, where)
+    return Pair(name, image, files.find(row["mask"]), split)
 
 
-def find_listed(root: Path, row: Mapping[str, str], where: str) -> tuple[str, Path, Split | None]:
+def find_listed(files: Files, row: Mapping[str, str], where: str) -> tuple[str, Path, Split | None]:
     """Name, picture and split of a row.
 
     Raises:
@@ -82,10 +83,10 @@ def find_listed(root: Path, row: Mapping[str, str], where: str) -> tuple[str, Pa
     split = row.get("split")
     if split is not None and split not in get_args(Split):
         raise DataError(f"{where}: there is no split {split!r}; use train, val or test")
-    image = root / row["image"]
-    if not image.is_file():
+    image = files.find(row["image"])
+    if not is_file(image):
         raise DataError(f"{where}: no picture {image}; restore it or remove the line")
-    name = (image.relative_to(root) if image.is_relative_to(root) else image).as_posix()
+    name = (image.relative_to(files.root) if image.is_relative_to(files.root) else image).as_posix()
     return name, image, cast(Split | None, split)
 
 
@@ -119,13 +120,14 @@ def _by_name(names: Sequence[str]) -> Names:
     for index, name in enumerate(names):
         picture = PurePosixPath(name)
         for table, key in zip(tables, (name, picture.name, picture.stem), strict=True):
-            table.setdefault(key, []).append(index)
+            table.setdefault(same(key), []).append(index)
     return tables
 
 
 def _look_up(entry: str, pictures: Names, names: Sequence[str], where: str) -> int:
-    key = PurePosixPath(entry).as_posix()
-    matches = next((table[key] for table in pictures if key in table), [])
+    key = same(PurePosixPath(entry).as_posix())
+    keys = (key, PurePosixPath(key.replace("\\", "/")).as_posix())
+    matches = next((table[one] for one in keys for table in pictures if one in table), [])
     if len(matches) > 1:
         first, second = names[matches[0]], names[matches[1]]
         raise DataError(f"{where}: {entry} may be {first} or {second}; write the path")
@@ -145,8 +147,12 @@ def _entries(path: Path) -> list[tuple[int, str]]:
 
 
 def _read_lines(path: Path) -> list[str]:
+    if path.exists() and not path.is_file():
+        # A pipe would be waited for.
+        raise DataError(f"{path}: a folder, a pipe or a device, and no list; give a file")
     try:
-        return path.read_text("utf-8-sig").splitlines()
+        # Not splitlines, which divides at what may be part of a name.
+        return path.read_text("utf-8-sig").removesuffix("\n").split("\n")
     except UnicodeDecodeError:
         raise DataError(f"{path}: not UTF-8; save it as UTF-8 text") from None
     except OSError as error:

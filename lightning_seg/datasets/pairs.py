@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from lightning_seg.batch import Split
+from lightning_seg.datasets.names import Files, is_file
 from lightning_seg.errors import ConfigError, DataError
 
 PLACEHOLDERS = ("stem", "name", "dir")
@@ -54,8 +55,8 @@ def find_pairs(root: Path, images: str, masks: str) -> list[Pair]:
     # Path.glob would also return hidden files, and does not follow links to folders.
     found = {Path(name).as_posix() for name in glob.glob(images, root_dir=root, recursive=True)}  # noqa: PTH207
     fixed = _fixed_part(images)
-    names = sorted(name for name in found if (root / name).is_file())
-    pairs = [Pair(name, root / name, root / _mask_name(name, masks, fixed)) for name in names]
+    names, files = sorted(name for name in found if is_file(root / name)), Files(root)
+    pairs = [Pair(name, root / name, files.find(_mask_name(name, masks, fixed))) for name in names]
     # In one folder with their pictures, masks may match the pattern too.
     others = {pair.mask for pair in pairs if pair.mask != pair.image}
     pairs = [pair for pair in pairs if pair.image not in others]
@@ -133,7 +134,7 @@ def check_pairs(root: Path, pairs: Iterable[Pair]) -> None:
         if pair.mask == pair.image:
             raise DataError(f"{root}: {pair.name} would be its own mask; give another --data.masks")
         owners[pair.mask] = pair.name
-        if not pair.mask.is_file():
+        if not is_file(pair.mask):
             missing.append(pair)
     if missing:
         raise DataError(_missing(missing, len(owners)))

@@ -1,6 +1,7 @@
 """Pictures without labels, to be predicted."""
 
 import glob
+import hashlib
 import logging
 import os
 from collections import Counter
@@ -12,10 +13,13 @@ from PIL import Image
 from torch.utils.data import Dataset
 
 from lightning_seg.batch import PictureSample, Unreadable
+from lightning_seg.datasets.names import is_too_long
 from lightning_seg.errors import DataError
 from lightning_seg.images import read_image, resize_image
 
 log = logging.getLogger(__name__)
+LONGEST = 230
+"""Bytes of a name; systems allow 255 with the suffix."""
 
 
 class PictureFiles(Dataset[PictureSample | Unreadable]):
@@ -77,29 +81,30 @@ def _absolute(path: Path) -> str:
 
 def _matches(pattern: str) -> list[Path]:
     path = Path(pattern).expanduser()
+    if is_too_long(path):
+        return []
     if path.is_dir():
         found = sorted(file for file in path.iterdir() if looks_like_picture(file))
         if found and (below := next((file for file in path.glob("*/*") if looks_like_picture(file)), None)):
             log.warning("%s: pictures in folders below are left out, such as %s; give '%s/**/*'", pattern, below, path)
         return found
-    if path.is_file():
+    if path.exists() or path.is_symlink():
         return [path]
     # Unlike Path.glob it takes absolute patterns and leaves hidden files out.
     files = (Path(file) for file in glob.glob(str(path), recursive=True))  # noqa: PTH207
-    wanted = looks_like_picture if pattern.endswith("*") else Path.is_file
-    return sorted(file for file in files if wanted(file))
+    return sorted(file for file in files if (looks_like_picture(file) if pattern.endswith("*") else not file.is_dir()))
 
 
 def looks_like_picture(file: Path) -> bool:
-    """By its suffix; hidden files are none."""
+    """By its suffix; hidden files are none. A link to nothing or a pipe looks like one, until it is read."""
     kind = Image.registered_extensions().get(file.suffix.lower())
     # Pillow writes more kinds than it reads, PDF for instance.
-    return kind in Image.OPEN and not file.name.startswith(".") and file.is_file()
+    return kind in Image.OPEN and not file.name.startswith(".") and not file.is_dir()
 
 
 def _nothing_found(pattern: str) -> str:
     path = Path(pattern).expanduser()
-    if path.is_dir():
+    if not is_too_long(path) and path.is_dir():
         below = [file for file in path.rglob("*") if looks_like_picture(file)]
         hint = f"{len(below)} in folders below; give '{path}/**/*'" if below else "give another folder"
         return f"{pattern}: no picture in this folder; {hint}"
@@ -109,15 +114,31 @@ def _nothing_found(pattern: str) -> str:
 def unique_names(paths: Sequence[Path]) -> list[str]:
     """A name per file, for what is written about it: its path below the folder that all share, without suffix.
 
-    Files that differ in their suffix alone keep it.
+    Files that differ in their suffix alone keep it, and so do those with nothing but dots before it. What would be too
+    long with another suffix is cut, and a digest of it put behind.
     """
     absolute = [Path(_absolute(path)) for path in paths]
     if not absolute:
         return []
     shared = os.path.commonpath([path.parent for path in absolute])
     relative = [path.relative_to(shared) for path in absolute]
-    stems = [path.with_suffix("").as_posix() for path in relative]
+    stems = [_stem(path) for path in relative]
     times = Counter(stems)
     # A stem may be another file's whole name: cat.jpg.png beside cat.jpg and cat.png.
     times.update({path.as_posix() for path in relative if path.suffix})
-    return [path.as_posix() if times[stem] > 1 else stem for path, stem in zip(relative, stems, strict=True)]
+    names = (path.as_posix() if times[stem] > 1 else stem for path, stem in zip(relative, stems, strict=True))
+    return [_shorter(name) for name in names]
+
+
+def _stem(path: Path) -> str:
+    """The path without suffix, as far as something is left."""
+    return path.with_suffix("").as_posix() if path.stem.strip(".") else path.as_posix()
+
+
+def _shorter(name: str) -> str:
+    folder, slash, last = name.rpartition("/")
+    stored = os.fsencode(last)
+    if len(stored) <= LONGEST:
+        return name
+    digest = hashlib.sha256(stored).hexdigest()[:8]
+    return f"{folder}{slash}{stored[: LONGEST - 9].decode(errors='ignore')}_{digest}"

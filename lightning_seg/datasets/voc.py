@@ -1,12 +1,13 @@
 """Boxes from annotation files as Pascal VOC has them."""
 
+import math
 from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lightning_seg.errors import DataError
+from lightning_seg.errors import DataError, one_line
 
 SIDES = ("xmin", "ymin", "xmax", "ymax")
 
@@ -20,9 +21,12 @@ def read_boxes(path: Path) -> NDArray[np.float32]:
     try:
         found = ElementTree.parse(path).findall("object/bndbox")
         boxes = [[float(box.findtext(side, "")) for side in SIDES] for box in found]
-    except (OSError, ElementTree.ParseError, ValueError) as error:
-        raise DataError(f"{path}: no annotation of Pascal VOC ({error}); restore the published file") from error
-    for x1, y1, x2, y2 in boxes:
-        if not (x1 < x2 and y1 < y2):
-            raise DataError(f"{path}: the box {x1:g}, {y1:g}, {x2:g}, {y2:g} is empty; restore the published file")
+    # An unknown encoding is a LookupError, deep nesting a RecursionError, and there are more.
+    except Exception as error:
+        reason = one_line(error)
+        raise DataError(f"{path}: no annotation of Pascal VOC ({reason}); restore the published file") from error
+    for box in boxes:
+        if not (box[0] < box[2] and box[1] < box[3] and all(map(math.isfinite, box))):
+            shown = ", ".join(f"{side:g}" for side in box)
+            raise DataError(f"{path}: the box {shown} is empty; restore the published file")
     return np.array(boxes, np.float32).reshape(-1, 4)

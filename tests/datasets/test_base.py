@@ -14,6 +14,7 @@ from lightning_seg.augmentation.collate import collate_classification
 from lightning_seg.augmentation.seeding import SeededPipeline
 from lightning_seg.batch import ClassificationBatch, ClassificationSample
 from lightning_seg.datasets.base import ClassificationDataset
+from lightning_seg.datasets.cache import LOCK
 from lightning_seg.errors import ConfigError, DataError
 
 
@@ -120,7 +121,7 @@ def test_cache_holds_no_masks(records: list[tuple[Path, int]], temporary: Path) 
             assert torch.equal(found["image"], expected["image"])
             assert (found["label"], found["original_size"]) == (expected["label"], (4, 6))
     (folder,) = temporary.iterdir()
-    sizes = {path.name: path.stat().st_size for path in folder.iterdir()}
+    sizes = {path.name: path.stat().st_size for path in folder.iterdir() if path.name != LOCK}
     assert sizes == {"images": 3 * 8 * 10 * 3, "sizes": 3 * 2 * 4, "filled": 3}
 
 

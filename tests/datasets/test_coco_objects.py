@@ -74,7 +74,9 @@ def test_chosen_categories_alone_count(root: Path) -> None:
         ({"images": []}, r"no file of COCO's boxes.*KeyError: 'categories'"),
         (CONTENT | {"images": [], "annotations": []}, "the file names no picture"),
         (changed("annotations", 1, bbox=[1, 2, 3]), "no file of COCO's boxes"),
-        (changed("annotations", 1, bbox=[1, 2, 0, 3]), r"annotation 2 has the empty box \[1, 2, 0, 3\]; take it out"),
+        (changed("annotations", 1, bbox=[1, 2, -1, 3]), r"annotation 2 has \[1, 2, -1, 3\], which is no box; take it"),
+        (changed("annotations", 1, bbox=[1, 2, 5, float("inf")]), r"annotation 2 has \[.*inf\], which is no box"),
+        (changed("annotations", 1, bbox=[1, 2, 10**400, 3]), "no file of COCO's boxes.*OverflowError"),
         (changed("annotations", 0, image_id=5), "annotation 1 has image_id 5, which is not in the file"),
         (changed("annotations", 0, category_id=5), "annotation 1 has category_id 5, which is not in the file"),
         (changed("images", 0, file_name="c.png"), "1 listed names have no picture: c.png; restore them, or name their"),
@@ -93,3 +95,15 @@ def test_what_is_not_there(root: Path) -> None:
     (root / "cut.json").write_text('{"images": [')
     with pytest.raises(DataError, match=r"cut\.json: no file of COCO's boxes"):
         CocoObjectsDataset(root / "cut.json", root / "images")
+
+
+@pytest.mark.parametrize("box", [[1, 2, 0, 3], [1, 2, 3, 0], [29.6, 38.3, 1.03, 0.0]])
+def test_boxes_without_width_or_height_are_left_out_and_counted(
+    box: list[float], root: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = read(root, CONTENT)
+    part = read(root, changed("annotations", 1, bbox=box))
+    assert sum(len(picture.boxes) for picture in part.records) == sum(len(one.boxes) for one in whole.records) - 1
+    assert [message.partition(": ")[2] for message in caplog.messages] == [
+        "1 boxes without width or height are left out"
+    ]

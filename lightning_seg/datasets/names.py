@@ -1,0 +1,81 @@
+"""Names of files as people and other systems write them: composed letters or parts of them, slashes or backslashes."""
+
+import errno
+import os
+import unicodedata
+from pathlib import Path
+
+from lightning_seg.errors import DataError
+
+
+def same(name: str) -> str:
+    """One spelling for names that look the same: macOS writes an accent behind its letter, others write both as one."""
+    return unicodedata.normalize("NFC", name)
+
+
+def is_file(path: Path) -> bool:
+    """As ``Path.is_file``, which fails where a name is too long for the system or holds what no name can."""
+    return os.path.isfile(path)  # noqa: PTH113
+
+
+def is_too_long(path: Path) -> bool:
+    """Whether the system refuses to look at such a path."""
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError) as error:
+        return not isinstance(error, OSError) or error.errno == errno.ENAMETOOLONG
+    return False
+
+
+class Files:
+    """Finds files below a folder by names that look the same as theirs; folders are listed once.
+
+    Args:
+        root: the folder.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._listed: dict[Path, dict[str, list[str]]] = {}
+
+    def find(self, name: str) -> Path:
+        """The file of this name; where there is none, one that looks the same, also with backslashes for slashes.
+
+        A path that does not exist is returned as it was asked for.
+
+        Raises:
+            DataError: if there are two that look the same.
+        """
+        for spelt in dict.fromkeys((name, name.replace("\\", "/"))):
+            if is_file(self.root / spelt):
+                return self.root / spelt
+            found = self._look(self.root / spelt)
+            if found is not None:
+                return found
+        return self.root / name
+
+    def _look(self, path: Path) -> Path | None:
+        """Part by part, since folders have accents, too."""
+        found = Path(path.anchor)
+        for part in path.parts[1:] if path.anchor else path.parts:
+            if not os.path.lexists(found / part):
+                names = self._names(found).get(same(part), [])
+                if len(names) > 1:
+                    raise DataError(
+                        f"{found}: two files look like {part} and are spelt differently; rename one of them"
+                    )
+                if not names:
+                    return None
+                part = names[0]
+            found /= part
+        return found if is_file(found) else None
+
+    def _names(self, folder: Path) -> dict[str, list[str]]:
+        if folder not in self._listed:
+            listed: dict[str, list[str]] = {}
+            for path in folder.iterdir() if folder.is_dir() else ():
+                listed.setdefault(same(path.name), []).append(path.name)
+            self._listed[folder] = listed
+        return self._listed[folder]

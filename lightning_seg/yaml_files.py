@@ -1,0 +1,123 @@
+"""YAML of strangers: what would explode when it is expanded, or goes too deep, is refused before it is built."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonargparse import get_loader, set_loader
+
+from lightning_seg.errors import ConfigError
+
+MAX_SIZE = 2**20
+"""Characters of a config, also where aliases (``*name``) are replaced by what they stand for; ours have some 1,000."""
+MAX_DEPTH = 50
+PLAIN = 200
+_plain_loader = get_loader("yaml")
+
+
+class HarmfulError(yaml.YAMLError):
+    """Expanded it would be too large or too deep."""
+
+
+def check_yaml(text: str) -> None:
+    """Counts what is in a text, aliases as often as they are used, without building it.
+
+    Raises:
+        HarmfulError: if it is larger or deeper than a config can be.
+        YAMLError: if it is no YAML.
+    """
+    if len(text) > MAX_SIZE:
+        raise HarmfulError(f"{len(text)} characters are more than the {MAX_SIZE} that a config may have")
+    count = _Count()
+    for event in yaml.parse(text, yaml.SafeLoader):
+        count.add(event)
+
+
+class _Count:
+    """Characters by open collection, and by anchor; None while an anchor is open, for what would hold itself."""
+
+    def __init__(self) -> None:
+        self.totals = [0]
+        self.open: list[str | None] = []
+        self.anchors: dict[str, int | None] = {}
+
+    def add(self, event: Any) -> None:
+        if isinstance(event, yaml.CollectionStartEvent):
+            self._begin(event.anchor)
+        elif isinstance(event, yaml.CollectionEndEvent):
+            self._put(self.totals.pop(), self.open.pop())
+        elif isinstance(event, yaml.ScalarEvent):
+            self._put(1 + len(event.value), event.anchor)
+        elif isinstance(event, yaml.AliasEvent):
+            size = self.anchors.get(str(event.anchor), 0)
+            if size is None:
+                raise HarmfulError(f"*{event.anchor} holds itself")
+            self._put(size, None)
+
+    def _begin(self, anchor: str | None) -> None:
+        if len(self.totals) > MAX_DEPTH:
+            raise HarmfulError(f"it is nested deeper than {MAX_DEPTH} levels")
+        self.totals.append(1)
+        self.open.append(anchor)
+        if anchor:
+            self.anchors[anchor] = None
+
+    def _put(self, size: int, anchor: str | None) -> None:
+        if anchor:
+            self.anchors[anchor] = size
+        self.totals[-1] += size
+        if self.totals[-1] > MAX_SIZE:
+            raise HarmfulError(f"its aliases (*name) stand for more than {MAX_SIZE} characters")
+
+
+def load_yaml(text: str) -> Any:
+    """As ``yaml.safe_load``.
+
+    Raises:
+        YAMLError: if it is no YAML, or ``check_yaml`` refuses it.
+    """
+    check_yaml(text)
+    return _build(yaml.safe_load, text)
+
+
+def _build(load: Any, text: str) -> Any:
+    try:
+        return load(text)
+    except yaml.YAMLError:
+        raise
+    # An impossible date, a number of too many digits, a tag that does not fit: each has an error of its own.
+    except Exception as error:
+        raise yaml.YAMLError(f"{type(error).__name__}: {error}") from error
+
+
+def read_yaml(path: Path) -> Any:
+    """The content of a file.
+
+    Raises:
+        ConfigError: if it is too large, no text, no YAML, or would explode.
+        OSError: if it cannot be read.
+    """
+    if path.exists() and not path.is_file():
+        # A pipe would be waited for, and could be read once only.
+        raise ConfigError(f"{path}: a folder, a pipe or a device, and no config; give the path of a YAML file")
+    if path.stat().st_size > 4 * MAX_SIZE:
+        raise ConfigError(f"{path}: {path.stat().st_size / 2**20:.0f} MiB are no config; give another file")
+    try:
+        return load_yaml(path.read_text("utf-8-sig"))
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: not UTF-8; save it as UTF-8 text") from None
+    except yaml.YAMLError as error:
+        where = " ".join(str(error).split()).replace('in "<unicode string>", ', "in ")
+        raise ConfigError(f"{path}: no valid YAML ({where[:300]})") from error
+
+
+def guard_parsers() -> None:
+    """Let jsonargparse, which reads configs by itself and files that they name, refuse the same."""
+    set_loader("yaml", _guarded, (yaml.YAMLError,))
+
+
+def _guarded(text: str) -> Any:
+    # Most are short words of the command line.
+    if len(text) > PLAIN or "*" in text:
+        check_yaml(text)
+    return _build(_plain_loader, text)
