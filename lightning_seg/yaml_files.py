@@ -49,7 +49,7 @@ class _Count:
         elif isinstance(event, yaml.ScalarEvent):
             self._put(1 + len(event.value), event.anchor)
         elif isinstance(event, yaml.AliasEvent):
-            size = self.anchors.get(event.anchor, 0)
+            size = self.anchors.get(str(event.anchor), 0)
             if size is None:
                 raise HarmfulError(f"*{event.anchor} holds itself")
             self._put(size, None)

@@ -178,7 +178,7 @@ def test_transparency_is_dropped_without_a_word(mode: str, tmp_path: Path) -> No
         expected = [[[10, 20, 30]], [[40, 50, 60]]]
     else:
         image = Image.new(mode, (1, 2), (10, 0) if mode == "LA" else 10)
-        image.save(path, **({} if mode == "LA" else {"transparency": 10}))
+        image.save(path, "PNG", **({} if mode == "LA" else {"transparency": 10}))
         expected = [[[10] * 3], [[10] * 3]]
     with warnings.catch_warnings():
         warnings.simplefilter("error")

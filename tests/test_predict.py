@@ -320,3 +320,28 @@ def test_two_processes_write_what_one_does(run: Path, photos: Path, tmp_path: Pa
     assert one.keys() == two.keys()
     for name, mask in one.items():
         np.testing.assert_array_equal(two[name], mask)
+
+
+def test_files_of_strangers_are_skipped_and_the_good_ones_predicted(run: Path, photos: Path, tmp_path: Path) -> None:
+    good = (photos / "a.png").read_bytes()
+    broken_exif = b"Exif\0\0II*\0\x08\0\0\0\xff\xff" + b"\x12\x01\x03\0\xff\xff\xff\xff\6\0\0\0"
+    Image.open(photos / "a.png").save(photos / "broken_exif.jpg", exif=broken_exif)
+    bitmap = b"BM" + (58).to_bytes(4, "little") + bytes(4) + (54).to_bytes(4, "little") + (40).to_bytes(4, "little")
+    bitmap += (30_000).to_bytes(4, "little") + (20_000).to_bytes(4, "little") + b"\1\0\x18\0" + bytes(28)
+    (photos / "bomb.bmp").write_bytes(bitmap)
+    Image.new("L", (4, 4)).save(photos / "pages.tif", save_all=True, append_images=[Image.new("L", (4, 4), 9)])
+    os.mkfifo(photos / "pipe.png")
+    (photos / "loop.png").symlink_to("loop.png")
+    (photos / "folder.png").mkdir()
+    (photos / ("x" * 250 + ".png")).write_bytes(good)
+    (photos / "line\nbreak.png").write_bytes(good)
+    (photos / "...png").write_bytes(good)
+    output = tmp_path / "out"
+    images = [str(photos), str(photos / "...png")]
+    assert main(["predict", "--run", str(run), "--images", *images, "--output", str(output)]) == 3
+    with (output / "predictions.csv").open(newline="") as file:
+        rows = {Path(row["picture"]).name: row["error"] for row in csv.DictReader(file)}
+    assert {name for name, error in rows.items() if error} == {"bomb.bmp", "pages.tif", "pipe.png", "loop.png"}
+    assert len(rows) == 11
+    assert (output / "masks" / "broken_exif.png").is_file()
+    assert len(list((output / "masks").iterdir())) == 7

@@ -5,7 +5,7 @@ from enum import Enum
 import torch
 import yaml
 from jsonargparse.typing import register_type
-from pytorch_lightning.utilities.enums import LightningEnum
+from lightning_fabric.utilities.enums import LightningEnum
 
 
 def register_plain_types() -> None:

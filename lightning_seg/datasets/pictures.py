@@ -104,7 +104,7 @@ def looks_like_picture(file: Path) -> bool:
 
 def _nothing_found(pattern: str) -> str:
     path = Path(pattern).expanduser()
-    if path.is_dir():
+    if not is_too_long(path) and path.is_dir():
         below = [file for file in path.rglob("*") if looks_like_picture(file)]
         hint = f"{len(below)} in folders below; give '{path}/**/*'" if below else "give another folder"
         return f"{pattern}: no picture in this folder; {hint}"

@@ -112,6 +112,13 @@ def test_a_test_that_ends_with_exit_code_0_and_leaves_nothing_is_no_result(
     assert next_step(tested.folder, THREE) == "test"
 
 
+def leave_results(folder: Path) -> None:
+    """As a test does."""
+    (folder / "test_pictures.csv").write_text("path,score\na.jpg,1\n")
+    record = {"val/miou": 0.5, "best/val/miou": 0.5, "test/miou": 0.4}
+    (folder / "metrics.json").write_text(json.dumps(record))
+
+
 @pytest.fixture
 def tested(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PlannedRun:
     """A run that the comparison has fitted and tested."""
@@ -119,14 +126,12 @@ def tested(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PlannedRun:
         "none", 4, half_finished(tmp_path / "run", 3), tmp_path / "logs" / "none.log", [], ["--data.num_workers", "0"]
     )
 
-    def leave_results(words: Sequence[str], output: Any) -> int:
+    def test(words: Sequence[str], output: Any) -> int:
         assert words[3:] == ["test", "--run", str(run.folder), "--data.num_workers", "0"]
-        (run.folder / "test_pictures.csv").write_text("path,score\na.jpg,1\n")
-        record = {"val/miou": 0.5, "best/val/miou": 0.5, "test/miou": 0.4}
-        (run.folder / "metrics.json").write_text(json.dumps(record))
+        leave_results(run.folder)
         return 0
 
-    monkeypatch.setattr(training, "call", leave_results)
+    monkeypatch.setattr(training, "call", test)
     assert next_step(run.folder, THREE) == "test"
     finish(run, THREE)
     assert next_step(run.folder, THREE) is None
@@ -142,10 +147,12 @@ def test_a_run_is_a_stranger_s_unless_its_configs_have_own_classes(
 
     def keep(words: Sequence[str], output: Any) -> int:
         said.append(words[3:])
+        write_checkpoint(run.folder, 3)
+        leave_results(run.folder)
         return 0
 
     monkeypatch.setattr(training, "call", keep)
-    finish(run, 3)
+    finish(run, THREE)
     flags = ["--run", str(run.folder), *(["--trust_config"] if own else [])]
     assert said == [["fit", *flags], ["test", *flags]]
 

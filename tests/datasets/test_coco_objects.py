@@ -95,3 +95,15 @@ def test_what_is_not_there(root: Path) -> None:
     (root / "cut.json").write_text('{"images": [')
     with pytest.raises(DataError, match=r"cut\.json: no file of COCO's boxes"):
         CocoObjectsDataset(root / "cut.json", root / "images")
+
+
+@pytest.mark.parametrize("box", [[1, 2, 0, 3], [1, 2, 3, 0], [29.6, 38.3, 1.03, 0.0]])
+def test_boxes_without_width_or_height_are_left_out_and_counted(
+    box: list[float], root: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = read(root, CONTENT)
+    part = read(root, changed("annotations", 1, bbox=box))
+    assert sum(len(picture.boxes) for picture in part.records) == sum(len(one.boxes) for one in whole.records) - 1
+    assert [message.partition(": ")[2] for message in caplog.messages] == [
+        "1 boxes without width or height are left out"
+    ]

@@ -83,6 +83,17 @@ def test_boxes_are_read_where_there_are_any(root: Path) -> None:
             f"<annotation><object>{BOX.format(5, 1, 5, 9)}</object></annotation>",
             "the box 5, 1, 5, 9 is empty; rest",
         ),
+        (
+            f"<annotation><object>{BOX.format('nan', 1, 5, 9)}</object></annotation>",
+            "the box nan, 1, 5, 9 is empty; rest",
+        ),
+        ('<?xml version="1.0" encoding="klingon"?><annotation/>', "no annotation of Pascal VOC (unknown encoding"),
+        (
+            '<!DOCTYPE a [<!ENTITY a "aaaaaaaaaa">'
+            + "".join(f'<!ENTITY {b} "{f"&{a};" * 30}">' for a, b in zip("abcdefg", "bcdefgh", strict=True))
+            + "]><a>&h;</a>",
+            "no annotation of Pascal VOC (limit on input amplification factor",
+        ),
     ],
 )
 def test_annotations_that_cannot_be_used(tmp_path: Path, text: str, message: str) -> None:

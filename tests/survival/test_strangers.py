@@ -23,7 +23,7 @@ from tests.survival.broken_files import draw_config, draw_exif, write_pictures
 LONGEST = 20.0
 
 
-def many(quick: int, slow: int) -> Any:
+def many(quick: int, slow: int) -> pytest.MarkDecorator:
     """How many: a few in each test run, and those of the long one."""
     return pytest.mark.parametrize("count", [quick, pytest.param(slow, marks=pytest.mark.slow)])
 
@@ -41,10 +41,12 @@ def survives(read: Callable[[Path], Any], path: Path) -> bool:
         try:
             read(path)
         except DataError as error:
-            assert "\n" not in str(error)
-            assert str(path) in str(error)
-            return False
-    return True
+            said = str(error)
+        else:
+            return True
+    assert "\n" not in said
+    assert str(path) in said
+    return False
 
 
 def read_codes(path: Path) -> None:
@@ -145,7 +147,7 @@ def test_configs(count: int, flowers: Path, tmp_path: Path, monkeypatch: pytest.
         assert len(errors) == (codes[-1] == 2), said.getvalue()
     assert not crashed, "\n".join(crashed)
     assert set(codes) <= {0, 2}
-    assert count / 10 < codes.count(0) < count * 3 / 4
+    assert count / 50 < codes.count(0) < count * 3 / 4
 
 
 @many(60, 1000)
