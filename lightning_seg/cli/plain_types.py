@@ -5,13 +5,12 @@ from enum import Enum
 import torch
 import yaml
 from jsonargparse.typing import register_type
-from lightning_fabric.utilities.enums import LightningEnum
 
 
 def register_plain_types() -> None:
     """Without them ``config.yaml`` holds what cannot be read again, such as a device, or cannot be written."""
     register_type(torch.device, str, torch.device, deserializer_exceptions=(RuntimeError, TypeError))
-    yaml.SafeDumper.add_multi_representer(LightningEnum, _as_text)
+    yaml.SafeDumper.add_multi_representer(Enum, _as_text)
 
 
 def _as_text(dumper: yaml.SafeDumper, value: Enum) -> yaml.ScalarNode:
