@@ -2,7 +2,6 @@
 
 import errno
 import logging
-import os
 import re
 import sys
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from lightning_seg.errors import UserError
 from lightning_seg.files import printable
+from lightning_seg.process_tree import is_first_process
 from lightning_seg.stopping import answered, is_stopping
 
 ELSEWHERE = "give another folder, or make it writable (runs lie in --trainer.default_root_dir)"
@@ -72,7 +72,7 @@ def _run(words: list[str], debug: bool) -> int:
         if debug or line is None:
             raise
         code = _exit_code(error)
-        if code == UserError.exit_code or _is_first_process():
+        if code == UserError.exit_code or is_first_process():
             print(f"lightning-seg: error: {printable(line)}", file=sys.stderr)
         return code
 
@@ -108,11 +108,6 @@ def _exit_code(error: BaseException | None) -> int:
     while error is not None and not isinstance(error, UserError):
         error = error.__cause__ or error.__context__
     return 2 if error is None else error.exit_code
-
-
-def _is_first_process() -> bool:
-    """Whether this one speaks about what all processes of a training have found alike."""
-    return all(os.environ.get(name, "0") == "0" for name in ("LOCAL_RANK", "NODE_RANK", "GROUP_RANK"))
 
 
 def _explain_own(error: BaseException) -> str | None:

@@ -14,6 +14,15 @@ PR_SET_PDEATHSIG = 1
 """From ``linux/prctl.h``."""
 
 
+RANKS = ("RANK", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "SLURM_PROCID")
+"""What Lightning, torchrun and SLURM tell each process of a training about its place."""
+
+
+def is_first_process() -> bool:
+    """Of all machines: it makes folders and speaks for the others. Not for processes that were spawned or forked."""
+    return all(os.environ.get(name, "0") == "0" for name in RANKS)
+
+
 class Process(NamedTuple):
     """One process; the moment of its start tells it from a later one that the system gives the same number."""
 

@@ -29,7 +29,6 @@ from lightning_seg.cli.processes import Processes, is_loss, loss_of
 from lightning_seg.cli.run_folder import (
     choose_version,
     folder_of,
-    is_first_process,
     missing,
     new_folder,
     remove_unused,
@@ -44,6 +43,7 @@ from lightning_seg.inference.boxes import BoxInference
 from lightning_seg.inference.masks import MaskInference
 from lightning_seg.models.imagenet import IMAGENET_CLASSES
 from lightning_seg.models.weights import without_pretrained
+from lightning_seg.process_tree import is_first_process
 from lightning_seg.runs import callback_state, epochs_done, task_arguments, values_found
 from lightning_seg.stopping import at_stake
 from lightning_seg.tasks.classification import ClassificationTask

@@ -1,6 +1,5 @@
 """The folder of a run: made by one process, and trained in by one command at a time."""
 
-import os
 import re
 import warnings
 from collections.abc import Iterator, Sequence
@@ -9,21 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
-from pytorch_lightning.utilities import rank_zero_only
 
 from lightning_seg.callbacks.csv_logger import RESULTS_LOCK
 from lightning_seg.errors import ConfigError
 from lightning_seg.files import remove_left_overs
 from lightning_seg.locks import HeldError, holding
+from lightning_seg.process_tree import is_first_process
 from lightning_seg.runs import Run, make_version
 
 FIT_LOCK = ".fit.lock"
-
-
-def is_first_process() -> bool:
-    """Of all nodes. The others follow it: Lightning tells them the folder."""
-    node = os.environ.get("NODE_RANK", os.environ.get("GROUP_RANK", "0"))
-    return getattr(rank_zero_only, "rank", 0) == 0 and int(node) == 0
 
 
 def new_folder(given: str, run: Run | None) -> Path:
