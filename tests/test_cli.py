@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
 from lightning_seg.__main__ import main
 from lightning_seg.arguments import RunArguments, rephrase
@@ -179,15 +180,16 @@ def test_run_becomes_config_and_checkpoint(tmp_path: Path) -> None:
     for version in ("version_2", "version_10"):
         folder = tmp_path / version
         (folder / "checkpoints").mkdir(parents=True)
-        (folder / "config.yaml").touch()
+        (folder / "config.yaml").write_text(f"run_folder: {version}\n")
         for name in ("best", "last"):
             torch.save({"epoch": 0}, folder / "checkpoints" / f"{name}.ckpt")
     newest = tmp_path / "version_10"
     parsed = RunArguments.parse(["test", "--run", str(tmp_path), "--data.batch_size", "2"])
     best = str(newest / "checkpoints" / "best.ckpt")
-    assert parsed.for_lightning == [
-        *("test", "--config", str(newest / "config.yaml"), "--data.batch_size", "2", "--ckpt_path", best)
-    ]
+    # What was checked is what is read.
+    assert yaml.safe_load(parsed.for_lightning[2]) == {"run_folder": "version_10"}
+    assert parsed.for_lightning[:2] == ["test", "--config"]
+    assert parsed.for_lightning[3:] == ["--data.batch_size", "2", "--ckpt_path", best]
     assert RunArguments.parse(["fit", f"--run={newest}"]).for_lightning[-1].endswith("last.ckpt")
 
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import IO, Any
 
 from lightning_seg.process_tree import descendants, dying_with, kill
+from lightning_seg.stopping import is_answering
 
 GRACE = 6
 """Seconds that a process has for ending by itself: its caller has a little more."""
@@ -59,8 +60,8 @@ def _end(process: "subprocess.Popen[Any]") -> None:
 @contextmanager
 def _ends_like_interrupted() -> Iterator[None]:
     """A request to end becomes a KeyboardInterrupt, so that the process that was started ends too."""
-    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
-        # Signals reach the main thread alone, and the command line answers them.
+    if threading.current_thread() is not threading.main_thread() or is_answering():
+        # Signals reach the main thread alone, and a command answers them by itself.
         yield
         return
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)

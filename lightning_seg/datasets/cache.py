@@ -54,7 +54,7 @@ class PictureCache:
             remove_stale(temporary)
             self._check_room(temporary)
             self.folder = tempfile.mkdtemp(prefix=PREFIX, dir=temporary)
-            # Forked workers share the lock, so it lasts as long as anybody reads.
+            # Of a killed process the files may go while its workers live on for a moment: they have opened them.
             owner = ExitStack()
             owner.enter_context(holding(Path(self.folder) / LOCK))
             remove = weakref.finalize(self, _remove, self.folder, os.getpid(), owner)

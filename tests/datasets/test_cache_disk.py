@@ -70,16 +70,16 @@ def test_the_next_start_removes_what_a_killed_process_left(temporary: Path, capl
     assert f"{left}: removed, 0 MiB of a run that was killed" in caplog.messages
 
 
-def test_forked_workers_keep_it_until_they_end(temporary: Path) -> None:
+def test_workers_of_a_killed_process_keep_nobody_from_removing_it(temporary: Path) -> None:
     script = MAKE + "worker = os.fork()\nif worker: print(worker, flush=True)\ntime.sleep(60)"
     with start(script) as owner:
         used, worker = Path(said(owner)), int(said(owner))
-        owner.send_signal(signal.SIGKILL)
-        owner.wait()
         remove_stale(temporary)
         assert used.is_dir()
-        os.kill(worker, signal.SIGKILL)
+        owner.send_signal(signal.SIGKILL)
+        owner.wait()
         assert _gone(used, temporary)
+        os.kill(worker, signal.SIGKILL)
 
 
 def _gone(folder: Path, temporary: Path) -> bool:

@@ -112,8 +112,8 @@ def test_the_metrics_of_an_interrupted_epoch_are_of_all_its_pictures(root: Path,
         def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
             found = {name: trainer.callback_metrics[name].item() for name in ("val/loss", "val/accuracy")}
             assert isinstance(pl_module, Witness)
-            loss: Any = pl_module.losses_of("train")["loss"]
-            logged.append({**found, "train": loss.compute().item()})
+            loss: Any = pl_module.losses_of("train")["cross_entropy"]
+            logged.append({**found, "train": loss.compute()})
 
     fit(root, trainer={"callbacks": [Log()]})
     complete = list(logged)
