@@ -105,7 +105,10 @@ def test_a_checkpoint_of_before_tells_no_position(root: Path, saved: Path, whole
 
 
 @pytest.mark.parametrize("moment", ["batch_step=7", "batch_step=10", "ended_epoch=0"])
-def test_the_metrics_of_an_interrupted_epoch_are_of_all_its_pictures(root: Path, saved: Path, moment: str) -> None:
+def test_the_metrics_of_an_interrupted_epoch_are_of_all_its_pictures(
+    root: Path, saved: Path, whole: Witness, moment: str
+) -> None:
+    assert whole.seen
     logged: list[dict[str, float]] = []
 
     class Log(pl.Callback):
