@@ -25,7 +25,7 @@ class Run(NamedTuple):
         return self.folder / "config.yaml"
 
     def checkpoint(self, name: str) -> Path:
-        """The chosen one; without a choice ``best`` or ``last``, and for a last one that cannot be read the best.
+        """The chosen one; without one ``best`` or ``last``, and for a last one that cannot be read the newest other.
 
         Raises:
             ConfigError: if the run has not saved it, or it cannot be read.
@@ -35,6 +35,8 @@ class Run(NamedTuple):
         path, other = (self.folder / "checkpoints" / f"{one}.ckpt" for one in (name, OTHER[name]))
         if is_readable(path):
             return path
+        if name == "last":
+            other = _newest_other(path) or other
         missing = "cannot be read" if path.is_file() else "is missing"
         if not is_readable(other):
             if path.is_file() or other.is_file():
@@ -44,7 +46,8 @@ class Run(NamedTuple):
             )
         if name == "best":
             raise ConfigError(f"{path}: {missing}; for the weights of the last epoch give --ckpt_path {other}")
-        log.warning("%s %s, so %s is taken, of epoch %d", path, missing, other.name, epochs_done(other))
+        epoch = epochs_done(other) + bool(batches_begun(other))
+        log.warning("%s %s, so %s is taken, of epoch %d", path, missing, other.name, epoch)
         return other
 
 
@@ -70,6 +73,12 @@ def find_run(path: str | Path) -> Run:
             log.warning("%s has no checkpoint that can be read, so %s is taken", newest, chosen)
         return Run(chosen)
     raise ConfigError(f"{folder}: no run there (no config.yaml, no version_N); give a folder that fit has written")
+
+
+def _newest_other(checkpoint: Path) -> Path | None:
+    """The one that was trained longest, of those that can be read."""
+    others = (other for other in checkpoint.parent.glob("*.ckpt") if other != checkpoint and is_readable(other))
+    return max(others, key=steps_done, default=None)
 
 
 def _is_usable(version: Path) -> bool:

@@ -63,6 +63,14 @@ def test_a_checkpoint_of_the_middle_of_an_epoch_says_so_and_goes_on(
     assert main(["fit", "--run", str(middle)]) == 0
     assert f"{middle}: weights, state of optimiser and schedule, 1 epochs and 2 batches done" in capsys.readouterr().out
     assert different(content(folder / "last.ckpt")["state_dict"], whole) == []
+    # Of a run that was killed in its first epoch nothing else is there.
+    for path in (folder / "last.ckpt", folder / "best.ckpt", *folder.glob("*=[12][0-9]*.ckpt")):
+        path.unlink()
+    assert main(["fit", "--run", "runs/small"]) == 0
+    assert (
+        "step_step=9.ckpt: weights, state of optimiser and schedule, 0 epochs and 9 batches" in capsys.readouterr().out
+    )
+    assert different(content(folder / "last.ckpt")["state_dict"], whole) == []
 
 
 @pytest.mark.slow
