@@ -27,6 +27,7 @@ from lightning_seg.tasks.optimization import (
 )
 from lightning_seg.tasks.resuming import (
     Counts,
+    batches_without_step,
     begin_epoch_properly,
     counts_of,
     end_epoch_properly,
@@ -179,7 +180,7 @@ class Task(WatchedModule, ABC):
         if "fit_loop" in checkpoint.get("loops", {}):
             end_epoch_properly(checkpoint)
             begin_epoch_properly(checkpoint, self.trainer)
-            self._pictures_seen = pictures_seen(checkpoint)
+            self._pictures_seen = pictures_seen(checkpoint, own.get("batches_without_step", 0))
             self._counted = own.get("counted") or {}
 
     def on_train_start(self) -> None:
@@ -235,6 +236,7 @@ class Task(WatchedModule, ABC):
             "image_size": None if size is None else list(size),
             "batch_size": getattr(getattr(self.trainer, "datamodule", None), "batch_size", None),
             "seed": self._seed,
+            "batches_without_step": batches_without_step(self.trainer),
             # The epoch's own metrics would otherwise forget what came before.
             "counted": counts_of(self) if is_in_epoch(checkpoint) else {},
         }

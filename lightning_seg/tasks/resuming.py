@@ -69,15 +69,27 @@ def is_in_epoch(checkpoint: Mapping[str, Any]) -> bool:
     return bool(epochs["processed"] < epochs["started"])
 
 
-def pictures_seen(checkpoint: Mapping[str, Any]) -> int | None:
-    """How many pictures the epoch of a checkpoint has trained on, over all processes; None where nothing tells it."""
+def batches_without_step(trainer: pl.Trainer) -> int:
+    """How many batches of the epoch have left gradients that no step has used: these are in no checkpoint."""
+    batches = trainer.fit_loop.epoch_loop.batch_progress
+    return 0 if batches.is_last_batch else batches.current.ready % trainer.accumulate_grad_batches
+
+
+def pictures_seen(checkpoint: Mapping[str, Any], without_step: int = 0) -> int | None:
+    """How many pictures the epoch of a checkpoint has trained on, over all processes; None where nothing tells it.
+
+    Args:
+        checkpoint: of a training.
+        without_step: batches at its end that have changed no weight.
+    """
     loops = checkpoint["loops"]["fit_loop"]
     states = loops["state_dict"].get("combined_loader") or [{}]
     if not {"pictures", "pictures_per_batch"} <= states[0].keys():
         return None
     batches = loops["epoch_loop.batch_progress"]["current"]
-    fetched_only: int = batches["ready"] - batches["processed"]
-    return int(states[0]["pictures"] - fetched_only * states[0]["pictures_per_batch"])
+    fetched_only = batches["ready"] - batches["processed"]
+    unused = max(fetched_only, without_step)
+    return int(states[0]["pictures"] - unused * states[0]["pictures_per_batch"])
 
 
 def go_on_in_epoch(trainer: pl.Trainer, pictures: int | None) -> None:

@@ -135,6 +135,28 @@ def test_another_batch_size_goes_on_with_the_pictures_that_were_not_seen(
     assert len(second) == 20
 
 
+class SaveAt(pl.Callback):
+    """After so many batches, whether a step was made or not."""
+
+    def __init__(self, batch: int, path: Path) -> None:
+        self.batch, self.path = batch, path
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: Any) -> None:
+        if trainer.fit_loop.total_batch_idx + 1 == self.batch:
+            trainer.save_checkpoint(self.path)
+
+
+@pytest.mark.parametrize(("batch", "again_from"), [(6, 6), (7, 6), (8, 6), (10, 10), (14, 13)])
+def test_gradients_that_no_step_has_used_are_made_again(
+    root: Path, tmp_path: Path, batch: int, again_from: int
+) -> None:
+    """Steps are made after 3, 6 and 9 batches of an epoch and after its last one."""
+    path = tmp_path / "middle.ckpt"
+    accumulating = {"accumulate_grad_batches": 3}
+    whole = fit(root, trainer={**accumulating, "callbacks": [SaveAt(batch, path)]})
+    assert_is_rest(fit(root, path, num_workers=2, trainer=dict(accumulating)), whole, again_from)
+
+
 def test_setting_the_epoch_by_hand_counts_until_the_first_batch(root: Path) -> None:
     data = make_data(root, num_workers=2)
     data.setup("fit")
