@@ -1,7 +1,9 @@
 """The file that says a folder was synthesized, and by which parameters; folders without it are never touched."""
 
 import errno
+import glob
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 from lightning_seg.errors import DataError
+from lightning_seg.locks import taking_turns
 
 SYNTHETIC_MARKER = "synthetic.json"
 FORMAT = 2
@@ -41,8 +44,9 @@ def holds_synthetic(root: str | Path, dataset: str) -> bool:
 def ensure_synthetic(root: str | Path, name: str, write: Callable[[Path], None], parameters: dict[str, Any]) -> bool:
     """Lets ``root`` hold the synthetic dataset ``name`` and says whether it had to be written.
 
-    ``write`` fills a folder next to ``root``, which takes its place when it is complete: nobody sees half a dataset,
-    and of several processes one wins. The same synthetic dataset with other parameters is replaced.
+    ``write`` fills a folder next to ``root``, which takes its place when it is complete: nobody sees half a dataset. Of
+    several processes one writes and the others wait; what one that was killed has left beside ``root`` is removed. The
+    same synthetic dataset with other parameters is replaced.
 
     Raises:
         DataError: ``root`` holds something else, or cannot be written.
@@ -51,12 +55,21 @@ def ensure_synthetic(root: str | Path, name: str, write: Callable[[Path], None],
     wanted = {"dataset": name, **parameters, "format": FORMAT}
     try:
         while not _is_done(root, wanted):
-            if _write_and_move(root, write, wanted):
-                return True
+            with taking_turns(root.with_name(f".{root.name}.lock")):
+                _remove_left_overs(root)
+                if not _is_done(root, wanted) and _write_and_move(root, write, wanted):
+                    return True
     except OSError as error:
         reason = error.strerror or error
         raise DataError(f"{root}: cannot write a synthetic dataset there ({reason}); give another root") from error
     return False
+
+
+def _remove_left_overs(root: Path) -> None:
+    """Of writers that were killed; those that live hold the lock."""
+    for path in root.parent.glob(f".{glob.escape(root.name)}.*"):
+        if re.fullmatch(r"[0-9a-f]{32}(\.old)?", path.name.removeprefix(f".{root.name}.")):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _is_done(root: Path, wanted: dict[str, Any]) -> bool:
