@@ -19,6 +19,16 @@ UNWRITABLE = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "make room on the disk; fit --run RUN goes on with what was saved"),
 }
 """Reasons of the system for not writing a file, and what to do."""
+OF_LIBRARIES = {
+    "Checkpoint file not found": "{}; give another --ckpt_path, or --run RUN",
+    "loaded state dict": "the optimiser in the checkpoint belongs to another training ({:.200}); give the run it came from",
+    "Expected more than 1 value per channel": "this network normalises over the pictures of a batch and got a single "
+    "one; give --data.batch_size 2",
+    "SyncBatchNorm expected input tensor to be on GPU": "sync_batchnorm needs GPUs; leave it out on a CPU",
+    "Expected to have finished reduction in the prior iteration": "some weights had no part in the loss; give "
+    "--trainer.strategy ddp_find_unused_parameters_true",
+}
+"""How errors of libraries begin, and what to say instead; ``{}`` stands for the error."""
 HELP = """usage: lightning-seg COMMAND [options]     (lightning-seg COMMAND --help lists them)
 
 train and apply
@@ -143,21 +153,13 @@ def _explain_libraries(error: BaseException) -> str | None:
     if type(error).__name__ == "MisconfigurationException":
         missing = re.match(r"No supported (\w+) backend found", said)
         return f"there is no {missing[1]} that can be used here; give --trainer.accelerator auto" if missing else said
-    if said.startswith("Checkpoint file not found"):
-        return f"{said}; give another --ckpt_path, or --run RUN"
     if said.startswith("Error(s) in loading state_dict"):
         reason = str(error).splitlines()[1].strip()[:200]
         return f"the checkpoint belongs to another network ({reason}); give the run or the config it was trained with"
     if said.startswith("Early stopping conditioned on metric"):
         name = said.split("`")[1]
         return f"{name} is not logged in this run, since validation is off or shows no such class; monitor another"
-    if said.startswith("Expected more than 1 value per channel"):
-        return "this network normalises over the pictures of a batch and got a single one; give --data.batch_size 2"
-    if said.startswith("SyncBatchNorm expected input tensor to be on GPU"):
-        return "sync_batchnorm needs GPUs; leave it out on a CPU"
-    if said.startswith("Expected to have finished reduction in the prior iteration"):
-        return "some weights had no part in the loss; give --trainer.strategy ddp_find_unused_parameters_true"
-    return None
+    return next((line.format(said) for start, line in OF_LIBRARIES.items() if said.startswith(start)), None)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from pathlib import Path, PurePath
 from typing import IO, Any
 
 import torch
+from lightning_fabric.utilities.cloud_io import _load
 from torch import Tensor
 
 from lightning_seg.errors import ConfigError, one_line
@@ -59,8 +60,8 @@ def _read(path: str | Path | IO[bytes]) -> Any:
         content = torch.load(path, map_location="cpu", weights_only=True)
         path.seek(0)
         return content
-    if str(path).startswith(("http://", "https://")):
-        return torch.hub.load_state_dict_from_url(str(path), map_location="cpu", weights_only=True)
+    if ":" in str(path).partition("/")[0] and not Path(path).is_file():
+        return _load(str(path), map_location="cpu", weights_only=True)
     return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
 
 
@@ -109,9 +110,20 @@ def check_content(content: Mapping[str, Any], source: Any, key: str = HYPER_PARA
         raise ConfigError(
             f"{source}: num_classes {classes}, but no layer gives more than {max(sides)} numbers; {REMEDY}"
         )
+    _check_states(content, source)
     for place, name in _paths(content.get("callbacks"), "callbacks"):
-        if ".." in PurePath(name).parts or "://" in name:
+        if ".." in PurePath(name).parts or "::" in name or "://" in name:
             raise ConfigError(f"{source}: {place} {printable(name)!r} is no file of a run; {REMEDY}")
+
+
+def _check_states(content: Mapping[str, Any], source: Any) -> None:
+    """Raises ConfigError if what Lightning restores a training from has another form than what it saves."""
+    kinds: dict[str, Any] = {"callbacks": Mapping, "loops": Mapping, "optimizer_states": list, "lr_schedulers": list}
+    for name, kind in kinds.items():
+        held = content.get(name)
+        parts = held.values() if isinstance(held, Mapping) else held if isinstance(held, list) else ()
+        if held is not None and not (isinstance(held, kind) and all(isinstance(part, Mapping) for part in parts)):
+            raise ConfigError(f"{source}: its {name} are no states of a training; {REMEDY}")
 
 
 def check_loadable(

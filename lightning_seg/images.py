@@ -141,8 +141,13 @@ def read_upright(path: str | Path) -> Image.Image:
 def _decode(path: str | Path) -> Image.Image:
     with _open(path) as image:
         image.load()
-        turn = UPRIGHT.get(_orientation(image, type(image).getexif))
-        return image if turn is None else image.transpose(turn)
+        return upright(image)
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """A Pillow image turned as its EXIF says; broken EXIF turns nothing."""
+    turn = UPRIGHT.get(_orientation(image, type(image).getexif))
+    return image if turn is None else image.transpose(turn)
 
 
 def _orientation(image: Image.Image, getexif: Callable[[Any], Image.Exif]) -> int:

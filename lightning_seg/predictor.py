@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 
 import lightning_seg.tasks  # noqa: F401, so that all of this package's are known
@@ -16,7 +16,7 @@ from lightning_seg.batch import BoxPrediction, LabelPrediction, MaskPrediction
 from lightning_seg.checkpoints import read_checkpoint
 from lightning_seg.errors import ConfigError, DataError, ModelError, UserError, one_line
 from lightning_seg.files import printable
-from lightning_seg.images import Array, read_image, resize_image, to_rgb
+from lightning_seg.images import Array, read_image, resize_image, to_rgb, upright
 from lightning_seg.inference.labels import ranked
 from lightning_seg.plots.boxes import draw_boxes
 from lightning_seg.plots.overlay import draw_overlay
@@ -275,7 +275,7 @@ def _pixels(image: str | Path | Image.Image | Array) -> Array:
     if isinstance(image, str | Path):
         return read_image(image)
     if isinstance(image, Image.Image):
-        return to_rgb(ImageOps.exif_transpose(image), "the Pillow image")
+        return to_rgb(upright(image), "the Pillow image")
     array = np.asarray(image)
     if (
         array.dtype != np.uint8

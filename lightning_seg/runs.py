@@ -122,6 +122,13 @@ def epochs_done(checkpoint: Path) -> int:
     return int(epochs["processed"]) + int(ends)
 
 
+def epochs_ended(checkpoint: Path) -> int:
+    """How many epochs had ended, with validation, when a checkpoint was saved."""
+    content = read_checkpoint(checkpoint)
+    loops = content.get("loops", {}).get("fit_loop", {})
+    return int(loops["epoch_progress"]["current"]["processed"] if "epoch_progress" in loops else content["epoch"] + 1)
+
+
 def batches_begun(checkpoint: Path) -> int:
     """How many batches of the epoch after these a checkpoint has been trained for."""
     loops = read_checkpoint(checkpoint).get("loops", {}).get("fit_loop", {})

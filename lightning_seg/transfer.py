@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import re
 import shutil
 import sys
 import time
@@ -146,7 +147,11 @@ def _size(part: Path) -> int:
 
 def _answer(url: str, start: int) -> HTTPResponse:
     wanted = {"Range": f"bytes={start}-"} if start else {}
-    return cast(HTTPResponse, urlopen(Request(url, headers={**HEADERS, **wanted}), timeout=SILENCE))
+    try:
+        return cast(HTTPResponse, urlopen(Request(url, headers={**HEADERS, **wanted}), timeout=SILENCE))
+    except ValueError as error:
+        # A server may lead to what is no address.
+        raise URLError(error) from error
 
 
 def _append(answer: HTTPResponse, part: Path) -> None:
@@ -181,7 +186,8 @@ def _start(answer: HTTPResponse) -> int:
     if answer.status != 206:
         return 0
     first = answer.headers.get("Content-Range", "").removeprefix("bytes ").partition("-")[0]
-    return int(first) if first.isdigit() else 0
+    # No file is as long as a number of more digits says.
+    return int(first) if re.fullmatch(r"[0-9]{1,18}", first) else 0
 
 
 class _DiskError(DownloadError):

@@ -193,6 +193,9 @@ class _Check:
             if key not in ("class_path", "init_args", "dict_kwargs"):
                 yield f"{where} holds {_shown(key)} beside class_path"
         path = value.get("class_path")
+        if not isinstance(path, str):
+            yield f"{where} is {_shown(path)}, no name of a class"
+            return
         kind = find_class(path, place)
         if kind is None and path not in self.typed and not (self.own and _is_others(path)):
             yield f"{where} is {_shown(path)}, not {PLACES[place].what} that is known here"

@@ -1,5 +1,6 @@
 """YAML of strangers: what would explode when it is expanded, or goes too deep, is refused before it is built."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ MAX_SIZE = 2**20
 """Characters of a config, also where aliases (``*name``) are replaced by what they stand for; ours have some 1,000."""
 MAX_DEPTH = 50
 PLAIN = 200
+NUMBER = re.compile(r"[-+]?[0-9][0-9_:.]{300}")
+"""What takes the parser longer than its square to read as a number, to base 60 for instance."""
 _plain_loader = get_loader("yaml")
 
 
@@ -47,6 +50,8 @@ class _Count:
         elif isinstance(event, yaml.CollectionEndEvent):
             self._put(self.totals.pop(), self.open.pop())
         elif isinstance(event, yaml.ScalarEvent):
+            if NUMBER.match(event.value):
+                raise HarmfulError(f"a number of {len(event.value)} characters")
             self._put(1 + len(event.value), event.anchor)
         elif isinstance(event, yaml.AliasEvent):
             size = self.anchors.get(str(event.anchor), 0)

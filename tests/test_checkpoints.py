@@ -328,3 +328,21 @@ def test_the_folder_above_is_no_checkpoint_to_replace() -> None:
     here = moved(state, "run/checkpoints")
     assert [here[name] for name in ("best_model_path", "kth_best_model_path", "last_model_path")] == ["", "", ""]
     assert here["best_k_models"] == {"": 1.0}
+
+
+BAD_STATES: list[tuple[str, Any]] = [("callbacks", [1]), ("loops", {"fit_loop": 3}), ("optimizer_states", {"a": 1})]
+
+
+@pytest.mark.parametrize(("name", "value"), BAD_STATES)
+def test_states_of_another_form_are_named(plain: Path, tmp_path: Path, name: str, value: Any) -> None:
+    path = changed(plain, tmp_path / "a.ckpt", lambda content: content.update({name: value}))
+    with pytest.raises(ConfigError, match=f"its {name} are no states of a training"):
+        CNNClassifierTask.load_from_checkpoint(path)
+
+
+def test_a_checkpoint_at_an_address_is_checked_as_a_file_is(
+    plain: Path, tmp_path: Path, flowers_root: Path, mistake: Callable[[list[str]], str]
+) -> None:
+    path = changed(plain, tmp_path / "a.ckpt", remembering({"best_model_path": "../../elsewhere.txt"}))
+    words = ["fit", "--model", "CNNClassifierTask", "--data", "FlowersDataModule", "--data.root", str(flowers_root)]
+    assert "is no file of a run" in mistake([*words, "--ckpt_path", f"file://{path}"])

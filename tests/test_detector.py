@@ -188,6 +188,16 @@ def of_scenes(run: Path, root: Path, *flags: str) -> list[str]:
 
 
 @pytest.mark.filterwarnings("ignore")
+def test_a_network_without_weights_is_measured_by_the_classes_of_the_data(
+    scenes_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    network = ["--model", "SlidingDetectorTask", "--model.backbone", "resnet18", "--model.weights", "null"]
+    data = ["--data", "CocoObjectsDataModule", "--data.root", str(scenes_root)]
+    assert main(["validate", *network, *data, "--original_size", "true", *QUIET]) == 0
+
+
+@pytest.mark.filterwarnings("ignore")
 def test_scenes_with_several_classes_measure_a_detector(scenes_run: Path, scenes_root: Path) -> None:
     assert main(of_scenes(scenes_run, scenes_root, "--original_size", "true")) == 0
     record = read_json(scenes_run / "metrics.json")

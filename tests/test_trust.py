@@ -110,6 +110,7 @@ ATTACKS = [
     ("model/init_args/optimizer_options.x", POPEN, "optimizer_options.x"),
     ("model/dict_kwargs", {"x": POPEN}, "subprocess.Popen"),
     ("model/class_path", "stranger.Model", "stranger.Model"),
+    ("model/class_path", ["stranger.Model"], "no name of a class"),
     ("model", "stranger.Model", "stranger.Model"),
     ("model", "one.yaml", "one.yaml"),
     ("model/init_args", "one.yaml", "one.yaml"),

@@ -31,6 +31,13 @@ def test_long_words_count_by_their_length() -> None:
         check_yaml(text.replace("[", "[" + "*a, " * 10))
 
 
+@pytest.mark.parametrize("number", [":".join(["59"] * 10_000), "1_" * 10_000 + "1", "9" * 5_000, "-" + "1" * 5_000])
+def test_numbers_that_take_long_to_read_are_refused_at_once(number: str) -> None:
+    with pytest.raises(HarmfulError, match=f"a number of {len(number)} characters"):
+        check_yaml(f"a: {number}")
+    check_yaml(f"a: [{number[:200]}, 0.{'1' * 40}, 1:20]")
+
+
 @pytest.mark.parametrize("text", ["a: &a [*a]", "&a {b: {c: *a}}"])
 def test_what_holds_itself_is_refused(text: str) -> None:
     with pytest.raises(HarmfulError, match=r"\*a holds itself"):

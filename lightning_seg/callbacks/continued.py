@@ -9,6 +9,8 @@ import torch
 from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 from pytorch_lightning.callbacks.early_stopping import EarlyStoppingReason
 
+from lightning_seg.tasks.watched import is_sound
+
 log = logging.getLogger(__name__)
 
 
@@ -19,6 +21,11 @@ class RunCheckpoint(ModelCheckpoint):
     def state_key(self) -> str:
         """As Lightning's own."""
         return super().state_key.replace(type(self).__qualname__, ModelCheckpoint.__qualname__, 1)
+
+    def _save_none_monitor_checkpoint(self, trainer: pl.Trainer, monitor_candidates: dict[str, Any]) -> None:
+        # Where nothing validates the newest is the best one, if its weights are numbers.
+        if self.filename != "best" or is_sound(trainer, None, None):
+            super()._save_none_monitor_checkpoint(trainer, monitor_candidates)
 
     def on_load_checkpoint(self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: Any) -> None:
         """The state is that of the best file where that is newer, and fresh where there is none that can be read.

@@ -21,7 +21,7 @@ SPLITS = {"train", "val", "test", "val_full", "test_full"}
 
 EpochRecord: TypeAlias = dict[str, Any]
 """Plain values: ``next_step`` that a row can have, ``row`` that Lightning is about to write, ``numbers`` for
-``metrics.json``, ``curves`` that are drawn."""
+``metrics.json``, ``curves`` that are drawn, splits ``to_come`` that are still to be measured after the step before."""
 
 
 def has_ended(trainer: pl.Trainer) -> bool:
@@ -60,7 +60,7 @@ def complete(folder: Path, record: EpochRecord) -> bool:
         return False
     with changing_results(folder):
         fields, rows = read_fields(path), read_rows(path)
-        kept: list[Mapping[str, Any]] = [row for row in rows if int(row.get("step") or 0) < record["next_step"]]
+        kept: list[Mapping[str, Any]] = [row for row in rows if not _comes_again(row, record)]
         missing = bool(record["row"]) and not _holds(rows, record["row"])
         if missing:
             kept.append(record["row"])
@@ -86,6 +86,15 @@ def draw(folder: Path, quantities: list[str]) -> None:
     """``curves.png``; nothing where there are no epochs."""
     if curves := read_curves(folder / METRICS_FILE):
         save_figure(draw_curves(curves, tuple(quantities)), folder / "curves.png")
+
+
+def _comes_again(row: Mapping[str, str], record: EpochRecord) -> bool:
+    """Whether the continued run will write a row: of a later step, or of what the last step still has before it."""
+    step = int(row.get("step") or 0)
+    measured = {name.partition("/")[0] for name, value in row.items() if value}
+    return step >= record["next_step"] or (
+        step == record["next_step"] - 1 and not measured.isdisjoint(record.get("to_come", ()))
+    )
 
 
 def _holds(rows: list[dict[str, str]], expected: Mapping[str, Any]) -> bool:

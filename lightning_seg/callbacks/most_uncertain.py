@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
-from lightning_seg.images import Array
+from lightning_seg.images import Array, upright
 from lightning_seg.plots.contact_sheet import draw_contact_sheet
 from lightning_seg.plots.figures import save_figure
 
@@ -31,5 +31,4 @@ def _thumbnail(path: Path) -> Array:
         # Large JPEGs are decoded at a fraction of their size.
         picture.draft("RGB", (THUMBNAIL, THUMBNAIL))
         picture.thumbnail((THUMBNAIL, THUMBNAIL))
-        ImageOps.exif_transpose(picture, in_place=True)
-        return np.asarray(picture.convert("RGB"))
+        return np.asarray(upright(picture).convert("RGB"))

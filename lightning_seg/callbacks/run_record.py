@@ -94,7 +94,11 @@ class RunRecord(pl.Callback):
             return
         # Those of the middle of an epoch, or of an earlier version, remember nothing.
         step = max(trainer.global_step, trainer.fit_loop.epoch_loop._batches_that_stepped)
-        nothing = {"next_step": step, "row": {}, "numbers": {}, "curves": list(self._curves(pl_module))}
+        loop = trainer.fit_loop
+        validates = ["val"] if loop.epoch_loop.val_loop.restarted_mid_evaluation else []
+        to_come = ["train", *validates] if loop.restarted_mid_epoch else []
+        curves = list(self._curves(pl_module))
+        nothing = {"next_step": step, "to_come": to_come, "row": {}, "numbers": {}, "curves": curves}
         if complete(Path(log_dir), self.restored or nothing):
             row = dict(self.restored["row"])
             step = row.pop("step")

@@ -20,7 +20,7 @@ from lightning_seg.callbacks import PredictionWriter, RunRecord
 from lightning_seg.callbacks.csv_logger import ContinuedCSVLogger
 from lightning_seg.callbacks.epoch_record import complete
 from lightning_seg.checkpoint_io import write_whole, write_whole_in_background
-from lightning_seg.checkpoints import check_checkpoint
+from lightning_seg.checkpoints import check_checkpoint, check_content, read_checkpoint
 from lightning_seg.cli.amending import LINKS, spare_dataset, spare_downloads, take_classes
 from lightning_seg.cli.default_callbacks import add_defaults, monitoring, prediction_writer, reporting
 from lightning_seg.cli.nulls import check_nulls
@@ -44,7 +44,7 @@ from lightning_seg.inference.masks import MaskInference
 from lightning_seg.models.imagenet import IMAGENET_CLASSES
 from lightning_seg.models.weights import without_pretrained
 from lightning_seg.process_tree import is_first_process
-from lightning_seg.runs import callback_state, epochs_done, task_arguments, values_found
+from lightning_seg.runs import callback_state, epochs_ended, task_arguments, values_found
 from lightning_seg.stopping import at_stake
 from lightning_seg.tasks.classification import ClassificationTask
 from lightning_seg.tasks.sliding_detector import SlidingDetectorTask
@@ -188,6 +188,9 @@ class CommandLine(LightningCLI):
             stored = task_arguments(Path(checkpoint))
         else:
             stored = self._get(self.config, "model")["init_args"]
+            if self.subcommand != "predict" and stored.get("weights") is None:
+                # It knows nothing yet, so it may as well be asked for the classes of the data.
+                return {}
         return {name: stored[name] for name in ("num_classes", "class_names") if name in stored}
 
     def _prepare_subcommand_parser(self, klass: type, subcommand: str, **kwargs: Any) -> LightningArgumentParser:
@@ -250,7 +253,11 @@ class CommandLine(LightningCLI):
 
     def before_instantiate_classes(self) -> None:
         self._refuse_flags()
-        checkpoint = Path(self._get(self.config, "ckpt_path") or "")
+        address = str(self._get(self.config, "ckpt_path") or "")
+        if ":" in address.partition("/")[0]:
+            # What lies at an address is checked as a file is.
+            check_content(read_checkpoint(address), address)
+        checkpoint = Path(address)
         data, model = self._get(self.config, "data"), self._get(self.config, "model")
         for section, config in (("data", data), ("model", model)):
             check_nulls(section, config["class_path"], config.get("init_args", {}))
@@ -477,7 +484,7 @@ class CommandLine(LightningCLI):
             self._take_what_was_found(Path(checkpoint))
         if self.arguments.run is None or checkpoint is None or epochs is None or epochs < 0:
             return
-        done = epochs_done(Path(checkpoint))
+        done = epochs_ended(Path(checkpoint))
         if done >= epochs:
             self._complete_record(Path(checkpoint))
             raise ConfigError(

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 import cv2
@@ -38,9 +39,13 @@ class TrainLoader(DataLoader[Any]):
     def _batches(self, position: Position) -> Iterator[Any]:
         # Of a generator nothing runs before the first batch is asked for.
         position.begun = True
+        passed = 0
         if isinstance(self.sampler, TrainSampler):
             self.sampler.start = position.start
-        for batch in super().__iter__():
+        else:
+            # Lightning's for overfit_batches.
+            passed = position.start // ((self.batch_size or 1) * self._replicas)
+        for batch in islice(super().__iter__(), passed, None):
             position.given += 1
             yield batch
 

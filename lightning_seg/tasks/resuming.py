@@ -21,16 +21,21 @@ Counts = dict[str, dict[str, Tensor]]
 
 
 def end_epoch_properly(checkpoint: Mapping[str, Any]) -> None:
-    """Of a checkpoint that was saved with the last batch of an epoch, Lightning would go on with the next epoch.
+    """Of a checkpoint that was saved with the last batch of an epoch, Lightning would go on with the next epoch, and of
+    one that was saved while it validated with the rest of the validation.
 
-    What is still to come is said to its loops: the validation and the end of the epoch.
+    What is still to come is said to its loops: the whole validation, and the end of the epoch.
     """
     loops = checkpoint["loops"]["fit_loop"]
     batches, validation = (loops[f"epoch_loop.{name}batch_progress"] for name in ("", "val_loop."))
-    current = batches["current"]
-    if not (is_in_epoch(checkpoint) and batches["is_last_batch"] and current["completed"] == current["ready"] - 1):
+    current, validated = batches["current"], validation["current"]
+    at_last = batches["is_last_batch"] and current["completed"] == current["ready"] - 1
+    validating = validated["ready"] > 0 and not (
+        validation["is_last_batch"] and validated["completed"] == validated["ready"]
+    )
+    if not is_in_epoch(checkpoint) or not (at_last or validating):
         return
-    for count in (current, batches["total"]):
+    for count in (current, batches["total"]) if at_last else ():
         count["completed"] += 1
     # As if the validation had begun.
     validation["total"] = {"ready": 1, "started": 1, "processed": 0, "completed": 0}
@@ -156,7 +161,9 @@ def counts_of(module: nn.Module) -> Counts:
     """What the metrics of a module have counted, over all processes; all of them count by adding up."""
     counts = {}
     for name, metric in _metrics(module):
-        found = metric.metric_state.items() if metric.update_called else ()
+        # A validation that was interrupted is made anew.
+        counts_on = metric.update_called and {"val_", "test_"}.isdisjoint(name.split("."))
+        found = metric.metric_state.items() if counts_on else ()
         states = {state: value.detach().clone() for state, value in found if isinstance(value, Tensor)}
         if dist.is_available() and dist.is_initialized():
             for value in states.values():

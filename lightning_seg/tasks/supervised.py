@@ -329,9 +329,12 @@ class SupervisedTask(Task):
         """Once per epoch, from counts that all processes share."""
         shown = ("loss", *self.default_monitor.split("/")[1:])
         values, num_unanswered = self.split_values(split), self._take_unanswered()
+        losses = {name: values[name] for name in self.losses_of(split).names if name in values}
+        if split == "train" and not losses:
+            # All batches came before a resume, from a checkpoint that does not tell what they counted.
+            return
         # It looks at a few batches only.
         if not self.trainer.sanity_checking:
-            losses = {name: values[name] for name in self.losses_of(split).names if name in values}
             self._verdicts.judge(self, split, losses, self.counted_pairs(split), num_unanswered)
         for name, value in values.items():
             self.log(f"{self.log_name(split)}/{name}", value, prog_bar=name in shown, sync_dist=True)

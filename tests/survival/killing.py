@@ -14,9 +14,9 @@ from torch import Tensor
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
 
 
-def write_config(path: Path, root: Path, max_epochs: int = 4, **data: Any) -> Path:
-    """Flowers with the small network, dropout and random draws; saved after every third step."""
-    saving = {"filename": "step_{step}", "every_n_train_steps": 3, "save_top_k": -1}
+def write_config(path: Path, root: Path, max_epochs: int = 4, every: int = 3, **data: Any) -> Path:
+    """Flowers with the small network, dropout and random draws; saved after every so many steps."""
+    saving = {"filename": "step_{step}", "every_n_train_steps": every, "save_top_k": -1}
     options = {
         "image_size": 32,
         "batch_size": 2,

@@ -60,7 +60,8 @@ def fit(
         "num_sanity_val_steps": 0,
     }
     callbacks = [*given.pop("callbacks", ()), *([] if save_to is None else checkpoints(save_to))]
-    pl.Trainer(**given, **quiet, callbacks=callbacks, enable_checkpointing=save_to is not None).fit(
+    saves = given.pop("enable_checkpointing", save_to is not None)
+    pl.Trainer(**given, **quiet, callbacks=callbacks, enable_checkpointing=saves).fit(
         made, make_data(root, **data), ckpt_path=ckpt_path, weights_only=True
     )
     return made

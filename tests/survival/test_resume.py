@@ -95,13 +95,18 @@ def test_a_loader_without_its_datamodule_is_resumed(root: Path, saved: Path, who
     assert task.seen == whole.seen[PICTURES:]
 
 
-def test_a_checkpoint_of_before_tells_no_position(root: Path, saved: Path, whole: Witness, tmp_path: Path) -> None:
-    content = torch.load(saved / "batch_step=7.ckpt", weights_only=True)
+@pytest.mark.parametrize(
+    ("moment", "steps_done"), [("batch_step=7", 7), ("batch_step=10", 10), ("validated_epoch=0", 10)]
+)
+def test_a_checkpoint_of_before_tells_no_position(
+    root: Path, saved: Path, whole: Witness, tmp_path: Path, moment: str, steps_done: int
+) -> None:
+    content = torch.load(saved / f"{moment}.ckpt", weights_only=True)
     content["loops"]["fit_loop"]["state_dict"].pop("combined_loader")
     for name in ("seed", "counted", "batch_size"):
         content["lightning_seg"].pop(name)
     torch.save(content, tmp_path / "old.ckpt")
-    assert_is_rest(fit(root, tmp_path / "old.ckpt", num_workers=2), whole, 7)
+    assert_is_rest(fit(root, tmp_path / "old.ckpt", num_workers=2), whole, steps_done)
 
 
 @pytest.mark.parametrize("moment", ["batch_step=7", "batch_step=10", "ended_epoch=0"])
@@ -155,6 +160,50 @@ def test_gradients_that_no_step_has_used_are_made_again(
     accumulating = {"accumulate_grad_batches": 3}
     whole = fit(root, trainer={**accumulating, "callbacks": [SaveAt(batch, path)]})
     assert_is_rest(fit(root, path, num_workers=2, trainer=dict(accumulating)), whole, again_from)
+
+
+def test_so_are_they_where_a_validation_stands_in_between(root: Path, tmp_path: Path) -> None:
+    options = {"accumulate_grad_batches": 2, "val_check_interval": 3}
+    whole = fit(root, save_to=tmp_path, trainer=dict(options))
+    # Saved after 3 and after 9 batches of an epoch, of which 2 and 8 have changed the weights.
+    for path in tmp_path.glob("validated*.ckpt"):
+        resumed = fit(root, path, trainer=dict(options))
+        assert_is_rest(resumed, whole, 20 - len(resumed.rates))
+
+
+class FailIn(pl.Callback):
+    """In a batch of the first validation."""
+
+    def on_validation_batch_start(self, trainer: pl.Trainer, *args: Any) -> None:
+        if args[2] == 1 and trainer.current_epoch == 0:
+            raise RuntimeError("no power")
+
+
+def test_a_validation_that_was_interrupted_is_made_as_a_whole(root: Path, tmp_path: Path) -> None:
+    values: list[float] = []
+
+    class Log(pl.Callback):
+        def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+            values.append(trainer.callback_metrics["val/loss"].item())
+
+    whole = fit(root, trainer={"callbacks": [Log()]})
+    expected = list(values)
+    values.clear()
+    save = ModelCheckpoint(tmp_path, "stopped", save_on_exception=True)
+    with pytest.raises(RuntimeError, match="no power"):
+        fit(root, trainer={"callbacks": [FailIn(), save], "enable_checkpointing": True})
+    (path,) = tmp_path.glob("*.ckpt")
+    assert_is_rest(fit(root, path, trainer={"callbacks": [Log()]}), whole, STEPS)
+    assert values == expected
+
+
+def test_the_same_few_batches_are_gone_on_with(root: Path, tmp_path: Path) -> None:
+    path = tmp_path / "middle.ckpt"
+    few = {"overfit_batches": 3}
+    whole = fit(root, trainer={**few, "callbacks": [SaveAt(2, path)]})
+    resumed = fit(root, path, trainer=dict(few))
+    assert resumed.seen == whole.seen[4:]
+    assert_same_weights(resumed, whole)
 
 
 def test_setting_the_epoch_by_hand_counts_until_the_first_batch(root: Path) -> None:

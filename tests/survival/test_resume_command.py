@@ -73,6 +73,36 @@ def test_a_checkpoint_of_the_middle_of_an_epoch_says_so_and_goes_on(
     assert different(content(folder / "last.ckpt")["state_dict"], whole) == []
 
 
+def test_an_epoch_whose_end_is_missing_is_ended(
+    flowers_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of a run that was killed while it validated."""
+    monkeypatch.chdir(tmp_path)
+    config = write_config(tmp_path / "small.yaml", flowers_root, max_epochs=2, every=5)
+    assert main(["fit", "--config", str(config)]) == 0
+    folder = Path("runs/small/version_0")
+    rows, whole = (folder / "metrics.csv").read_text(), content(folder / "checkpoints" / "last.ckpt")["state_dict"]
+    (left,) = (folder / "checkpoints").glob("*=20.ckpt")
+    for path in (folder / "checkpoints").iterdir():
+        if path != left:
+            path.unlink()
+    assert main(["fit", "--run", "runs/small"]) == 0
+    assert (folder / "checkpoints" / "best.ckpt").is_file()
+    assert different(content(folder / "checkpoints" / "last.ckpt")["state_dict"], whole) == []
+    assert sorted((folder / "metrics.csv").read_text().splitlines()) == sorted(rows.splitlines())
+
+
+def test_where_nothing_validates_no_best_checkpoint_holds_nan(
+    flowers_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = write_config(tmp_path / "small.yaml", flowers_root, max_epochs=1, val_fraction=0.0)
+    assert main(["fit", "--config", str(config), "--on_nan", "warn", "--model.lr", "1e30"]) == 0
+    folder = Path("runs/small/version_0/checkpoints")
+    assert (folder / "last.ckpt").is_file()
+    assert not (folder / "best.ckpt").exists()
+
+
 @pytest.mark.slow
 def test_two_processes_go_on_in_the_middle_of_an_epoch(flowers_root: Path, tmp_path: Path) -> None:
     config = write_config(tmp_path / "small.yaml", flowers_root, max_epochs=2, num_workers=2)
