@@ -21,7 +21,8 @@ UNWRITABLE = {
 """Reasons of the system for not writing a file, and what to do."""
 OF_LIBRARIES = {
     "Checkpoint file not found": "{}; give another --ckpt_path, or --run RUN",
-    "loaded state dict": "the optimiser in the checkpoint belongs to another training ({:.200}); give the run it came from",
+    "loaded state dict": "the optimiser in the checkpoint belongs to another training ({:.200}); give the run that it "
+    "came from",
     "Expected more than 1 value per channel": "this network normalises over the pictures of a batch and got a single "
     "one; give --data.batch_size 2",
     "SyncBatchNorm expected input tensor to be on GPU": "sync_batchnorm needs GPUs; leave it out on a CPU",
