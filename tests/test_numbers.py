@@ -22,6 +22,8 @@ def test_a_share_lies_between_0_and_1(value: float) -> None:
 @pytest.mark.parametrize("value", [0, 0.0, 1, 1.0, np.float32(0.5)])
 def test_the_ends_of_a_range_belong_to_it(value: float) -> None:
     check_number("share", value, 0.1, most=1)
+    with pytest.raises(ConfigError, match="share"):
+        check_number("share", value + 1.5, 0.1, most=1)
 
 
 def test_a_positive_number_is_not_0() -> None:

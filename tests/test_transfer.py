@@ -118,6 +118,7 @@ def test_the_file_comes_whole(server: str, tmp_path: Path, plan: list[str], rang
 @pytest.mark.parametrize("checksum", [hashlib.md5(CONTENT).hexdigest(), CHECKSUM[:8], ""])
 def test_checksums_of_all_kinds(server: str, tmp_path: Path, checksum: str) -> None:
     get(server, tmp_path / "file.bin", checksum)
+    assert (tmp_path / "file.bin").read_bytes() == CONTENT
 
 
 def test_what_is_there_is_not_fetched_again(server: str, tmp_path: Path) -> None:
