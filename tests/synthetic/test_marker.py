@@ -116,11 +116,13 @@ def test_root_below_a_file_is_one_line(tmp_path: Path) -> None:
 
 
 def test_loser_of_a_race_keeps_the_winner(tmp_path: Path) -> None:
+    """Another machine may not see the lock."""
     root = tmp_path / "root"
 
     def write_while_another_wins(folder: Path) -> None:
         write_words(folder)
-        assert ensure_synthetic(root, "words", write_words, {"count": 1})
+        assert ensure_synthetic(tmp_path / "other", "words", write_words, {"count": 1})
+        (tmp_path / "other").rename(root)
         (root / "winner").touch()
 
     assert not ensure_synthetic(root, "words", write_while_another_wins, {"count": 1})
