@@ -250,7 +250,7 @@ def test_of_two_processes_none_goes_on_alone(
 def test_what_was_not_measured_is_no_result(trained: Folder, name: str, command: str, moment: str) -> None:
     record = trained.path / "runs" / "small" / "version_0" / "metrics.json"
     before = record.read_text()
-    ended = trained.stop([command, "--run", "runs/small"], signal.Signals[name], moment)
+    ended = trained.stop([command, "--run", "runs/small", "--trust_config"], signal.Signals[name], moment)
     line = f"lightning-seg: stopped by {name}: nothing is measured; the same command begins anew"
     assert (ended.code, ended.line) == (128 + signal.Signals[name], line)
     assert record.read_text() == before
@@ -291,9 +291,9 @@ def test_compare_does_not_take_a_stopped_training_for_a_result(folder: Folder) -
 
 COMMANDS: dict[str, list[str]] = {
     "fit": FIT,
-    "validate": ["validate", "--run", "runs/small"],
-    "test": ["test", "--run", "runs/small"],
-    "predict": ["predict", "--run", "runs/small", "--images", "flowers/**/*", "--output", "predicted"],
+    "validate": ["validate", "--run", "runs/small", "--trust_config"],
+    "test": ["test", "--run", "runs/small", "--trust_config"],
+    "predict": ["predict", "--run", "runs/small", "--trust_config", "--images", "flowers/**/*", "--output", "predicted"],
     "preview": ["preview", "--config", "small.yaml", "--data.num_workers", "2"],
     "synthesize": ["synthesize", "flowers", "written", "--num_per_class", "30"],
     "compare": COMPARE,
