@@ -1,4 +1,9 @@
-"""Tables as CSV files: rows that are whole after any kill, and cells that no spreadsheet takes for a formula."""
+"""Tables as CSV files: rows that are whole after any kill, and cells that do no harm.
+
+A cell that a spreadsheet would compute has an apostrophe before it. One that a terminal would obey, breaks the line or
+is no UTF-8, as names of files may, is written with Python's escapes and with its backslashes doubled; so is one that
+looks like that. ``read_rows`` gives back what was written.
+"""
 
 import csv
 import io
@@ -8,12 +13,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lightning_seg.files import replacing
+from lightning_seg.files import printable, replacing
 
 ENCODING: Any = {"encoding": "utf-8", "errors": "surrogateescape"}
-"""Names of files are bytes; those that are no UTF-8 are written as they are."""
+"""Of tables; those of earlier versions hold the bytes of names that are no UTF-8."""
 FORMULA = re.compile(r"'*[=+\-@\t\r]")
 """How a cell begins that a spreadsheet computes; apostrophes stand for themselves, and more of them say so."""
+ESCAPE = re.compile(r"\\(\\|[nrt]|x[0-9a-f]{2}|u[0-9a-f]{4}|U00(?:0[0-9a-f]|10)[0-9a-f]{4})")
+"""What Python's escapes of one character look like."""
 
 
 def write_rows(path: Path, fields: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
@@ -49,7 +56,7 @@ def read_fields(path: Path) -> list[str]:
     if not path.is_file():
         return []
     with path.open(newline="", **ENCODING) as file:
-        return next(csv.reader(file), [])
+        return [_plain(name) for name in next(csv.reader(file), [])]
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
@@ -59,7 +66,7 @@ def read_rows(path: Path) -> list[dict[str, str]]:
     content = path.read_bytes()
     text = content[: _whole(content)].decode(**ENCODING)
     rows = csv.DictReader(io.StringIO(text, newline=""), restval="")
-    return [{name: _plain(cell) for name, cell in row.items() if isinstance(cell, str)} for row in rows]
+    return [{_plain(name): _plain(cell) for name, cell in row.items() if isinstance(cell, str)} for row in rows]
 
 
 def drop_cut_row(path: Path) -> None:
@@ -80,19 +87,33 @@ def harmless_path(path: str) -> str:
 
 def _lines(fields: Sequence[str], rows: Iterable[Mapping[str, Any]], header: bool) -> bytes:
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, fields, restval="")
+    writer = csv.writer(text)
     if header:
-        writer.writeheader()
-    writer.writerows({name: _harmless(cell) for name, cell in row.items()} for row in rows)
+        writer.writerow(map(_harmless, fields))
+    for row in rows:
+        assert row.keys() <= set(fields)
+        writer.writerow([_harmless(row.get(name, "")) for name in fields])
     return text.getvalue().encode(**ENCODING)
 
 
 def _harmless(cell: Any) -> Any:
-    return f"'{cell}" if isinstance(cell, str) and FORMULA.match(cell) and not _is_number(cell) else cell
+    if not isinstance(cell, str):
+        return cell
+    if printable(cell) != cell or ESCAPE.search(cell):
+        cell = printable(cell.replace("\\", r"\\"))
+    return f"'{cell}" if FORMULA.match(cell) and not _is_number(cell) else cell
 
 
 def _plain(cell: str) -> str:
-    return cell[1:] if cell.startswith("'") and FORMULA.match(cell) else cell
+    if cell.startswith("'") and FORMULA.match(cell):
+        cell = cell[1:]
+    return ESCAPE.sub(_character, cell)
+
+
+def _character(escape: re.Match[str]) -> str:
+    named = {"\\": "\\", "n": "\n", "r": "\r", "t": "\t"}
+    kind = escape[1]
+    return named[kind] if kind in named else chr(int(kind[1:], 16))
 
 
 def _is_number(cell: str) -> bool:

@@ -56,7 +56,9 @@ def transfer(published: Published, path: Path, remedy: str) -> None:
     """Download to ``path``, unless it holds the file already.
 
     What has arrived stays in ``path`` with ``.part`` behind its name, whatever ends the process, and the next call goes
-    on from there if the server can do that. Of several processes one downloads and the others wait.
+    on from there. A server that cannot do that, or a page that asks for a password in its place, sends a whole file: it
+    takes the place of what is there only if it is the published one. Of several processes one downloads and the others
+    wait.
 
     Args:
         published: what to fetch.
@@ -81,21 +83,40 @@ def _transfer(published: Published, path: Path, remedy: str) -> None:
         path.replace(part)
     if not published.checksum:
         part.unlink(missing_ok=True)
+    before = _size(part)
     is_pieced = _arrive(published, part, remedy)
     if is_pieced and not published.is_intact(part):
         log.warning("%s: what was there belonged to another file; beginning anew", part)
-        part.unlink()
-        _arrive(published, part, remedy)
+        with _aside(part) as whole:
+            _arrive(published, whole, remedy)
+            if published.is_intact(whole):
+                whole.replace(part)
     if not published.is_intact(part):
-        part.unlink()
+        if _size(part) != before:
+            part.unlink()
         raise DownloadError(
             f"{published.url}: what arrived has another {published.algorithm} than {published.checksum}; {remedy}"
         )
     part.replace(path)
 
 
+@contextmanager
+def _aside(part: Path) -> Iterator[Path]:
+    """Where a whole file arrives beside a part of one."""
+    whole = part.with_name(f"{part.name}.whole")
+    whole.unlink(missing_ok=True)
+    try:
+        yield whole
+    finally:
+        whole.unlink(missing_ok=True)
+
+
 class _CutError(Exception):
     """The server ended before the file did."""
+
+
+class _OtherError(Exception):
+    """The server sent another file than the published one, in place of the rest of that."""
 
 
 def _arrive(published: Published, part: Path, remedy: str) -> bool:
@@ -105,14 +126,14 @@ def _arrive(published: Published, part: Path, remedy: str) -> bool:
         try:
             with _answer(published.url, _size(part)) as answer:
                 answers += 1
-                _append(answer, part)
+                _take(answer, part, published)
             return answers > 1
         except HTTPError as error:
             if error.code == 416:
                 # There is nothing behind what we have.
                 return True
             failure: Exception = error
-        except (URLError, HTTPException, TimeoutError, ConnectionError, _CutError) as error:
+        except (URLError, HTTPException, TimeoutError, ConnectionError, _CutError, _OtherError) as error:
             failure = error
         in_vain, most = (0 if _size(part) > most else in_vain + 1), max(most, _size(part))
         if in_vain >= TRIES or _is_final(failure, answers):
@@ -131,6 +152,8 @@ def _is_final(failure: Exception, answers: int) -> bool:
     """Whether asking again is of no use: refused by the server, or nobody is there."""
     if isinstance(failure, HTTPError):
         return failure.code < 500 and failure.code not in (408, 429)
+    if isinstance(failure, _OtherError):
+        return True
     return isinstance(failure, URLError) and not isinstance(failure.reason, TimeoutError) and answers == 0
 
 
@@ -154,9 +177,20 @@ def _answer(url: str, start: int) -> HTTPResponse:
         raise URLError(error) from error
 
 
-def _append(answer: HTTPResponse, part: Path) -> None:
+def _take(answer: HTTPResponse, part: Path, published: Published) -> None:
     """The rest of the file, or all of it if the server begins anew."""
     start = _start(answer)
+    if start or not _size(part):
+        _append(answer, part, start)
+        return
+    with _aside(part) as whole:
+        _append(answer, whole, 0)
+        if not published.is_intact(whole):
+            raise _OtherError(f"sent a file with another {published.algorithm} than {published.checksum}")
+        whole.replace(part)
+
+
+def _append(answer: HTTPResponse, part: Path, start: int) -> None:
     if start > _size(part):
         raise _CutError(f"sent what lies behind byte {start}, asked for {_size(part)}")
     total = None if answer.length is None else start + answer.length

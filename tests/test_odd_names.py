@@ -79,8 +79,9 @@ def test_predictions_of_odd_names_are_lines_and_rows(
     rows = read_rows(odd_run / "out" / "predictions.csv")
     assert {Path(row["picture"]).name for row in rows} == {*NAMES, "=bro\nken.jpg"}
     assert {row["label"] for row in rows if not row["error"]} <= set(CLASSES)
-    with (odd_run / "out" / "predictions.csv").open(newline="", errors="surrogateescape") as file:
+    with (odd_run / "out" / "predictions.csv").open(newline="", encoding="utf-8") as file:
         cells = [cell for row in csv.reader(file) for cell in row]
+    assert all(map(str.isprintable, cells))
     assert not [cell for cell in cells if cell.startswith(("=", "+", "@", "\t", "\r"))]
 
 

@@ -1,4 +1,5 @@
 import os
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -23,7 +24,7 @@ def test_rows_are_added_and_read_again(tmp_path: Path) -> None:
     assert (read_rows(path), read_fields(path)) == ([], [])
     write_rows(path, FIELDS, [ROW])
     append_rows(path, FIELDS, [{"picture": "b,\n.jpg", "score": -1}])
-    assert path.read_bytes() == b'picture,label,score\r\na.jpg,cat,0.5\r\n"b,\n.jpg",,-1\r\n'
+    assert path.read_bytes() == b'picture,label,score\r\na.jpg,cat,0.5\r\n"b,\\n.jpg",,-1\r\n'
     assert read_rows(path)[1] == {"picture": "b,\n.jpg", "label": "", "score": "-1"}
     assert read_fields(path) == FIELDS
 
@@ -38,13 +39,36 @@ def test_rows_are_added_and_read_again(tmp_path: Path) -> None:
         ("'=1", "''=1"),
         ("-0.5", "-0.5"),
         ("'n Abend", "'n Abend"),
+        ("a\x1b[31m.jpg", r"a\x1b[31m.jpg"),
+        ("two\r\nlines\t", r"two\r\nlines\t"),
+        ("\n=1", r"\n=1"),
+        ("=\n", r"'=\n"),
+        # Right to left, as in a name that hides its suffix; a letter beyond 16 bits that nobody can print.
+        ("a\u202egpj.exe", r"a\u202egpj.exe"),
+        ("\U000e0001", r"\U000e0001"),
+        (os.fsdecode(b"\xff.jpg"), r"\udcff.jpg"),
+        (r"C:\photos\cat.jpg", r"C:\photos\cat.jpg"),
+        # What looks like an escape must not become one.
+        (r"C:\new", r"C:\\new"),
+        (r"\\host", r"\\\\host"),
+        ("\\\n", r"\\\n"),
+        ("größer 猫 🐈", "größer 猫 🐈"),
     ],
 )
-def test_no_cell_is_a_formula_and_all_are_read_as_they_were(tmp_path: Path, text: str, written: str) -> None:
+def test_no_cell_does_harm_and_all_are_read_as_they_were(tmp_path: Path, text: str, written: str) -> None:
     path = tmp_path / "table.csv"
-    write_rows(path, ["label"], [{"label": text}])
-    assert path.read_text().splitlines()[1] == written
-    assert read_rows(path) == [{"label": text}]
+    write_rows(path, ["label", text], [{"label": text}])
+    header, row = path.read_text(encoding="utf-8").splitlines()
+    assert (header, row) == (f"label,{written}", f"{written},")
+    assert read_rows(path) == [{"label": text, text: ""}]
+    assert read_fields(path) == ["label", text]
+
+
+def test_any_text_comes_back(tmp_path: Path) -> None:
+    draw = random.Random(0)
+    texts = ["".join(draw.choices("\\nrtxuU0a1'=\n\x1b\udc80,\"", k=draw.randrange(12))) for _ in range(3000)]
+    write_rows(tmp_path / "table.csv", ["label"], ({"label": text} for text in [*texts, r"\Uffffffff"]))
+    assert [row["label"] for row in read_rows(tmp_path / "table.csv")] == [*texts, r"\Uffffffff"]
 
 
 def test_a_path_stays_that_of_the_same_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,10 +99,9 @@ def test_a_cut_row_is_left_out_and_dropped(tmp_path: Path, content: bytes, kept:
     assert read_rows(path) == before
 
 
-def test_bytes_that_are_no_utf_8_come_back(tmp_path: Path) -> None:
-    name = os.fsdecode(b"\xff.jpg")
-    write_rows(tmp_path / "table.csv", ["picture"], [{"picture": name}])
-    assert read_rows(tmp_path / "table.csv") == [{"picture": name}]
+def test_names_in_tables_of_earlier_versions_come_back(tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_bytes(b'picture\r\n\xff.jpg\r\n"a\n\x1b.jpg"\r\n')
+    assert [row["picture"] for row in read_rows(tmp_path / "table.csv")] == [os.fsdecode(b"\xff.jpg"), "a\n\x1b.jpg"]
 
 
 def test_a_disk_that_gets_full_keeps_the_rows_of_before(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ class OddServer(BaseHTTPRequestHandler):
     plan: ClassVar[list[str]] = []
     asked: ClassVar[list[str | None]] = []
     content: ClassVar[bytes] = CONTENT
+    another: ClassVar[bytes] = b"<html>Log in</html>"
     end: ClassVar[Event] = Event()
     gate: ClassVar[Event | None] = None
 
@@ -38,6 +39,11 @@ class OddServer(BaseHTTPRequestHandler):
             return
         if how == "silent":
             self.end.wait(20)
+            return
+        if how == "another file":
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(self.another)
             return
         start = self._start() if how != "no ranges" else 0
         if start >= len(self.content) and start:
@@ -80,7 +86,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setattr(module, "SILENCE", 0.5)
     monkeypatch.setattr(module, "PAUSE", 0.01)
     OddServer.plan, OddServer.asked, OddServer.end = ["good"], [], Event()
-    OddServer.content, OddServer.gate = CONTENT, None
+    OddServer.content, OddServer.gate, OddServer.another = CONTENT, None, b"<html>Log in</html>"
     with ThreadingHTTPServer(("127.0.0.1", 0), OddServer) as http:
         Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         yield f"http://127.0.0.1:{http.server_port}/file.bin"
@@ -171,6 +177,40 @@ def test_servers_that_do_not_answer_are_one_line(
     assert str(caught.value) == f"{server}: cannot be downloaded to {tmp_path} ({reason}); try again"
     assert time.monotonic() - started < 15
     assert len(OddServer.asked) == asked
+
+
+@pytest.mark.parametrize("page", [b"<html>Log in</html>", b"", b"x" * 2 * len(CONTENT)])
+def test_a_page_in_place_of_the_rest_costs_nothing_of_what_came(server: str, tmp_path: Path, page: bytes) -> None:
+    (tmp_path / "file.bin.part").write_bytes(CONTENT[:1000])
+    OddServer.plan, OddServer.another = ["another file"], page
+    with pytest.raises(DownloadError) as caught:
+        get(server, tmp_path / "file.bin")
+    reason = (
+        f"sent a file with another sha256 than {CHECKSUM}, 0.0 MiB are kept and the same command goes on from there"
+    )
+    assert str(caught.value) == f"{server}: cannot be downloaded to {tmp_path} ({reason}); try again"
+    assert (tmp_path / "file.bin.part").read_bytes() == CONTENT[:1000]
+    OddServer.plan = ["good"]
+    get(server, tmp_path / "file.bin")
+    assert OddServer.asked == ["bytes=1000-", "bytes=1000-"]
+
+
+def test_a_server_that_refuses_ranges_costs_nothing_of_what_came(server: str, tmp_path: Path) -> None:
+    (tmp_path / "file.bin.part").write_bytes(CONTENT[:1000])
+    OddServer.plan = ["416", "another file"]
+    with pytest.raises(DownloadError, match=rf": what arrived has another sha256 than {CHECKSUM}; try again$"):
+        get(server, tmp_path / "file.bin")
+    assert (tmp_path / "file.bin.part").read_bytes() == CONTENT[:1000]
+    OddServer.plan = ["416", "good"]
+    get(server, tmp_path / "file.bin")
+    assert OddServer.asked == ["bytes=1000-", None] * 2
+
+
+def test_a_whole_file_in_place_of_the_rest_is_taken(server: str, tmp_path: Path) -> None:
+    (tmp_path / "file.bin.part").write_bytes(b"of an earlier version of the file")
+    OddServer.plan = ["no ranges"]
+    get(server, tmp_path / "file.bin")
+    assert OddServer.asked == ["bytes=33-"]
 
 
 def test_a_server_that_claims_less_sends_another_file(server: str, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pytorch_lightning.callbacks import BasePredictionWriter
 from lightning_seg.batch import PictureBatch, PredictedBatch
 from lightning_seg.callbacks.split_plots import class_names
 from lightning_seg.errors import ConfigError
-from lightning_seg.files import printable, remove_left_overs
+from lightning_seg.files import remove_left_overs
 from lightning_seg.tables import append_rows, harmless_path, read_rows, write_rows
 
 log = logging.getLogger(__name__)
@@ -108,7 +108,7 @@ class PredictionWriter(BasePredictionWriter, ABC):
                 rows.append({"picture": path, "error": NO_NUMBER})
         for path, reason in prediction["unreadable"]:
             log.warning("skipped %s", reason, extra={"every_process": True})
-            rows.append({"picture": path, "error": printable(reason)})
+            rows.append({"picture": path, "error": reason})
         rows.sort(key=lambda row: batch["files"].index(row["picture"]))
         append_rows(self.table, self.fields, ({**row, "picture": harmless_path(row["picture"])} for row in rows))
 

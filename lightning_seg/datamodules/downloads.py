@@ -66,6 +66,7 @@ def _unpack(archive: Archive, root: Path) -> None:
     try:
         with tarfile.open(path) as file:
             file.extractall(partial, filter=harmless)
+            _check_end(file)
         folder = partial / archive.creates
         (folder if folder.is_dir() else partial).rename(root / archive.creates)
     except tarfile.FilterError as error:
@@ -81,6 +82,14 @@ def _unpack(archive: Archive, root: Path) -> None:
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     path.unlink()
+
+
+def _check_end(file: tarfile.TarFile) -> None:
+    """Raises ReadError if an archive has no end, which Python takes for one where a member would begin."""
+    assert file.fileobj is not None
+    # The block of zeros, which was the last one to be read.
+    if file.fileobj.tell() != file.offset + tarfile.BLOCKSIZE:
+        raise tarfile.ReadError("unexpected end of data")
 
 
 class SetIdError(tarfile.FilterError):

@@ -1,5 +1,7 @@
 """Archives as strangers make them."""
 
+import bz2
+import gzip
 import hashlib
 import io
 import subprocess
@@ -88,6 +90,26 @@ def test_an_archive_that_was_cut_before_its_checksum_was_taken_is_one_line(
     with pytest.raises(DownloadError, match=r"^\S+root/a.tar: cannot be unpacked \([^\n]+\); remove it, and try again"):
         fetch(serve(tmp_path / "www"), [published(path)], tmp_path / "root")
     assert [one.name for one in (tmp_path / "root").iterdir()] == ["a.tar"]
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2"])
+@pytest.mark.parametrize("size", [1024, 1536, 1540, 2047])
+def test_an_archive_without_an_end_is_one_line(
+    mode: str, size: int, tmp_path: Path, serve: Callable[[Path], str]
+) -> None:
+    (tmp_path / "www").mkdir()
+    plain, path = tmp_path / "plain.tar", tmp_path / "www" / "a.tar"
+    # Blocks of 512 bytes: two for each member, and zeros from 2,048 on.
+    pack(plain, [member("pictures/1.jpg"), member("pictures/2.jpg")], "w")
+    content = plain.read_bytes()
+    assert not any(content[2048:])
+    kinds = {"w": bytes, "w:gz": gzip.compress, "w:bz2": bz2.compress}
+    path.write_bytes(kinds[mode](content[:size]))
+    with pytest.raises(DownloadError, match=r"^\S+root/a.tar: cannot be unpacked \(unexpected end of data\); "):
+        fetch(serve(tmp_path / "www"), [published(path)], tmp_path / "root")
+    path.write_bytes(kinds[mode](content))
+    fetch(serve(tmp_path / "www"), [published(path)], tmp_path / "other")
+    assert (tmp_path / "other" / "pictures" / "2.jpg").read_bytes() == b"data"
 
 
 SCRIPT = """
