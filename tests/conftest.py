@@ -1,6 +1,7 @@
 import multiprocessing
 import os
 import shutil
+import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -27,6 +28,14 @@ from lightning_seg.synthetic.stanford_dogs import write_stanford_dogs
 def one_thread() -> None:
     """Threads that share their cores with other programs wait for each other: 22 s instead of 3 s for one test file."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def answered_ctrl_c() -> Iterator[None]:
+    """Also in the background of a script, which lets all that it starts ignore Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")
