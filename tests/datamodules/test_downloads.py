@@ -103,7 +103,7 @@ def test_an_archive_without_an_end_is_one_line(
     pack(plain, [member("pictures/1.jpg"), member("pictures/2.jpg")], "w")
     content = plain.read_bytes()
     assert not any(content[2048:])
-    kinds = {"w": bytes, "w:gz": gzip.compress, "w:bz2": bz2.compress}
+    kinds: dict[str, Callable[[bytes], bytes]] = {"w": bytes, "w:gz": gzip.compress, "w:bz2": bz2.compress}
     path.write_bytes(kinds[mode](content[:size]))
     with pytest.raises(DownloadError, match=r"^\S+root/a.tar: cannot be unpacked \(unexpected end of data\); "):
         fetch(serve(tmp_path / "www"), [published(path)], tmp_path / "root")
