@@ -119,7 +119,7 @@ def test_neither_backward_nor_the_optimiser_asks_for_a_number(make: Callable[[],
     with FakeTensorMode():
         without_numbers(task)
         groups = parameter_groups(task.model, 0.1, 0.01, 0.1)
-        optimizer = create_optimizer("adamw", groups, 0.1, {"fused": True})
+        optimizer = create_optimizer("adamw", groups, 0.1, {}, fused=True)
         for _ in range(2):
             loss = task.training_step(batch_for(task), 0)
             with NoNumbersFromTheHost():
