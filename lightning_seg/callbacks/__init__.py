@@ -5,6 +5,7 @@ from lightning_seg.callbacks.compile import Compile
 from lightning_seg.callbacks.confusion_matrix_plots import ConfusionMatrixPlots
 from lightning_seg.callbacks.label_writer import LabelWriter
 from lightning_seg.callbacks.mask_writer import MaskWriter
+from lightning_seg.callbacks.matmul_precision import MatmulPrecision
 from lightning_seg.callbacks.picture_scores import PictureScoreWriter
 from lightning_seg.callbacks.prediction_samples import PredictionSamples
 from lightning_seg.callbacks.prediction_writer import PredictionWriter
@@ -18,6 +19,7 @@ __all__ = [
     "ConfusionMatrixPlots",
     "LabelWriter",
     "MaskWriter",
+    "MatmulPrecision",
     "PictureScoreWriter",
     "PredictionSamples",
     "PredictionWriter",

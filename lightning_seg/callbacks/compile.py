@@ -1,55 +1,73 @@
-"""torch.compile for a training run."""
+"""torch.compile for long trainings."""
 
-from typing import Literal
+from collections.abc import Callable
+from typing import Any, Literal
 
 import pytorch_lightning as pl
 import torch
+from torch import Size, Tensor
+
+from lightning_seg.callbacks.matmul_precision import MatmulPrecision, Precision
 
 
-class Compile(pl.Callback):
-    """Compiles the network in place before its first batch, so that checkpoints keep their names.
+class Compile(MatmulPrecision):
+    """Compiles what the network does in training, in place, so that checkpoints keep their names.
 
-    Not earlier: the summary and the graph in TensorBoard trace the network as it was written.
+    Nothing else: validation, test, pictures of samples and the graph in TensorBoard use the network as it was written.
+    One graph for one size of batches, since a graph for several takes longer to make and is slower; a batch with fewer
+    pictures, or with pictures of another size, is computed as without this. A network of which other parts train from
+    some epoch on is another graph, and compiled anew. docs/performance.md says from how many steps on it pays.
 
     Args:
         mode: see ``torch.compile``.
         backend: see ``torch.compile``.
-        matmul_precision: of float32 products on CUDA, see ``torch.set_float32_matmul_precision``.
+        matmul_precision: see ``MatmulPrecision``.
     """
 
     def __init__(
         self,
         mode: Literal["default", "reduce-overhead", "max-autotune"] = "default",
         backend: str = "inductor",
-        matmul_precision: Literal["highest", "high", "medium"] = "high",
+        matmul_precision: Precision = "high",
     ) -> None:
+        super().__init__(matmul_precision)
         self.mode = mode
         self.backend = backend
-        self.matmul_precision = matmul_precision
-
-        self.compiled = False
-
-    def on_sanity_check_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._compile(pl_module)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._compile(pl_module)
-
-    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._compile(pl_module)
-
-    def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._compile(pl_module)
-
-    def on_predict_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._compile(pl_module)
-
-    def _compile(self, pl_module: pl.LightningModule) -> None:
-        if self.compiled:
-            return
-        self.compiled = True
-        torch.set_float32_matmul_precision(self.matmul_precision)
         network = pl_module.model
         assert isinstance(network, torch.nn.Module)
         # inductor alone knows modes.
-        network.compile(backend=self.backend, mode=self.mode if self.backend == "inductor" else None)
+        network.compile(backend=self.backend, mode=self.mode if self.backend == "inductor" else None, dynamic=False)
+        # It knows no condition, and copies of the network leave it out as they do what compile puts there.
+        network._compiled_call_impl = TrainingOnly(network, network._compiled_call_impl)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        network = pl_module.model
+        assert isinstance(network, torch.nn.Module)
+        network._compiled_call_impl = None
+
+
+class TrainingOnly:
+    """Calls a compiled network with batches of training, and the network as it was written with others.
+
+    Args:
+        network: as it was written.
+        compiled: the same, compiled.
+    """
+
+    def __init__(self, network: torch.nn.Module, compiled: Callable[..., Any]) -> None:
+        self.network, self.compiled = network, compiled
+        self.shape: Size | None = None
+        """Of the largest batch of training so far."""
+
+    def __call__(self, images: Tensor, *args: Any, **kwargs: Any) -> Any:
+        if self.network.training and torch.is_grad_enabled() and self._has_the_size(images.shape):
+            return self.compiled(images, *args, **kwargs)
+        return self.network._call_impl(images, *args, **kwargs)
+
+    def _has_the_size(self, shape: Size) -> bool:
+        # Of an epoch that goes on with its last batch, the first one is not like the others.
+        if self.shape is None or (shape[1:] == self.shape[1:] and shape[0] > self.shape[0]):
+            self.shape = shape
+        return shape == self.shape

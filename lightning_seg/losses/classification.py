@@ -43,7 +43,7 @@ class ClassificationLoss(nn.Module):
         weights = self.class_weights
         total = F.cross_entropy(logits.float(), label, weights, reduction="sum", label_smoothing=self.label_smoothing)
         if weights is None:
-            return {"cross_entropy": Summed(total, total.new_tensor(len(label)))}
+            return {"cross_entropy": Summed(total, total.new_full((), len(label)))}
         return {"cross_entropy": Summed(total, (weights[label] if label.ndim == 1 else label * weights).sum())}
 
     def total(self, sums: Mapping[str, Summed]) -> Tensor:

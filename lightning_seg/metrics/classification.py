@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torchmetrics import Metric
 
+from lightning_seg.metrics.counting import count_cells
 from lightning_seg.metrics.picture_scores import PictureScores
 
 TOP = 5
@@ -32,10 +33,12 @@ class ClassCounts(Metric):
         classes, predicted = len(self.matrix), answers.argmax(dim=1)
         if label.ndim == 2:
             is_mixed = (label > 0).sum(dim=1) > 1
-            self.soft += label.gather(1, predicted.unsqueeze(1))[is_mixed].double().sum()
+            shares = label.gather(1, predicted.unsqueeze(1)).squeeze(1).double()
+            # Picked out by their positions, these would have to be waited for.
+            self.soft += shares.where(is_mixed, 0).sum()
             self.num_soft += is_mixed.sum()
             label = label.argmax(dim=1)
-        self.matrix += (label * classes + predicted).bincount(minlength=classes**2).view(classes, classes)
+        self.matrix += count_cells(label * classes + predicted, classes**2).view(classes, classes)
         highest = answers.topk(min(TOP, classes), dim=1).indices
         self.in_top += (highest == label.unsqueeze(1)).sum()
 

@@ -43,7 +43,8 @@ class PictureMetrics(Metric):
             self.boundary[:, index] += torch.stack([shared_edge.sum(), either_edge.sum()])
             seen = either > 0
             shares = torch.stack([shared / either, 2 * shared / (either + shared), shared_edge / either_edge])
-            self.sums[:, index] += shares[:, seen].double().sum(dim=1)
+            # Picked out by their positions, these would have to be waited for.
+            self.sums[:, index] += shares.double().where(seen, 0).sum(dim=1)
             self.pictures[index] += seen.sum()
 
     def compute(self) -> Tensor:

@@ -7,6 +7,7 @@ from torch import Tensor
 from torchmetrics.classification import MulticlassConfusionMatrix
 
 from lightning_seg.batch import IGNORE_INDEX
+from lightning_seg.metrics.counting import count_cells
 
 
 class SegmentationMetrics(MulticlassConfusionMatrix):
@@ -25,7 +26,7 @@ class SegmentationMetrics(MulticlassConfusionMatrix):
         classes = len(self.confmat)
         ignored = classes**2
         pairs = (target * classes + preds).masked_fill(target == self.ignored_label, ignored)
-        self.confmat += pairs.flatten().bincount(minlength=ignored + 1)[:ignored].view(classes, classes)
+        self.confmat += count_cells(pairs, ignored + 1)[:ignored].view(classes, classes)
 
 
 def metric_names(class_names: Sequence[str]) -> list[str]:

@@ -7,6 +7,7 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from lightning_seg.batch import IGNORE_INDEX
+from lightning_seg.metrics.counting import count_cells
 
 NUM_THRESHOLDS = 1000
 
@@ -59,7 +60,7 @@ class ThresholdCounts(Metric):
         ignored = 2 * self.num_thresholds
         steps = (probs.float() * self.num_thresholds).long().clamp(0, self.num_thresholds - 1)
         cells = (mask * self.num_thresholds + steps).masked_fill(mask == self.ignored_label, ignored)
-        self.counts += cells.flatten().bincount(minlength=ignored + 1)[:ignored].view(2, -1)
+        self.counts += count_cells(cells, ignored + 1)[:ignored].view(2, -1)
 
     def compute(self) -> ThresholdCurves:
         # Called foreground at a threshold is what lies in its cell or in any above it.

@@ -25,6 +25,7 @@ from lightning_seg.tasks.optimization import (
     create_schedule,
     parameter_groups,
 )
+from lightning_seg.tasks.processes import steps_are_fused
 from lightning_seg.tasks.resuming import (
     Counts,
     batches_without_step,
@@ -38,6 +39,7 @@ from lightning_seg.tasks.resuming import (
     restore_counts,
     seed_of,
     seed_step,
+    step_on_this_device,
     steps_worth,
 )
 from lightning_seg.tasks.watched import WatchedModule
@@ -133,7 +135,8 @@ class Task(WatchedModule, ABC):
         groups = parameter_groups(self.model, given["lr"], given["weight_decay"], given["encoder_lr_factor"])
         if _stays_frozen(given):
             groups = [group for group in groups if any(parameter.requires_grad for parameter in group["params"])]
-        return create_optimizer(given["optimizer"], groups, given["lr"], given["optimizer_options"] or {})
+        options = given["optimizer_options"] or {}
+        return create_optimizer(given["optimizer"], groups, given["lr"], options, steps_are_fused(self.trainer))
 
     def _make_schedule(self, optimizer: Optimizer) -> LRScheduler:
         given = self.hparams
@@ -158,6 +161,8 @@ class Task(WatchedModule, ABC):
             return
         self._resumes = True
         self._read_progress(checkpoint)
+        options = self.hparams["optimizer_options"] or {}
+        step_on_this_device(checkpoint, options.get("fused", steps_are_fused(self.trainer)))
         changed = {name for name in (*OPTIMIZATION, *SCHEDULE, *FREEZING) if self._differs(name, stored)}
         self._takes_new_arguments = bool(changed)
         if not changed:

@@ -17,6 +17,10 @@ from lightning_seg.errors import ConfigError, unknown_name
 ParamGroup = dict[str, Any]
 Shape = Callable[..., float]
 NEED_AN_END = ("one_cycle", "cosine", "poly")
+FUSED = (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD)
+"""Those of torch that have a fused step on CUDA."""
+WAYS = ("fused", "foreach", "capturable", "differentiable")
+"""Options that choose how a step is computed."""
 UNSUITABLE = ("_LRScheduler", "ReduceLROnPlateau")
 """An alias of the base class, and a schedule that waits for a metric instead of counting steps."""
 
@@ -124,22 +128,40 @@ def advance_schedule(schedule: LRScheduler, steps: int) -> None:
             ) from error
 
 
-def create_optimizer(name: str, groups: Iterable[ParamGroup], lr: float, options: Mapping[str, Any]) -> Optimizer:
+def create_optimizer(
+    name: str, groups: Iterable[ParamGroup], lr: float, options: Mapping[str, Any], fused: bool = False
+) -> Optimizer:
     """A class of ``torch.optim`` by its exact name (``AdamW``), or any optimiser of timm (``adamw``, ``lamb``, ...).
+
+    Args:
+        name: of the optimiser.
+        groups: of parameters.
+        lr: learning rate.
+        options: further arguments.
+        fused: make a step out of one kernel per group, where the optimiser can and no option says how.
 
     Raises:
         ConfigError: if the name or an option does not exist.
     """
     groups = list(groups)
     try:
-        if _is_class(torch.optim, name, Optimizer):
-            optimizer: Optimizer = getattr(torch.optim, name)(groups, lr=lr, **options)
-            return optimizer
-        if name in timm.optim.list_optimizers():
-            optimizer = timm.optim.create_optimizer_v2(groups, opt=name, lr=lr, **options)
-            return optimizer
+        optimizer = _create(name, groups, lr, options)
+        if fused and type(optimizer) in FUSED and not any(option in options for option in WAYS):
+            return _create(name, groups, lr, {**options, "fused": True})
+        return optimizer
     except (TypeError, ValueError, AssertionError, ImportError) as error:
         raise ConfigError(f"optimizer {name!r} does not accept {dict(options)} at lr {lr}: {error}") from error
+
+
+def _create(name: str, groups: list[ParamGroup], lr: float, options: Mapping[str, Any]) -> Optimizer:
+    # Optimisers complete the groups that they get.
+    groups = [dict(group) for group in groups]
+    if _is_class(torch.optim, name, Optimizer):
+        optimizer: Optimizer = getattr(torch.optim, name)(groups, lr=lr, **options)
+        return optimizer
+    if name in timm.optim.list_optimizers():
+        optimizer = timm.optim.create_optimizer_v2(groups, opt=name, lr=lr, **options)
+        return optimizer
     raise _unknown_optimizer(name)
 
 

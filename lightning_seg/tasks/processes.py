@@ -1,12 +1,22 @@
-"""Training in several processes: what they synchronise."""
+"""What a task has to know about devices and processes: how its optimiser steps, what processes synchronise."""
 
 import gc
 
 import pytorch_lightning as pl
-from pytorch_lightning.strategies import DDPStrategy
+from pytorch_lightning.strategies import DDPStrategy, SingleDeviceStrategy
 from torch.nn.parallel import DistributedDataParallel
 
 from lightning_seg.errors import ConfigError
+
+
+def steps_are_fused(trainer: pl.Trainer) -> bool:
+    """Whether optimisers that have a fused step use it: on CUDA devices.
+
+    In mixed precision Lightning does not clip gradients for them. Other strategies have parameters of their own kinds.
+    """
+    clips = bool(trainer.gradient_clip_val) and "mixed" in str(trainer.precision)
+    is_plain = isinstance(trainer.strategy, SingleDeviceStrategy | DDPStrategy)
+    return trainer.strategy.root_device.type == "cuda" and is_plain and not clips
 
 
 def check_unfreezing(trainer: pl.Trainer) -> None:

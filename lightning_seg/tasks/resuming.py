@@ -68,6 +68,17 @@ def begin_epoch_properly(checkpoint: Mapping[str, Any], trainer: pl.Trainer) -> 
         loops["epoch_loop.state_dict"]["_batches_that_stepped"] -= 1
 
 
+def step_on_this_device(checkpoint: Mapping[str, Any], fused: bool) -> None:
+    """Let optimisers step as they do on today's device, not as on that of the checkpoint.
+
+    torch takes the way from the checkpoint, and decides by it where the numbers of steps have to lie.
+    """
+    for state in checkpoint.get("optimizer_states") or []:
+        for group in state.get("param_groups", ()):
+            if "fused" in group:
+                group["fused"] = fused or None
+
+
 def is_in_epoch(checkpoint: Mapping[str, Any]) -> bool:
     """Whether it was saved before its epoch had ended."""
     epochs = checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]

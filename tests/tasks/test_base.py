@@ -3,18 +3,21 @@
 import math
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
+from pytorch_lightning.strategies import SingleDeviceStrategy
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import ExponentialLR
 from torch.utils.data import DataLoader
 
 from lightning_seg.batch import SegmentationBatch
 from lightning_seg.errors import ConfigError
+from lightning_seg.tasks.processes import steps_are_fused
 from lightning_seg.tasks.segmentation import SegmentationTask
 
 STEPS = 2  # per epoch
@@ -260,3 +263,45 @@ def test_a_checkpoint_names_its_class(tmp_path: Path) -> None:
     content = torch.load(train(tmp_path), weights_only=True)["lightning_seg"]
     expected = {"task": f"{__name__}.TinyTask", "image_size": None, "class_names_of_data": False}
     assert {name: content[name] for name in expected} == expected
+
+
+# A checkpoint of a card on a CPU, and the reverse
+
+
+@pytest.mark.parametrize(("before", "after"), [(True, False), (False, True), (True, True)])
+@pytest.mark.parametrize("lr", [0.1, 0.05])
+def test_an_optimiser_steps_as_its_device_can_whatever_the_checkpoint_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: bool, after: bool, lr: float
+) -> None:
+    """Also where another argument is new, for which the groups of parameters are made anew."""
+    monkeypatch.setattr("lightning_seg.tasks.base.steps_are_fused", lambda trainer: before)
+    checkpoint = train(tmp_path, lr=0.1, optimizer="adamw")
+    stored = torch.load(checkpoint, weights_only=True)["optimizer_states"][0]
+    assert [bool(group["fused"]) for group in stored["param_groups"]] == [before] * len(stored["param_groups"])
+    monkeypatch.setattr("lightning_seg.tasks.base.steps_are_fused", lambda trainer: after)
+
+    rates = go_on(tmp_path, checkpoint, lr=lr, optimizer="adamw")
+
+    assert {bool(group["fused"]) for groups in rates.groups for group in groups} == {after}
+    expected = torch.cat([state["exp_avg"].flatten() for state in stored["state"].values()])
+    assert torch.equal(rates.averages[0], expected)
+    assert rates.lrs[0] == lr
+
+
+@pytest.mark.parametrize(
+    ("device", "precision", "clip", "expected"),
+    [
+        ("cpu", "32-true", None, False),
+        ("cuda", "32-true", None, True),
+        ("cuda", "bf16-mixed", None, True),
+        # Lightning refuses both together.
+        ("cuda", "bf16-mixed", 1.0, False),
+        ("cuda", "32-true", 1.0, True),
+    ],
+)
+def test_steps_are_fused_on_a_card_unless_lightning_could_not_clip(
+    device: str, precision: str, clip: float | None, expected: bool
+) -> None:
+    strategy = SingleDeviceStrategy(torch.device(device))
+    trainer: Any = SimpleNamespace(strategy=strategy, precision=precision, gradient_clip_val=clip)
+    assert steps_are_fused(trainer) is expected

@@ -223,3 +223,26 @@ def test_biases_and_norm_layers_do_not_decay_and_the_encoder_has_its_own_rate() 
 
 def test_factor_of_one_leaves_one_rate() -> None:
     assert {group["lr"] for group in parameter_groups(SmallNet(), lr=0.1, weight_decay=0.0)} == {0.1}
+
+
+# In one kernel
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw", "sgd", "Adam", "AdamW", "SGD"])
+def test_the_usual_optimisers_can_step_in_one_kernel(name: str) -> None:
+    groups = parameter_groups(SmallNet(), 0.1, 0.01)
+    optimizer = create_optimizer(name, groups, 0.1, {"weight_decay": 0.02}, fused=True)
+    assert [group["fused"] for group in optimizer.param_groups] == [True] * len(groups)
+    assert not create_optimizer(name, groups, 0.1, {}).param_groups[0].get("fused")
+
+
+@pytest.mark.parametrize("options", [{"fused": False}, {"foreach": True}])
+def test_who_says_how_a_step_is_computed_is_followed(options: dict[str, Any]) -> None:
+    optimizer = create_optimizer("adamw", parameter_groups(SmallNet(), 0.1, 0.0), 0.1, options, fused=True)
+    assert not optimizer.param_groups[0]["fused"]
+
+
+@pytest.mark.parametrize("name", ["lamb", "lion", "Adagrad", "RMSprop"])
+def test_others_stay_as_they_are(name: str) -> None:
+    optimizer = create_optimizer(name, parameter_groups(SmallNet(), 0.1, 0.0), 0.1, {}, fused=True)
+    assert not optimizer.param_groups[0].get("fused")
