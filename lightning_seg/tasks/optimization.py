@@ -18,7 +18,7 @@ ParamGroup = dict[str, Any]
 Shape = Callable[..., float]
 NEED_AN_END = ("one_cycle", "cosine", "poly")
 FUSED = (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD)
-"""Those of torch that have a fused step on CUDA."""
+"""Those of torch that have a fused step on CUDA devices and CPUs: one pass over weights, gradients and moments."""
 WAYS = ("fused", "foreach", "capturable", "differentiable")
 """Options that choose how a step is computed."""
 UNSUITABLE = ("_LRScheduler", "ReduceLROnPlateau")

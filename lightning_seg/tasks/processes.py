@@ -10,13 +10,13 @@ from lightning_seg.errors import ConfigError
 
 
 def steps_are_fused(trainer: pl.Trainer) -> bool:
-    """Whether optimisers that have a fused step use it: on CUDA devices.
+    """Whether optimisers that have a fused step use it: on CUDA devices and on CPUs.
 
     In mixed precision Lightning does not clip gradients for them. Other strategies have parameters of their own kinds.
     """
     clips = bool(trainer.gradient_clip_val) and "mixed" in str(trainer.precision)
     is_plain = isinstance(trainer.strategy, SingleDeviceStrategy | DDPStrategy)
-    return trainer.strategy.root_device.type == "cuda" and is_plain and not clips
+    return trainer.strategy.root_device.type in ("cuda", "cpu") and is_plain and not clips
 
 
 def check_unfreezing(trainer: pl.Trainer) -> None:

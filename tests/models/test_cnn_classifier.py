@@ -42,6 +42,27 @@ def test_logits_are_those_of_the_same_layers_written_out() -> None:
     torch.testing.assert_close(network(images), hidden @ weights[8].T + weights[9])
 
 
+def test_logits_and_gradients_are_exactly_those_of_pooling_what_is_cut_off_at_zero() -> None:
+    network = CNNClassifier(4, 21).to(memory_format=torch.channels_last)
+    weights = [weight.detach().clone().requires_grad_() for weight in network.parameters()]
+    # Equal neighbours, and windows with nothing above zero.
+    images = (random_images(21, 21) * 3).round().to(memory_format=torch.channels_last)
+    images[:, :, :10, :10] = -5
+
+    maps = images
+    for weight, bias in (weights[0:2], weights[2:4], weights[4:6]):
+        maps = F.max_pool2d(F.relu(F.conv2d(maps, weight, bias, padding=1)), 2)
+    hidden = F.relu(F.linear(maps.flatten(1), weights[6], weights[7]))
+    expected = F.linear(hidden, weights[8], weights[9])
+    expected.square().sum().backward()
+
+    logits = network(images)
+    logits.square().sum().backward()
+    assert torch.equal(logits, expected)
+    for name, parameter in network.named_parameters():
+        assert torch.equal(parameter.grad, weights.pop(0).grad), name
+
+
 def test_weights_start_as_in_keras() -> None:
     torch.manual_seed(0)
     for name, values in CNNClassifier(image_size=64).named_parameters():

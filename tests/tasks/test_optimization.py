@@ -181,6 +181,26 @@ def test_optimizers_of_timm_and_of_torch(name: str, kind: type) -> None:
     assert [(group["lr"], group["weight_decay"]) for group in optimizer.param_groups] == [(0.1, 0.05), (0.2, 0.1)]
 
 
+@pytest.mark.parametrize("name", ["adam", "adamw", "Adam", "AdamW"])
+def test_adam_in_one_pass_does_what_the_paper_says(name: str) -> None:
+    weight = nn.Parameter(torch.tensor([1.0, -2.0, 0.5]))
+    optimizer = create_optimizer(name, [{"params": [weight], "weight_decay": 0.1}], 0.01, {}, fused=True)
+    assert optimizer.param_groups[0]["fused"]
+    expected = torch.tensor([1.0, -2.0, 0.5], dtype=torch.float64)
+    first, second = torch.zeros(3, dtype=torch.float64), torch.zeros(3, dtype=torch.float64)
+    for step, values in enumerate(([0.3, -0.1, 0.0], [0.1, 0.2, 1.0], [-0.5, 0.4, 0.2]), start=1):
+        weight.grad = torch.tensor(values)
+        optimizer.step()
+        gradient = torch.tensor(values, dtype=torch.float64)
+        if name.lower() == "adam":
+            gradient = gradient + 0.1 * expected
+        else:
+            expected = expected - 0.01 * 0.1 * expected
+        first, second = 0.9 * first + 0.1 * gradient, 0.999 * second + 0.001 * gradient**2
+        expected = expected - 0.01 * (first / (1 - 0.9**step)) / ((second / (1 - 0.999**step)).sqrt() + 1e-8)
+    torch.testing.assert_close(weight.detach(), expected.float())
+
+
 @pytest.mark.parametrize("name", ["adamw", "AdamW"])
 def test_options_reach_the_optimizer(name: str) -> None:
     groups = [{"params": [nn.Parameter(torch.zeros(2))]}]
