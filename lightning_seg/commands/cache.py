@@ -1,4 +1,4 @@
-"""``lightning-seg cache``: pictures decoded and resized ahead of the first run, and those of earlier ones taken away."""
+"""``lightning-seg cache``: decodes pictures ahead of the first run, and takes caches away."""
 
 from typing import Any, Literal
 

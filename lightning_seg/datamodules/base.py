@@ -178,8 +178,10 @@ class DataModule(StoredDataModule, Generic[Pictures], ABC):
 
     def _add(self, split: str, dataset: Pictures) -> None:
         # The test pictures are read once; caching them would only write them twice.
-        if self.cache == "ram" and split != "test":
-            dataset.enable_cache()
+        if self.cache and split != "test":
+            dataset.cached_size()
+            if self.cache == "ram":
+                dataset.enable_cache()
         self.datasets[split] = dataset
 
     def open_cache(self) -> Path | None:

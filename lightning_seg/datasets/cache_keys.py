@@ -1,7 +1,7 @@
 """What a cache on the disk depends on: the files, how they are read, and at which size."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -52,36 +52,28 @@ def survey(datasets: Sequence[Dataset], root: Path) -> Survey:
         DataError: if they have no size in common, or a class of the user's own does not say what its pixels depend on.
     """
     readings = [describe_reading(one) for one in datasets]
-    differ = len(set(readings)) > 1
-    names = [
-        [(*files, *((reading,) if differ else ())) for files in _names(one, root)]
-        for one, reading in zip(datasets, readings, strict=True)
-    ]
-    sources = {
-        name: (one, record)
-        for one, named in zip(datasets, names, strict=True)
-        for name, record in zip(named, one.records, strict=True)
-    }
-    kept, files = _present(sorted(sources), len(datasets[0].files(datasets[0].records[0])), root)
+    # What is read in two ways is kept twice.
+    told = readings if len(set(readings)) > 1 else [""] * len(datasets)
+    paths: dict[str, str] = {}
+    names = [list(_names(one, root, reading, paths)) for one, reading in zip(datasets, told, strict=True)]
+    sources: dict[Row, tuple[Dataset, Any]] = {}
+    for one, named in zip(datasets, names, strict=True):
+        sources |= {name: (one, record) for name, record in zip(named, one.records, strict=True)}
+    found = states_of(paths)
+    missing = paths.keys() - found.keys()
+    kept = sorted(name for name in sources if missing.isdisjoint(name))
     layout = Layout(len(kept), _size_of_all(datasets), datasets[0].has_masks)
     reading = "\n".join([VERSIONS, *sorted(set(readings))])
-    lines = "\n".join(map(str, [reading, layout, *map(tuple, files), *kept]))
-    key = sha256(lines.encode(errors="surrogateescape")).hexdigest()[:16]
     rows = {name: row for row, name in enumerate(kept)}
     by_dataset = [np.array([rows.get(name, -1) for name in named], np.int64) for named in names]
-    return Survey(key, layout, reading, [sources[name] for name in kept], files, by_dataset)
+    key = _key(reading, layout, found, kept)
+    return Survey(key, layout, reading, [sources[name] for name in kept], list(found.values()), by_dataset)
 
 
-def _present(rows: Iterable[Row], count: int, root: Path) -> tuple[list[Row], list[FileState]]:
-    """The rows whose files are there, and these; the first ``count`` names of a row are those of files."""
-    kept: list[Row] = []
-    files: list[FileState] = []
-    for row in rows:
-        states = states_of(row[:count], root)
-        if states is not None:
-            kept.append(row)
-            files += states
-    return kept, files
+def _key(reading: str, layout: Layout, files: Mapping[str, FileState], rows: Iterable[Row]) -> str:
+    states = (f"{files[name].size} {files[name].changed} {name}" for name in sorted(files))
+    lines = "\n".join([reading, str(layout), *states, *map("\n".join, rows)])
+    return sha256(lines.encode(errors="surrogateescape")).hexdigest()[:16]
 
 
 def _size_of_all(datasets: Sequence[Dataset]) -> tuple[int, int]:
@@ -91,16 +83,16 @@ def _size_of_all(datasets: Sequence[Dataset]) -> tuple[int, int]:
     return sizes[0]
 
 
-def states_of(names: Iterable[str], root: Path) -> list[FileState] | None:
-    """Of files relative to ``root``; None if one is not there."""
-    states = []
-    for name in names:
+def states_of(paths: Mapping[str, str]) -> dict[str, FileState]:
+    """Of files, by their names, as far as they are there."""
+    found: dict[str, FileState] = {}
+    for name, path in paths.items():
         try:
-            status = os.stat(os.path.join(root, name))  # noqa: PTH116, PTH118 - a tenth of the time of a Path
+            status = os.stat(path)  # noqa: PTH116 - of a hundred thousand, no path is made for it
         except OSError:
-            return None
-        states.append(FileState(name, status.st_size, status.st_mtime_ns))
-    return states
+            continue
+        found[name] = FileState(name, status.st_size, status.st_mtime_ns)
+    return found
 
 
 def describe_reading(dataset: Dataset) -> str:
@@ -134,13 +126,18 @@ def _comparable(dataset: Dataset, value: Any) -> str:
         ) from error
 
 
-def _names(dataset: Dataset, root: Path) -> Iterator[Row]:
-    """The row of each sample."""
+def _names(dataset: Dataset, root: Path, reading: str, paths: dict[str, str]) -> Iterator[Row]:
+    """The row of each sample; ``paths`` gets the path of every file by its name."""
     prefix = "" if root == Path() else os.path.join(root, "")  # noqa: PTH118
     is_own = bool(own_classes(type(dataset)))
     for record in dataset.records:
-        names = tuple(_relative(os.fspath(path), prefix) for path in dataset.files(record))
-        yield (*names, _comparable(dataset, record)) if is_own else names
+        row = []
+        for path in map(str, dataset.files(record)):
+            row.append(_relative(path, prefix))
+            paths[row[-1]] = path
+        if is_own:
+            row.append(_comparable(dataset, record))
+        yield (*row, reading) if reading else tuple(row)
 
 
 def _relative(path: str, prefix: str) -> str:
@@ -150,4 +147,5 @@ def _relative(path: str, prefix: str) -> str:
 
 def missing_or_changed(files: Sequence[FileState], root: Path) -> list[str]:
     """The names of files that are not as they were."""
-    return [file.name for file in files if states_of([file.name], root) != [file]]
+    found = states_of({file.name: os.path.join(root, file.name) for file in files})  # noqa: PTH118
+    return [file.name for file in files if found.get(file.name) != file]

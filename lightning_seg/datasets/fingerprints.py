@@ -70,11 +70,11 @@ class _Describer:
 
     @_of.register
     def _(self, value: PurePath) -> Any:
-        return str(value)
+        return repr(value)
 
     @_of.register
     def _(self, value: re.Pattern) -> Any:  # type: ignore[type-arg]
-        return [value.pattern, value.flags]
+        return ["pattern", value.pattern, value.flags]
 
     @_of.register
     def _(self, value: np.generic) -> Any:
@@ -98,11 +98,11 @@ class _Describer:
     @_of.register(set)
     @_of.register(frozenset)
     def _(self, value: Any) -> Any:
-        return sorted(str(_Describer().of(one)) for one in value)
+        return ["set", *sorted(str(_Describer().of(one)) for one in value)]
 
     @_of.register(Mapping)
     def _(self, value: Mapping[Any, Any]) -> Any:
-        return [[self.of(key), self.of(one)] for key, one in value.items()]
+        return ["mapping", *([self.of(key), self.of(one)] for key, one in value.items())]
 
     @_of.register
     def _(self, value: FunctionType) -> Any:

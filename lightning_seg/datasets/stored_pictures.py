@@ -52,9 +52,7 @@ class StoredPictures:
         try:
             self._arrays = self.layout.open(self.folder, "r")
         except (OSError, ValueError) as error:
-            raise DataError(
-                f"{self.folder}: the cache was taken away; start the same command again"
-            ) from error
+            raise DataError(f"{self.folder}: the cache was taken away; start the same command again") from error
 
     def get(self, index: int) -> Entry | None:
         row = int(self.rows[index])
