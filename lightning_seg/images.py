@@ -3,6 +3,9 @@
 Every file, picture or mask, is turned upright by the EXIF orientation that it carries itself, as viewers and labelling
 tools show it; EXIF that cannot be read turns nothing. Heights and widths are those of the upright picture.
 
+A JPEG that is wanted smaller is decoded at the smallest of its scales, 1/8, 1/4, 1/2 and 1, at which it is still at least
+as large, and resized from there. Masks are always decoded in full.
+
 A file is one picture. One of several pages or frames is refused, since nobody says which is meant; what does not count
 are the previews that phones put behind a photo (MPO) and the smaller copies in a TIFF.
 """
@@ -24,8 +27,9 @@ from lightning_seg.files import replacing
 
 Array = NDArray[np.uint8]
 READING_POLICY = 2
-"""A number of its own for every change of what is read from the same file: pictures kept on the disk name it."""
-ROWS = 1024
+"""Of the pixels that a file gives at a size. It is raised whenever they change; what was kept of others is then old."""
+LARGE, BAND = 2**20, 2**18
+"""Bytes of a picture that Pillow hands over in bands, and of a band; the system takes a while to lend three times as much."""
 MAX_PIXELS = int(os.environ.get("LIGHTNING_SEG_MAX_PIXELS", 1_000_000_000))
 """A picture of more is refused before it is decoded: it would take 7 bytes of memory for each."""
 # Pillow stops at 179 million, since a small file can hold a large picture; aerial pictures are larger than that.
@@ -37,6 +41,8 @@ PIXELS_PER_BYTE = {"raw": 8, "zip": 10_000, "gif": 10_000, "jpeg": 10_000}
 """More than a byte of a file can hold, by the way it is stored; for the other ways there is no limit."""
 SMALL = 2**20
 MAX_PAGES = 64
+END_OF_JPEG = b"\xff\xd9"
+AS_STORED = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
 # Of TIFF: a tag, and two of its bits.
 NEW_SUBFILE_TYPE, REDUCED, MASK = 254, 1, 4
 UPRIGHT = {
@@ -49,6 +55,15 @@ UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 """What turns a picture upright, by its EXIF orientation."""
+ON_ITS_SIDE = range(5, 9)
+"""Orientations of which the stored width is the height."""
+
+
+class SizedImage(NamedTuple):
+    """A picture as it was wanted, and as it is."""
+
+    pixels: Array  # (H, W, 3) uint8 RGB
+    original_size: tuple[int, int]  # (height, width) of the file, upright
 
 
 def read_image(path: str | Path) -> Array:
@@ -61,12 +76,70 @@ def read_image(path: str | Path) -> Array:
         DataError: if the file is missing, truncated, no picture or several, too large, or holds more than 8 bits of
             grey per pixel.
     """
+    return read_image_at(path, None).pixels
+
+
+def read_image_at(path: str | Path, size: tuple[int, int] | None) -> SizedImage:
+    """A picture at ``size``, as networks see it in training and in prediction; None leaves it as it is.
+
+    A JPEG is decoded no larger than it has to be, so its pixels differ a little from those of ``read_image`` resized.
+
+    Raises:
+        DataError: see ``read_image``.
+    """
     with _one_line_errors(path):
-        return to_rgb(_decode(path), str(path))
+        pixels, original_size = _read_pixels(path, size)
+        return SizedImage(pixels if size is None else resize_image(pixels, size), original_size)
 
 
-def to_rgb(image: Image.Image, name: str) -> Array:
-    """A Pillow image of any mode as ``(H, W, 3)`` uint8 RGB.
+def _read_pixels(path: str | Path, wanted: tuple[int, int] | None) -> SizedImage:
+    """At least as large as ``wanted``, or as it is; writable where nobody resizes it."""
+    with _open(path) as image:
+        if image.format in ("JPEG", "MPO"):
+            return _read_jpeg(image, wanted, str(path))
+        image.load()
+        turned = upright(image)
+        size = (turned.height, turned.width)
+        return SizedImage(to_rgb(turned, str(path), writable=wanted in (None, size)), size)
+
+
+def _read_jpeg(image: Any, wanted: tuple[int, int] | None, name: str) -> SizedImage:
+    orientation, (width, height) = _orientation(image, type(image).getexif), image.size
+    original_size = (width, height) if orientation in ON_ITS_SIDE else (height, width)
+    shown = wanted or original_size
+    asked = shown if orientation in ON_ITS_SIDE else shown[::-1]  # (width, height) as stored
+    if orientation == 1 and not (width >= 2 * asked[0] and height >= 2 * asked[1]):
+        at_once = _decode_at_once(image)
+        if at_once is not None:
+            return SizedImage(at_once, original_size)
+    drafted = image.draft(None, asked)
+    image.load()
+    # Nine columns at 1/8 give two, of which the second is almost empty: with it, the picture would not lie on its mask.
+    whole = tuple(int(side + 0.5) for side in drafted[1][2:]) if drafted else image.size
+    turned = _turn(image if whole == image.size else image.crop((0, 0, *whole)), orientation)
+    return SizedImage(to_rgb(turned, name, writable=shown == (turned.height, turned.width)), original_size)
+
+
+def _decode_at_once(image: Any) -> Array | None:
+    """A JPEG in full by OpenCV, with the pixels of Pillow in less time; None where only Pillow can tell what it is."""
+    if image.format != "JPEG" or image.mode != "RGB":
+        return None
+    image.fp.seek(0)
+    data = image.fp.read()
+    # Not every OpenCV refuses files that were cut off.
+    if not data.endswith(END_OF_JPEG):
+        return None
+    try:
+        pixels: Array | None = cv2.imdecode(np.frombuffer(data, np.uint8), AS_STORED)
+    except cv2.error:
+        return None
+    if pixels is None or pixels.shape != (image.height, image.width, 3):
+        return None
+    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, pixels)
+
+
+def to_rgb(image: Image.Image, name: str, writable: bool = True) -> Array:
+    """A Pillow image of any mode as ``(H, W, 3)`` uint8 RGB, a copy of its own if it has to be writable.
 
     Raises:
         DataError: naming it, if it holds more than 8 bits of grey per pixel.
@@ -80,7 +153,7 @@ def to_rgb(image: Image.Image, name: str) -> Array:
     if image.mode == "P" and "transparency" in image.info:
         # Pillow warns of dropping it from a palette.
         image = image.convert("RGBA")
-    return to_array(image if image.mode == "RGB" else image.convert("RGB"))
+    return to_array(image if image.mode == "RGB" else image.convert("RGB"), writable)
 
 
 def read_index_mask(path: str | Path) -> Array:
@@ -126,8 +199,7 @@ def read_header(path: str | Path) -> Header:
         is_jpeg = image.format in ("JPEG", "MPO") or "jpeg" in str(image.info.get("compression"))
         # Of a TIFF, Pillow tells the upright size.
         stored: tuple[int, int] = getattr(image, "_tile_size", image.size)
-        # From 5 on, the picture is stored on its side.
-        return Header(stored if orientation in range(5, 9) else stored[::-1], orientation, is_jpeg)
+        return Header(stored if orientation in ON_ITS_SIDE else stored[::-1], orientation, is_jpeg)
 
 
 def read_upright(path: str | Path) -> Image.Image:
@@ -148,7 +220,11 @@ def _decode(path: str | Path) -> Image.Image:
 
 def upright(image: Image.Image) -> Image.Image:
     """A Pillow image turned as its EXIF says; broken EXIF turns nothing."""
-    turn = UPRIGHT.get(_orientation(image, type(image).getexif))
+    return _turn(image, _orientation(image, type(image).getexif))
+
+
+def _turn(image: Image.Image, orientation: int) -> Image.Image:
+    turn = UPRIGHT.get(orientation)
     return image if turn is None else image.transpose(turn)
 
 
@@ -236,15 +312,19 @@ def _one_line_errors(path: str | Path) -> Iterator[None]:
         raise DataError(f"{path}: cannot be read as a picture ({reason}); replace the file") from error
 
 
-def to_array(image: Image.Image) -> Array:
-    """A writable ``(H, W, 3)`` or ``(H, W)`` uint8 array.
+def to_array(image: Image.Image, writable: bool = True) -> Array:
+    """A ``(H, W, 3)`` or ``(H, W)`` uint8 array.
 
-    Filled a few rows at a time, since numpy's own way holds a large picture three times.
+    A large one is filled a few rows at a time, since numpy's own way holds it three times.
     """
     channels = (3,) if image.mode == "RGB" else ()
+    row = image.width * (3 if channels else 1)
+    if image.height * row <= LARGE:
+        return np.array(image) if writable else np.asarray(image)
     array = np.empty((image.height, image.width, *channels), np.uint8)
-    for top in range(0, image.height, ROWS):
-        array[top : top + ROWS] = np.asarray(image.crop((0, top, image.width, min(top + ROWS, image.height))))
+    rows = max(1, BAND // row)
+    for top in range(0, image.height, rows):
+        array[top : top + rows] = np.asarray(image.crop((0, top, image.width, min(top + rows, image.height))))
     return array
 
 

@@ -2,6 +2,7 @@
 
 import ctypes
 import sys
+from collections.abc import Sequence
 from functools import cache
 from math import prod
 from typing import Any
@@ -10,7 +11,9 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 # Parameters of glibc's mallopt(3).
-M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4
+M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -2, -3, -4
+PICTURE = 2**25
+"""Bytes of the largest block that loader processes keep; glibc takes no more."""
 _ATEN = torch.ops.aten
 MAKING = {_ATEN.empty, _ATEN.empty_strided, _ATEN.zeros, _ATEN.ones, _ATEN.full, _ATEN.rand, _ATEN.randn}
 """Operations that make a tensor of the size that comes first among their arguments."""
@@ -24,13 +27,22 @@ def keep_freed_memory() -> bool:
     half the time of a training step of 64 pictures of 128 pixels (docs/performance.md). Affects the whole process, and
     does nothing where there is no glibc. Returns whether it took effect.
     """
+    return _set(((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, 2**31 - 1), (M_TOP_PAD, 2**28)))
+
+
+@cache
+def keep_freed_pictures() -> bool:
+    """The same for processes that only decode: blocks up to 32 MiB are kept, 64 MiB in all; larger pictures go back."""
+    return _set(((M_MMAP_THRESHOLD, PICTURE), (M_TRIM_THRESHOLD, 2 * PICTURE)))
+
+
+def _set(settings: Sequence[tuple[int, int]]) -> bool:
     if not sys.platform.startswith("linux"):
         return False
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError):
         return False
-    settings = ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, 2**31 - 1), (M_TOP_PAD, 2**28))
     taken = [mallopt(name, value) == 1 for name, value in settings]
     return all(taken)
 

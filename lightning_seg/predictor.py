@@ -16,7 +16,7 @@ from lightning_seg.batch import BoxPrediction, LabelPrediction, MaskPrediction
 from lightning_seg.checkpoints import read_checkpoint
 from lightning_seg.errors import ConfigError, DataError, ModelError, UserError, one_line
 from lightning_seg.files import printable
-from lightning_seg.images import Array, read_image, resize_image, to_rgb, upright
+from lightning_seg.images import Array, read_image, read_image_at, resize_image, to_rgb, upright
 from lightning_seg.inference.labels import ranked
 from lightning_seg.plots.boxes import draw_boxes
 from lightning_seg.plots.overlay import draw_overlay
@@ -138,7 +138,8 @@ class Predictor:
     def __call__(self, image: str | Path | Image.Image | Array) -> Any:
         """What the task says to one picture: a file, a Pillow image, or ``(H, W, 3)`` uint8 RGB or ``(H, W)`` grey.
 
-        Files and Pillow images are turned upright by their EXIF orientation.
+        Files and Pillow images are turned upright by their EXIF orientation. A JPEG is best given as a file: it is then
+        read as in training, see ``read_image_at``.
 
         Returns:
             A ``SegmentedPicture``, a ``ClassifiedPicture`` or a ``DetectedPicture``.
@@ -148,7 +149,7 @@ class Predictor:
             ModelError: if the network's answer is no number.
         """
         pixels = _pixels(image)
-        shown = pixels if self.image_size is None else resize_image(pixels, self.image_size)
+        shown = pixels if self.image_size is None else _resized(image, pixels, self.image_size)
         images = torch.from_numpy(shown).permute(2, 0, 1).unsqueeze(0).to(self.device)
         with torch.inference_mode():
             if isinstance(self.task, SlidingDetectorTask):
@@ -269,6 +270,11 @@ def _kinds_of(kind: type[Task]) -> Iterator[type[Task]]:
     for derived in kind.__subclasses__():
         yield derived
         yield from _kinds_of(derived)
+
+
+def _resized(image: str | Path | Image.Image | Array, pixels: Array, size: tuple[int, int]) -> Array:
+    """What the network sees of ``image``, whose pixels are ``pixels``."""
+    return read_image_at(image, size).pixels if isinstance(image, str | Path) else resize_image(pixels, size)
 
 
 def _pixels(image: str | Path | Image.Image | Array) -> Array:

@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from lightning_seg.augmentation.collate import collate_pictures
 from lightning_seg.augmentation.seeding import EvalSampler, TrainSampler
 from lightning_seg.datasets.pictures import PictureFiles
+from lightning_seg.memory import keep_freed_pictures
 
 
 class Position:
@@ -86,7 +87,7 @@ def make_loader(
     kind: type[DataLoader[Any]] = DataLoader,
     **options: Any,
 ) -> DataLoader[Any]:
-    """A loader whose workers do not start threads of their own; ``options`` are those of ``DataLoader``."""
+    """A loader whose workers start no threads and reuse their memory; ``options`` are those of ``DataLoader``."""
     # Keywords only: a positional batch size breaks Lightning's predict.
     return kind(
         dataset,
@@ -95,7 +96,7 @@ def make_loader(
         batch_size=batch_size,
         num_workers=num_workers,
         pin_memory=torch.cuda.is_available(),
-        worker_init_fn=_one_thread,
+        worker_init_fn=_prepare_worker,
         **options,
     )
 
@@ -115,5 +116,6 @@ def spare_cores() -> int:
     return min(8, available - 1)
 
 
-def _one_thread(worker: int) -> None:
+def _prepare_worker(worker: int) -> None:
     cv2.setNumThreads(0)
+    keep_freed_pictures()

@@ -16,7 +16,7 @@ from lightning_seg.batch import ClassificationSample, LabelledSample, Segmentati
 from lightning_seg.datasets.cache import PictureCache
 from lightning_seg.datasets.cache_layout import Cache, Entry
 from lightning_seg.errors import DataError
-from lightning_seg.images import Array, read_image, resize_image, resize_mask
+from lightning_seg.images import Array, read_image_at, resize_mask
 
 Record = TypeVar("Record")
 Sample = TypeVar("Sample", bound=LabelledSample)
@@ -119,9 +119,8 @@ class PictureDataset(Dataset[Sample], Generic[Record, Sample], ABC):
         Raises:
             DataError: if a file cannot be read.
         """
-        image = read_image(self.image_path(record))
-        height, width = image.shape[:2]
-        return Entry(image if self.image_size is None else resize_image(image, self.image_size), None, (height, width))
+        image, original_size = read_image_at(self.image_path(record), self.image_size)
+        return Entry(image, None, original_size)
 
 
 class SegmentationDataset(PictureDataset[Record, SegmentationSample], ABC):

@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 from lightning_seg.batch import PictureSample, Unreadable
 from lightning_seg.datasets.names import is_too_long
 from lightning_seg.errors import DataError
-from lightning_seg.images import read_image, resize_image
+from lightning_seg.images import read_image_at
 
 log = logging.getLogger(__name__)
 LONGEST = 230
@@ -41,17 +41,14 @@ class PictureFiles(Dataset[PictureSample | Unreadable]):
     def __getitem__(self, index: int) -> PictureSample | Unreadable:
         path = self.paths[index]
         try:
-            image = read_image(path)
+            image, original_size = read_image_at(path, self.image_size)
         except DataError as error:
             return Unreadable(str(path), str(error))
-        height, width = image.shape[:2]
-        if self.image_size is not None:
-            image = resize_image(image, self.image_size)
         return {
             "image": torch.from_numpy(image).permute(2, 0, 1),
             "path": str(path),
             "name": self.names[index],
-            "original_size": (height, width),
+            "original_size": original_size,
         }
 
 

@@ -17,7 +17,7 @@ from lightning_seg.batch import SegmentationSample
 from lightning_seg.datasets import base
 from lightning_seg.datasets.oxford_pets import OxfordPetsDataset
 from lightning_seg.errors import DataError
-from lightning_seg.images import Array, read_image
+from lightning_seg.images import SizedImage, read_image_at
 
 SIZE = (32, 48)
 
@@ -35,11 +35,11 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """How often each picture was decoded in this process."""
     counts: Counter[str] = Counter()
 
-    def counting(path: Path) -> Array:
+    def counting(path: Path, size: tuple[int, int] | None) -> SizedImage:
         counts[path.stem] += 1
-        return read_image(path)
+        return read_image_at(path, size)
 
-    monkeypatch.setattr(base, "read_image", counting)
+    monkeypatch.setattr(base, "read_image_at", counting)
     return counts
 
 
