@@ -3,6 +3,7 @@
 from lightning_seg.callbacks.box_writer import BoxWriter
 from lightning_seg.callbacks.compile import Compile
 from lightning_seg.callbacks.confusion_matrix_plots import ConfusionMatrixPlots
+from lightning_seg.callbacks.data_wait import DataWait
 from lightning_seg.callbacks.label_writer import LabelWriter
 from lightning_seg.callbacks.mask_writer import MaskWriter
 from lightning_seg.callbacks.picture_scores import PictureScoreWriter
@@ -16,6 +17,7 @@ __all__ = [
     "BoxWriter",
     "Compile",
     "ConfusionMatrixPlots",
+    "DataWait",
     "LabelWriter",
     "MaskWriter",
     "PictureScoreWriter",
