@@ -17,7 +17,34 @@ from torch.utils.data import DataLoader, Dataset
 
 from lightning_seg.augmentation.seeding import TrainSampler
 from lightning_seg.callbacks import DataWait, data_wait
+from lightning_seg.datamodules import loaders
 from lightning_seg.datamodules.loaders import TrainLoader
+
+
+class Clock:
+    """Time that passes where something sleeps, and nowhere else; ``real`` sleeps really."""
+
+    def __init__(self) -> None:
+        self.now, self.is_real = 100.0, False
+
+    def perf_counter(self) -> float:
+        return time.perf_counter() if self.is_real else self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        if self.is_real:
+            time.sleep(seconds)
+
+
+CLOCK = Clock()
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    monkeypatch.setattr(loaders, "time", CLOCK)
+    monkeypatch.setattr(data_wait, "time", CLOCK)
+    monkeypatch.setattr(CLOCK, "is_real", False)
+    return CLOCK
 
 
 class Sleeping(Dataset[Tensor]):
@@ -30,7 +57,7 @@ class Sleeping(Dataset[Tensor]):
         return 8
 
     def __getitem__(self, key: Any) -> Tensor:
-        time.sleep(self.seconds)
+        CLOCK.sleep(self.seconds)
         return torch.ones(1)
 
 
@@ -42,11 +69,11 @@ class Step(pl.LightningModule):
         self.layer, self.seconds, self.validation = nn.Linear(1, 1), seconds, validation
 
     def training_step(self, batch: Tensor, batch_idx: int) -> Tensor:
-        time.sleep(self.seconds)
+        CLOCK.sleep(self.seconds)
         return self.layer(batch).sum()  # type: ignore[no-any-return]
 
     def validation_step(self, batch: Tensor, batch_idx: int) -> None:
-        time.sleep(self.validation)
+        CLOCK.sleep(self.validation)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return torch.optim.SGD(self.parameters(), 0.1)
@@ -95,82 +122,73 @@ def warnings(caplog: pytest.LogCaptureFixture) -> Any:
 
 
 def test_without_workers_the_share_is_that_of_reading(tmp_path: Path) -> None:
-    # Two samples of 0.05 s and a step of 0.1 s.
-    assert fit(tmp_path, Step(0.1), Data(0.05)) == pytest.approx(0.5, abs=0.12)
+    # Two samples of 1 s and a step of 3 s.
+    assert fit(tmp_path, Step(3), Data(1)) == 0.4
 
 
-def test_two_workers_read_while_steps_compute(tmp_path: Path) -> None:
-    # Each has two batches: the first comes after 0.2 s, the others while steps of 0.3 s compute. 0.2 of 1.4 s, and the
-    # start of the processes in the first of two epochs.
-    share = fit(tmp_path, Step(0.3), Data(0.1, num_workers=2), max_epochs=2)
+def test_two_workers_read_while_steps_compute(tmp_path: Path, clock: Clock) -> None:
+    clock.is_real = True
+    # In turns 0.4 s of reading before steps of 0.4 s would be a half. Two processes read while steps compute, so the
+    # first of four batches is waited for, and the start of the processes in the first of three epochs.
+    share = fit(tmp_path, Step(0.4), Data(0.2, num_workers=2), max_epochs=3)
     assert share is not None
-    assert 0.1 < share < 0.35
+    assert 0.15 < share < 0.42
 
 
-def test_two_workers_that_are_too_slow_are_waited_for(tmp_path: Path) -> None:
-    # Two batches at a time take 0.6 s, so four take 1.2 s; steps of 0.02 s are hidden behind all but the last two.
-    assert fit(tmp_path, Step(0.02), Data(0.3, num_workers=2)) == pytest.approx(0.95, abs=0.1)
+def test_two_workers_that_are_too_slow_are_waited_for(tmp_path: Path, clock: Clock) -> None:
+    clock.is_real = True
+    # Two batches at a time take 0.6 s, so four take 1.2 s; steps of 0.01 s are hidden behind all but the last two.
+    assert fit(tmp_path, Step(0.01), Data(0.3, num_workers=2)) == pytest.approx(0.95, abs=0.15)
 
 
 def test_validation_in_the_middle_of_an_epoch_is_no_time_of_steps(tmp_path: Path) -> None:
-    task = Step(0.1, validation=1.0)
-    share = fit(tmp_path, task, Data(0.05), limit_val_batches=1, num_sanity_val_steps=1, val_check_interval=2)
-    assert share == pytest.approx(0.5, abs=0.12)
+    task = Step(3, validation=50)
+    share = fit(tmp_path, task, Data(1), limit_val_batches=1, num_sanity_val_steps=1, val_check_interval=2)
+    assert share == 0.4
 
 
 def test_part_of_an_epoch_is_measured_as_far_as_it_goes(tmp_path: Path) -> None:
-    assert fit(tmp_path, Step(0.1), Data(0.05), limit_train_batches=2) == pytest.approx(0.5, abs=0.12)
-
-
-def test_much_waiting_is_said_once_with_the_remedy(tmp_path: Path, warnings: Any, monkeypatch: Any) -> None:
-    monkeypatch.setattr(data_wait, "LEAST_SECONDS", 0.1)
-    fit(tmp_path, Step(0.02), Data(0.02), max_epochs=3)
-    (message,) = warnings()
-    assert message.startswith("steps waited for data ")
-    assert " % of the time of epoch 0 (0." in message
-    assert message.endswith(" s); give a faster disk")
-
-
-def test_little_waiting_is_not_worth_a_word(tmp_path: Path, warnings: Any, monkeypatch: Any) -> None:
-    fit(tmp_path, Step(0.0), Data(0.02), max_epochs=2)
-    assert warnings() == []  # most of the time, and a fifth of a second
-    monkeypatch.setattr(data_wait, "LEAST_SECONDS", 0.0)
-    assert fit(tmp_path, Step(0.3), Data(0.0), max_epochs=2) == pytest.approx(0.0, abs=0.09)
-    assert warnings() == []
-
-
-def test_the_epoch_that_fills_a_cache_is_judged_only_if_it_is_alone(
-    tmp_path: Path, warnings: Any, monkeypatch: Any
-) -> None:
-    class Filling(Data):
-        def train_dataloader(self) -> DataLoader[Tensor]:
-            self.loader = super().train_dataloader()
-            return self.loader
-
-        def on_epoch(self) -> None:
-            self.loader.dataset.seconds = 0.0  # type: ignore[attr-defined]
-
-    class Cached(Step):
-        def on_train_epoch_end(self) -> None:
-            self.trainer.datamodule.on_epoch()  # type: ignore[attr-defined]
-
-    monkeypatch.setattr(data_wait, "LEAST_SECONDS", 0.4)
-    share = fit(tmp_path, Cached(0.1), Filling(0.1, cache=True), max_epochs=3)
-    # 0.8 of 1.2 s in the first epoch, nothing in two of 0.4 s.
-    assert share == pytest.approx(0.4, abs=0.12)
-    assert warnings() == []
-    fit(tmp_path, Cached(0.1), Filling(0.1, cache=True), max_epochs=1)
-    assert len(warnings()) == 1
+    measured = DataWait()
+    assert fit(tmp_path, Step(3), Data(1), limit_train_batches=2, callbacks=[measured]) == 0.4
+    assert (measured.waited, measured.seconds) == (pytest.approx(4), 10)
 
 
 def test_an_epoch_that_goes_on_from_its_middle_is_measured_from_there(tmp_path: Path) -> None:
     saving = ModelCheckpoint(tmp_path, "middle", every_n_train_steps=3)
-    fit(tmp_path / "first", Step(0.0), Data(0.0), callbacks=[saving])
+    fit(tmp_path / "first", Step(3), Data(1), callbacks=[saving])
     measured = DataWait()
-    fit(tmp_path, Step(0.1), Data(0.15), callbacks=[measured], ckpt_path=tmp_path / "middle.ckpt")
+    fit(tmp_path, Step(3), Data(2), callbacks=[measured], ckpt_path=tmp_path / "middle.ckpt")
     # One of the four batches is left.
-    assert measured.waited == pytest.approx(0.3, abs=0.1)
-    assert measured.seconds == pytest.approx(0.4, abs=0.2)
+    assert (measured.waited, measured.seconds) == (pytest.approx(4), 7)
+
+
+@pytest.mark.parametrize(("of_step", "messages"), [(16, 1), (20, 0)])
+def test_above_a_tenth_it_is_said_once_with_the_remedy(
+    tmp_path: Path, warnings: Any, of_step: float, messages: int
+) -> None:
+    # 2 of 18 s, or of 22.
+    fit(tmp_path, Step(of_step), Data(1), max_epochs=3)
+    expected = "steps waited for data 11 % of the time of epoch 0 (8.0 of 72.0 s); give a faster disk"
+    assert warnings() == [expected] * messages
+
+
+def test_less_than_a_second_of_an_epoch_is_not_worth_a_word(tmp_path: Path, warnings: Any) -> None:
+    assert fit(tmp_path, Step(0), Data(0.12), max_epochs=2) == 1.0
+    assert warnings() == []
+    fit(tmp_path, Step(0), Data(0.13))
+    assert len(warnings()) == 1
+
+
+def test_the_epoch_that_fills_a_cache_is_judged_only_if_it_is_alone(tmp_path: Path, warnings: Any) -> None:
+    class Filling(Step):
+        def on_train_epoch_end(self) -> None:
+            self.trainer.train_dataloader.dataset.seconds = 0  # type: ignore[union-attr]
+
+    # 8 of 20 s in the first epoch, nothing of 12 in the second.
+    assert fit(tmp_path, Filling(3), Data(1, cache=True), max_epochs=2) == 0.25
+    assert warnings() == []
+    fit(tmp_path, Filling(3), Data(1, cache=True), max_epochs=1)
+    assert len(warnings()) == 1
 
 
 def test_loaders_without_a_clock_leave_nothing(tmp_path: Path) -> None:
