@@ -3,6 +3,7 @@
 from lightning_seg.callbacks.box_writer import BoxWriter
 from lightning_seg.callbacks.compile import Compile
 from lightning_seg.callbacks.confusion_matrix_plots import ConfusionMatrixPlots
+from lightning_seg.callbacks.data_wait import DataWait
 from lightning_seg.callbacks.label_writer import LabelWriter
 from lightning_seg.callbacks.mask_writer import MaskWriter
 from lightning_seg.callbacks.matmul_precision import MatmulPrecision
@@ -17,6 +18,7 @@ __all__ = [
     "BoxWriter",
     "Compile",
     "ConfusionMatrixPlots",
+    "DataWait",
     "LabelWriter",
     "MaskWriter",
     "MatmulPrecision",

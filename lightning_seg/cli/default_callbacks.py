@@ -10,6 +10,7 @@ from pytorch_lightning.callbacks import EarlyStopping, LearningRateMonitor, Mode
 from lightning_seg.callbacks import (
     BoxWriter,
     ConfusionMatrixPlots,
+    DataWait,
     LabelWriter,
     MaskWriter,
     PictureScoreWriter,
@@ -49,6 +50,8 @@ def reporting(
         callbacks += [RunRecord(), ThresholdPlots(), ConfusionMatrixPlots()]
     if subcommand == "test" and logs:
         callbacks.append(PictureScoreWriter())
+    if subcommand == "fit":
+        callbacks.append(DataWait())
     if subcommand == "fit" and logs:
         callbacks.append(LearningRateMonitor("step"))
         if isinstance(task, SupervisedTask):

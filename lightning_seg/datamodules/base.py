@@ -16,8 +16,9 @@ from lightning_seg.augmentation.pipelines import Augment, resolve_pipeline
 from lightning_seg.augmentation.seeding import EvalSampler, SeededPipeline, TrainSampler
 from lightning_seg.batch import IGNORE_INDEX
 from lightning_seg.datamodules.kept import Cached, check_cache, open_kept
-from lightning_seg.datamodules.loaders import TrainLoader, make_loader, picture_loader, spare_cores
+from lightning_seg.datamodules.loaders import TrainLoader, make_loader, picture_loader
 from lightning_seg.datamodules.stored import StoredDataModule
+from lightning_seg.datamodules.workers import choose_num_workers, more_workers, processes_here
 from lightning_seg.datasets.base import ClassificationDataset, PictureDataset, SegmentationDataset
 from lightning_seg.datasets.pictures import PictureFiles
 from lightning_seg.datasets.pixel_counts import count_pixels
@@ -39,8 +40,8 @@ class DataModule(StoredDataModule, Generic[Pictures], ABC):
         image_size: side, or (height, width), of what the model sees; None leaves pictures as they are, which asks for
             batch_size 1 or a pipeline that crops to one size. Evaluation then takes one picture at a time.
         batch_size: pictures per step and process.
-        num_workers: loader processes; None takes one per spare CPU core, eight at most, and none on two
-            cores without a GPU.
+        num_workers: loader processes of each process that trains; None leaves it to ``choose_num_workers``, by the cores
+            that they share, the device, and whether there is a cache.
         augment: True for the dataset's pipeline, False for none, a name of ``augmentation.pipelines.PIPELINES``, or a
             list of Albumentations transforms, in a config by ``class_path`` and ``init_args``.
         mixing: CutMix or Mixup of training pictures, see ``Mixing``: ``{kind: cutmix, prob: 0.5}``.
@@ -86,7 +87,7 @@ class DataModule(StoredDataModule, Generic[Pictures], ABC):
         self.predict_size = self.image_size
         """What the predict stage reads pictures at; None for tiles."""
         self.batch_size = _at_least(1, "batch_size", batch_size)
-        self.num_workers = spare_cores() if num_workers is None else _at_least(0, "num_workers", num_workers)
+        self._num_workers = None if num_workers is None else _at_least(0, "num_workers", num_workers)
         self.pipeline = resolve_pipeline(augment, self.default_pipeline)
         self.mixing = mixing
         self.val_fraction = val_fraction
@@ -102,6 +103,26 @@ class DataModule(StoredDataModule, Generic[Pictures], ABC):
     @property
     def num_classes(self) -> int:
         return len(self.class_names)
+
+    @property
+    def num_workers(self) -> int:
+        """Loader processes; as long as no number is given, by how many devices the trainer has here."""
+        if self._num_workers is not None:
+            return self._num_workers
+        return choose_num_workers(bool(self.cache), processes_here(self.trainer))
+
+    @num_workers.setter
+    def num_workers(self, number: int) -> None:
+        self._num_workers = number
+
+    def faster_loading(self) -> str:
+        """What helps where steps wait for training pictures, behind the word "give"."""
+        if not self.cache and self.image_size is not None:
+            return "--data.cache true, which decodes each picture once"
+        more = more_workers(self.num_workers, processes_here(self.trainer))
+        if more is not None:
+            return f"--data.num_workers {more} in place of {self.num_workers}, since cores are idle"
+        return "a pipeline of fewer transforms (--data.augment)" if self.cache else "smaller picture files"
 
     def read_original_sizes(self) -> None:
         """Let validation and test keep the sizes of the files; called before ``setup``."""

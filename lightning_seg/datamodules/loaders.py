@@ -1,6 +1,6 @@
 """One way to build a loader."""
 
-import os
+import time
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from typing import Any
@@ -16,10 +16,15 @@ from lightning_seg.memory import keep_freed_pictures
 
 
 class Position:
-    """Where in an epoch its batches are: ``start`` pictures were left out, ``given`` batches have come since."""
+    """Where in an epoch its batches are: ``start`` pictures were left out, ``given`` batches have come since.
+
+    ``asked`` is when the first one was asked for, by ``time.perf_counter``; ``waited`` are the seconds from asking for
+    each to having it, those in which loader processes start included.
+    """
 
     def __init__(self, start: int = 0) -> None:
         self.start, self.given, self.begun = start, 0, False
+        self.asked = self.waited = 0.0
 
 
 class TrainLoader(DataLoader[Any]):
@@ -39,8 +44,8 @@ class TrainLoader(DataLoader[Any]):
 
     def _batches(self, position: Position) -> Iterator[Any]:
         # Of a generator nothing runs before the first batch is asked for.
-        position.begun = True
-        passed = 0
+        position.begun, position.asked = True, time.perf_counter()
+        asked, passed = position.asked, 0
         if isinstance(self.sampler, TrainSampler):
             self.sampler.start = position.start
         else:
@@ -48,7 +53,9 @@ class TrainLoader(DataLoader[Any]):
             passed = position.start // ((self.batch_size or 1) * self._replicas)
         for batch in islice(super().__iter__(), passed, None):
             position.given += 1
+            position.waited += time.perf_counter() - asked
             yield batch
+            asked = time.perf_counter()
 
     def begin_at(self, pictures: int) -> int:
         """Leave out that many pictures, over all processes, of the epoch that begins next.
@@ -72,6 +79,13 @@ class TrainLoader(DataLoader[Any]):
 
     def load_state_dict(self, state: Mapping[str, int]) -> None:
         self.begin_at(state["pictures"])
+
+    @property
+    def waiting(self) -> tuple[float, float]:
+        """Of the epoch that has begun last: when its first batch was asked for (``time.perf_counter``), and the seconds
+        in which the process has waited for its batches since."""
+        position = self._position or Position()
+        return position.asked, position.waited
 
     @property
     def _replicas(self) -> int:
@@ -105,15 +119,6 @@ def picture_loader(dataset: PictureFiles, batch_size: int, num_workers: int) -> 
     """Every picture once, in order; pictures at their own sizes come one at a time."""
     batch_size = 1 if dataset.image_size is None else batch_size
     return make_loader(dataset, EvalSampler(dataset), collate_pictures, batch_size, num_workers)
-
-
-def spare_cores() -> int:
-    """Loader processes for this machine."""
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    # Where the network computes on the same two cores, a loader process slows it more than it helps.
-    if available <= 2 and not torch.cuda.is_available():
-        return 0
-    return min(8, available - 1)
 
 
 def _prepare_worker(worker: int) -> None:
