@@ -81,7 +81,7 @@ class _Describer:
         return repr(value)
 
     @_of.register
-    def _(self, value: np.ndarray) -> Any:  # type: ignore[type-arg]
+    def _(self, value: np.ndarray) -> Any:
         if value.dtype.hasobject:
             return [self.of(one) for one in value.ravel().tolist()]
         return [str(value.dtype), value.shape, sha256(np.ascontiguousarray(value).data).hexdigest()]
