@@ -153,8 +153,9 @@ def test_a_broken_picture_is_one_line_of_fit(mistake: Mistake, pets_copy: Path) 
     assert not [path for path in (pets_copy / FOLDER).iterdir() if path.is_dir()]
 
 
-def test_preview_fills_nothing(command: Callable[..., Any], pets_copy: Path) -> None:
+def test_preview_and_trials_fill_nothing(command: Callable[..., Any], pets_copy: Path) -> None:
     command("preview", *flags_of(pets_copy, "--num_images", "1"))
+    command(*fit_of(pets_copy, "--data.cache", "true", "--trainer.fast_dev_run", "1"))
     assert not (pets_copy / FOLDER).exists()
 
 
