@@ -206,13 +206,14 @@ class DataModule(StoredDataModule, Generic[Pictures], ABC):
         self.datasets[split] = dataset
 
     def open_cache(self) -> Path | None:
-        """Let the pictures to train and to validate on come from the cache on the disk; it is filled if they train.
+        """Let the pictures to train and to validate on come from the cache on the disk; a training fills it.
 
         Returns:
             Its folder; None where there is none, and pictures are read once.
         """
         parts = [dataset for split, dataset in self.datasets.items() if split != "test"]
-        return open_kept(self.keepable(), parts, self.root, self.cache_dir, fills=self._trains)
+        tries = bool(self.trainer and getattr(self.trainer, "fast_dev_run", False))
+        return open_kept(self.keepable(), parts, self.root, self.cache_dir, fills=self._trains and not tries)
 
     def _open_once(self) -> None:
         """After all checks of the files, which have better words for what is wrong with them."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from lightning_seg.datasets.base import PictureDataset
 from lightning_seg.datasets.cache_layout import Layout
-from lightning_seg.datasets.fingerprints import fingerprint, fingerprint_code, own_classes
+from lightning_seg.datasets.fingerprints import fingerprint, own_classes
 from lightning_seg.errors import DataError
 from lightning_seg.images import READING_POLICY
 
@@ -102,8 +102,9 @@ def describe_reading(dataset: Dataset) -> str:
         DataError: if a class of the user's own holds what cannot be compared with what another process holds.
     """
     own = own_classes(type(dataset))
-    names = [f"{kind.__module__}.{kind.__qualname__}" for kind in own] or [_reader(dataset)]
-    parts = [*names, dataset.reading(), *map(fingerprint_code, own)]
+    kinds = {kind for record in {*map(type, dataset.records)} for kind in own_classes(record)} if own else set()
+    described = sorted(_comparable(dataset, kind) for kind in {*own, *kinds})
+    parts = [*described, _reader(dataset), dataset.reading()]
     if own and not any("reading" in vars(kind) for kind in own):
         held = {name: value for name, value in vars(dataset).items() if name not in OF_EVERY_DATASET}
         parts.append(_comparable(dataset, held))
@@ -116,9 +117,9 @@ def _reader(dataset: Dataset) -> str:
     return next(kinds).__qualname__
 
 
-def _comparable(dataset: Dataset, value: Any) -> str:
+def _comparable(dataset: Dataset, value: Any, with_code: bool = True) -> str:
     try:
-        return fingerprint(value)
+        return fingerprint(value, with_code)
     except (TypeError, ValueError, RecursionError) as error:
         raise DataError(
             f"{type(dataset).__name__}: there is no telling what its pictures depend on ({error}); add reading() to "
@@ -136,7 +137,8 @@ def _names(dataset: Dataset, root: Path, reading: str, paths: dict[str, str]) ->
             row.append(_relative(path, prefix))
             paths[row[-1]] = path
         if is_own:
-            row.append(_comparable(dataset, record))
+            # The code of its class is told once, with that of the dataset's.
+            row.append(_comparable(dataset, record, with_code=False))
         yield (*row, reading) if reading else tuple(row)
 
 

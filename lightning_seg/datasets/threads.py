@@ -2,7 +2,7 @@
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -18,7 +18,7 @@ def in_threads(function: Callable[[Item], Result], items: Iterable[Item]) -> lis
     return list(as_they_come(function, items))
 
 
-def as_they_come(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+def as_they_come(function: Callable[[Item], Result], items: Iterable[Item]) -> Generator[Result, None, None]:
     """The results in order, one after the other, while threads are a few items ahead; what is ahead is left where an
     error or a signal ends it.
     """

@@ -62,7 +62,7 @@ def test_batches_are_the_same_without_and_with_either_cache(pets_copy: Path, num
     plain = made(False)
     assert len({batch["image"].float().mean().item() for batch in plain}) > len(plain) / 2
     for cache in ("ram", "disk", True):
-        assert equal(made(cache), plain)  # type: ignore[arg-type]
+        assert equal(made(cache), plain)
     assert len(keys(pets_copy / FOLDER)) == 1
 
 
@@ -243,7 +243,7 @@ class HalvesDataset(SegmentationDataset[str]):
 
 class HalvesDataModule(SegmentationDataModule):
     class_names = HalvesDataset.class_names
-    kind = HalvesDataset
+    kind: type[Any] = HalvesDataset
 
     def __init__(self, root: Path, cut: int = 100, **options: Any) -> None:
         super().__init__(root, image_size=4, num_workers=0, batch_size=1, augment=False, **options)
@@ -262,14 +262,15 @@ class HalvesDataModule(SegmentationDataModule):
         return self._of(["c"], self.cut)
 
     def _of(self, names: list[str], cut: int) -> HalvesDataset:
-        return self.kind(self.root, names, self.image_size, cut)
+        made: HalvesDataset = self.kind(self.root, names, self.image_size, cut)
+        return made
 
 
 @pytest.fixture
 def halves(tmp_path: Path) -> Path:
     for number, name in enumerate("abc"):
         Image.fromarray(np.full((4, 4, 3), number, np.uint8)).save(tmp_path / f"{name}.png")
-        Image.fromarray(np.arange(0, 256, 16, np.uint8).reshape(4, 4)).save(tmp_path / f"{name}_grey.png")
+        Image.fromarray(np.arange(0, 256, 16).astype(np.uint8).reshape(4, 4)).save(tmp_path / f"{name}_grey.png")
     return tmp_path
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from lightning_seg.datasets.fingerprints import fingerprint, fingerprint_code, own_classes
+from lightning_seg.datasets.fingerprints import fingerprint, own_classes
 from lightning_seg.datasets.flowers import FlowersDataset
 from lightning_seg.datasets.mask_codes import MaskCodes
 
@@ -54,6 +54,9 @@ def test_what_differs_has_another_text() -> None:
 
 def test_what_is_equal_has_the_same_text() -> None:
     assert fingerprint(MaskCodes(["a", "b"], [3, 4])) == fingerprint(MaskCodes(["a", "b"], [3, 4]))
+    shared = [1, 2]
+    assert fingerprint([shared, shared]) == fingerprint([[1, 2], [1, 2]])
+    assert fingerprint([[number] for number in range(50)]) != fingerprint([[number % 49] for number in range(50)])
     assert fingerprint(frozenset(["x", "y", "z"])) == fingerprint(frozenset(["z", "y", "x"]))
 
 
@@ -78,17 +81,29 @@ def made(source: str) -> type:
 
 
 SOURCE = """
+from functools import lru_cache
 FACTOR = 2
+COLOURS = {"red": [255, 0, 0]}
+class Helper:
+    def __init__(self):
+        self.start = 7
 def helper(value):
-    return value * FACTOR
+    return value * FACTOR + Helper().start
+@lru_cache
+def remembered(value):
+    return value + 30
 def unused(value):
     return value
 class Own:
+    level = 4
     def read_mask(self, record):
-        return [helper(one) for one in record]
+        return [helper(one) + remembered(one) for one in record if one in COLOURS]
     @property
     def size(self):
         return 5
+    @staticmethod
+    def cut(value):
+        return value - 6
 """
 
 
@@ -98,13 +113,18 @@ class Own:
         ("helper(one)", "helper(one + 1)", True),
         ("FACTOR = 2", "FACTOR = 3", True),
         ("value * FACTOR", "value + FACTOR", True),
+        ("[255, 0, 0]", "[255, 0, 1]", True),
+        ("start = 7", "start = 8", True),
+        ("value + 30", "value + 31", True),
+        ("level = 4", "level = 5", True),
         ("return 5", "return 6", True),
+        ("value - 6", "value - 7", True),
         ("def unused(value):", "def unused(value=3):", False),
         ("FACTOR = 2", "\n\n# a word\nFACTOR = 2", False),
     ],
 )
 def test_code_that_is_called_matters_and_other_lines_do_not(before: str, after: str, matters: bool) -> None:
-    first, second = (fingerprint_code(made(source)) for source in (SOURCE, SOURCE.replace(before, after)))
+    first, second = (fingerprint(made(source)) for source in (SOURCE, SOURCE.replace(before, after)))
     assert (first != second) == matters
 
 
@@ -112,10 +132,10 @@ def test_other_processes_say_the_same(tmp_path: Path) -> None:
     script = (
         "from lightning_seg.datasets.fingerprints import *\n"
         f"space = {{'__name__': 'mine'}}; exec({SOURCE!r}, space)\n"
-        "print(fingerprint_code(space['Own']), fingerprint({'a': {'x', 'y', 'z'}, 'b': (1, 2.5)}))"
+        "print(fingerprint(space['Own']), fingerprint({'a': {'x', 'y', 'z'}, 'b': (1, 2.5)}))"
     )
     said = {subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout}
-    said.add(f"{fingerprint_code(made(SOURCE))} {fingerprint({'a': {'x', 'y', 'z'}, 'b': (1, 2.5)})}\n")
+    said.add(f"{fingerprint(made(SOURCE))} {fingerprint({'a': {'x', 'y', 'z'}, 'b': (1, 2.5)})}\n")
     assert len(said) == 1
 
 
@@ -127,11 +147,23 @@ def test_classes_of_this_package_are_not_the_users_own() -> None:
     assert own_classes(Own) == [Own]
 
 
+def test_objects_differ_by_what_they_hold_and_by_their_code() -> None:
+    class Slim:
+        __slots__ = ("one",)
+
+        def __init__(self, one: int) -> None:
+            self.one = one
+
+    assert fingerprint(Slim(1)) == fingerprint(Slim(1))
+    assert fingerprint(Slim(1)) != fingerprint(Slim(2))
+    assert fingerprint(made(SOURCE)()) != fingerprint(made(SOURCE.replace("level = 4", "level = 5"))())
+
+
 def test_functions_that_call_each_other_come_to_an_end() -> None:
     source = (
         "def a(n):\n    return b(n)\ndef b(n):\n    return a(n)\nclass Own:\n    def read(self):\n        return a(1)\n"
     )
-    assert fingerprint_code(made(source)) == fingerprint_code(made(source))
+    assert fingerprint(made(source)) == fingerprint(made(source))
 
 
 def test_functions_differ_by_what_they_close_over() -> None:

@@ -276,7 +276,7 @@ def test_a_cache_that_was_cut_off_is_filled_anew(root: Path) -> None:
 # Processes that end
 
 
-def end(*arguments: Any) -> None:
+def end(*arguments: Any) -> Any:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -285,7 +285,7 @@ def killed_at(moment: str, root: Path, place: Path) -> None:
     read, allocate, rename, numbers = ImageMaskFolderDataset.read, Layout.allocate, Path.rename, itertools.count(1)
 
     def reading(self: ImageMaskFolderDataset, record: Pair) -> Entry:
-        return end() if moment == f"picture {next(numbers)}" else read(self, record)  # type: ignore[return-value]
+        return end() if moment == f"picture {next(numbers)}" else read(self, record)
 
     def renaming(self: Path, target: Path) -> None:
         if moment == "after it is moved":
