@@ -31,7 +31,8 @@ def read_json(path: Path, remedy: str) -> dict[str, Any]:
     """
     try:
         content = json.loads(path.read_text())
-    except ValueError as error:
+    # Of deep nesting.
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: no valid JSON ({error}), as if it had been cut off; {remedy}") from error
     if not isinstance(content, dict):
         raise DataError(f"{path}: it holds no names and values; {remedy}")

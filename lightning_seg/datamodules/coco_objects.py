@@ -7,7 +7,7 @@ from typing import Any
 from lightning_seg.augmentation.collate import collate_objects
 from lightning_seg.augmentation.mixing import Mix
 from lightning_seg.datamodules.base import Collate, DataModule
-from lightning_seg.datasets.coco_objects import CocoObjectsDataset
+from lightning_seg.datasets.coco_objects import CocoObjectsDataset, read_scenes
 from lightning_seg.errors import ConfigError
 from lightning_seg.synthetic.blossoms import KINDS
 from lightning_seg.synthetic.marker import holds_synthetic
@@ -47,7 +47,7 @@ class CocoObjectsDataModule(DataModule[CocoObjectsDataset]):
         self.chosen = categories
         self.shows_whole = False
         if self.annotations.is_file():
-            self.class_names = self._read().class_names
+            self.class_names = read_scenes(self.annotations, self.images, self.chosen).class_names
         else:
             self.class_names = tuple(categories or (kind.name for kind in KINDS if self.source == "synthetic"))
 

@@ -11,6 +11,7 @@ import numpy as np
 from lightning_seg.augmentation.seeding import SeededPipeline
 from lightning_seg.datasets.base import SegmentationDataset
 from lightning_seg.datasets.listed_files import check_listed
+from lightning_seg.datasets.text_lines import read_lines
 from lightning_seg.errors import DataError
 from lightning_seg.images import Array, read_index_mask
 
@@ -90,12 +91,11 @@ def read_list(root: Path) -> list[CarvanaRecord]:
             f"or try --data.source synthetic. {FETCH}"
         )
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            if "img" not in (reader.fieldnames or ()):
-                raise DataError(f"{path}: there is no column img; restore the published file")
-            records = [_record(path, reader.line_num, row["img"]) for row in reader]
-    except (UnicodeDecodeError, csv.Error) as error:
+        reader = csv.DictReader(read_lines(path, "restore the published file"))
+        if "img" not in (reader.fieldnames or ()):
+            raise DataError(f"{path}: there is no column img; restore the published file")
+        records = [_record(path, reader.line_num, row["img"]) for row in reader]
+    except csv.Error as error:
         raise DataError(f"{path}: cannot be read as CSV ({error}); restore the published file") from error
     if not records:
         raise DataError(f"{path}: the list names no picture; restore the published file")

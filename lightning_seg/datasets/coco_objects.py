@@ -2,7 +2,6 @@
 
 import json
 import logging
-import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,12 +13,15 @@ from numpy.typing import NDArray
 
 from lightning_seg.batch import LabelledSample, ObjectSample
 from lightning_seg.datasets.base import PictureDataset
+from lightning_seg.datasets.box_sides import as_sides, is_flat
 from lightning_seg.datasets.listed_files import check_listed
 from lightning_seg.datasets.names import Files, is_file, same
 from lightning_seg.errors import DataError
 from lightning_seg.images import Array
 
 log = logging.getLogger(__name__)
+Sides = NDArray[np.float32]
+"""x1, y1, x2, y2."""
 
 
 class ScenePicture(NamedTuple):
@@ -35,6 +37,7 @@ class Scenes(NamedTuple):
 
     class_names: tuple[str, ...]
     pictures: list[ScenePicture]
+    num_flat: int  # boxes without width or height, which are left out
 
 
 class CocoObjectsDataset(PictureDataset[ScenePicture, ObjectSample]):
@@ -59,7 +62,9 @@ class CocoObjectsDataset(PictureDataset[ScenePicture, ObjectSample]):
         categories: Sequence[str] | None = None,
         image_size: tuple[int, int] | None = None,
     ) -> None:
-        self.class_names, pictures = read_scenes(Path(annotations), Path(images), categories)
+        self.class_names, pictures, num_flat = read_scenes(Path(annotations), Path(images), categories)
+        if num_flat:
+            log.warning("%s: %d boxes without width or height are left out", annotations, num_flat)
         super().__init__(pictures, image_size)
 
     def image_path(self, record: ScenePicture) -> Path:
@@ -74,7 +79,7 @@ def read_scenes(annotations: Path, images: Path, categories: Sequence[str] | Non
     """What a file of annotations says.
 
     Boxes around crowds (``iscrowd``) are left out, as they are no objects, and so are those without width or height, of
-    which COCO's own files have a few; how many is said.
+    which COCO's own files have a few.
 
     Raises:
         DataError: naming the file and the entry, if it is no such file, a picture is missing, there is no such class,
@@ -88,25 +93,23 @@ def read_scenes(annotations: Path, images: Path, categories: Sequence[str] | Non
         if twice:
             raise DataError(f"{annotations}: two categories are called {twice[0]}; give each a name of its own")
         class_names = _chosen(annotations, list(names.values()), categories)
-        found: dict[Any, list[tuple[list[float], int]]] = {picture: [] for picture in files}
-        empty = 0
+        found: dict[Any, list[tuple[Sides, int]]] = {picture: [] for picture in files}
+        num_flat = 0
         for picture, category, box in _objects(annotations, content["annotations"], files, names):
             if names[category] in class_names:
-                if box[0] == box[2] or box[1] == box[3]:
-                    empty += 1
+                if is_flat(box):
+                    num_flat += 1
                 else:
                     found[picture].append((box, class_names.index(names[category])))
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise _no_coco(annotations, f"{type(error).__name__}: {error}") from error
-    if empty:
-        log.warning("%s: %d boxes without width or height are left out", annotations, empty)
     below = Files(images)
     paths = {name: below.find(name) for name in files.values()}
     present = {name for name, path in paths.items() if is_file(path)}
     check_listed(images, list(files.values()), present, None, "restore them, or name their folder with --data.images")
     if not files:
         raise DataError(f"{annotations}: the file names no picture; give another one with --data.annotations")
-    return Scenes(class_names, [_picture(paths[name], found[key]) for key, name in files.items()])
+    return Scenes(class_names, [_picture(paths[name], found[key]) for key, name in files.items()], num_flat)
 
 
 def _read(path: Path) -> Any:
@@ -140,7 +143,7 @@ def _chosen(path: Path, names: Sequence[str], categories: Sequence[str] | None) 
 
 def _objects(
     path: Path, annotations: Any, files: dict[Any, str], names: dict[Any, str]
-) -> Iterator[tuple[Any, Any, list[float]]]:
+) -> Iterator[tuple[Any, Any, Sides]]:
     """Picture, category and box as x1, y1, x2, y2 of every object."""
     for one in annotations:
         if one.get("iscrowd", 0):
@@ -149,12 +152,20 @@ def _objects(
         for key, known in (("image_id", files), ("category_id", names)):
             if one[key] not in known:
                 raise DataError(f"{where} has {key} {one[key]}, which is not in the file; take it out")
-        x, y, width, height = (float(side) for side in one["bbox"])
-        if not (width >= 0 and height >= 0 and math.isfinite(x + y + width + height)):
+        box = _sides(one["bbox"])
+        if box is None:
             raise DataError(f"{where} has {one['bbox']}, which is no box; take it out")
-        yield one["image_id"], one["category_id"], [x, y, x + width, y + height]
+        yield one["image_id"], one["category_id"], box
 
 
-def _picture(path: Path, objects: Sequence[tuple[list[float], int]]) -> ScenePicture:
+def _sides(given: Any) -> Sides | None:
+    """Of left, top, width and height; None where they are no box."""
+    if not isinstance(given, list):
+        return None
+    x, y, width, height = map(float, given)
+    return as_sides([x, y, x + width, y + height]) if width >= 0 and height >= 0 else None
+
+
+def _picture(path: Path, objects: Sequence[tuple[Sides, int]]) -> ScenePicture:
     boxes = np.array([box for box, _ in objects], np.float32).reshape(-1, 4)
     return ScenePicture(path, boxes, np.array([label for _, label in objects], np.int64))

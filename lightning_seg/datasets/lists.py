@@ -9,6 +9,7 @@ from typing import cast, get_args
 from lightning_seg.batch import Split
 from lightning_seg.datasets.names import Files, is_file, same
 from lightning_seg.datasets.pairs import Pair
+from lightning_seg.datasets.text_lines import read_lines
 from lightning_seg.errors import DataError
 
 
@@ -147,13 +148,4 @@ def _entries(path: Path) -> list[tuple[int, str]]:
 
 
 def _read_lines(path: Path) -> list[str]:
-    if path.exists() and not path.is_file():
-        # A pipe would be waited for.
-        raise DataError(f"{path}: a folder, a pipe or a device, and no list; give a file")
-    try:
-        # Not splitlines, which divides at what may be part of a name.
-        return path.read_text("utf-8-sig").removesuffix("\n").split("\n")
-    except UnicodeDecodeError:
-        raise DataError(f"{path}: not UTF-8; save it as UTF-8 text") from None
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}); its path is relative to --data.root") from None
+    return read_lines(path, "its path is relative to --data.root")

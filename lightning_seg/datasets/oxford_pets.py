@@ -13,6 +13,7 @@ from lightning_seg.batch import Split
 from lightning_seg.datasets.base import SegmentationDataset
 from lightning_seg.datasets.labelled import Labelled, LabelledDataset, LabelledPicture
 from lightning_seg.datasets.listed_files import check_listed
+from lightning_seg.datasets.text_lines import read_lines
 from lightning_seg.datasets.voc import read_boxes
 from lightning_seg.errors import DataError
 from lightning_seg.images import Array, read_index_mask
@@ -142,7 +143,7 @@ def read_list(root: Path, split: str) -> list[PetRecord]:
             f"{root}: no {path.relative_to(root)} there, so this is not a copy of Oxford-IIIT Pet ({LAYOUT}); give its "
             "folder with --data.root, fetch it with --data.download true, or try --data.source synthetic"
         )
-    lines = path.read_text().splitlines()
+    lines = read_lines(path, "restore the published file")
     records = [_record(path, number, line) for number, line in enumerate(lines, 1) if line and line[0] != "#"]
     if not records:
         raise DataError(f"{path}: the list names no picture; restore the published file")

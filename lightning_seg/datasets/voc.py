@@ -1,12 +1,12 @@
 """Boxes from annotation files as Pascal VOC has them."""
 
-import math
 from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lightning_seg.datasets.box_sides import as_sides, is_flat
 from lightning_seg.errors import DataError, one_line
 
 SIDES = ("xmin", "ymin", "xmax", "ymax")
@@ -25,8 +25,13 @@ def read_boxes(path: Path) -> NDArray[np.float32]:
     except Exception as error:
         reason = one_line(error)
         raise DataError(f"{path}: no annotation of Pascal VOC ({reason}); restore the published file") from error
-    for box in boxes:
-        if not (box[0] < box[2] and box[1] < box[3] and all(map(math.isfinite, box))):
-            shown = ", ".join(f"{side:g}" for side in box)
-            raise DataError(f"{path}: the box {shown} is empty; restore the published file")
-    return np.array(boxes, np.float32).reshape(-1, 4)
+    return np.array([_sides(path, box) for box in boxes], np.float32).reshape(-1, 4)
+
+
+def _sides(path: Path, box: list[float]) -> NDArray[np.float32]:
+    sides = as_sides(box)
+    if sides is None or is_flat(sides):
+        problem = "lies outside of any picture" if sides is None else "is empty"
+        shown = ", ".join(f"{side:g}" for side in box)
+        raise DataError(f"{path}: the box {shown} {problem}; restore the published file")
+    return sides

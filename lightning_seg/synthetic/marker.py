@@ -22,7 +22,8 @@ def read_marker(root: str | Path) -> dict[str, Any] | None:
     """The marker's content; None where there is no marker of ours."""
     try:
         content = json.loads((Path(root) / SYNTHETIC_MARKER).read_text())
-    except (OSError, ValueError):
+    # Of deep nesting.
+    except (OSError, ValueError, RecursionError):
         return None
     return content if isinstance(content, dict) and {"dataset", "format"} <= content.keys() else None
 

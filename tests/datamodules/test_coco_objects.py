@@ -1,5 +1,7 @@
 """Whole pictures with boxes as a datamodule."""
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -48,3 +50,18 @@ def test_mistakes(scenes_root: Path, tmp_path: Path) -> None:
         missing.setup("test")
     with pytest.raises(ConfigError, match="there is nothing to fetch"):
         CocoObjectsDataModule(tmp_path, download=True).prepare_data()
+
+
+def test_what_is_left_out_of_a_file_is_said_once(
+    scenes_root: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    root = Path(shutil.copytree(scenes_root, tmp_path / "scenes"))
+    content = json.loads((root / "annotations.json").read_text())
+    content["annotations"][0]["bbox"][2] = 0
+    (root / "annotations.json").write_text(json.dumps(content))
+    data = CocoObjectsDataModule(root, num_workers=0)
+    data.read_original_sizes()
+    data.setup("test")
+    assert [message.partition(": ")[2] for message in caplog.messages if "width" in message] == [
+        "1 boxes without width or height are left out"
+    ]

@@ -146,9 +146,8 @@ def test_list_without_names_column_is_refused(root: Path, content: bytes) -> Non
         CarvanaDataset(root)
 
 
-@pytest.mark.parametrize("content", [b"img\r\n\xff\xfe.jpg\r\n", b"img,rle_mask\r\na_01.jpg," + b"1 " * 70_000])
-def test_list_that_is_no_csv_is_refused(root: Path, content: bytes) -> None:
-    (root / "train_masks.csv").write_bytes(content)
+def test_list_that_is_no_csv_is_refused(root: Path) -> None:
+    (root / "train_masks.csv").write_bytes(b"img,rle_mask\r\na_01.jpg," + b"1 " * 70_000)
     with pytest.raises(DataError) as error:
         CarvanaDataset(root)
     assert "train_masks.csv: cannot be read as CSV (" in one_line(error)

@@ -85,7 +85,7 @@ def test_boxes_are_read_where_there_are_any(root: Path) -> None:
         ),
         (
             f"<annotation><object>{BOX.format('nan', 1, 5, 9)}</object></annotation>",
-            "the box nan, 1, 5, 9 is empty; rest",
+            "the box nan, 1, 5, 9 lies outside of any picture; rest",
         ),
         ('<?xml version="1.0" encoding="klingon"?><annotation/>', "no annotation of Pascal VOC (unknown encoding"),
         (
