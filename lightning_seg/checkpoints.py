@@ -18,6 +18,8 @@ from torch import Tensor
 from lightning_seg.errors import ConfigError, one_line
 from lightning_seg.files import printable
 
+CHECKPOINT_KEY = "lightning_seg"
+"""Key of what tasks of this package remember beside Lightning."""
 HYPER_PARAMETERS = "hyper_parameters"
 """Key of the arguments that the task's constructor received."""
 OF_LIGHTNING = ("state_dict", "epoch", "pytorch-lightning_version")
@@ -25,6 +27,10 @@ FORMER = ("hparams", "module_arguments")
 """Where Lightning looks for arguments, too: keys of years ago, which no checkpoint of this package has."""
 BUILDING = ("class_path", "init_args", "dict_kwargs", "_target_", "_instantiator", "_class_path")
 """Keys by which Lightning, jsonargparse or hydra know that a mapping stands for an object."""
+STATES = {"callbacks": Mapping, "loops": Mapping, "optimizer_states": list, "lr_schedulers": list}
+"""What Lightning restores a training from."""
+OF_ARGUMENTS = ("hparams_name", "hparams_type")
+"""What Lightning remembers of the arguments beside their values."""
 REMEDY = "a checkpoint holds plain values alone, so do not use this file"
 LIBRARIES = ("builtins", "pytorch_lightning", "lightning_fabric", "torch", "abc", "typing")
 """Their constructors, at the end of every task's, receive no arguments of the user."""
@@ -118,12 +124,48 @@ def check_content(content: Mapping[str, Any], source: Any, key: str = HYPER_PARA
 
 def _check_states(content: Mapping[str, Any], source: Any) -> None:
     """Raises ConfigError if what Lightning restores a training from has another form than what it saves."""
-    kinds: dict[str, Any] = {"callbacks": Mapping, "loops": Mapping, "optimizer_states": list, "lr_schedulers": list}
-    for name, kind in kinds.items():
+    for name, kind in STATES.items():
         held = content.get(name)
         parts = held.values() if isinstance(held, Mapping) else held if isinstance(held, list) else ()
         if held is not None and not (isinstance(held, kind) and all(isinstance(part, Mapping) for part in parts)):
             raise ConfigError(f"{source}: its {name} are no states of a training; {REMEDY}")
+    if not isinstance(content.get("state_dict", {}), Mapping):
+        raise ConfigError(f"{source}: its state_dict holds no weights by name; {REMEDY}")
+    for name in OF_ARGUMENTS:
+        if not isinstance(content.get(name), str | None):
+            raise ConfigError(f"{source}: its {name} is a {type(content[name]).__name__} and no text; {REMEDY}")
+    if not all(map(_is_progress, _progresses(content))):
+        raise ConfigError(f"{source}: its loops are no states of a training; {REMEDY}")
+    _check_own(content.get(CHECKPOINT_KEY, {}), source)
+
+
+def _progresses(content: Mapping[str, Any]) -> list[Any]:
+    """How far each loop is."""
+    loops = (content.get("loops") or {}).values()
+    return [state for loop in loops for name, state in loop.items() if str(name).endswith("progress")]
+
+
+def _is_progress(state: Any) -> bool:
+    counts = state.values() if isinstance(state, Mapping) else [state]
+    return all(
+        isinstance(count, int) or (isinstance(count, Mapping) and all(map(_is_progress, count.values())))
+        for count in counts
+    )
+
+
+def _check_own(own: Any, source: Any) -> None:
+    """Raises ConfigError if what a task remembers has another form than what it saves."""
+    if not isinstance(own, Mapping):
+        raise ConfigError(f"{source}: its {CHECKPOINT_KEY} is a {type(own).__name__} and no mapping; {REMEDY}")
+    for name in ("seed", "batches_without_step"):
+        if own.get(name) is not None and not (isinstance(own[name], int) and own[name] >= 0):
+            shown = printable(str(own[name]))[:100]
+            raise ConfigError(f"{source}: its {CHECKPOINT_KEY}.{name} is {shown}, no whole number from 0 on; {REMEDY}")
+    counted = own.get("counted") or {}
+    states = counted.values() if isinstance(counted, Mapping) else [counted]
+    for state in states:
+        if not (isinstance(state, Mapping) and all(isinstance(value, Tensor) for value in state.values())):
+            raise ConfigError(f"{source}: its {CHECKPOINT_KEY}.counted are no counts of metrics; {REMEDY}")
 
 
 def check_loadable(

@@ -13,7 +13,7 @@ from torch import Tensor
 
 import lightning_seg.tasks  # noqa: F401, so that all of this package's are known
 from lightning_seg.batch import BoxPrediction, LabelPrediction, MaskPrediction
-from lightning_seg.checkpoints import read_checkpoint
+from lightning_seg.checkpoints import CHECKPOINT_KEY, read_checkpoint
 from lightning_seg.errors import ConfigError, DataError, ModelError, UserError, one_line
 from lightning_seg.files import printable
 from lightning_seg.images import Array, read_image, read_image_at, resize_image, to_rgb, upright
@@ -22,7 +22,7 @@ from lightning_seg.plots.boxes import draw_boxes
 from lightning_seg.plots.overlay import draw_overlay
 from lightning_seg.plots.palette import class_palette
 from lightning_seg.runs import find_checkpoint
-from lightning_seg.tasks.base import CHECKPOINT_KEY, Task
+from lightning_seg.tasks.base import Task
 from lightning_seg.tasks.classification import ClassificationTask
 from lightning_seg.tasks.health import describe_weights
 from lightning_seg.tasks.segmentation import SegmentationTask

@@ -5,9 +5,9 @@ import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lightning_seg.checkpoints import HYPER_PARAMETERS, check_content, read_checkpoint
+from lightning_seg.checkpoints import CHECKPOINT_KEY, HYPER_PARAMETERS, check_content, read_checkpoint
 from lightning_seg.errors import ConfigError
-from lightning_seg.tasks.base import CHECKPOINT_KEY
+from lightning_seg.tasks.resuming import reopen_epoch
 
 log = logging.getLogger(__name__)
 OTHER = {"best": "last", "last": "best"}
@@ -110,10 +110,18 @@ def is_readable(checkpoint: Path) -> bool:
     return True
 
 
+def _loops(content: dict[str, Any]) -> dict[str, Any]:
+    """How far the training in a checkpoint is, as ``fit --run`` takes it; empty where it does not tell."""
+    loops: dict[str, Any] = content.get("loops", {}).get("fit_loop", {})
+    if "epoch_progress" in loops:
+        reopen_epoch(content)
+    return loops
+
+
 def epochs_done(checkpoint: Path) -> int:
     """How many whole epochs a checkpoint has been trained for."""
     content = read_checkpoint(checkpoint)
-    loops = content.get("loops", {}).get("fit_loop", {})
+    loops = _loops(content)
     if "epoch_progress" not in loops:
         return int(content["epoch"]) + 1
     epochs, batches = loops["epoch_progress"]["current"], loops["epoch_loop.batch_progress"]
@@ -125,13 +133,13 @@ def epochs_done(checkpoint: Path) -> int:
 def epochs_ended(checkpoint: Path) -> int:
     """How many epochs had ended, with validation, when a checkpoint was saved."""
     content = read_checkpoint(checkpoint)
-    loops = content.get("loops", {}).get("fit_loop", {})
+    loops = _loops(content)
     return int(loops["epoch_progress"]["current"]["processed"] if "epoch_progress" in loops else content["epoch"] + 1)
 
 
 def batches_begun(checkpoint: Path) -> int:
     """How many batches of the epoch after these a checkpoint has been trained for."""
-    loops = read_checkpoint(checkpoint).get("loops", {}).get("fit_loop", {})
+    loops = _loops(read_checkpoint(checkpoint))
     if "epoch_progress" not in loops:
         return 0
     epochs, batches = loops["epoch_progress"]["current"], loops["epoch_loop.batch_progress"]

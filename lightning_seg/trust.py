@@ -14,7 +14,7 @@ from os import PathLike
 from pathlib import Path
 from pkgutil import resolve_name
 from types import UnionType
-from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, NamedTuple, TypeGuard, Union, get_args, get_origin
 
 import torch
 from jsonargparse import ArgumentParser
@@ -58,6 +58,13 @@ PLACES = {
         ("albumentations", "lightning_seg.augmentation"),
     ),
 }
+PLUGINS = (
+    "lightning_fabric.plugins.Precision",
+    "lightning_fabric.plugins.ClusterEnvironment",
+    "lightning_fabric.plugins.CheckpointIO",
+    "pytorch_lightning.plugins.LayerSync",
+)
+"""What a plugin derives from, since all have no base of their own."""
 HOLDING_PLUGINS = ("trainer.strategy", "trainer.plugins", "trainer.accelerator")
 """Their arguments are plugins, too."""
 PLAIN = (str, int, float, bytes, type(None), PathLike, Enum, timedelta, torch.device, list, tuple, dict, set)
@@ -74,7 +81,8 @@ def check_config(path: Path, content: Mapping[str, Any], typed: Names, own: bool
         path: of the config, for the message.
         content: of the config.
         typed: every text that the user has typed, or written in a config that was typed.
-        own: whether classes of any module may stand where their kind belongs, since the user goes on with a run.
+        own: whether classes of any module may stand where their kind belongs, since the user goes on with a run. They
+            are imported.
     """
     for problem in _Check(typed, own).problems(content):
         raise ConfigError(f"{path}: {problem}; {REMEDY}")
@@ -97,8 +105,8 @@ def replace_unknown(content: dict[str, Any], section: str, name: str) -> None:
 def _imported(name: str) -> Any:
     try:
         return resolve_name(name)
-    except (ImportError, AttributeError, ValueError):
-        # The parser says so.
+    # The parser says so, whatever a module does.
+    except Exception:
         return None
 
 
@@ -197,7 +205,7 @@ class _Check:
             yield f"{where} is {_shown(path)}, no name of a class"
             return
         kind = find_class(path, place)
-        if kind is None and path not in self.typed and not (self.own and _is_others(path)):
+        if kind is None and path not in self.typed and not (self.own and _may_be_own(path, place)):
             yield f"{where} is {_shown(path)}, not {PLACES[place].what} that is known here"
             return
         # What the user's own class takes is his own business where he goes on with his run.
@@ -248,11 +256,15 @@ class _Check:
 
 def find_class(path: Any, place: str) -> type | None:
     """The known class of this name that may stand here; None where there is none. Nothing else is imported."""
-    _, base, modules = PLACES[place]
+    modules = PLACES[place].modules
     found = _find(path, modules)
-    if isinstance(found, type) and issubclass(found, resolve_name(base)) and _lies_in(found, modules):
-        return found
-    return None
+    return found if _belongs(found, place) and _lies_in(found, modules) else None
+
+
+def _belongs(found: Any, place: str) -> TypeGuard[type]:
+    """Whether it is a class of the kind that its place asks for."""
+    bases = PLUGINS if place == "trainer.plugins" else (PLACES[place].base,)
+    return isinstance(found, type) and any(issubclass(found, resolve_name(base)) for base in bases)
 
 
 def find_function(path: str) -> Any:
@@ -284,11 +296,17 @@ def _lies_in(found: Any, modules: Sequence[str]) -> bool:
     return f"{found.__module__}.".startswith(tuple(f"{module}." for module in modules))
 
 
-def _is_others(path: Any) -> bool:
-    """Whether a class is neither this package's nor a library's, so perhaps the user's own."""
-    root = str(path).partition(".")[0]
-    known = {module.partition(".")[0] for place in PLACES.values() for module in place.modules}
-    return "." in str(path) and root not in known | sys.stdlib_module_names
+def _may_be_own(path: str, place: str) -> bool:
+    """Whether the user himself may have written a class of this name that belongs here; its module is imported.
+
+    Of one that cannot be imported the parser says so.
+    """
+    root = path.partition(".")[0]
+    known = {module.partition(".")[0] for kind in PLACES.values() for module in kind.modules}
+    if "." not in path or root in known | sys.stdlib_module_names:
+        return False
+    found = _imported(path)
+    return found is None or _belongs(found, place)
 
 
 def types_of(kind: type) -> dict[str, Any]:

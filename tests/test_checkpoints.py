@@ -19,6 +19,7 @@ from lightning_seg.callbacks.continued import moved
 from lightning_seg.errors import ConfigError, UserError, WeightsError
 from lightning_seg.models.weights import read_state_dict
 from lightning_seg.predictor import load_task
+from lightning_seg.tasks.resuming import restore_counts
 
 Change = Callable[[dict[str, Any]], None]
 Load = Callable[[Path], object]
@@ -330,7 +331,13 @@ def test_the_folder_above_is_no_checkpoint_to_replace() -> None:
     assert here["best_k_models"] == {"": 1.0}
 
 
-BAD_STATES: list[tuple[str, Any]] = [("callbacks", [1]), ("loops", {"fit_loop": 3}), ("optimizer_states", {"a": 1})]
+BAD_STATES: list[tuple[str, Any]] = [
+    ("callbacks", [1]),
+    ("loops", {"fit_loop": 3}),
+    ("loops", {"fit_loop": {"epoch_progress": 3.5}}),
+    ("loops", {"fit_loop": {"epoch_progress": {"current": {"processed": "1"}}}}),
+    ("optimizer_states", {"a": 1}),
+]
 
 
 @pytest.mark.parametrize(("name", "value"), BAD_STATES)
@@ -338,6 +345,41 @@ def test_states_of_another_form_are_named(plain: Path, tmp_path: Path, name: str
     path = changed(plain, tmp_path / "a.ckpt", lambda content: content.update({name: value}))
     with pytest.raises(ConfigError, match=f"its {name} are no states of a training"):
         CNNClassifierTask.load_from_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("state_dict", [1], "its state_dict holds no weights by name"),
+        ("hparams_name", 3, "its hparams_name is a int and no text"),
+        ("hparams_type", {"a": 1}, "its hparams_type is a dict and no text"),
+        ("lightning_seg", [1], "its lightning_seg is a list and no mapping"),
+        ("lightning_seg", {"seed": "x\ny"}, r"its lightning_seg\.seed is x\\ny, no whole number from 0 on"),
+        ("lightning_seg", {"seed": -1}, r"its lightning_seg\.seed is -1"),
+        ("lightning_seg", {"batches_without_step": 1.5}, r"its lightning_seg\.batches_without_step is 1\.5"),
+        ("lightning_seg", {"counted": [1]}, r"its lightning_seg\.counted are no counts of metrics"),
+        ("lightning_seg", {"counted": {"a": {"b": 1}}}, r"its lightning_seg\.counted are no counts of metrics"),
+    ],
+)
+def test_what_a_task_remembers_has_its_form(plain: Path, tmp_path: Path, name: str, value: Any, message: str) -> None:
+    path = changed(plain, tmp_path / "a.ckpt", lambda content: content.update({name: value}))
+    with pytest.raises(ConfigError, match=f"a.ckpt: {message}; a checkpoint holds plain values alone|{message}"):
+        CNNClassifierTask.load_from_checkpoint(path)
+
+
+@pytest.mark.parametrize("values", [{"num_classes": "2"}, {"class_names": 5}, {"image_size": {"a": 1}}], ids=str)
+def test_odd_values_are_one_line_where_a_script_loads_them(plain: Path, tmp_path: Path, values: dict[str, Any]) -> None:
+    path = changed(plain, tmp_path / "odd.ckpt", given(**values))
+    with pytest.raises(UserError) as caught:
+        CNNClassifierTask.load_from_checkpoint(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_counts_of_another_form_are_not_counted_on() -> None:
+    task = CNNClassifierTask(num_classes=3, image_size=16)
+    counts = {"losses.train_.cross_entropy": {"total": torch.zeros(7)}}
+    with pytest.raises(ConfigError, match=r"as losses\.train_\.cross_entropy\.total has another form here; give a"):
+        restore_counts(task, counts, rank=0)
 
 
 def test_a_checkpoint_at_an_address_is_checked_as_a_file_is(

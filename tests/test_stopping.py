@@ -15,6 +15,7 @@ import pytest
 
 from lightning_seg import stopping
 from lightning_seg.__main__ import main
+from tests.survival.sessions import no_process_is_left
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="counts processes in /proc")
 PROGRAM = """
@@ -39,19 +40,6 @@ class Ended(NamedTuple):
     code: int
     said: str
     seconds: float
-
-
-def in_session(session: int) -> list[int]:
-    """The running processes that were started by a process and by those that it has started."""
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            state, _, _, owner, *_ = stat.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(owner) == session and state != "Z":
-            found.append(int(stat.parent.name))
-    return found
 
 
 @contextmanager
@@ -79,10 +67,7 @@ def stop(work: str, *signals: int, pause: float = 0.8) -> Ended:
             process.send_signal(one)
         _, said = process.communicate(timeout=20)
         seconds = time.monotonic() - start
-        deadline = time.monotonic() + 3
-        while in_session(process.pid) and time.monotonic() < deadline:
-            time.sleep(0.02)
-        assert in_session(process.pid) == []
+        assert no_process_is_left(process.pid)
     return Ended(process.returncode, said, seconds)
 
 

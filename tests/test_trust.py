@@ -32,6 +32,7 @@ class Callback(pl.Callback): pass
 class Model(pl.LightningModule): pass
 class Data(pl.LightningDataModule): pass
 class Flip(albumentations.HorizontalFlip): pass
+class Plugin(pl.plugins.CheckpointIO): pass
 def function(*args, **kwargs): pass
 """
 YAML = """
@@ -193,6 +194,51 @@ def test_going_on_with_a_run_builds_nothing_in_plain_values(
     line = mistake(["fit", "--run", str(stranger), "--trainer.max_epochs", "2", *QUIET])
     assert "subprocess.Popen, built where plain values belong" in line
     assert not Path(MARK).exists()
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ("trainer/callbacks", callback("torch.utils.cpp_extension.load", sources=[])),
+        ("trainer/callbacks", callback("stranger.function")),
+        ("trainer/callbacks", callback("stranger.Model")),
+        ("trainer/plugins", callback("torch.nn.Linear")),
+        ("trainer/logger", {"class_path": "numpy.fromfile"}),
+        ("model/class_path", "stranger.Data"),
+        ("data/class_path", "stranger.Callback"),
+        ("data/init_args/augment", callback("torch.hub.load")),
+    ],
+    ids=str,
+)
+def test_going_on_with_a_run_builds_each_kind_where_it_belongs(
+    stranger: Path, config: dict[str, Any], place: str, value: Any
+) -> None:
+    assert stranger.is_dir()
+    with pytest.raises(ConfigError, match="that is known here; a config is code"):
+        check_config(Path("config.yaml"), change(config, place, value), frozenset(), own=True)
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ("trainer/callbacks", callback("stranger.Callback")),
+        ("trainer/plugins", callback("stranger.Plugin")),
+        ("model/class_path", "stranger.Model"),
+        ("data/class_path", "stranger.Data"),
+        ("data/init_args/augment", callback("stranger.Flip")),
+        # The parser says what is wrong with it.
+        ("model/class_path", "no_such_module.Model"),
+    ],
+    ids=str,
+)
+def test_the_users_own_classes_are_built_where_he_goes_on(
+    stranger: Path, config: dict[str, Any], place: str, value: Any
+) -> None:
+    assert stranger.is_dir()
+    changed = change(config, place, value)
+    check_config(Path("config.yaml"), changed, frozenset(), own=True)
+    with pytest.raises(ConfigError, match="that is known here; a config is code"):
+        check_config(Path("config.yaml"), changed, frozenset())
 
 
 def test_what_a_run_may_hold_is_built_without_a_flag(stranger: Path, tmp_path: Path) -> None:

@@ -14,6 +14,10 @@ from lightning_seg.tasks.watched import is_sound
 log = logging.getLogger(__name__)
 
 
+LAST = "last"
+"""Name of the checkpoint that ``fit --run`` goes on from."""
+
+
 class RunCheckpoint(ModelCheckpoint):
     """Remembers the best score also where the run folder is reached by another path, or was moved or copied."""
 
@@ -21,6 +25,13 @@ class RunCheckpoint(ModelCheckpoint):
     def state_key(self) -> str:
         """As Lightning's own."""
         return super().state_key.replace(type(self).__qualname__, ModelCheckpoint.__qualname__, 1)
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        super().on_train_start(trainer, pl_module)
+        for callback in trainer.checkpoint_callbacks if self.filename == LAST else ():
+            # The user's save_last would write last-v1.ckpt beside it, and a run go on from the older one of both.
+            if isinstance(callback, ModelCheckpoint) and callback.save_last and callback.dirpath == self.dirpath:
+                callback.last_model_path = callback.format_checkpoint_name({}, LAST)
 
     def _save_none_monitor_checkpoint(self, trainer: pl.Trainer, monitor_candidates: dict[str, Any]) -> None:
         # Where nothing validates the newest is the best one, if its weights are numbers.

@@ -19,7 +19,7 @@ from lightning_seg.callbacks import (
     RunRecord,
     ThresholdPlots,
 )
-from lightning_seg.callbacks.continued import RunCheckpoint, RunStopping
+from lightning_seg.callbacks.continued import LAST, RunCheckpoint, RunStopping
 from lightning_seg.callbacks.network_summary import NetworkSummary
 from lightning_seg.callbacks.progress import EndOfProgress
 from lightning_seg.errors import ConfigError
@@ -104,7 +104,7 @@ def monitoring(
         save_on_train_epoch_end=None if validates else True,
     )
     # Lightning's own save_last writes only when there is a new best.
-    last = RunCheckpoint(filename="last", enable_version_counter=False, save_on_train_epoch_end=True)
+    last = RunCheckpoint(filename=LAST, enable_version_counter=False, save_on_train_epoch_end=True)
     return [best, last, *stopping]
 
 

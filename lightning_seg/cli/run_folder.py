@@ -4,12 +4,14 @@ import re
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 
 from lightning_seg.callbacks.csv_logger import RESULTS_LOCK
+from lightning_seg.callbacks.epoch_record import RECORD_FILE
 from lightning_seg.errors import ConfigError
 from lightning_seg.files import remove_left_overs
 from lightning_seg.locks import HeldError, holding
@@ -17,6 +19,8 @@ from lightning_seg.process_tree import is_first_process
 from lightning_seg.runs import Run, make_version
 
 FIT_LOCK = ".fit.lock"
+UNUSED = (FIT_LOCK, RESULTS_LOCK, RECORD_FILE, "events.out.tfevents.*", "hparams.yaml")
+"""What there is before anything is trained or measured: locks, arguments, the number of parameters."""
 
 
 def new_folder(given: str, run: Run | None) -> Path:
@@ -86,10 +90,10 @@ def training_alone(folder: Path, run: Run | None) -> Iterator[None]:
 
 
 def remove_unused(folders: Sequence[Path]) -> None:
-    """A folder in which nothing has been written is no run; those around it, which were made for it, go too."""
+    """A folder that nothing was trained in is no run; those around it, which were made for it, go too."""
     # What others have put there meanwhile stays.
     with suppress(OSError):
-        if folders and {path.name for path in folders[0].iterdir()} <= {FIT_LOCK, RESULTS_LOCK}:
+        if folders and all(any(fnmatch(path.name, name) for name in UNUSED) for path in folders[0].iterdir()):
             for path in folders[0].iterdir():
                 path.unlink()
             for folder in folders:

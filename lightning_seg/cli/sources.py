@@ -7,11 +7,10 @@ from typing import Any
 import yaml
 
 from lightning_seg.batch import Split
-from lightning_seg.checkpoints import HYPER_PARAMETERS, read_checkpoint
+from lightning_seg.checkpoints import CHECKPOINT_KEY, HYPER_PARAMETERS, read_checkpoint
 from lightning_seg.cli.signatures import parser_of
 from lightning_seg.errors import ConfigError
 from lightning_seg.runs import Run, training_done
-from lightning_seg.tasks.base import CHECKPOINT_KEY
 from lightning_seg.yaml_files import read_yaml
 
 Values = dict[str, Any]

@@ -15,7 +15,7 @@ from lightning_seg.comparison.plan import PlannedRun
 from lightning_seg.comparison.processes import call, describe_signal
 from lightning_seg.comparison.results import RunError, read_record
 from lightning_seg.files import replace_text
-from lightning_seg.runs import callback_state, epochs_done, lost_patience, steps_done
+from lightning_seg.runs import batches_begun, callback_state, epochs_done, lost_patience, steps_done
 
 LIGHTNINGS_CHOICE = 1000
 """Epochs of a trainer that was given no limit."""
@@ -107,7 +107,8 @@ def is_fitted(folder: Path, asked: Asked) -> bool:
         return True
     if asked.steps is not None and asked.steps <= steps_done(last):
         return True
-    return read_record(folder).get(STOPPED_EARLY) == done or lost_patience(last)
+    # An epoch that the stop has cut off is counted there, too.
+    return read_record(folder).get(STOPPED_EARLY) == done + bool(batches_begun(last)) or lost_patience(last)
 
 
 def _results_digest(folder: Path) -> str | None:

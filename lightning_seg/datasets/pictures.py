@@ -82,6 +82,8 @@ def _matches(pattern: str) -> list[Path]:
         return []
     if path.is_dir():
         found = sorted(file for file in path.iterdir() if looks_like_picture(file))
+        if hidden := sorted(file for file in path.iterdir() if _is_hidden_picture(file)):
+            log.warning("%s: hidden pictures are left out, such as %s; give their names", pattern, hidden[0].name)
         if found and (below := next((file for file in path.glob("*/*") if looks_like_picture(file)), None)):
             log.warning("%s: pictures in folders below are left out, such as %s; give '%s/**/*'", pattern, below, path)
         return found
@@ -94,9 +96,20 @@ def _matches(pattern: str) -> list[Path]:
 
 def looks_like_picture(file: Path) -> bool:
     """By its suffix; hidden files are none. A link to nothing or a pipe looks like one, until it is read."""
-    kind = Image.registered_extensions().get(file.suffix.lower())
+    return _has_picture_suffix(file.suffix) and not file.name.startswith(".") and not file.is_dir()
+
+
+def _is_hidden_picture(file: Path) -> bool:
+    """A name of nothing but dots before the suffix counts; ``._cat.jpg`` is what macOS writes beside ``cat.jpg``."""
+    name = file.name
+    if not name.startswith(".") or name.startswith("._") or file.is_dir():
+        return False
+    return _has_picture_suffix(file.suffix or f".{name.lstrip('.')}")
+
+
+def _has_picture_suffix(suffix: str) -> bool:
     # Pillow writes more kinds than it reads, PDF for instance.
-    return kind in Image.OPEN and not file.name.startswith(".") and not file.is_dir()
+    return Image.registered_extensions().get(suffix.lower()) in Image.OPEN
 
 
 def _nothing_found(pattern: str) -> str:

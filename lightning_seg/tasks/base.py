@@ -12,8 +12,8 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from lightning_seg.checkpoints import check_loadable
-from lightning_seg.errors import ConfigError
+from lightning_seg.checkpoints import CHECKPOINT_KEY, check_loadable
+from lightning_seg.errors import ConfigError, one_line
 from lightning_seg.memory import AtMost
 from lightning_seg.models.weights import without_pretrained
 from lightning_seg.tasks.optimization import (
@@ -35,7 +35,9 @@ from lightning_seg.tasks.resuming import (
     go_on_averaging,
     go_on_in_epoch,
     is_in_epoch,
+    over_processes,
     pictures_seen,
+    reopen_epoch,
     restore_counts,
     seed_of,
     seed_step,
@@ -48,7 +50,6 @@ log = logging.getLogger(__name__)
 OPTIMIZATION = ("optimizer", "optimizer_options", "lr", "weight_decay", "encoder_lr_factor")
 SCHEDULE = ("schedule", "schedule_options")
 FREEZING = ("freeze_encoder", "unfreeze_epoch")
-CHECKPOINT_KEY = "lightning_seg"
 ROOM, SPARE = 8, 2**26
 """A network is built with that many numbers per weight, and as many more for what is not stored."""
 
@@ -71,6 +72,10 @@ class Task(WatchedModule, ABC):
         self._resumes = False
         self._pictures_seen: int | None = None
         self._counted: Counts = {}
+        self._counts_at_step: Counts | None = None
+        """Of the epoch, when its newest step was made; batches behind it are seen again after a resume."""
+        self._counts_of_epoch: Counts = {}
+        """Of an epoch that was cut off, whose metrics begin anew by then."""
         self._seed: int | None = None
 
     @abstractmethod
@@ -100,6 +105,12 @@ class Task(WatchedModule, ABC):
             raise ConfigError(
                 f"{checkpoint_path}: its arguments ask for a network far larger than the {num_weights} weights in it; "
                 "give another checkpoint"
+            ) from error
+        # Values that no class would accept.
+        except (TypeError, ValueError, KeyError, IndexError, AttributeError) as error:
+            raise ConfigError(
+                f"{checkpoint_path}: {cls.__name__} cannot be built from what it holds ({one_line(error)[:300]}); give "
+                "another checkpoint"
             ) from error
 
     def setup(self, stage: str) -> None:
@@ -183,6 +194,7 @@ class Task(WatchedModule, ABC):
         own = checkpoint.get(CHECKPOINT_KEY) or {}
         self._seed = own.get("seed")
         if "fit_loop" in checkpoint.get("loops", {}):
+            reopen_epoch(checkpoint)
             end_epoch_properly(checkpoint)
             begin_epoch_properly(checkpoint, self.trainer)
             self._pictures_seen = pictures_seen(checkpoint, own.get("batches_without_step", 0))
@@ -190,6 +202,7 @@ class Task(WatchedModule, ABC):
 
     def on_train_start(self) -> None:
         super().on_train_start()
+        self._counts_at_step = None
         self._seed = seed_of(self._seed)
         if not self._resumes:
             return
@@ -231,6 +244,21 @@ class Task(WatchedModule, ABC):
         """A resumed run has the draws of one that was never interrupted."""
         assert self._seed is not None
         seed_step(self._seed, self.current_epoch, batch_idx, self.global_rank)
+        accumulated: int = self.trainer.accumulate_grad_batches
+        if accumulated > 1 and (self._counts_at_step is None or batch_idx % accumulated == 0):
+            self._counts_at_step = counts_of(self)
+
+    def on_train_epoch_end(self) -> None:
+        super().on_train_epoch_end()
+        is_cut_off = not self.trainer.fit_loop.epoch_loop.batch_progress.is_last_batch
+        self._counts_of_epoch = counts_of(self) if is_cut_off else {}
+
+    def _counts_to_keep(self, checkpoint: Mapping[str, Any]) -> Counts:
+        """What a run that goes on within this epoch would otherwise forget; of whole epochs nothing."""
+        if not is_in_epoch(checkpoint):
+            return over_processes(self._counts_of_epoch)
+        again = batches_without_step(self.trainer) and self._counts_at_step is not None
+        return over_processes(self._counts_at_step or {}) if again else over_processes(counts_of(self))
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """A checkpoint alone is enough to load the task and to apply it to pictures."""
@@ -242,8 +270,7 @@ class Task(WatchedModule, ABC):
             "batch_size": getattr(getattr(self.trainer, "datamodule", None), "batch_size", None),
             "seed": self._seed,
             "batches_without_step": batches_without_step(self.trainer),
-            # The epoch's own metrics would otherwise forget what came before.
-            "counted": counts_of(self) if is_in_epoch(checkpoint) else {},
+            "counted": self._counts_to_keep(checkpoint),
         }
 
 

@@ -17,7 +17,24 @@ from pytorch_lightning.callbacks import StochasticWeightAveraging
 from torch import Tensor, nn
 from torchmetrics import Metric
 
+from lightning_seg.errors import ConfigError
+
 Counts = dict[str, dict[str, Tensor]]
+
+
+def reopen_epoch(checkpoint: Mapping[str, Any]) -> None:
+    """Of a checkpoint from the end of an epoch that steps, time or an early stop have cut off, Lightning would go on
+    with the next epoch, and nothing would ever train on the rest of its pictures.
+
+    Its loops are told that the epoch is not over.
+    """
+    loops = checkpoint["loops"]["fit_loop"]
+    epochs, batches = loops["epoch_progress"], loops["epoch_loop.batch_progress"]
+    if is_in_epoch(checkpoint) or batches["is_last_batch"] or not batches["current"]["ready"]:
+        return
+    for count in epochs.values():
+        count["processed"] -= 1
+        count["completed"] = count["processed"]
 
 
 def end_epoch_properly(checkpoint: Mapping[str, Any]) -> None:
@@ -169,25 +186,44 @@ def seed_step(seed: int, epoch: int, batch: int, rank: int) -> None:
 
 
 def counts_of(module: nn.Module) -> Counts:
-    """What the metrics of a module have counted, over all processes; all of them count by adding up."""
+    """What the metrics of a module have counted in this process; all of them count by adding up."""
     counts = {}
     for name, metric in _metrics(module):
         # A validation that was interrupted is made anew.
         counts_on = metric.update_called and {"val_", "test_"}.isdisjoint(name.split("."))
         found = metric.metric_state.items() if counts_on else ()
         states = {state: value.detach().clone() for state, value in found if isinstance(value, Tensor)}
-        if dist.is_available() and dist.is_initialized():
-            for value in states.values():
-                dist.all_reduce(value)
         if states:
-            counts[name] = {state: value.cpu() for state, value in states.items()}
+            counts[name] = states
     return counts
 
 
+def over_processes(counts: Counts) -> Counts:
+    """The sums of what all processes have counted, on the CPU; all have to ask."""
+    summed: Counts = {}
+    for name, states in counts.items():
+        summed[name] = {}
+        for state, value in states.items():
+            total = value.clone()
+            if dist.is_available() and dist.is_initialized():
+                dist.all_reduce(total)
+            summed[name][state] = total.cpu()
+    return summed
+
+
 def restore_counts(module: nn.Module, counts: Counts, rank: int) -> None:
-    """Let one process go on with what all have counted."""
+    """Let one process go on with what all have counted.
+
+    Raises:
+        ConfigError: if this module counts otherwise.
+    """
     for name, metric in _metrics(module):
         for state, value in counts.get(name, {}).items():
+            if value.shape != getattr(metric.metric_state.get(state), "shape", None):
+                raise ConfigError(
+                    f"what the checkpoint has counted of its epoch as {name}.{state} has another form here; give a "
+                    "checkpoint of the end of an epoch"
+                )
             if rank == 0:
                 setattr(metric, state, value.to(metric.device))
                 # Metrics tell by it whether there is anything to compute.

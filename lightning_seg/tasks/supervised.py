@@ -11,13 +11,14 @@ import torch
 from torch import Tensor, nn
 
 from lightning_seg.batch import PictureBatch, PredictedBatch, Split
+from lightning_seg.checkpoints import CHECKPOINT_KEY
 from lightning_seg.errors import ConfigError
 from lightning_seg.losses.summed import Summed
 from lightning_seg.memory import keep_freed_memory
 from lightning_seg.metrics import MeanLoss
 from lightning_seg.models.normalization import Normalization, Normalize
 from lightning_seg.numbers import check_number
-from lightning_seg.tasks.base import CHECKPOINT_KEY, Task
+from lightning_seg.tasks.base import Task
 from lightning_seg.tasks.optimization import check_names
 from lightning_seg.tasks.processes import check_unfreezing, synchronise_what_trains
 from lightning_seg.tasks.verdicts import Verdicts

@@ -63,10 +63,25 @@ def test_pictures_in_folders_below_are_left_out_and_that_is_said(
     find_pictures(["photos/*"])
     assert not caplog.messages
     find_pictures(["photos"])
-    (line,) = caplog.messages
+    _, line = caplog.messages
     assert re.fullmatch(
         r"photos: pictures in folders below are left out, such as photos/\S+; give 'photos/\*\*/\*'", line
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("...png", True), (".JPG", True), (".thumb.webp", True), ("._a.jpg", False), (".notes.txt", False), (".d", False)],
+)
+def test_hidden_pictures_in_a_folder_are_left_out_and_that_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str, told: bool
+) -> None:
+    write(tmp_path / "a.png").rename(tmp_path / name)
+    write(tmp_path / "a.png")
+    assert found(tmp_path) == [f"{tmp_path}/a.png"]
+    message = f"{tmp_path}: hidden pictures are left out, such as {name}; give their names"
+    assert caplog.messages == ([message] if told else [])
+    assert found(tmp_path / name) == [f"{tmp_path}/{name}"]
 
 
 def test_two_stars_go_through_all_folders(photos: Path) -> None:

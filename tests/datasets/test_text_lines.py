@@ -43,9 +43,7 @@ def test_another_encoding_is_one_line(
 
 
 @pytest.mark.parametrize(("file", "text", "read"), LISTS.values(), ids=LISTS)
-def test_a_byte_order_mark_and_other_line_ends_mean_nothing(
-    tmp_path: Path, file: str, text: str, read: Read
-) -> None:
+def test_a_byte_order_mark_and_other_line_ends_mean_nothing(tmp_path: Path, file: str, text: str, read: Read) -> None:
     put(tmp_path, file, text.encode())
     meant = read(tmp_path)
     for content in (text.encode("utf-8-sig"), text.replace("\n", "\r\n").encode(), text.rstrip("\n").encode()):

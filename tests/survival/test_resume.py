@@ -11,6 +11,7 @@ from pytorch_lightning.callbacks import ModelCheckpoint, StochasticWeightAveragi
 
 from lightning_seg import MobileNetV2UNetTask, OxfordPetsDataModule
 from lightning_seg.augmentation.seeding import TrainSampler
+from lightning_seg.runs import training_done
 from tests.survival.resuming import Witness, assert_same_weights, fit, make_data, make_task
 
 PICTURES, STEPS = 20, 10
@@ -128,6 +129,55 @@ def test_the_metrics_of_an_interrupted_epoch_are_of_all_its_pictures(
     logged.clear()
     fit(root, saved / f"{moment}.ckpt", trainer={"callbacks": [Log()]})
     assert logged == complete[1 if moment == "ended_epoch=0" else 0 :]
+
+
+class LogTraining(pl.Callback):
+    """What the training metrics of each epoch are."""
+
+    def __init__(self) -> None:
+        self.values: list[tuple[float, float]] = []
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        assert isinstance(pl_module, Witness)
+        loss: Any = pl_module.losses_of("train")["cross_entropy"]
+        self.values.append((loss.compute(), float(loss.pictures)))
+
+
+@pytest.mark.parametrize(("batch", "new_size"), [(7, 2), (8, 2), (5, 1)])
+def test_pictures_that_are_seen_again_count_once(root: Path, tmp_path: Path, batch: int, new_size: int) -> None:
+    path, log = tmp_path / "middle.ckpt", LogTraining()
+    accumulating = {"accumulate_grad_batches": 3}
+    fit(root, trainer={**accumulating, "callbacks": [SaveAt(batch, path), log]})
+    again = LogTraining()
+    fit(root, path, batch_size=new_size, trainer={**accumulating, "callbacks": [again]})
+    assert [pictures for _, pictures in again.values] == [PICTURES, PICTURES]
+    if new_size == 2:
+        assert again.values == log.values
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_an_epoch_that_steps_have_cut_off_goes_on_when_there_are_to_be_more(
+    root: Path, tmp_path: Path, num_workers: int
+) -> None:
+    steady, log, again = {"schedule": "constant"}, LogTraining(), LogTraining()
+    whole = fit(root, task=steady, trainer={"max_epochs": -1, "max_steps": 25, "callbacks": [log]})
+    fit(root, save_to=tmp_path, task=steady, trainer={"max_epochs": -1, "max_steps": 16})
+    cut_off = tmp_path / "ended_epoch=1.ckpt"
+    assert training_done(cut_off) == "1 epochs and 6 batches"
+    more = {"max_epochs": -1, "max_steps": 25, "callbacks": [again]}
+    assert_is_rest(fit(root, cut_off, num_workers=num_workers, task=steady, trainer=more), whole, 16)
+    # The second epoch's are of all of its pictures, the third one's of half of them.
+    assert again.values == log.values[1:]
+
+
+def test_so_does_one_that_an_early_stop_has_cut_off(root: Path, tmp_path: Path) -> None:
+    class Stop(pl.Callback):
+        def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: Any) -> None:
+            trainer.should_stop = trainer.global_step == 13
+
+    whole = fit(root)
+    fit(root, save_to=tmp_path, trainer={"callbacks": [Stop()]})
+    assert_is_rest(fit(root, tmp_path / "ended_epoch=1.ckpt"), whole, 13)
 
 
 def test_another_batch_size_goes_on_with_the_pictures_that_were_not_seen(

@@ -92,6 +92,69 @@ def test_an_epoch_whose_end_is_missing_is_ended(
     assert sorted((folder / "metrics.csv").read_text().splitlines()) == sorted(rows.splitlines())
 
 
+@pytest.mark.parametrize("how", [True, "link"])
+def test_a_last_checkpoint_of_the_users_own_is_the_one_that_is_gone_on_from(
+    how: bool | str, flowers_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    # 10 steps an epoch: the command line's own comes first.
+    config = write_config(tmp_path / "small.yaml", flowers_root, max_epochs=2, every=12)
+    content_of = yaml.safe_load(config.read_text())
+    content_of["trainer"]["callbacks"][0]["init_args"]["save_last"] = how
+    config.write_text(yaml.safe_dump(content_of))
+    assert main(["fit", "--config", str(config)]) == 0
+    assert main(["fit", "--run", "runs/small", "--trainer.max_epochs", "3"]) == 0
+    folder = Path("runs/small/version_0/checkpoints")
+    assert {path.name for path in folder.glob("*last*")} == {"last.ckpt"}
+    assert not (folder / "last.ckpt").is_symlink()
+    assert content(folder / "last.ckpt")["global_step"] == 30
+    assert content(folder / "step_step=24.ckpt")["global_step"] == 24
+
+
+OF_FLOWERS = {"class_path": "FlowersDataModule", "init_args": {"image_size": 32, "batch_size": 3, "val_fraction": 0.4}}
+OF_PETS = {"class_path": "OxfordPetsDataModule", "init_args": {"image_size": 64, "batch_size": 4}}
+KINDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "SmpTask": ({"encoder_name": "resnet18", "encoder_weights": None}, OF_PETS),
+    "TimmClassifierTask": ({"arch": "resnet10t", "weights": None, "drop_rate": 0.3}, OF_FLOWERS),
+    "SlidingDetectorTask": (
+        {"backbone": "mobilenet_v2", "weights": None, "window": 32, "freeze_encoder": False},
+        OF_FLOWERS,
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("num_workers", [0, 2])
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_task_goes_on_bit_by_bit(
+    kind: str,
+    num_workers: int,
+    flowers_root: Path,
+    pets_root: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = write_config(tmp_path / "small.yaml", flowers_root, max_epochs=2, every=2)
+    arguments, data = KINDS[kind]
+    root = pets_root if data is OF_PETS else flowers_root
+    whole_config = yaml.safe_load(config.read_text())
+    whole_config["model"] = {"class_path": kind, "init_args": {**arguments, "optimizer": "adamw", "schedule": "cosine"}}
+    whole_config["data"] = {**data, "init_args": {**data["init_args"], "root": str(root), "num_workers": num_workers}}
+    config.write_text(yaml.safe_dump(whole_config))
+    assert main(["fit", "--config", str(config)]) == 0
+    run_folder = Path("runs/small/version_0")
+    whole, rows = content(run_folder / "checkpoints" / "last.ckpt"), (run_folder / "metrics.csv").read_text()
+    # In the first epoch, at its end or in the middle of the second, and from where the one before has come to.
+    for step in (2, 4, 6):
+        (middle,) = (run_folder / "checkpoints").glob(f"*={step}.ckpt")
+        assert main(["fit", "--run", str(middle)]) == 0
+        end = content(run_folder / "checkpoints" / "last.ckpt")
+        assert end["global_step"] == whole["global_step"]
+        assert different(end["state_dict"], whole["state_dict"]) == []
+        assert sorted((run_folder / "metrics.csv").read_text().splitlines()) == sorted(rows.splitlines())
+
+
 def test_where_nothing_validates_no_best_checkpoint_holds_nan(
     flowers_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -106,6 +106,16 @@ def test_what_fails_before_its_first_step_leaves_nothing(
     assert [path.name for path in tmp_path.iterdir()] == ["small.yaml"]
 
 
+def test_neither_does_a_picture_that_cannot_be_read(
+    pets_copy: Path, tmp_path: Path, mistake: Callable[[list[str]], str]
+) -> None:
+    for path in (pets_copy / "images").glob("*.jpg"):
+        path.write_text("no picture")
+    words = ["fit", "--config", str(write_config(tmp_path, pets_copy))]
+    assert "cannot be read as a picture" in mistake(words)
+    assert {path.name for path in tmp_path.iterdir()} == {"small.yaml", "pets_copy"}
+
+
 def _epochs(run: Path) -> int:
     return int(json.loads((run / "metrics.json").read_text()).get("epochs", 0))
 

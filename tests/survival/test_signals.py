@@ -19,6 +19,8 @@ import pytest
 import torch
 from PIL import Image
 
+from tests.survival.sessions import in_session, no_process_is_left
+
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="counts processes in /proc")
 PATIENCE = 240
 """Seconds until a moment must have come, on a machine that others use, too."""
@@ -125,28 +127,6 @@ class Folder:
     def epochs(self, folder: str) -> int:
         state = torch.load(self.path / folder / "checkpoints" / "last.ckpt", weights_only=True)
         return int(state["epoch"]) + 1
-
-
-def no_process_is_left(session: int) -> bool:
-    deadline = time.monotonic() + 3
-    while in_session(session):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True
-
-
-def in_session(session: int) -> list[int]:
-    """The running processes that were started by a process and by those that it has started."""
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            state, _, _, owner, *_ = stat.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(owner) == session and state != "Z":
-            found.append(int(stat.parent.name))
-    return found
 
 
 def to_all(process: int, number: int) -> None:
