@@ -1,13 +1,13 @@
 """Pictures per second that loaders give, beside the usual way: Pillow, Albumentations and PyTorch's DataLoader.
 
-Each way runs in a process of its own, with its loader's workers, and reads the same files; they take turns pass by pass, so
-that a busy machine slows them alike, and the ratios are what counts. Beside the time on the clock stands that of the
-cores, which other programs disturb less. No network is trained. ``first epoch`` decodes every file, ``cached`` is a
-later epoch with ``cache``.
+Each way runs in a process of its own, with its loader's workers, and reads the same files. They take turns pass by
+pass, so that a busy machine slows them alike, and the ratios are what counts. Beside the time on the clock stands that
+of the cores, which other programs disturb less. No network is trained. ``first epoch`` decodes every file, ``cached``
+is a later epoch with ``cache``.
 
-    python benchmarks/loading.py --pets data/oxford_pets --carvana data/carvana --flowers data/flowers --dogs data/stanford_dogs
+    python benchmarks/loading.py --pets DIR --carvana DIR --flowers DIR --dogs DIR
     python benchmarks/loading.py --synthetic --rounds 1
-    python benchmarks/loading.py --pets data/oxford_pets --before ../older_checkout
+    python benchmarks/loading.py --pets DIR --before ../older_checkout
 """
 
 import argparse

@@ -21,7 +21,10 @@ from lightning_seg.images import Array, read_image, read_image_at
 
 # Two rows of four colours; in a file each fills a square of whole blocks of 8x8 pixels.
 COLOURS = np.array(
-    [[[200, 40, 40], [40, 200, 40], [40, 40, 200], [120, 120, 120]], [[9, 9, 9], [240, 240, 240], [90, 60, 30], [30, 90, 60]]],
+    [
+        [[200, 40, 40], [40, 200, 40], [40, 40, 200], [120, 120, 120]],
+        [[9, 9, 9], [240, 240, 240], [90, 60, 30], [30, 90, 60]],
+    ],
     np.uint8,
 )
 TURNED = {
