@@ -1,15 +1,17 @@
 """Pictures per second that loaders give, beside the usual way: Pillow, Albumentations and PyTorch's DataLoader.
 
-Each way runs in a process of its own, with its loader's workers, and reads the same files; they take turns pass by pass, so
-that a busy machine slows them alike, and the ratios are what counts. No network is trained. ``first epoch`` decodes every
-file, ``cached`` is a later epoch with ``cache``.
+Each way runs in a process of its own, with its loader's workers, and reads the same files. They take turns pass by
+pass, so that a busy machine slows them alike, and the ratios are what counts. Beside the time on the clock stands that
+of the cores, which other programs disturb less. No network is trained. ``first epoch`` decodes every file, ``cached``
+is a later epoch with ``cache``.
 
-    python benchmarks/loading.py --pets data/oxford_pets --carvana data/carvana --flowers data/flowers --dogs data/stanford_dogs
+    python benchmarks/loading.py --pets DIR --carvana DIR --flowers DIR --dogs DIR
     python benchmarks/loading.py --synthetic --rounds 1
-    python benchmarks/loading.py --pets data/oxford_pets --before ../older_checkout
+    python benchmarks/loading.py --pets DIR --before ../older_checkout
 """
 
 import argparse
+import multiprocessing
 import os
 import statistics
 import subprocess
@@ -108,13 +110,32 @@ def make_loader(system: System, way: str, root: Path, num_workers: int) -> DataL
     return usual_loader(data, system, num_workers) if way == USUAL else data.train_dataloader()
 
 
+def core_seconds() -> float:
+    """What this process and its workers have taken of the cores; without the workers where there is no /proc."""
+    seconds = time.process_time()
+    for worker in multiprocessing.active_children():
+        stat = Path(f"/proc/{worker.pid}/stat")
+        if stat.is_file():
+            # Behind the name in brackets: user and system time are the 12th and 13th.
+            fields = stat.read_text().rpartition(")")[2].split()
+            seconds += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return seconds
+
+
 def serve(loader: DataLoader[Any]) -> None:
-    """One pass for every line on stdin; its pictures and seconds go to stdout."""
+    """One pass for every line on stdin; its pictures per second go to stdout, and per second of a core."""
     for _ in sys.stdin:
-        pictures, started = 0, time.perf_counter()
+        pictures, started, taken = 0, time.perf_counter(), core_seconds()
         for batch in loader:
             pictures += len(batch["image"])
-        print(pictures, time.perf_counter() - started, flush=True)
+        print(pictures / (time.perf_counter() - started), pictures / (core_seconds() - taken), flush=True)
+
+
+class Speed(NamedTuple):
+    """Pictures per second of one pass."""
+
+    clock: float
+    cores: float  # per second that a core has worked for it
 
 
 class Server:
@@ -123,14 +144,13 @@ class Server:
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process = process
 
-    def speed(self) -> float:
-        """Pictures per second of one pass."""
+    def speed(self) -> Speed:
         assert self.process.stdin
         assert self.process.stdout
         self.process.stdin.write("\n")
         self.process.stdin.flush()
-        pictures, seconds = self.process.stdout.readline().split()
-        return int(pictures) / float(seconds)
+        clock, cores = self.process.stdout.readline().split()
+        return Speed(float(clock), float(cores))
 
 
 @contextmanager
@@ -144,7 +164,7 @@ def server(name: str, way: str, root: Path, num_workers: int, code: Path) -> Ite
         process.communicate()
 
 
-def measure(name: str, root: Path, num_workers: int, rounds: int, before: Path | None) -> dict[str, list[float]]:
+def measure(name: str, root: Path, num_workers: int, rounds: int, before: Path | None) -> dict[str, list[Speed]]:
     """Pictures per second of each way, round by round; the first pass starts workers, fills caches and is left out."""
     here = Path(__file__).resolve().parent.parent
     ways = {way: (way, here) for way in (USUAL, FIRST, CACHED)}
@@ -155,7 +175,7 @@ def measure(name: str, root: Path, num_workers: int, rounds: int, before: Path |
             label: stack.enter_context(server(name, way, root, num_workers, code))
             for label, (way, code) in ways.items()
         }
-        speeds: dict[str, list[float]] = {label: [] for label in servers}
+        speeds: dict[str, list[Speed]] = {label: [] for label in servers}
         for number in range(rounds + 1):
             for label, one in servers.items():
                 speed = one.speed()
@@ -164,14 +184,16 @@ def measure(name: str, root: Path, num_workers: int, rounds: int, before: Path |
     return speeds
 
 
-def report(name: str, speeds: dict[str, list[float]]) -> None:
+def report(name: str, speeds: dict[str, list[Speed]]) -> None:
     """A row of the table for each way."""
     usual = speeds[USUAL]
     for label, measured in speeds.items():
-        ratios = [speed / base for speed, base in zip(measured, usual, strict=True)]
+        clock = [speed.clock / base.clock for speed, base in zip(measured, usual, strict=True)]
+        cores = [speed.cores / base.cores for speed, base in zip(measured, usual, strict=True)]
         print(
-            f"| {name}@{SYSTEMS[name].side} | {label} | {statistics.median(measured):,.0f} | "
-            f"{statistics.median(ratios):.2f} | {min(ratios):.2f} to {max(ratios):.2f} |",
+            f"| {name}@{SYSTEMS[name].side} | {label} | {statistics.median(speed.clock for speed in measured):,.0f} | "
+            f"{statistics.median(clock):.2f} ({min(clock):.2f} to {max(clock):.2f}) | {statistics.median(cores):.2f} "
+            f"({min(cores):.2f} to {max(cores):.2f}) |",
             flush=True,
         )
 
@@ -205,8 +227,8 @@ def main() -> None:
         if not roots:
             parser.error("give a folder of one of the datasets, or --synthetic")
         print(f"{given.num_workers} workers, {given.rounds} rounds, torch {torch.__version__}\n")
-        print("| data | way | pictures/s, median | ratio to the usual way, median | from least to most |")
-        print("|---|---|---|---|---|")
+        print("Medians (from least to most); ratios to the usual way of the same round.\n")
+        print("| data | way | pictures/s | ratio | ratio by time of the cores |\n|---|---|---|---|---|")
         for name, root in roots.items():
             report(name, measure(name, root.resolve(), given.num_workers, given.rounds, given.before))
 

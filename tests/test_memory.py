@@ -1,6 +1,7 @@
 """The allocator setting is glibc's, taken where there is a glibc and harmless elsewhere."""
 
 import platform
+import resource
 import subprocess
 import sys
 
@@ -41,3 +42,29 @@ def test_it_says_whether_it_took_effect(monkeypatch: pytest.MonkeyPatch) -> None
     keep_freed_memory.cache_clear()
     assert keep_freed_memory() is False
     keep_freed_memory.cache_clear()
+
+
+PICTURES = """
+import resource
+from lightning_seg.memory import keep_freed_pictures
+{call}
+faults = []
+for picture in range(8):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    blocks = [bytearray({size}) for _ in range(3)]
+    for block in blocks:
+        block[::4096] = block[1::4096]
+    del block, blocks
+    faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+print(min(faults[3:]))
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has mallopt")
+@pytest.mark.parametrize(("size", "is_kept"), [(4_000_000, True), (100_000_000, False)])
+def test_loader_processes_keep_the_memory_of_pictures_and_not_that_of_large_ones(size: int, is_kept: bool) -> None:
+    script = PICTURES.format(call="keep_freed_pictures()", size=size)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    # The pages of three blocks, each of which the system fills anew.
+    pages = 3 * size // resource.getpagesize()
+    assert int(done.stdout) < 0.1 * pages if is_kept else int(done.stdout) > 0.9 * pages

@@ -92,6 +92,15 @@ def test_masks_equal_those_that_predict_writes(run: Path, photo: Path, tmp_path:
     np.testing.assert_array_equal(result.mask, command_mask(run, photo, tmp_path, *typed))
 
 
+def test_a_jpeg_file_is_seen_as_predict_sees_it(run: Path, tmp_path: Path) -> None:
+    """At half its size, since the network sees 64x96 pixels; the picture that is handed back is whole."""
+    pixels = np.random.default_rng(0).integers(0, 256, (200, 300, 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "large.jpg", quality=60)
+    result = Predictor.from_run(run, device="cpu")(tmp_path / "large.jpg")
+    np.testing.assert_array_equal(result.mask, command_mask(run, tmp_path / "large.jpg", tmp_path))
+    np.testing.assert_array_equal(result.image, pixels_of(tmp_path / "large.jpg"))
+
+
 def test_probabilities_are_those_of_the_task(run: Path, photo: Path) -> None:
     """A picture of the size that the network was trained at, which nobody resizes."""
     small = np.asarray(Image.open(photo).resize((96, 64)))

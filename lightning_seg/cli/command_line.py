@@ -450,10 +450,12 @@ class CommandLine(LightningCLI):
             raise ConfigError(f"original_size is for masks, and {type(self.model).__name__} gives labels; leave it out")
         self._warn_of_tiles()
         if tile or original_size:
-            if not isinstance(self.model, SlidingDetectorTask):
-                self.model.shown_size = None if tile else self.datamodule.image_size
             self.model.at_original_size = True
-            self.datamodule.read_original_sizes()
+            if tile or isinstance(self.model, SlidingDetectorTask):
+                self.datamodule.read_original_sizes()
+            else:
+                self.model.shown_size = self.datamodule.image_size
+                self.datamodule.read_original_sizes(self.model.shown_size)
 
     def _warn_of_tiles(self) -> None:
         size = self.datamodule.image_size

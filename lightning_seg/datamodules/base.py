@@ -60,6 +60,7 @@ class DataModule(StoredDataModule, Generic[Pictures], ABC):
 
     class_names: tuple[str, ...]
     default_pipeline: ClassVar[str] = "flip"
+    _whole_masks = False
 
     def __init__(
         self,
@@ -254,8 +255,8 @@ class DataModule(StoredDataModule, Generic[Pictures], ABC):
 
     def _eval_loader(self, split: str) -> Loader:
         dataset = self.datasets[split]
-        # Pictures as they are differ in size.
-        batch_size = 1 if self.image_size is None else self.batch_size
+        # Pictures as they are differ in size, and so do their masks.
+        batch_size = 1 if self.image_size is None or self._whole_masks else self.batch_size
         return self._loader(dataset, EvalSampler(dataset), self.collate_fn(), batch_size)
 
     def _loader(self, dataset: Pictures, sampler: Any, collate: Collate, batch_size: int, **options: Any) -> Loader:
@@ -279,6 +280,18 @@ class SegmentationDataModule(DataModule[SegmentationDataset[Any]], ABC):
     """
 
     ignore_index: ClassVar[int] = IGNORE_INDEX
+
+    def read_original_sizes(self, shown_size: tuple[int, int] | None = None) -> None:
+        """Let validation and test keep the sizes of the files, of masks alone with a ``shown_size`` of pictures.
+
+        That is (height, width) at which a network sees pictures that are read as ``predict`` reads them.
+        """
+        super().read_original_sizes()
+        self.image_size, self._whole_masks = shown_size, True
+
+    def _add(self, split: str, dataset: SegmentationDataset[Any]) -> None:
+        dataset.whole_masks = self._whole_masks
+        super()._add(split, dataset)
 
     def collate_fn(self) -> Collate:
         return collate_segmentation

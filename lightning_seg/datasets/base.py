@@ -127,6 +127,8 @@ class SegmentationDataset(PictureDataset[Record, SegmentationSample], ABC):
     """Pictures with masks. A subclass lists its records and reads their masks; see ``PictureDataset``."""
 
     has_masks = True
+    whole_masks = False
+    """Whether masks keep the size of the file, whatever size pictures are returned at."""
 
     @abstractmethod
     def read_mask(self, record: Record) -> Array:
@@ -154,7 +156,8 @@ class SegmentationDataset(PictureDataset[Record, SegmentationSample], ABC):
                 f"{self.image_path(record)}: the picture is {width}x{height} pixels and its mask "
                 f"{mask.shape[1]}x{mask.shape[0]}; replace one of the two"
             )
-        return entry._replace(mask=mask if self.image_size is None else resize_mask(mask, self.image_size))
+        kept = self.image_size is None or self.whole_masks
+        return entry._replace(mask=mask if kept else resize_mask(mask, self.image_size))
 
     def _label(self, sample: LabelledSample, record: Record, mask: Array | None) -> SegmentationSample:
         assert mask is not None
