@@ -8,6 +8,7 @@ from lightning_seg.commands.data_flags import keep_data as prepare_flags
 from lightning_seg.datamodules.base import DataModule
 from lightning_seg.datasets.cache_folders import Kept, list_caches, place_of, remove_caches
 from lightning_seg.errors import ConfigError
+from lightning_seg.files import printable
 
 __all__ = ["cache", "prepare_flags"]
 
@@ -39,7 +40,7 @@ def _fill(data: DataModule[Any]) -> None:
     data.setup("fit")
     folder = data.open_cache()
     for kept in _list(data):
-        print(f"{kept.folder}: {_describe(kept)}{', of this config' if kept.folder == folder else ''}")
+        print(printable(f"{kept.folder}: {_describe(kept)}{', of this config' if kept.folder == folder else ''}"))
     if old := [kept for kept in _list(data) if kept.outdated]:
         print(f"{_size(old)} can be freed: the same command with --remove old")
 
@@ -51,7 +52,7 @@ def _remove(data: DataModule[Any], everything: bool) -> None:
         return
     remove_caches(place_of(data.root, data.cache_dir), caches)
     for kept in caches:
-        print(f"{kept.folder}: removed, {_describe(kept)}")
+        print(printable(f"{kept.folder}: removed, {_describe(kept)}"))
 
 
 def _list(data: DataModule[Any]) -> list[Kept]:

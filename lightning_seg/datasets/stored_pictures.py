@@ -16,7 +16,7 @@ from lightning_seg.datasets.cache_keys import Dataset, Survey, missing_or_change
 from lightning_seg.datasets.cache_layout import Entry, Layout, entry_of
 from lightning_seg.datasets.threads import as_they_come
 from lightning_seg.errors import DataError
-from lightning_seg.files import remove_left_overs, replacing_folder
+from lightning_seg.files import printable, remove_left_overs, replacing_folder
 from lightning_seg.json_files import write_json
 from lightning_seg.locks import taking_turns
 
@@ -123,7 +123,7 @@ def _fill(folder: Path, found: Survey, root: Path, needed: Container[int]) -> No
     found.layout.check_room(folder.parent, REMEDY)
     with replacing_folder(folder) as partial:
         found.layout.allocate(partial)
-        print(f"{describe(found.layout)} are decoded once, for {folder}", file=sys.stderr, flush=True)
+        print(printable(f"{describe(found.layout)} are decoded once, for {folder}"), file=sys.stderr, flush=True)
         _write(partial, found, needed)
         if changed := missing_or_changed(found.files, root):
             raise DataError(
