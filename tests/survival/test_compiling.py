@@ -1,0 +1,85 @@
+"""A fit that is told to end while it compiles: real processes, a real compiler, and all that it has started."""
+
+import signal
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from lightning_seg.process_tree import Process, descendants
+from tests.survival.test_signals import FIT, LIMIT, Folder
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="counts processes in /proc"),
+]
+COMPILE = str(Path(__file__).parents[2] / "configs" / "overrides" / "compile.yaml")
+
+
+class Watch:
+    """Looks at the processes that a command has started, whatever session they have made their own.
+
+    Args:
+        word: what the command line of one of them holds once the moment has come.
+        delay: seconds after it.
+    """
+
+    def __init__(self, word: str, delay: float) -> None:
+        self.word, self.delay = word, delay
+        self.seen = set[Process]()
+        self._begun: float | None = None
+
+    def has_come(self) -> bool:
+        found = descendants()
+        self.seen |= found
+        if self._begun is None and any(self.word in command_of(process) for process in found):
+            self._begun = time.monotonic()
+        return self._begun is not None and time.monotonic() - self._begun >= self.delay
+
+
+def command_of(process: Process) -> str:
+    try:
+        return Path(f"/proc/{process.number}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def is_running(process: Process) -> bool:
+    try:
+        fields = Path(f"/proc/{process.number}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return False
+    return fields[0] != "Z" and int(fields[19]) == process.start
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Folder:
+    """With a run of one epoch."""
+    # Nothing is compiled already.
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "compiled"))
+    folder = Folder(tmp_path)
+    folder.run(*FIT, "--trainer.max_epochs", "1")
+    return folder
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+@pytest.mark.parametrize(
+    ("word", "delay"),
+    # While Python traces the network and asks what the compiler can do, and while kernels are compiled in threads.
+    [("cc1plus", 0.0), (".main.cpp", 1.0)],
+)
+def test_a_signal_ends_a_fit_that_compiles(folder: Folder, word: str, delay: float, name: str) -> None:
+    watch = Watch(word, delay)
+    number = signal.Signals[name]
+    words = ["fit", "--config", COMPILE, "--run", "runs/small", "--trainer.max_epochs", "3"]
+    ended = folder.stop(words, number, come=watch.has_come)
+    saved = f"1 of 3 epochs are done and saved; lightning-seg fit --run {folder.path / 'runs/small/version_0'} goes on"
+    assert (ended.code, ended.line) == (128 + number, f"lightning-seg: stopped by {name}: {saved}")
+    assert ended.seconds < LIMIT
+    assert len(watch.seen) > 1
+    deadline = time.monotonic() + 3
+    while left := [command_of(process) for process in watch.seen if is_running(process)]:
+        assert time.monotonic() < deadline, left
+        time.sleep(0.05)
+    assert folder.epochs("runs/small/version_0") == 1
