@@ -1,7 +1,7 @@
 """On a CUDA device: no step waits, the five systems through the command line, the CPU's numbers, checkpoints.
 
-It is meant to take less than 90 seconds on a card. ``LIGHTNING_SEG_GPU_TESTS=cpu`` runs the same on a CPU, except for what
-torch tells of a card alone.
+It is meant to take less than 90 seconds on a card. ``LIGHTNING_SEG_GPU_TESTS=cpu`` runs the same on a CPU, except for
+what torch tells of a card alone.
 """
 
 import json
@@ -176,8 +176,8 @@ def exact() -> Iterator[None]:
 
 FEW = {**SYSTEMS, "detector": (lambda: SlidingDetectorTask("vgg16", None, 12, freeze_encoder=False), 224)}
 LOGITS, GRADIENTS = 1e-4, 1e-2
-"""Largest difference, relative to the largest number. Sums in another order change the last digits of each layer, and the
-way back through all of them adds up what they have changed."""
+"""Largest difference, relative to the largest number. Sums in another order change the last digits of each layer, and
+the way back through all of them adds up what they have changed."""
 
 
 @pytest.mark.usefixtures("exact")

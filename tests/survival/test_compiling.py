@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lightning_seg.process_tree import Process, descendants
-from tests.survival.test_signals import FIT, LIMIT, Folder
+from tests.survival.test_signals import FIT, LIMIT, Ended, Folder
 
 pytestmark = [
     pytest.mark.slow,
@@ -73,13 +73,41 @@ def test_a_signal_ends_a_fit_that_compiles(folder: Folder, word: str, delay: flo
     watch = Watch(word, delay)
     number = signal.Signals[name]
     words = ["fit", "--config", COMPILE, "--run", "runs/small", "--trainer.max_epochs", "3"]
-    ended = folder.stop(words, number, come=watch.has_come)
-    saved = f"1 of 3 epochs are done and saved; lightning-seg fit --run {folder.path / 'runs/small/version_0'} goes on"
-    assert (ended.code, ended.line) == (128 + number, f"lightning-seg: stopped by {name}: {saved}")
-    assert ended.seconds < LIMIT
+    check(folder, folder.stop(words, number, come=watch.has_come), number)
     assert len(watch.seen) > 1
-    deadline = time.monotonic() + 3
-    while left := [command_of(process) for process in watch.seen if is_running(process)]:
-        assert time.monotonic() < deadline, left
-        time.sleep(0.05)
+    assert nothing_runs_of(watch.seen)
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+def test_processes_that_compile_for_a_card_end_with_it(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("TORCHINDUCTOR_COMPILE_THREADS", "2")
+    watch = Watch("torch/_inductor/compile_worker", 0.0)
+    number = signal.Signals[name]
+
+    def has_come() -> bool:
+        return watch.has_come() and (folder.path / "mark").is_file()
+
+    words = ["fit", "--run", "runs/small", "--trainer.max_epochs", "3"]
+    check(folder, folder.stop(words, number, "compilers", come=has_come), number)
+    # The command, the process that torch has started, and its workers.
+    assert len(watch.seen) >= 3
+    assert nothing_runs_of(watch.seen)
+
+
+def check(folder: Folder, ended: Ended, number: signal.Signals) -> None:
+    run = folder.path / "runs" / "small" / "version_0"
+    saved = f"1 of 3 epochs are done and saved; lightning-seg fit --run {run} goes on"
+    assert (ended.code, ended.line) == (128 + number, f"lightning-seg: stopped by {number.name}: {saved}")
+    assert ended.seconds < LIMIT
     assert folder.epochs("runs/small/version_0") == 1
+
+
+def nothing_runs_of(processes: set[Process]) -> bool:
+    deadline = time.monotonic() + 3
+    while any(is_running(process) for process in processes):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
