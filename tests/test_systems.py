@@ -592,14 +592,3 @@ def test_other_networks_take_carvana_with_one_logit(carvana_root: Path, tmp_path
     run_main([*flags, "--data.val_fraction", "0.17", "--trainer.enable_progress_bar", "false"])
     hparams = torch.load(next(tmp_path.rglob("last.ckpt")), weights_only=True)["hyper_parameters"]
     assert (hparams["num_classes"], hparams["class_names"]) == (1, ["background", "car"])
-
-
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-def test_the_gpu_override_trains(pets_root: Path, tmp_path: Path) -> None:
-    run = PetsRun(pets_root, tmp_path)
-    flags = [flag for flag in run.flags if flag not in ("--trainer.accelerator", "cpu")]
-    run_main(["fit", *flags, "--config", str(CONFIGS / "overrides" / "gpu.yaml"), "--trainer.max_epochs", "1"])
-    run_main(["test", "--run", str(run.folder)])
-    content = torch.load(run.folder / "checkpoints" / "last.ckpt", weights_only=True)
-    assert not [name for name in content["state_dict"] if "_orig_mod" in name]

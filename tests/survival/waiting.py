@@ -27,9 +27,27 @@ def wait_at(moment: str) -> None:
         time.sleep(0.01)
 
 
+def wait_for_compilers() -> None:
+    """As on a card, where kernels are compiled by the workers of a process that torch starts."""
+    if os.environ["WAIT_AT"] != "compilers":
+        return
+    from torch._inductor.async_compile import AsyncCompile
+
+    pool = AsyncCompile.process_pool()
+    jobs = [pool.submit(compile_long, os.environ["WAIT_MARK"]) for _ in range(2)]
+    for job in jobs:
+        job.result()
+
+
+def compile_long(mark: str) -> None:
+    Path(mark).touch()
+    time.sleep(60)
+
+
 class WaitingTask(CNNClassifierTask):
     def training_step(self, batch: Any, batch_idx: int) -> Any:
         if batch_idx == 1:
+            wait_for_compilers()
             wait_at(f"epoch {self.current_epoch}")
         return super().training_step(batch, batch_idx)
 
