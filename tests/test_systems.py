@@ -84,6 +84,7 @@ def test_the_record_holds_what_the_readme_promises(run: PetsRun) -> None:
     assert record["trainable_parameters"] == 6_471_395
     assert record["epochs"] == 2
     assert record["seconds_per_epoch"] > 0
+    assert 0 < record["data_wait_share"] < 1
     assert record["version/torch"] == torch.__version__
     quantities = ["loss", "accuracy", "miou", "mdice", *(f"iou/{name}" for name in CLASSES)]
     assert {f"{split}/{quantity}" for split in ("train", "val") for quantity in quantities} <= record.keys()

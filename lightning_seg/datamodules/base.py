@@ -18,7 +18,7 @@ from lightning_seg.batch import IGNORE_INDEX
 from lightning_seg.datamodules.kept import Cached, check_cache, open_kept
 from lightning_seg.datamodules.loaders import TrainLoader, make_loader, picture_loader
 from lightning_seg.datamodules.stored import StoredDataModule
-from lightning_seg.datamodules.workers import choose_num_workers, more_workers, processes_here
+from lightning_seg.datamodules.workers import choose_num_workers, more_workers, place_of
 from lightning_seg.datasets.base import ClassificationDataset, PictureDataset, SegmentationDataset
 from lightning_seg.datasets.pictures import PictureFiles
 from lightning_seg.datasets.pixel_counts import count_pixels
@@ -40,8 +40,8 @@ class DataModule(StoredDataModule, Generic[Pictures], ABC):
         image_size: side, or (height, width), of what the model sees; None leaves pictures as they are, which asks for
             batch_size 1 or a pipeline that crops to one size. Evaluation then takes one picture at a time.
         batch_size: pictures per step and process.
-        num_workers: loader processes of each process that trains; None leaves it to ``choose_num_workers``, by the cores
-            that they share, the device, and whether there is a cache.
+        num_workers: loader processes of each process that trains; None leaves it to ``choose_num_workers``: by the
+            cores of each, the device, and whether pictures are cached.
         augment: True for the dataset's pipeline, False for none, a name of ``augmentation.pipelines.PIPELINES``, or a
             list of Albumentations transforms, in a config by ``class_path`` and ``init_args``.
         mixing: CutMix or Mixup of training pictures, see ``Mixing``: ``{kind: cutmix, prob: 0.5}``.
@@ -107,20 +107,22 @@ class DataModule(StoredDataModule, Generic[Pictures], ABC):
 
     @property
     def num_workers(self) -> int:
-        """Loader processes; as long as no number is given, by how many devices the trainer has here."""
-        if self._num_workers is not None:
-            return self._num_workers
-        return choose_num_workers(bool(self.cache), processes_here(self.trainer))
+        """Loader processes in training; as long as no number is given, by where the trainer trains."""
+        return self._workers(bool(self.cache))
 
     @num_workers.setter
     def num_workers(self, number: int) -> None:
         self._num_workers = number
 
+    def _workers(self, is_cached: bool) -> int:
+        given = self._num_workers
+        return choose_num_workers(is_cached, place_of(self.trainer)) if given is None else given
+
     def faster_loading(self) -> str:
         """What helps where steps wait for training pictures, behind the word "give"."""
         if not self.cache and self.image_size is not None:
             return "--data.cache true, which decodes each picture once"
-        more = more_workers(self.num_workers, processes_here(self.trainer))
+        more = more_workers(self.num_workers, place_of(self.trainer))
         if more is not None:
             return f"--data.num_workers {more} in place of {self.num_workers}, since cores are idle"
         return "a pipeline of fewer transforms (--data.augment)" if self.cache else "smaller picture files"
@@ -251,7 +253,7 @@ class DataModule(StoredDataModule, Generic[Pictures], ABC):
         """The test pictures without anything that is known about them."""
         test = self.datasets["test"]
         paths = [test.image_path(record) for record in test.records]
-        return picture_loader(PictureFiles(paths, self.predict_size), self.batch_size, self.num_workers)
+        return picture_loader(PictureFiles(paths, self.predict_size), self.batch_size, self._workers(False))
 
     def _eval_loader(self, split: str) -> Loader:
         dataset = self.datasets[split]
@@ -260,14 +262,16 @@ class DataModule(StoredDataModule, Generic[Pictures], ABC):
         return self._loader(dataset, EvalSampler(dataset), self.collate_fn(), batch_size)
 
     def _loader(self, dataset: Pictures, sampler: Any, collate: Collate, batch_size: int, **options: Any) -> Loader:
+        # The test pictures are never cached.
+        workers = self._workers(bool(self.cache) and dataset is not self.datasets.get("test"))
         return make_loader(
             dataset,
             sampler,
             collate,
             batch_size,
-            self.num_workers,
-            persistent_workers=self.num_workers > 0 and self.persistent_workers,
-            multiprocessing_context=self.start_method if self.num_workers else None,
+            workers,
+            persistent_workers=workers > 0 and self.persistent_workers,
+            multiprocessing_context=self.start_method if workers else None,
             **options,
         )
 

@@ -9,7 +9,7 @@ from lightning_seg.batch import PictureSample, Unreadable
 from lightning_seg.datamodules.base import as_size
 from lightning_seg.datamodules.loaders import picture_loader
 from lightning_seg.datamodules.stored import StoredDataModule
-from lightning_seg.datamodules.workers import choose_num_workers
+from lightning_seg.datamodules.workers import choose_num_workers, place_of
 from lightning_seg.datasets.pictures import PictureFiles, find_pictures
 
 
@@ -38,7 +38,7 @@ class PicturesDataModule(StoredDataModule):
         self.images = [images] if isinstance(images, str | Path) else list(images)
         self.image_size = None if image_size is None else as_size(image_size)
         self.batch_size = batch_size
-        self.num_workers = choose_num_workers(is_cached=False) if num_workers is None else num_workers
+        self.num_workers = choose_num_workers(False, place_of()) if num_workers is None else num_workers
 
     def setup(self, stage: str) -> None:
         self.dataset = PictureFiles(find_pictures(self.images), self.image_size)

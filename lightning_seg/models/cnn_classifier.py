@@ -61,7 +61,7 @@ class CNNClassifier(nn.Module):
 
 
 def _block(channels_in: int, channels_out: int) -> tuple[nn.Module, ...]:
-    # Cutting the largest of four off at zero is what cutting all four off first gives, gradients included.
+    # Cutting off at zero behind the pooling gives the same numbers and gradients, for a quarter of the work.
     return nn.Conv2d(channels_in, channels_out, 3, padding=1), nn.MaxPool2d(2), nn.ReLU(inplace=True)
 
 

@@ -221,7 +221,8 @@ class Task(WatchedModule, ABC):
         # Weight averaging, where it was at work, has taken the task's schedule away and sets the rates itself.
         averages = not isinstance(schedule, LRScheduler)
         if takes_new:
-            kept = ("lr", "initial_lr") if averages else ()
+            # What the optimiser has learned lies where the way that it was saved with wants it.
+            kept = ("fused", *(("lr", "initial_lr") if averages else ()))
             for group, fresh in zip(optimizer.param_groups, self._fresh_groups, strict=True):
                 group.update({name: value for name, value in fresh.items() if name not in kept})
         if not isinstance(schedule, LRScheduler):

@@ -9,7 +9,7 @@ import torch
 
 from lightning_seg.datamodules import workers
 from lightning_seg.datamodules.oxford_pets import OxfordPetsDataModule
-from lightning_seg.datamodules.workers import choose_num_workers, more_workers, processes_here
+from lightning_seg.datamodules.workers import Place, choose_num_workers, more_workers, place_of
 
 
 @pytest.fixture
@@ -24,55 +24,87 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Any:
     return set_machine
 
 
+def trainer(num_devices: int, device: str) -> Any:
+    strategy = SimpleNamespace(root_device=torch.device(device))
+    return SimpleNamespace(num_devices=num_devices, strategy=strategy)
+
+
 @pytest.mark.parametrize(
     ("cores", "cached", "decoding"), [(1, 0, 0), (2, 0, 1), (3, 1, 1), (8, 1, 2), (16, 1, 4), (64, 4, 16)]
 )
-def test_where_cores_compute_few_load(machine: Any, cores: int, cached: int, decoding: int) -> None:
-    machine(cores, has_cuda=False)
-    assert choose_num_workers(is_cached=True) == cached
-    assert choose_num_workers(is_cached=False) == decoding
+def test_where_cores_compute_few_load(cores: int, cached: int, decoding: int) -> None:
+    assert choose_num_workers(True, Place(cores, computes=True)) == cached
+    assert choose_num_workers(False, Place(cores, computes=True)) == decoding
 
 
-@pytest.mark.parametrize(
-    ("cores", "processes", "cached", "decoding"),
-    [(1, 1, 0, 0), (2, 1, 1, 1), (8, 1, 7, 7), (16, 1, 8, 15), (64, 1, 8, 16), (16, 4, 3, 3), (4, 8, 0, 0)],
-)
-def test_beside_a_card_all_other_cores_load(
-    machine: Any, cores: int, processes: int, cached: int, decoding: int
+@pytest.mark.parametrize(("cores", "cached", "decoding"), [(1, 0, 0), (2, 1, 1), (8, 7, 7), (16, 8, 15), (64, 8, 16)])
+def test_beside_a_card_all_other_cores_load(cores: int, cached: int, decoding: int) -> None:
+    assert choose_num_workers(True, Place(cores, computes=False)) == cached
+    assert choose_num_workers(False, Place(cores, computes=False)) == decoding
+
+
+@pytest.mark.parametrize("has_cuda", [False, True])
+def test_without_a_trainer_torch_and_torchrun_tell(
+    machine: Any, monkeypatch: pytest.MonkeyPatch, has_cuda: bool
 ) -> None:
-    machine(cores, has_cuda=True)
-    assert choose_num_workers(is_cached=True, num_processes=processes) == cached
-    assert choose_num_workers(is_cached=False, num_processes=processes) == decoding
-
-
-def test_processes_are_what_the_trainer_or_torchrun_says(machine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    machine(8, has_cuda=False)
-    assert processes_here() == 1
-    assert processes_here(SimpleNamespace(num_devices=2)) == 2
+    machine(8, has_cuda)
+    assert place_of() == Place(8, computes=not has_cuda)
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
-    assert processes_here() == 4
+    assert place_of() == Place(2, computes=not has_cuda)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "16")
+    assert place_of() == Place(1, computes=not has_cuda)
 
 
-def test_a_datamodule_shares_the_cores_with_the_other_devices_of_its_trainer(machine: Any, pets_root: Path) -> None:
+@pytest.mark.parametrize(("device", "computes"), [("cpu", True), ("cuda:1", False)])
+def test_a_trainer_tells_its_devices_and_shares_the_cores_among_them(
+    machine: Any, monkeypatch: pytest.MonkeyPatch, device: str, computes: bool
+) -> None:
+    machine(8, has_cuda=True)
+    assert place_of(trainer(2, device)) == Place(4, computes)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
+    assert place_of(trainer(1, device)) == Place(2, computes)
+
+
+def test_a_datamodule_asks_when_its_loaders_are_made(machine: Any, pets_root: Path) -> None:
     machine(16, has_cuda=True)
-    data = OxfordPetsDataModule(pets_root, cache=True)
+    data = OxfordPetsDataModule(pets_root, image_size=32, cache=True)
     assert data.num_workers == 8
-    data.trainer = SimpleNamespace(num_devices=4)  # type: ignore[assignment]
-    assert data.num_workers == 3
+    data.trainer = trainer(4, "cuda:0")
+    data.setup("fit")
+    assert data.train_dataloader().num_workers == data.val_dataloader().num_workers == 3
+    data.trainer = trainer(2, "cpu")
+    assert data.train_dataloader().num_workers == 1
     data.num_workers = 5
-    assert data.num_workers == 5
-    assert OxfordPetsDataModule(pets_root, num_workers=0).num_workers == 0
+    assert data.num_workers == data.train_dataloader().num_workers == 5
+
+
+def test_test_pictures_are_decoded_whatever_is_cached(machine: Any, pets_root: Path) -> None:
+    machine(8, has_cuda=False)
+    data = OxfordPetsDataModule(pets_root, image_size=32, cache=True)
+    data.setup("test")
+    assert data.num_workers == 1
+    assert data.test_dataloader().num_workers == data.predict_dataloader().num_workers == 2
+
+
+def test_a_given_number_holds_for_all_loaders(machine: Any, pets_root: Path) -> None:
+    machine(8, has_cuda=False)
+    data = OxfordPetsDataModule(pets_root, image_size=32, num_workers=0)
+    data.setup("test")
+    assert data.num_workers == data.test_dataloader().num_workers == data.predict_dataloader().num_workers == 0
 
 
 @pytest.mark.parametrize(
-    ("cores", "has_cuda", "now", "more"),
-    [(2, False, 0, 1), (2, False, 1, 2), (2, False, 2, None), (8, True, 3, 7), (8, True, 7, None)],
+    ("place", "now", "more"),
+    [
+        (Place(2, computes=True), 0, 1),
+        (Place(2, computes=True), 1, 2),
+        (Place(2, computes=True), 2, None),
+        (Place(8, computes=False), 3, 7),
+        (Place(8, computes=False), 7, None),
+    ],
 )
-def test_more_are_given_as_long_as_cores_are_idle(
-    machine: Any, cores: int, has_cuda: bool, now: int, more: int | None
-) -> None:
-    machine(cores, has_cuda)
-    assert more_workers(now) == more
+def test_more_are_given_as_long_as_cores_are_idle(place: Place, now: int, more: int | None) -> None:
+    assert more_workers(now, place) == more
 
 
 @pytest.mark.parametrize(
