@@ -23,6 +23,7 @@ from lightning_seg.tasks.optimization import (
     advance_schedule,
     create_optimizer,
     create_schedule,
+    is_fused,
     parameter_groups,
 )
 from lightning_seg.tasks.processes import steps_are_fused
@@ -173,7 +174,7 @@ class Task(WatchedModule, ABC):
         self._resumes = True
         self._read_progress(checkpoint)
         options = self.hparams["optimizer_options"] or {}
-        step_on_this_device(checkpoint, options.get("fused", steps_are_fused(self.trainer)))
+        step_on_this_device(checkpoint, is_fused(options, steps_are_fused(self.trainer)))
         changed = {name for name in (*OPTIMIZATION, *SCHEDULE, *FREEZING) if self._differs(name, stored)}
         self._takes_new_arguments = bool(changed)
         if not changed:
@@ -221,8 +222,7 @@ class Task(WatchedModule, ABC):
         # Weight averaging, where it was at work, has taken the task's schedule away and sets the rates itself.
         averages = not isinstance(schedule, LRScheduler)
         if takes_new:
-            # What the optimiser has learned lies where the way that it was saved with wants it.
-            kept = ("fused", *(("lr", "initial_lr") if averages else ()))
+            kept = ("lr", "initial_lr") if averages else ()
             for group, fresh in zip(optimizer.param_groups, self._fresh_groups, strict=True):
                 group.update({name: value for name, value in fresh.items() if name not in kept})
         if not isinstance(schedule, LRScheduler):

@@ -146,11 +146,17 @@ def create_optimizer(
     groups = list(groups)
     try:
         optimizer = _create(name, groups, lr, options)
-        if fused and type(optimizer) in FUSED and not any(option in options for option in WAYS):
+        if type(optimizer) in FUSED and is_fused(options, fused) and not options.get("fused"):
             return _create(name, groups, lr, {**options, "fused": True})
         return optimizer
     except (TypeError, ValueError, AssertionError, ImportError) as error:
         raise ConfigError(f"optimizer {name!r} does not accept {dict(options)} at lr {lr}: {error}") from error
+
+
+def is_fused(options: Mapping[str, Any], default: bool) -> bool:
+    """Whether the steps of an optimiser that can are made in one pass: as its options say, else by default."""
+    chosen = any(options.get(way) is not None for way in WAYS)
+    return bool(options.get("fused")) if chosen else default
 
 
 def _create(name: str, groups: list[ParamGroup], lr: float, options: Mapping[str, Any]) -> Optimizer:
