@@ -295,7 +295,6 @@ COMMANDS: dict[str, list[str]] = {
     "test": ["test", "--run", "runs/small"],
     "predict": ["predict", "--run", "runs/small", "--images", "flowers/**/*", "--output", "predicted"],
     "preview": ["preview", "--config", "small.yaml", "--data.num_workers", "2"],
-    "cache": ["cache", "--config", "small.yaml"],
     "synthesize": ["synthesize", "flowers", "written", "--num_per_class", "30"],
     "compare": COMPARE,
     "benchmark": ["benchmark", "detector", "--backbone", "mobilenet_v2", "--size", "256", "--rounds", "1"],
@@ -338,7 +337,6 @@ def fresh(command: str, moment: int, path: Path) -> list[str]:
     words: dict[str, Any] = {
         "compare": ["--output", f"comparison_{moment}"],
         "synthesize": ["--seed", str(moment)],
-        "cache": ["--data.image_size", str(16 + moment)],
         "preview": ["--output", str(path / f"preview_{moment}.png")],
     }
     return list(words.get(command, []))
