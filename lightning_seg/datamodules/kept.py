@@ -5,15 +5,17 @@ with their sizes and dates, how they are read, and the size of the pictures, so 
 cache.
 """
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from lightning_seg.datasets.cache_folders import place_of
+from lightning_seg.datasets.cache_folders import list_caches, place_of
 from lightning_seg.datasets.cache_keys import Dataset, survey
 from lightning_seg.datasets.stored_pictures import StoredPictures, is_whole, make_whole
 from lightning_seg.errors import ConfigError
 
+log = logging.getLogger(__name__)
 Cached = bool | Literal["ram", "disk"]
 
 
@@ -48,9 +50,26 @@ def open_kept(
     rows = found.rows[: len(parts)]
     folder = place / found.key
     if fills:
+        if not is_whole(folder, found.layout):
+            _name_old(place, root)
         make_whole(place, found, root, needed={row for part in rows for row in part.tolist()})
     elif not is_whole(folder, found.layout):
         return None
     for part, own in zip(parts, rows, strict=True):
         part.cache = StoredPictures(folder, found.layout, own)
     return folder
+
+
+def _name_old(place: Path, root: Path) -> None:
+    """What nobody can use any more, while another one takes room."""
+    old = [cache for cache in list_caches(place, root) if cache.outdated]
+    if old:
+        log.warning(
+            "%s holds %d old %s, %.1f MiB (%s); lightning-seg cache with the same flags of data and --remove old frees "
+            "them",
+            place,
+            len(old),
+            "cache" if len(old) == 1 else "caches",
+            sum(cache.bytes for cache in old) / 2**20,
+            old[0].outdated,
+        )

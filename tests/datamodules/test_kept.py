@@ -172,6 +172,23 @@ def test_one_validation_fills_nothing_and_reads_what_is_there(pets_copy: Path, d
     assert validated() == 0
 
 
+def test_old_ones_are_named_where_another_one_is_filled(pets_copy: Path, caplog: pytest.LogCaptureFixture) -> None:
+    def fill() -> list[str]:
+        caplog.clear()
+        data = OxfordPetsDataModule(pets_copy, source="synthetic", image_size=16, cache=True)
+        data.setup("fit")
+        data.train_dataloader()
+        return caplog.messages
+
+    assert fill() == []
+    (pets_copy / "images" / "Copper_Tabby_3.jpg").touch()
+    assert fill() == [
+        f"{pets_copy / FOLDER} holds 1 old cache, 0.0 MiB (images/Copper_Tabby_3.jpg has changed since); lightning-seg "
+        "cache with the same flags of data and --remove old frees them"
+    ]
+    assert fill() == []
+
+
 def test_a_folder_of_its_own(pets_copy: Path, tmp_path: Path) -> None:
     data = OxfordPetsDataModule(pets_copy, image_size=16, cache="disk", cache_dir=str(tmp_path / "caches"))
     data.setup("fit")
