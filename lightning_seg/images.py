@@ -11,6 +11,7 @@ are the previews that phones put behind a photo (MPO) and the smaller copies in 
 """
 
 import os
+import stat
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -42,7 +43,13 @@ PIXELS_PER_BYTE = {"raw": 8, "zip": 10_000, "gif": 10_000, "jpeg": 10_000}
 SMALL = 2**20
 MAX_PAGES = 64
 END_OF_JPEG = b"\xff\xd9"
-AS_STORED = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+DECODED_AT = {
+    1: cv2.IMREAD_COLOR,
+    2: cv2.IMREAD_REDUCED_COLOR_2,
+    4: cv2.IMREAD_REDUCED_COLOR_4,
+    8: cv2.IMREAD_REDUCED_COLOR_8,
+}
+"""How OpenCV is told a scale; Pillow has the same ones."""
 # Of TIFF: a tag, and two of its bits.
 NEW_SUBFILE_TYPE, REDUCED, MASK = 254, 1, 4
 UPRIGHT = {
@@ -108,30 +115,27 @@ def _read_jpeg(image: Any, wanted: tuple[int, int] | None, name: str) -> SizedIm
     lies = orientation in ON_ITS_SIDE
     original_size = image.size if lies else image.size[::-1]
     shown = wanted or original_size
-    pixels = _decode_at_once(image, shown) if orientation == 1 else None
-    if pixels is None:
-        turned = _turn(_decode_scaled(image, shown if lies else shown[::-1]), orientation)
-        pixels = to_rgb(turned, name, writable=shown == (turned.height, turned.width))
-    return SizedImage(pixels, original_size)
-
-
-def _decode_scaled(image: Any, size: tuple[int, int]) -> Image.Image:
-    """A JPEG at the smallest scale that is at least ``size``, (width, height) as it is stored."""
-    drafted = image.draft(None, size)
-    image.load()
+    # From here on as the file stores it, (width, height).
+    scale = _smallest_scale(image.size, shown if lies else shown[::-1])
     # Nine columns at 1/8 give two, of which the second is almost empty: with it, the picture would not lie on its mask.
-    whole = tuple(int(side + 0.5) for side in drafted[1][2:]) if drafted else image.size
-    decoded: Image.Image = image if whole == image.size else image.crop((0, 0, *whole))
-    return decoded
+    width, height = (int(side / scale + 0.5) for side in image.size)
+    pixels = _decode_fast(image, scale) if orientation == 1 else None
+    if pixels is not None:
+        return SizedImage(np.ascontiguousarray(pixels[:height, :width]), original_size)
+    image.draft(None, tuple(side // scale for side in image.size))
+    image.load()
+    turned = _turn(image if image.size == (width, height) else image.crop((0, 0, width, height)), orientation)
+    return SizedImage(to_rgb(turned, name, writable=shown == (turned.height, turned.width)), original_size)
 
 
-def _decode_at_once(image: Any, wanted: tuple[int, int]) -> Array | None:
-    """A JPEG in full by OpenCV, with Pillow's pixels in two thirds of its time.
+def _smallest_scale(stored: tuple[int, int], wanted: tuple[int, int]) -> int:
+    """By how much a JPEG can be divided and still be at least as large as wanted."""
+    least = min(have // want for have, want in zip(stored, wanted, strict=True))
+    return next((scale for scale in sorted(DECODED_AT, reverse=True) if scale <= least), 1)
 
-    None where a smaller scale will do, which both decode as fast, and where Pillow has to say what is wrong.
-    """
-    if image.height >= 2 * wanted[0] and image.width >= 2 * wanted[1]:
-        return None
+
+def _decode_fast(image: Any, scale: int) -> Array | None:
+    """A JPEG by OpenCV, with Pillow's pixels in less time; None where Pillow has to say what it is or what is wrong."""
     if image.format != "JPEG" or image.mode != "RGB":
         return None
     image.fp.seek(0)
@@ -140,10 +144,10 @@ def _decode_at_once(image: Any, wanted: tuple[int, int]) -> Array | None:
     if not data.endswith(END_OF_JPEG):
         return None
     try:
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), AS_STORED)
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), DECODED_AT[scale] | cv2.IMREAD_IGNORE_ORIENTATION)
     except cv2.error:
         return None
-    if pixels is None or pixels.shape != (image.height, image.width, 3):
+    if pixels is None or pixels.shape != (-(-image.height // scale), -(-image.width // scale), 3):
         return None
     in_rgb: Array = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, pixels)
     return in_rgb
@@ -256,10 +260,9 @@ def _open(path: str | Path) -> Iterator[Image.Image]:
     Raises:
         DataError: if it is no file, holds several pictures or claims too many pixels.
     """
-    if not Path(path).is_file() and (Path(path).is_symlink() or Path(path).exists()):
-        raise DataError(f"{path}: a folder, a pipe, a device or a link to nothing, and no picture; take it away")
+    size = _bytes_of(path)
     with Image.open(path) as image:
-        _check_size(path, image)
+        _check_size(path, image, size)
         if _has_pages(image):
             raise DataError(
                 f"{path}: holds several pages or frames, and nobody says which; save one as a file of its own"
@@ -267,7 +270,20 @@ def _open(path: str | Path) -> Iterator[Image.Image]:
         yield image
 
 
-def _check_size(path: str | Path, image: Image.Image) -> None:
+def _bytes_of(path: str | Path) -> int:
+    no_file = DataError(f"{path}: a folder, a pipe, a device or a link to nothing, and no picture; take it away")
+    try:
+        status = os.stat(path)  # noqa: PTH116, which takes longer by a path's making
+    except OSError:
+        if Path(path).is_symlink():
+            raise no_file from None
+        raise
+    if not stat.S_ISREG(status.st_mode):
+        raise no_file
+    return status.st_size
+
+
+def _check_size(path: str | Path, image: Image.Image, size: int) -> None:
     pixels = image.width * image.height
     if pixels > MAX_PIXELS:
         raise DataError(
@@ -275,7 +291,6 @@ def _check_size(path: str | Path, image: Image.Image) -> None:
             "environment variable LIGHTNING_SEG_MAX_PIXELS if there is memory for it"
         )
     codecs = {tile[0] for tile in getattr(image, "tile", [])}
-    size = Path(path).stat().st_size
     if codecs and pixels > max(SMALL, *(size * PIXELS_PER_BYTE.get(codec, pixels) for codec in codecs)):
         raise DataError(
             f"{path}: a file of {size} bytes cannot hold the {image.width}x{image.height} pixels that it claims; "
