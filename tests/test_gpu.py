@@ -192,7 +192,7 @@ def test_float32_on_the_card_is_float32_on_the_cpu(name: str) -> None:
         task.to(device).zero_grad()
         moved = {key: value.to(device) for key, value in batch.items()}
         logits = task(moved["image"])
-        task.shared_step(moved, "train").backward()
+        task.shared_step(moved, "train").backward()  # type: ignore[no-untyped-call]
         gradient = torch.cat([one.grad.flatten().cpu() for one in task.model.parameters() if one.grad is not None])
         answers.append((logits.detach().cpu(), gradient))
     (logits, gradient), (other, other_gradient) = answers

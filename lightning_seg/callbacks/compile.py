@@ -40,7 +40,9 @@ class Compile(MatmulPrecision):
         # inductor alone knows modes.
         network.compile(backend=self.backend, mode=self.mode if self.backend == "inductor" else None, dynamic=False)
         # It knows no condition, and copies of the network leave it out as they do what compile puts there.
-        network._compiled_call_impl = TrainingOnly(network, network._compiled_call_impl)
+        compiled = network._compiled_call_impl
+        assert compiled is not None
+        network._compiled_call_impl = TrainingOnly(network, compiled)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         network = pl_module.model
@@ -64,7 +66,7 @@ class TrainingOnly:
     def __call__(self, images: Tensor, *args: Any, **kwargs: Any) -> Any:
         if self.network.training and torch.is_grad_enabled() and self._has_the_size(images.shape):
             return self.compiled(images, *args, **kwargs)
-        return self.network._call_impl(images, *args, **kwargs)
+        return self.network._call_impl(images, *args, **kwargs)  # type: ignore[no-untyped-call]
 
     def _has_the_size(self, shape: Size) -> bool:
         # Of an epoch that goes on with its last batch, the first one is not like the others.

@@ -23,8 +23,11 @@ WAITS = (DataDependentOutputException, DynamicOutputShapeException)
 ATEN = torch.ops.aten
 
 
-class NoNumbersFromTheHost(TorchDispatchMode):  # type: ignore[misc]
+class NoNumbersFromTheHost(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Python numbers that become a tensor are copied to the device, from memory that is not pinned."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func.overloadpacket in (ATEN.lift_fresh, ATEN.lift):
@@ -123,7 +126,7 @@ def test_neither_backward_nor_the_optimiser_asks_for_a_number(make: Callable[[],
         for _ in range(2):
             loss = task.training_step(batch_for(task), 0)
             with NoNumbersFromTheHost():
-                loss.backward()
+                loss.backward()  # type: ignore[no-untyped-call]
                 torch.nn.utils.clip_grad_norm_(task.parameters(), 1.0)
             optimizer.step()
 
@@ -163,4 +166,4 @@ def test_the_check_sees_numbers_of_the_host() -> None:
         with NoNumbersFromTheHost():
             for ask in (lambda: torch.tensor([1.0, 2.0]), lambda: values.new_tensor(3), values.cpu):
                 with pytest.raises(AssertionError, match=r"copied to the device|a copy from"):
-                    ask()
+                    ask()  # type: ignore[no-untyped-call]
