@@ -42,6 +42,7 @@ train and apply
 
 data
   preview     draw training pictures as the network will see them; takes the flags of fit
+  cache       decode all pictures ahead of the first run, and take old ones away; takes the flags of fit
   synthesize  write a synthetic dataset in the published layout
 
 --debug shows the traceback of an error.

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import re
+import shutil
 import socket
 import sys
 import time
@@ -54,6 +55,30 @@ def replacing(path: Path, mode: str = "wb", flushed: bool = True, **options: Any
         partial.unlink(missing_ok=True)
 
 
+@contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """As ``replacing``, for a folder: what the block puts into the one that it is handed is seen when it is complete.
+
+    Whoever writes files into it flushes them.
+
+    Args:
+        path: the folder; no other process replaces it at the same time.
+
+    Raises:
+        OSError: if it cannot be written.
+    """
+    partial = _partial_of(path)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        _flush_folder(partial)
+        shutil.rmtree(path, ignore_errors=True)
+        partial.rename(path)
+        _flush_folder(path.parent)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
 def replace_text(path: Path, text: str) -> None:
     """``path.write_text``, whole; bytes of names that are no UTF-8 stay as they are."""
     with replacing(path, "w", encoding="utf-8", errors="surrogateescape") as file:
@@ -61,10 +86,13 @@ def replace_text(path: Path, text: str) -> None:
 
 
 def remove_left_overs(folder: Path, pattern: str = "**/.*.partial") -> None:
-    """Remove what processes that were killed had begun to write with ``replacing``."""
+    """Remove what processes that were killed had begun to write with ``replacing`` or ``replacing_folder``."""
     for path in folder.glob(pattern):
         if _is_left_over(path):
-            path.unlink(missing_ok=True)
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
 
 def printable(text: str) -> str:

@@ -23,6 +23,8 @@ from lightning_seg.errors import DataError, one_line
 from lightning_seg.files import replacing
 
 Array = NDArray[np.uint8]
+READING_POLICY = 2
+"""A number of its own for every change of what is read from the same file: pictures kept on the disk name it."""
 ROWS = 1024
 MAX_PIXELS = int(os.environ.get("LIGHTNING_SEG_MAX_PIXELS", 1_000_000_000))
 """A picture of more is refused before it is decoded: it would take 7 bytes of memory for each."""

@@ -308,7 +308,7 @@ def test_missing_flowers_are_one_line(tmp_path: Path, mistake: Callable[[list[st
 )
 def test_real_photos_train(real_data: Path, tmp_path: Path, config: str, folder: str, flags: list[str]) -> None:
     flags = [*config_flags(f"{config}.yaml"), *flags, "--data.root", str(real_data / folder)]
-    flags += ["--data.download", "false"]
+    flags += ["--data.download", "false", "--data.cache_dir", str(tmp_path / "cache")]
     flags += ["--trainer.max_epochs", "1", "--trainer.limit_train_batches", "2", "--trainer.limit_val_batches", "2"]
     run_main("fit", *flags, *SMALL, *QUIET, "--trainer.default_root_dir", str(tmp_path))
     assert "val/accuracy" in record(tmp_path / config / "version_0")

@@ -36,7 +36,7 @@ Mistake = Callable[[list[str]], str]
         ([*FIT, "--data.rot", "x"], "did you mean --data.root?"),
         ([*FIT, "--model.lrr", "0.1"], "did you mean --model.lr?"),
         ([*FIT, "--model.lr", "fast"], "lr: 'fast' is not accepted; expected a number"),
-        ([*FIT, "--data.cache", "maybe"], "cache: 'maybe' is not accepted; expected true or false"),
+        ([*FIT, "--data.cache", "maybe"], "cache: 'maybe' is not accepted; expected true or false or ram or disk"),
         ([*FIT, "--data.image_size", "big"], "expected a whole number or a list, for instance '[128, 192]' or null"),
         ([*FIT, "--data.mixing", "cutmix"], "mixing: 'cutmix' is its kind; give --data.mixing.kind cutmix"),
         ([*FIT, "--data.augment", "[{class_path: RandomCrop}]"], "RandomCrop: height is missing, give init_args"),
@@ -133,7 +133,7 @@ def test_debug_shows_the_traceback(tmp_path: Path) -> None:
 def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     text = capsys.readouterr().out
-    for command in ("fit", "validate", "test", "predict", "preview", "synthesize"):
+    for command in ("fit", "validate", "test", "predict", "cache", "preview", "synthesize"):
         assert f"\n  {command} " in text
 
 

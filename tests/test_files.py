@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lightning_seg.files import printable, remove_left_overs, replace_text, replacing
+from lightning_seg.files import printable, remove_left_overs, replace_text, replacing, replacing_folder
 
 
 def test_the_old_content_stays_until_the_new_one_is_whole(tmp_path: Path) -> None:
@@ -58,6 +58,33 @@ def test_names_obey_nobody(text: str, shown: str) -> None:
 
 def test_a_byte_that_is_no_utf_8_is_shown() -> None:
     assert printable(os.fsdecode(b"a\xff.png")) == "a\\udcff.png"
+
+
+def test_a_folder_is_seen_when_it_is_complete(tmp_path: Path) -> None:
+    path = tmp_path / "folder"
+    for content in ("old", "new"):
+        with replacing_folder(path) as partial:
+            (partial / "file").write_text(content)
+            assert [one.read_text() for one in path.glob("*")] == (["old"] if content == "new" else [])
+        assert (path / "file").read_text() == content
+    with pytest.raises(ZeroDivisionError), replacing_folder(path) as partial:
+        (partial / "other").write_text(str(1 / 0))
+    assert [file.name for file in tmp_path.rglob("*")] == ["folder", "file"]
+
+
+def test_folders_of_killed_processes_go_with_their_files(tmp_path: Path) -> None:
+    process = subprocess.Popen(["sleep", "0"])
+    process.wait()
+    left = tmp_path / f".key.{socket.gethostname()}.{process.pid}.partial"
+    (left / "deeper").mkdir(parents=True)
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious" / "file").touch()
+    link = tmp_path / f".link.{socket.gethostname()}.{process.pid}.partial"
+    link.symlink_to("precious")
+    remove_left_overs(tmp_path)
+    assert not left.exists()
+    assert not link.is_symlink()
+    assert (tmp_path / "precious" / "file").exists()
 
 
 def test_what_a_killed_process_was_writing_is_removed_and_what_others_write_stays(tmp_path: Path) -> None:

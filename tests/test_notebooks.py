@@ -265,7 +265,11 @@ def test_object_recognition_with_pretrained_weights(
 ) -> None:
     quiet_kernel(tmp_path, monkeypatch)
     given = {"BACKBONE": "mobilenet_v2", "WEIGHTS": str(real_data / "weights" / "mobilenet_v2_imagenet.pth")}
-    given |= {"PETS": str(real_data / "oxford_pets"), "PICTURE": str(real_data / "cat_dog" / "cat_dog.jpg")}
+    # The cache lies beside the pictures.
+    (tmp_path / "pets").mkdir()
+    for folder in ("images", "annotations"):
+        (tmp_path / "pets" / folder).symlink_to(real_data / "oxford_pets" / folder)
+    given |= {"PETS": str(tmp_path / "pets"), "PICTURE": str(real_data / "cat_dog" / "cat_dog.jpg")}
     small = {"SOURCE": "real", "WINDOW": 224, "SCALES": (1.5, 2.0), "LR": 3e-3, "EPOCHS": 2}
     small |= {"NUM_SCENES": 6, "NUM_PER_CLASS": 50}
     cells = code_cells(execute("05_object_recognition.ipynb", tmp_path, **given, **small))

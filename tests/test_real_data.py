@@ -92,6 +92,7 @@ def test_a_few_steps_on_real_pictures_beat_the_untrained_network(
     flags = ["--config", str(config), "--data.root", str(pets), "--data.download", "false", "--data.num_workers", "0"]
     flags += ["--model.encoder_weights", str(encoder_weights), "--model.normalization", "symmetric"]
     flags += ["--trainer.default_root_dir", str(tmp_path), "--trainer.accelerator", "cpu"]
+    flags += ["--data.cache_dir", str(tmp_path / "cache")]
 
     assert main(["test", *flags, "--trainer.limit_test_batches", "3"]) == 0
     assert main(["fit", *flags, "--trainer.max_epochs", "1", "--trainer.limit_train_batches", "25"]) == 0

@@ -11,10 +11,11 @@ from lightning_seg.arguments import OneLineErrors
 from lightning_seg.errors import ConfigError
 from lightning_seg.stopping import at_stake
 
-COMMANDS = ("benchmark", "compare", "preview", "synthesize")
+COMMANDS = ("benchmark", "cache", "compare", "preview", "synthesize")
 LIGHTNING = ("fit", "validate", "test", "predict")
 STOPPED = {
     "benchmark": "nothing is measured",
+    "cache": "no cache is kept, since it is moved into place when it is complete",
     "compare": "no run has begun",
     "preview": "no picture is written",
     "synthesize": "no dataset is written, since it is moved into place when it is complete",

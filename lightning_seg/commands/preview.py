@@ -15,6 +15,7 @@ from torch import Tensor
 
 from lightning_seg.arguments import bare_is_true
 from lightning_seg.commands.data_flags import keep_data
+from lightning_seg.datamodules.base import DataModule
 from lightning_seg.errors import ConfigError
 from lightning_seg.plots.figures import save_figure
 from lightning_seg.plots.previews import TITLE_LENGTH, Cell, Masks, draw_preview
@@ -49,6 +50,9 @@ def preview(
     _check_least({"num_images": (num_images, 1), "variants": (variants, 1), "index": (index, 0), "epoch": (epoch, 0)})
     if data is None:
         raise ConfigError("there is no data section; give --config configs/pets.yaml, --run RUN or --data CLASS")
+    if isinstance(data, DataModule):
+        # A few pictures are looked at once.
+        data.cache = False
     data.prepare_data()
     data.setup("fit")
     loader: Any = data.train_dataloader()

@@ -57,6 +57,8 @@ PICTURES = (
 )
 """Arguments that decide on which pictures, and against which masks or labels, a run trains and is tested."""
 NO_MATTER = (
+    "data.cache",
+    "data.cache_dir",
     "data.num_workers",
     "data.seed",
     "run_folder",

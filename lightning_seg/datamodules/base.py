@@ -15,6 +15,7 @@ from lightning_seg.augmentation.mixing import Mix, Mixing, MixingCollate, mix_cl
 from lightning_seg.augmentation.pipelines import Augment, resolve_pipeline
 from lightning_seg.augmentation.seeding import EvalSampler, SeededPipeline, TrainSampler
 from lightning_seg.batch import IGNORE_INDEX
+from lightning_seg.datamodules.kept import Cached, check_cache, open_kept
 from lightning_seg.datamodules.loaders import TrainLoader, make_loader, picture_loader, spare_cores
 from lightning_seg.datamodules.stored import StoredDataModule
 from lightning_seg.datasets.base import ClassificationDataset, PictureDataset, SegmentationDataset
@@ -45,7 +46,9 @@ class DataModule(StoredDataModule, Generic[Pictures], ABC):
         mixing: CutMix or Mixup of training pictures, see ``Mixing``: ``{kind: cutmix, prob: 0.5}``.
         val_fraction: share of the training pictures held out for validation.
         seed: of the split, the order and the random draws.
-        cache: keep decoded and resized pictures in a temporary file, see ``PictureCache``.
+        cache: keep the decoded and resized pictures that are trained and validated on. ``disk`` or True: for every run,
+            see ``datamodules.kept``. ``ram``: for this process alone, in temporary files, see ``PictureCache``.
+        cache_dir: folder for what stays, in place of ``root/.lightning_seg_cache``.
         download: fetch what is missing in ``root``.
         start_method: ``fork``, ``spawn`` or ``forkserver`` for the loader processes; None is Python's default.
         persistent_workers: keep the loader processes from one epoch to the next.
@@ -68,7 +71,8 @@ class DataModule(StoredDataModule, Generic[Pictures], ABC):
         mixing: Mixing | None = None,
         val_fraction: float = 0.1,
         seed: int = 0,
-        cache: bool = False,
+        cache: Cached = False,
+        cache_dir: str | Path | None = None,
         download: bool = False,
         start_method: Literal["fork", "spawn", "forkserver"] | None = None,
         persistent_workers: bool = True,
@@ -87,11 +91,13 @@ class DataModule(StoredDataModule, Generic[Pictures], ABC):
         self.mixing = mixing
         self.val_fraction = val_fraction
         self.seed = _at_least(0, "seed", seed)
-        self.cache = cache
+        self.cache = check_cache(cache, cache_dir)
+        self.cache_dir = None if cache_dir is None else Path(cache_dir).expanduser()
         self.download = download
         self.start_method = start_method
         self.persistent_workers = persistent_workers
         self.datasets: dict[str, Pictures] = {}
+        self._trains = self._has_opened = False
 
     @property
     def num_classes(self) -> int:
@@ -122,6 +128,10 @@ class DataModule(StoredDataModule, Generic[Pictures], ABC):
     def make_test(self) -> Pictures:
         """The test pictures."""
 
+    def keepable(self) -> list[Pictures]:
+        """What another seed would train or validate on; a cache on the disk holds it, too."""
+        return []
+
     @abstractmethod
     def collate_fn(self) -> Collate:
         """What stacks samples to a batch."""
@@ -149,6 +159,7 @@ class DataModule(StoredDataModule, Generic[Pictures], ABC):
             self.download_missing()
 
     def setup(self, stage: str) -> None:
+        self._trains = self._trains or stage == "fit"
         if self.source == "real" and is_synthetic(self.root):
             log.warning("%s holds synthetic pictures, not the real dataset", self.root)
         if stage in ("fit", "validate") and "train" not in self.datasets:
@@ -168,8 +179,26 @@ class DataModule(StoredDataModule, Generic[Pictures], ABC):
     def _add(self, split: str, dataset: Pictures) -> None:
         # The test pictures are read once; caching them would only write them twice.
         if self.cache and split != "test":
-            dataset.enable_cache()
+            dataset.cached_size()
+            if self.cache == "ram":
+                dataset.enable_cache()
         self.datasets[split] = dataset
+
+    def open_cache(self) -> Path | None:
+        """Let the pictures to train and to validate on come from the cache on the disk; a training fills it.
+
+        Returns:
+            Its folder; None where there is none, and pictures are read once.
+        """
+        parts = [dataset for split, dataset in self.datasets.items() if split != "test"]
+        tries = bool(self.trainer and getattr(self.trainer, "fast_dev_run", False))
+        return open_kept(self.keepable(), parts, self.root, self.cache_dir, fills=self._trains and not tries)
+
+    def _open_once(self) -> None:
+        """After all checks of the files, which have better words for what is wrong with them."""
+        if self.cache in (True, "disk") and not self._has_opened:
+            self.open_cache()
+            self._has_opened = True
 
     def training_pictures(self) -> Pictures:
         """Those of the training split, also before ``setup``."""
@@ -177,6 +206,7 @@ class DataModule(StoredDataModule, Generic[Pictures], ABC):
 
     def train_dataloader(self) -> Loader:
         """Fresh draws and a fresh order each epoch; a last partial batch is left out, other pictures every epoch."""
+        self._open_once()
         dataset = self.datasets["train"]
         sampler = TrainSampler(dataset, seed=self.seed)
         collate = self.collate_fn()
@@ -187,7 +217,10 @@ class DataModule(StoredDataModule, Generic[Pictures], ABC):
 
     def val_dataloader(self) -> Loader:
         """Empty where nothing validates."""
-        return self._eval_loader("val") if "val" in self.datasets else DataLoader([])  # type: ignore[arg-type]
+        if "val" not in self.datasets:
+            return DataLoader([])  # type: ignore[arg-type]
+        self._open_once()
+        return self._eval_loader("val")
 
     def test_dataloader(self) -> Loader:
         return self._eval_loader("test")

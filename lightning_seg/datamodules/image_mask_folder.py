@@ -131,6 +131,11 @@ class ImageMaskFolderDataModule(SegmentationDataModule):
     def make_test(self) -> SegmentationDataset[Any]:
         return self._dataset("test")
 
+    def keepable(self) -> list[SegmentationDataset[Any]]:
+        # Where no split is listed, other pictures are tested on then.
+        drawn = [] if self._splits is None or self.plan.is_listed(self._splits["train"]) else self._splits["test"]
+        return [self.datasets["train"].over(drawn)]
+
     def _dataset(self, split: Split) -> ImageMaskFolderDataset:
         if self._splits is None:
             self._splits = self.plan.divide(self.root, self._find_pairs())

@@ -8,6 +8,7 @@ from lightning_seg.batch import Split
 from lightning_seg.datamodules.base import ClassificationDataModule
 from lightning_seg.datamodules.split_plan import DEFAULT_FRACTION, PURPOSES, SplitPlan
 from lightning_seg.datamodules.splits import draw_by_class
+from lightning_seg.datasets.base import ClassificationDataset
 from lightning_seg.datasets.labelled import LabelledDataset, LabelledPicture
 from lightning_seg.errors import DataError
 
@@ -58,6 +59,11 @@ class LabelledDataModule(ClassificationDataModule, ABC):
 
     def make_test(self) -> LabelledDataset:
         return self._part("test")
+
+    def keepable(self) -> list[ClassificationDataset[Any]]:
+        pictures = self.read_pictures()
+        # Where nothing is told, other pictures are tested on then.
+        return [pictures.over([picture for picture in pictures.records if picture.split != "test"])]
 
     def _part(self, split: Split) -> LabelledDataset:
         pictures = self.read_pictures()

@@ -59,12 +59,18 @@ class SplitPlan:
         names = [pair.name for pair in pairs]
         listed = self._listed(root, pairs, names)
         groups = self.groups_of(names)
-        is_listed = bool(self.lists) or pairs[0].split is not None
-        fractions: dict[Split, float] = {"test": 0.0 if is_listed else self.test_fraction, "val": self.val_fraction}
+        fractions: dict[Split, float] = {
+            "test": 0.0 if self.is_listed(pairs) else self.test_fraction,
+            "val": self.val_fraction,
+        }
         parts = draw_splits(listed, groups, fractions, self.seed)
         check_groups(parts, groups, names)
         check_pairs(root, [pairs[index] for index in sorted(index for part in parts.values() for index in part)])
         return {split: [pairs[index] for index in part] for split, part in parts.items()}
+
+    def is_listed(self, pairs: Sequence[Pair]) -> bool:
+        """Whether it is said which pictures are tested on, so that none are drawn."""
+        return bool(self.lists) or pairs[0].split is not None
 
     def groups_of(self, names: Sequence[str]) -> list[str]:
         """The group of each picture, which without ``group`` is its own name."""

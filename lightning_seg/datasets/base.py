@@ -13,7 +13,8 @@ from torch.utils.data import Dataset
 
 from lightning_seg.augmentation.seeding import EpochIndex, SeededPipeline
 from lightning_seg.batch import ClassificationSample, LabelledSample, SegmentationSample
-from lightning_seg.datasets.cache import Entry, PictureCache
+from lightning_seg.datasets.cache import PictureCache
+from lightning_seg.datasets.cache_layout import Cache, Entry
 from lightning_seg.errors import DataError
 from lightning_seg.images import Array, read_image, resize_image, resize_mask
 
@@ -42,7 +43,7 @@ class PictureDataset(Dataset[Sample], Generic[Record, Sample], ABC):
         self.records = list(records)
         self.image_size = image_size
         self.pipeline = pipeline
-        self.cache: PictureCache | None = None
+        self.cache: Cache | None = None
         self.groups: list[str | None] | None = None
         """By record, what it shares with others; see ``DataModule.group``."""
 
@@ -50,22 +51,41 @@ class PictureDataset(Dataset[Sample], Generic[Record, Sample], ABC):
     def image_path(self, record: Record) -> Path:
         """The picture file of one record."""
 
+    def files(self, record: Record) -> tuple[Path, ...]:
+        """The files that the pixels of a record are read from; a cache on the disk goes by their sizes and dates."""
+        return (self.image_path(record),)
+
+    def reading(self) -> str:
+        """What the pixels depend on beside the files and ``image_size``, as text, the same in every process.
+
+        Of classes outside of this package it need not be told: their code, arguments and records count.
+        """
+        return ""
+
     @abstractmethod
     def _label(self, sample: LabelledSample, record: Record, mask: Array | None) -> Sample:
         """The sample with what is known about its picture; ``mask`` has been drawn together with the picture."""
 
     def subset(self, indices: Sequence[int], pipeline: SeededPipeline | None = None) -> Self:
         """The same dataset restricted to some of its records, with its own pipeline and no cache."""
+        return self.over([self.records[index] for index in indices], pipeline)
+
+    def over(self, records: Sequence[Record], pipeline: SeededPipeline | None = None) -> Self:
+        """The same dataset over other records, with its own pipeline and no cache."""
         part = copy.copy(self)
-        part.records = [self.records[index] for index in indices]
+        part.records = list(records)
         part.pipeline, part.cache, part.groups = pipeline, None, None
         return part
 
     def enable_cache(self) -> None:
-        """Decode every picture once; see ``PictureCache``."""
+        """Decode every picture once in this process; see ``PictureCache``."""
+        self.cache = PictureCache(len(self), self.cached_size(), self.has_masks)
+
+    def cached_size(self) -> tuple[int, int]:
+        """(height, width) of pictures in a cache. Raises DataError if there is no size for all."""
         if self.image_size is None:
             raise DataError("the cache needs one size for all pictures; set image_size, or cache to false")
-        self.cache = PictureCache(len(self), self.image_size, self.has_masks)
+        return self.image_size
 
     def __len__(self) -> int:
         return len(self.records)
@@ -88,13 +108,17 @@ class PictureDataset(Dataset[Sample], Generic[Record, Sample], ABC):
     def _prepared(self, index: int) -> Entry:
         entry = self.cache.get(index) if self.cache else None
         if entry is None:
-            entry = self._read(self.records[index])
+            entry = self.read(self.records[index])
             if self.cache:
                 self.cache.put(index, entry)
         return entry
 
-    def _read(self, record: Record) -> Entry:
-        """A picture, and its mask if it has one, at ``image_size``."""
+    def read(self, record: Record) -> Entry:
+        """A picture, and its mask if it has one, at ``image_size``, from its files.
+
+        Raises:
+            DataError: if a file cannot be read.
+        """
         image = read_image(self.image_path(record))
         height, width = image.shape[:2]
         return Entry(image if self.image_size is None else resize_image(image, self.image_size), None, (height, width))
@@ -109,8 +133,22 @@ class SegmentationDataset(PictureDataset[Record, SegmentationSample], ABC):
     def read_mask(self, record: Record) -> Array:
         """The mask of one record as class indices ``(H, W)`` uint8, at the size of the file."""
 
-    def _read(self, record: Record) -> Entry:
-        entry, mask = super()._read(record), self.read_mask(record)
+    def mask_path(self, record: Record) -> Path:
+        """The mask file of one record.
+
+        Raises:
+            DataError: if the dataset does not say it.
+        """
+        raise DataError(
+            f"{type(self).__name__} does not say where its masks lie, so nobody sees whether one has changed; add "
+            "mask_path(record) to the class, or give --data.cache ram"
+        )
+
+    def files(self, record: Record) -> tuple[Path, ...]:
+        return self.image_path(record), self.mask_path(record)
+
+    def read(self, record: Record) -> Entry:
+        entry, mask = super().read(record), self.read_mask(record)
         height, width = entry.original_size
         if mask.shape != entry.original_size:
             raise DataError(

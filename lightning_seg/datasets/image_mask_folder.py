@@ -38,5 +38,11 @@ class ImageMaskFolderDataset(SegmentationDataset[Pair]):
     def image_path(self, record: Pair) -> Path:
         return record.image
 
+    def mask_path(self, record: Pair) -> Path:
+        return record.mask
+
+    def reading(self) -> str:
+        return self.codes.fingerprint()
+
     def read_mask(self, record: Pair) -> Array:
         return self.codes.decode(read_stored_mask(record.mask), record.mask)

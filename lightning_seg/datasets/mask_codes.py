@@ -82,6 +82,10 @@ class MaskCodes:
         self._codes = np.array(sorted(self.meaning), np.int32)
         self._indices = np.array([self.meaning[code] for code in sorted(self.meaning)], np.int16)
 
+    def fingerprint(self) -> str:
+        """All that ``decode`` depends on, as text."""
+        return str((self.by_colour, sorted(self.meaning.items()), self.ignores_unasked))
+
     def decode(self, stored: StoredMask, path: Path) -> Array:
         """The class index of every pixel, ``(H, W)`` uint8, 255 = ignored.
 

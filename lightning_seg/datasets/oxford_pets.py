@@ -67,11 +67,11 @@ class OxfordPetsDataset(SegmentationDataset[PetRecord]):
     def image_path(self, record: PetRecord) -> Path:
         return self.root / "images" / f"{record.name}.jpg"
 
-    def trimap_path(self, record: PetRecord) -> Path:
+    def mask_path(self, record: PetRecord) -> Path:
         return self.root / "annotations" / "trimaps" / f"{record.name}.png"
 
     def read_mask(self, record: PetRecord) -> Array:
-        path = self.trimap_path(record)
+        path = self.mask_path(record)
         trimap = read_index_mask(path)
         if trimap.min() < 1 or trimap.max() > 3:
             wrong = [value for value in np.unique(trimap).tolist() if not 1 <= value <= 3]

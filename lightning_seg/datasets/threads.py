@@ -1,16 +1,42 @@
 """Reading many files at once."""
 
 import os
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 MAX_THREADS = 8
+AHEAD = 4
+"""Results per thread that may wait to be taken."""
 
 
 def in_threads(function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
     """The results in order; Pillow and OpenCV let other threads run while they decode."""
-    with ThreadPoolExecutor(min(MAX_THREADS, os.cpu_count() or 1)) as pool:
-        return list(pool.map(function, items))
+    return list(as_they_come(function, items))
+
+
+def as_they_come(function: Callable[[Item], Result], items: Iterable[Item]) -> Generator[Result, None, None]:
+    """The results in order, one after the other, while threads are a few items ahead; what is ahead is left where an
+    error or a signal ends it.
+    """
+    threads = min(MAX_THREADS, num_cores())
+    waiting = deque[Future[Result]]()
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            for item in items:
+                waiting.append(pool.submit(function, item))
+                if len(waiting) > AHEAD * threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def num_cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

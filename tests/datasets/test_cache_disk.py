@@ -14,11 +14,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lightning_seg.datasets.cache import LOCK, PREFIX, UNLOCKED_DAYS, Entry, PictureCache, allocate, remove_stale
+from lightning_seg.datasets.cache import LOCK, PREFIX, UNLOCKED_DAYS, PictureCache, remove_stale
+from lightning_seg.datasets.cache_layout import Entry, allocate
 from lightning_seg.errors import DataError
 
 SIZE = (64, 64)
-START = "import os, sys, time\nfrom lightning_seg.datasets.cache import Entry, PictureCache\n"
+START = (
+    "import os, sys, time\nfrom lightning_seg.datasets.cache import PictureCache\n"
+    "from lightning_seg.datasets.cache_layout import Entry\n"
+)
 MAKE = START + "cache = PictureCache(4, (64, 64))\nprint(cache.folder, flush=True)\n"
 
 

@@ -1,0 +1,71 @@
+"""The caches that lie on the disk for a dataset: where, which ones, and which of them nobody can use any more."""
+
+import json
+import shutil
+from collections.abc import Iterable
+from hashlib import sha256
+from pathlib import Path
+from typing import NamedTuple
+
+from lightning_seg.datasets.cache_keys import VERSIONS, FileState, missing_or_changed
+from lightning_seg.datasets.cache_layout import Layout
+from lightning_seg.datasets.stored_pictures import FILES, INDEX, LOCK, TAGS, describe, filling_alone
+from lightning_seg.errors import DataError
+from lightning_seg.json_files import read_json
+
+FOLDER = ".lightning_seg_cache"
+
+
+class Kept(NamedTuple):
+    """A cache on the disk."""
+
+    folder: Path
+    bytes: int
+    holds: str
+    outdated: str  # why nobody can use it any more; empty where somebody can
+
+
+def place_of(root: Path, cache_dir: Path | None) -> Path:
+    """The folder of the caches of a dataset."""
+    if cache_dir is None:
+        return root / FOLDER
+    # Folders of several datasets are called the same.
+    absolute = root.expanduser().resolve()
+    return cache_dir / f"{absolute.name}-{sha256(str(absolute).encode(errors='surrogateescape')).hexdigest()[:8]}"
+
+
+def list_caches(place: Path, root: Path) -> list[Kept]:
+    """All of a place, in the order of their names."""
+    folders = sorted(path.parent for path in place.glob(f"[!.]*/{INDEX}"))
+    return [_look(folder, root) for folder in folders]
+
+
+def _look(folder: Path, root: Path) -> Kept:
+    size = sum(path.stat().st_size for path in folder.iterdir())
+    try:
+        index = read_json(folder / INDEX, "remove it")
+        layout = Layout(**index["layout"])
+        files = [FileState(*state) for state in json.loads((folder / FILES).read_text())]
+    # Whatever may lie there instead.
+    except (DataError, OSError, ValueError, TypeError, KeyError):
+        return Kept(folder, size, "something", "of another version")
+    if index["reading"][:1] != [VERSIONS]:
+        return Kept(folder, size, describe(layout), f"made with {index['reading'][0]}")
+    changed = missing_or_changed(files, root)
+    more = f" and {len(changed) - 1} more files have" if changed[1:] else " has"
+    return Kept(folder, size, describe(layout), f"{changed[0]}{more} changed since" if changed else "")
+
+
+def remove_caches(place: Path, caches: Iterable[Kept]) -> None:
+    """Remove some, and the folder when nothing is left in it.
+
+    Raises:
+        DataError: if that is not allowed.
+    """
+    with filling_alone(place):
+        for cache in caches:
+            # Nobody takes half a cache for a whole one.
+            (cache.folder / INDEX).unlink(missing_ok=True)
+            shutil.rmtree(cache.folder)
+    if {path.name for path in place.iterdir()} <= {*TAGS, LOCK}:
+        shutil.rmtree(place, ignore_errors=True)

@@ -1,0 +1,200 @@
+"""Decoded and resized pictures that stay on the disk, for every run: a whole cache, or none."""
+
+import json
+import os
+import sys
+from collections.abc import Container, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from lightning_seg.datasets.cache_keys import Dataset, Survey, missing_or_changed
+from lightning_seg.datasets.cache_layout import Entry, Layout, entry_of
+from lightning_seg.datasets.threads import as_they_come
+from lightning_seg.errors import DataError
+from lightning_seg.files import printable, remove_left_overs, replacing_folder
+from lightning_seg.json_files import write_json
+from lightning_seg.locks import taking_turns
+
+Result = TypeVar("Result")
+INDEX, FILES = "index.json", "files.json"
+"""What a cache holds, and the files that it is made of."""
+LOCK = ".filling.lock"
+REMEDY = "give --data.cache_dir a folder elsewhere, or --data.cache false"
+TAGS = {
+    # Neither versioned nor in backups, whose programs know the second one.
+    ".gitignore": "*\n",
+    "CACHEDIR.TAG": "Signature: 8a477f597d28d172789f06886806bc55\n# Pictures of lightning_seg, decoded and resized.\n",
+}
+
+
+class StoredPictures:
+    """The pictures of a dataset in a whole cache, which is opened to be read.
+
+    Args:
+        folder: of the cache.
+        layout: of its arrays.
+        rows: the row of each sample; -1 for one that is not in it.
+
+    Raises:
+        DataError: if it is not there any more.
+    """
+
+    def __init__(self, folder: Path, layout: Layout, rows: NDArray[np.int64]) -> None:
+        self.folder, self.layout, self.rows = folder, layout, rows
+        self._open()
+
+    def _open(self) -> None:
+        try:
+            self._arrays = self.layout.open(self.folder, "r")
+        except (OSError, ValueError) as error:
+            raise DataError(f"{self.folder}: the cache was taken away; start the same command again") from error
+
+    def get(self, index: int) -> Entry | None:
+        row = int(self.rows[index])
+        return None if row < 0 else entry_of(self._arrays, row)
+
+    def put(self, index: int, entry: Entry) -> None:
+        """Nothing: what could not be read when the cache was filled is not in it."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in ("folder", "layout", "rows")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._open()
+
+
+def is_whole(folder: Path, layout: Layout) -> bool:
+    """Whether a cache of this layout lies in a folder."""
+    try:
+        sizes = {name: (folder / name).stat().st_size for name in layout.file_sizes()}
+    except OSError:
+        return False
+    return sizes == layout.file_sizes() and (folder / INDEX).is_file()
+
+
+def make_whole(place: Path, found: Survey, root: Path, needed: Container[int]) -> Path:
+    """The folder of a cache; it is filled if it is not there.
+
+    It is filled in a folder beside it, which takes its place when it is complete. Of several processes one fills it and
+    the others wait; what one that was killed has left behind is removed.
+
+    Args:
+        place: folder of the caches of a dataset; it is made.
+        found: what the cache is to hold.
+        root: folder of the dataset.
+        needed: rows that must be there; others are left out where they cannot be read.
+
+    Raises:
+        DataError: if a file cannot be read or changes meanwhile, or the disk takes no files or has no room.
+    """
+    folder = place / found.key
+    if not is_whole(folder, found.layout):
+        with filling_alone(place):
+            if not is_whole(folder, found.layout):
+                _fill(folder, found, root, needed)
+    return folder
+
+
+@contextmanager
+def filling_alone(place: Path) -> Iterator[None]:
+    """One process at a time fills or removes caches of a place.
+
+    Raises:
+        DataError: if nothing can be written there.
+    """
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        with taking_turns(place / LOCK):
+            remove_left_overs(place, ".*.partial")
+            for name, text in TAGS.items():
+                (place / name).write_text(text)
+            yield
+    except OSError as error:
+        raise DataError(f"{place}: no cache can be written there ({error.strerror or error}); {REMEDY}") from error
+
+
+def _fill(folder: Path, found: Survey, root: Path, needed: Container[int]) -> None:
+    found.layout.check_room(folder.parent, REMEDY)
+    with replacing_folder(folder) as partial:
+        found.layout.allocate(partial)
+        print(printable(f"{describe(found.layout)} are decoded once, for {folder}"), file=sys.stderr, flush=True)
+        _write(partial, found, needed)
+        if changed := missing_or_changed(found.files, root):
+            raise DataError(
+                f"{root / changed[0]}: changed while the cache was filled; start the same command again when nobody "
+                "writes there, or give --data.cache false"
+            )
+        _sign(partial, found)
+
+
+def describe(layout: Layout) -> str:
+    height, width = layout.image_size
+    masks = " with masks" if layout.with_masks else ""
+    return f"{layout.length} pictures of {width}x{height} pixels{masks} ({layout.bytes() / 2**20:.1f} MiB)"
+
+
+def _write(partial: Path, found: Survey, needed: Container[int]) -> None:
+    def attempt(source: tuple[Dataset, Any]) -> Entry | DataError:
+        dataset, record = source
+        try:
+            return dataset.read(record)
+        except DataError as error:
+            return error
+
+    with _Rows(partial, found.layout) as rows, closing(as_they_come(attempt, found.sources)) as entries:
+        for row, entry in enumerate(_with_bar(entries, found.layout.length)):
+            if isinstance(entry, Entry):
+                rows.append(entry)
+            elif row in needed:
+                raise entry
+            else:
+                rows.skip()
+
+
+def _with_bar(entries: Iterator[Result], total: int) -> Iterator[Result]:
+    # In a log file a line is enough now and then.
+    seconds = 0.5 if sys.stderr.isatty() else 30.0
+    with tqdm(entries, desc="decoding", total=total, unit=" pictures", mininterval=seconds) as bar:
+        yield from bar
+
+
+class _Rows(ExitStack):
+    """The files of a cache, written from the first row to the last.
+
+    Not mapped to memory: what a disk does not take is an error then, and not the end of the process.
+    """
+
+    def __init__(self, partial: Path, layout: Layout) -> None:
+        super().__init__()
+        self.arrays = layout.arrays()
+        self.files = {name: self.enter_context((partial / name).open("r+b")) for name in self.arrays}
+
+    def append(self, entry: Entry) -> None:
+        self._write({"images": entry.image, "masks": entry.mask, "sizes": entry.original_size, "filled": True})
+
+    def skip(self) -> None:
+        self._write(dict.fromkeys(self.arrays, 0))
+
+    def _write(self, values: Mapping[str, Any]) -> None:
+        for name, (dtype, shape) in self.arrays.items():
+            row = np.broadcast_to(np.asarray(values[name], dtype), shape[1:])
+            self.files[name].write(np.ascontiguousarray(row).data)
+
+    def __exit__(self, *error: Any) -> bool | None:
+        # What goes away again need not reach the disk.
+        for file in self.files.values() if error[0] is None else ():
+            file.flush()
+            os.fsync(file.fileno())
+        return super().__exit__(*error)
+
+
+def _sign(partial: Path, found: Survey) -> None:
+    """What makes it a whole one."""
+    (partial / FILES).write_text(json.dumps(found.files))
+    write_json(partial / INDEX, {"layout": found.layout._asdict(), "reading": found.reading.splitlines()})
