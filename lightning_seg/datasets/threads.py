@@ -1,10 +1,11 @@
 """Reading many files at once."""
 
-import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
+
+from lightning_seg.cores import usable_cores
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -22,7 +23,7 @@ def as_they_come(function: Callable[[Item], Result], items: Iterable[Item]) -> G
     """The results in order, one after the other, while threads are a few items ahead; what is ahead is left where an
     error or a signal ends it.
     """
-    threads = min(MAX_THREADS, num_cores())
+    threads = min(MAX_THREADS, usable_cores())
     waiting = deque[Future[Result]]()
     with ThreadPoolExecutor(threads) as pool:
         try:
@@ -35,8 +36,3 @@ def as_they_come(function: Callable[[Item], Result], items: Iterable[Item]) -> G
         finally:
             for future in waiting:
                 future.cancel()
-
-
-def num_cores() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
