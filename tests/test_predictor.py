@@ -1,5 +1,6 @@
 """Pictures through ``Predictor``, beside what ``lightning-seg predict`` writes about them."""
 
+import csv
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -99,6 +100,10 @@ def test_a_jpeg_file_is_seen_as_predict_sees_it(run: Path, tmp_path: Path) -> No
     result = Predictor.from_run(run, device="cpu")(tmp_path / "large.jpg")
     np.testing.assert_array_equal(result.mask, command_mask(run, tmp_path / "large.jpg", tmp_path))
     np.testing.assert_array_equal(result.image, pixels_of(tmp_path / "large.jpg"))
+    with (tmp_path / "predictions.csv").open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert result.entropy == pytest.approx(float(row["entropy"]), abs=1.5e-5)
+    assert result.confidence == pytest.approx(float(row["confidence"]), abs=1.5e-5)
 
 
 def test_probabilities_are_those_of_the_task(run: Path, photo: Path) -> None:

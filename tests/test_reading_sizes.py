@@ -3,6 +3,7 @@
 import warnings
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -48,9 +49,10 @@ def noise(height: int, width: int) -> Array:
     return np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
 
 
-def save_jpeg(path: Path, pixels: Array, mode: str = "RGB", **options: object) -> Path:
+def save_jpeg(path: Path, pixels: Array, mode: str = "RGB", **options: Any) -> Path:
     """Without a loss that counts."""
-    Image.fromarray(pixels).convert(mode).save(path, "JPEG", **{"quality": 100, "subsampling": 0, **options})
+    chosen: dict[str, Any] = {"quality": 100, "subsampling": 0, **options}
+    Image.fromarray(pixels).convert(mode).save(path, "JPEG", **chosen)
     return path
 
 
@@ -123,11 +125,11 @@ def test_colours_stay_where_they_are_at_every_scale(number: int, scale: int, kin
     path, pixels = tmp_path / "a.jpg", enlarged(COLOURS, 32)
     if kind == "phone":
         behind = Image.new("RGB", (8, 8))
-        options = {"quality": 100, "subsampling": 0, "exif": orientation(number)}
+        options: dict[str, Any] = {"quality": 100, "subsampling": 0, "exif": orientation(number)}
         Image.fromarray(pixels).save(path, "MPO", save_all=True, append_images=[behind], **options)
     else:
-        more = {"progressive": {"progressive": True}, "4:2:0": {"subsampling": 2}}.get(kind, {})
-        save_jpeg(path, pixels, exif=orientation(number), **more)
+        more: dict[str, dict[str, Any]] = {"progressive": {"progressive": True}, "4:2:0": {"subsampling": 2}}
+        save_jpeg(path, pixels, exif=orientation(number), **more.get(kind, {}))
     height, width = enlarged(TURNED[number], 32).shape[:2]
     read, original_size = read_image_at(path, (height // scale, width // scale))
     assert original_size == (height, width)
@@ -162,7 +164,8 @@ def test_other_files_are_read_in_full_and_resized_as_before(
     size: tuple[int, int] | None, kind: str, tmp_path: Path
 ) -> None:
     pixels = noise(41, 67)
-    Image.fromarray(pixels).save(tmp_path / f"a.{kind}", **({"lossless": True} if kind == "webp" else {}))
+    options: dict[str, Any] = {"lossless": True} if kind == "webp" else {}
+    Image.fromarray(pixels).save(tmp_path / f"a.{kind}", **options)
     expected = pixels
     if size is not None and size != (41, 67):
         shrinks = size[0] <= 41 and size[1] <= 67
@@ -175,7 +178,7 @@ def test_other_files_are_read_in_full_and_resized_as_before(
 @pytest.mark.parametrize("options", [{}, {"subsampling": 2}, {"progressive": True, "subsampling": 1}, {"quality": 20}])
 @pytest.mark.parametrize("shape", [(64, 48), (33, 71), (1, 1)])
 def test_in_full_a_jpeg_has_the_pixels_that_pillow_gives_it(
-    shape: tuple[int, int], options: dict[str, object], tmp_path: Path
+    shape: tuple[int, int], options: dict[str, Any], tmp_path: Path
 ) -> None:
     path = save_jpeg(tmp_path / "a.jpg", noise(*shape), **options)
     expected = np.asarray(Image.open(path))
@@ -196,7 +199,7 @@ def test_what_stands_behind_a_jpeg_does_not_matter(behind: bytes, tmp_path: Path
 @pytest.mark.parametrize("options", [{}, {"progressive": True}, {"mode": "L"}, {"mode": "CMYK"}])
 @pytest.mark.parametrize("missing", [2, 40, 0.5, 0.9])
 def test_a_jpeg_that_was_cut_off_is_refused_at_every_scale(
-    missing: float, options: dict[str, str], size: tuple[int, int] | None, tmp_path: Path
+    missing: float, options: dict[str, Any], size: tuple[int, int] | None, tmp_path: Path
 ) -> None:
     path = save_jpeg(tmp_path / "a.jpg", noise(128, 96), **options)
     content = path.read_bytes()

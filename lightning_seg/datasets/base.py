@@ -156,8 +156,9 @@ class SegmentationDataset(PictureDataset[Record, SegmentationSample], ABC):
                 f"{self.image_path(record)}: the picture is {width}x{height} pixels and its mask "
                 f"{mask.shape[1]}x{mask.shape[0]}; replace one of the two"
             )
-        kept = self.image_size is None or self.whole_masks
-        return entry._replace(mask=mask if kept else resize_mask(mask, self.image_size))
+        if self.image_size is not None and not self.whole_masks:
+            mask = resize_mask(mask, self.image_size)
+        return entry._replace(mask=mask)
 
     def _label(self, sample: LabelledSample, record: Record, mask: Array | None) -> SegmentationSample:
         assert mask is not None
