@@ -267,7 +267,7 @@ def compiled(row: Row, setting: Setting) -> float:
         "gain": rate / eager,
         "pays from": seconds / saved if saved > 0 else "never",
     }
-    return rate
+    return float(rate)
 
 
 class Repeated(Dataset[Any]):
@@ -305,7 +305,7 @@ def rate_of_loader(batches: Iterator[Any], seconds: float) -> float:
     next(batches)
     start, count = time.perf_counter(), 0
     for batch in batches:
-        count += len(batch["image"])
+        count += len(batch["image"] if isinstance(batch, dict) else batch[0])
         if time.perf_counter() - start > seconds:
             break
     return count / (time.perf_counter() - start)
@@ -736,10 +736,10 @@ def heading(setting: Setting, sources: dict[str, str]) -> str:
 
 
 NOTES = (
-    "Pictures per second. `gain` is that of compiling, measured in turns; `compile s` are the seconds of the first step, "
-    "`pays from` the steps after which compiling has saved them. `loader` is that of a later epoch, from the cache where "
-    "the config has one. A detector's map is one picture without any training; its plain script classifies every window "
-    "by itself, and its last ratio is card / plain."
+    "Pictures per second. `gain` is that of compiling, measured in turns; `compile s` are the seconds of the first "
+    "step, `pays from` the steps after which compiling has saved them. `loader` is that of a later epoch, from the "
+    "cache where the config has one. A detector's map is one picture without any training; its plain script classifies "
+    "every window by itself, and its last ratio is card / plain."
 )
 
 
