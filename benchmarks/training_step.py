@@ -15,6 +15,7 @@ Beside seconds by the clock stand those that the process computed. With ``--thre
 """
 
 import argparse
+import gc
 import logging
 import platform
 import statistics
@@ -197,6 +198,8 @@ def measure(given: argparse.Namespace, device: torch.device) -> tuple[int, int, 
     for number in range(given.rounds + 1):
         for name, way in ways.items():
             result = way()
+            # Tasks and trainers hold each other; VGG16 and what its optimiser keeps are 2 GB each time.
+            gc.collect()
             if number:  # the first round warms up
                 spent[name].append(result)
     return steps, operations, spent
@@ -205,7 +208,7 @@ def measure(given: argparse.Namespace, device: torch.device) -> tuple[int, int, 
 def median_ratio(spent: list[Spent], base: list[Spent], kind: str) -> float:
     """Of rounds, in each of which both took turns."""
     pairs = zip(spent, base, strict=True)
-    return statistics.median(getattr(one, kind) / getattr(other, kind) for one, other in pairs)
+    return float(statistics.median(getattr(one, kind) / getattr(other, kind) for one, other in pairs))
 
 
 def report(operations: int, spent: dict[str, list[Spent]]) -> str:
