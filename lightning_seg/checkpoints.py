@@ -27,7 +27,7 @@ FORMER = ("hparams", "module_arguments")
 """Where Lightning looks for arguments, too: keys of years ago, which no checkpoint of this package has."""
 BUILDING = ("class_path", "init_args", "dict_kwargs", "_target_", "_instantiator", "_class_path")
 """Keys by which Lightning, jsonargparse or hydra know that a mapping stands for an object."""
-STATES = {"callbacks": Mapping, "loops": Mapping, "optimizer_states": list, "lr_schedulers": list}
+STATES: dict[str, Any] = {"callbacks": Mapping, "loops": Mapping, "optimizer_states": list, "lr_schedulers": list}
 """What Lightning restores a training from."""
 OF_ARGUMENTS = ("hparams_name", "hparams_type")
 """What Lightning remembers of the arguments beside their values."""

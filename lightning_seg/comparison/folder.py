@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lightning_seg.comparison.equality import Config, as_typed, changes
 from lightning_seg.comparison.plan import Plan
-from lightning_seg.errors import ConfigError
+from lightning_seg.errors import ConfigError, DataError
 from lightning_seg.json_files import as_read, read_json, write_json
 from lightning_seg.locks import HeldError, holding
 
@@ -54,14 +54,22 @@ def keep_plan(plan: Plan, configs: Mapping[str, Config]) -> None:
     path = plan.output / PLAN_FILE
     # As they will be read again.
     configs = as_read(configs)
-    stored = read_json(path, "give another --output")["variants"] if path.is_file() else {}
-    known: dict[str, Config] = {name: config for name, config in stored.items() if has_begun(plan.folder(name))}
+    known = {name: config for name, config in _read_plan(path).items() if has_begun(plan.folder(name))}
     for name in (name for name in configs if name in known):
         for key, (before, after) in changes(known[name], configs[name]).items():
             raise ConfigError(
                 f"variant {name} was begun with {key} {as_typed(before)}, now it has {as_typed(after)}; {_remedy(key)}"
             )
     write_json(path, {"variants": {**known, **configs}})
+
+
+def _read_plan(path: Path) -> dict[str, Config]:
+    """What was trained with what; nothing where the folder is new."""
+    remedy = "give another --output"
+    stored = read_json(path, remedy).get("variants") if path.is_file() else {}
+    if not isinstance(stored, dict) or not all(isinstance(config, dict) for config in stored.values()):
+        raise DataError(f"{path}: no plan of a comparison; {remedy}")
+    return stored
 
 
 def has_begun(variant: Path) -> bool:

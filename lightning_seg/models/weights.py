@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path, PurePosixPath
 from pickle import UnpicklingError
+from typing import Any
 from urllib.parse import urlparse
 
 import torch
@@ -96,9 +97,15 @@ def read_state_dict(path: Path) -> Mapping[str, Tensor]:
             f"{path}: torch.load cannot read tensors from it ({type(error).__name__}){refused_call(error)}; give a "
             "file with a state dict"
         ) from error
-    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
+    if not isinstance(state, Mapping) or not all(map(_is_entry, state.items())):
         raise WeightsError(f"{path}: expected a state dict, names to tensors; save model.state_dict() into it")
     return state
+
+
+def _is_entry(entry: tuple[Any, Any]) -> bool:
+    """A name and a tensor whose numbers all lie there."""
+    name, value = entry
+    return isinstance(name, str) and isinstance(value, Tensor) and value.layout is torch.strided
 
 
 def published_file(url: str, argument: str) -> Path:

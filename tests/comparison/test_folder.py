@@ -80,6 +80,13 @@ def test_variants_can_be_added_and_left_out(tmp_path: Path) -> None:
     assert list(json.loads((plan.output / "plan.json").read_text())["variants"]) == ["none", "flips"]
 
 
+@pytest.mark.parametrize("text", ["{}", '{"variants": [1]}', '{"variants": {"none": 3}}'])
+def test_another_file_of_its_name_is_one_line(tmp_path: Path, text: str) -> None:
+    (tmp_path / "plan.json").write_text(text)
+    with pytest.raises(DataError, match=r"plan.json: no plan of a comparison; give another --output$"):
+        keep_plan(plan_in(tmp_path), {"none": config()})
+
+
 def test_a_plan_that_was_cut_off_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "plan.json").write_text('{"variants": {"none"')
     with pytest.raises(DataError, match=r"plan.json: no valid JSON .*; give another --output"):

@@ -13,12 +13,12 @@ from lightning_seg.datasets.text_lines import read_lines
 from lightning_seg.errors import DataError
 
 Read = Callable[[Path], object]
+COLUMNS = ("image", "mask")
 LISTS: dict[str, tuple[str, str, Read]] = {
     "pets": ("annotations/test.txt", "Bengal_1 1 1 1\nBengal_2 1 1 1\n", lambda root: read_pets(root, "test")),
     "cars": ("train_masks.csv", "img,rle_mask\nab_01.jpg,1 2\nab_02.jpg,1 2\n", read_cars),
     "pairs": ("p.csv", "image,mask\na.jpg,a.png\nb.jpg,b.png\n", lambda root: list(read_rows(root / "p.csv", COLUMNS))),
 }
-COLUMNS = ("image", "mask")
 UNREADABLE = {
     "utf-16": lambda text: text.encode("utf-16"),
     "utf-32": lambda text: text.encode("utf-32"),

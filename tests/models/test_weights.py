@@ -105,7 +105,16 @@ def test_garbage_is_one_line(encoder: MobileNetV2Encoder, tmp_path: Path, conten
         load(encoder, path)
 
 
-@pytest.mark.parametrize("content", [torch.zeros(3), {"epoch": 3}, {"state_dict": {"weight": torch.zeros(3)}}])
+@pytest.mark.parametrize(
+    "content",
+    [
+        torch.zeros(3),
+        {"epoch": 3},
+        {"state_dict": {"weight": torch.zeros(3)}},
+        {1: torch.zeros(3)},
+        {"weight": torch.zeros(3).to_sparse()},
+    ],
+)
 def test_file_without_a_state_dict_is_refused(encoder: MobileNetV2Encoder, tmp_path: Path, content: object) -> None:
     torch.save(content, tmp_path / "weights.pth")
     with pytest.raises(WeightsError, match=r"expected a state dict[^\n]*; save model.state_dict\(\) into it$"):
