@@ -1,4 +1,5 @@
 import io
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -208,6 +209,21 @@ def test_adam_in_one_pass_does_what_the_paper_says(name: str) -> None:
 def test_a_way_that_is_chosen_stays_and_others_have_none(name: str, options: dict[str, Any], kind: object) -> None:
     optimizer = create_optimizer(name, [{"params": [nn.Parameter(torch.zeros(2))]}], 0.1, options)
     assert optimizer.param_groups[0]["fused"] is kind
+
+
+def test_what_the_loop_of_torch_has_learned_goes_on_in_it() -> None:
+    weight = nn.Parameter(torch.tensor([1.0, -2.0]))
+    before = torch.optim.Adam([weight], 0.1)
+    weight.grad = torch.tensor([0.5, 0.1])
+    before.step()
+    other = nn.Parameter(weight.detach().clone())
+    after = create_optimizer("adam", [{"params": [other]}], 0.1, {})
+    after.load_state_dict(deepcopy(before.state_dict()))
+    other.grad = weight.grad.clone()
+    before.step()
+    after.step()
+    assert not after.param_groups[0]["fused"]
+    assert torch.equal(other, weight)
 
 
 def test_weights_that_are_not_float32_keep_the_way_of_torch() -> None:
