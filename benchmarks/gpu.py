@@ -288,7 +288,9 @@ def data_for(row: Row, setting: Setting) -> tuple[Any, Any]:
     """As the config has it, and its training pictures as they are; one datamodule for all rows of a system."""
     system = SYSTEMS[row.system]
     if row.system not in setting.pictures:
-        data = system.data(setting.roots[row.system], image_size=row.side, cache=row.system != "dogs")
+        data = system.data(
+            setting.roots[row.system], image_size=row.side, cache="ram" if row.system != "dogs" else False
+        )
         data.setup("fit")
         setting.pictures[row.system] = data, data.datasets["train"]
     data, base = setting.pictures[row.system]

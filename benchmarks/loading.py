@@ -104,7 +104,7 @@ def make_loader(system: System, way: str, root: Path, num_workers: int) -> DataL
         batch_size=system.batch_size,
         num_workers=num_workers,
         augment=system.augment,
-        cache=way == CACHED,
+        cache="ram" if way == CACHED else False,
     )
     data.setup("fit")
     return usual_loader(data, system, num_workers) if way == USUAL else data.train_dataloader()

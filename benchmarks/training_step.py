@@ -172,7 +172,7 @@ def measure(given: argparse.Namespace, device: torch.device) -> tuple[int, int, 
         batch_size=given.batch_size or system.batch_size,
         num_workers=given.num_workers,
         augment=given.augment or system.augment,
-        cache=True,
+        cache="ram",
     )
     data.prepare_data()
     data.setup("fit")

@@ -15,7 +15,7 @@ from PIL import Image
 from lightning_seg import images
 from lightning_seg.datasets.mask_files import read_stored_mask
 from lightning_seg.errors import DataError
-from lightning_seg.images import read_header, read_image, read_index_mask
+from lightning_seg.images import read_header, read_image, read_index_mask, resize_image
 
 # Top left, top right, bottom left, bottom right.
 PIXELS = np.array([[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [9, 9, 9]], [[1, 2, 3], [4, 5, 6]]], np.uint8)
@@ -197,3 +197,23 @@ def test_what_is_no_file_is_one_line_and_not_waited_for(tmp_path: Path) -> None:
     for name in ("missing.png", "x" * 300, "a\0b.png"):
         with pytest.raises(DataError, match=r"no such file|cannot be read as a picture"):
             read_image(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("row", "width", "expected"),
+    [
+        # Halved to [50, 125] and then in the middle of both; every pixel counts.
+        ([0, 100, 200, 50], 1, [88]),
+        ([0, 100, 200, 50], 2, [50, 125]),
+        # Centres lie at 1/6, 3/2 and 17/6.
+        ([0, 90, 30, 60], 3, [15, 60, 55]),
+        ([10, 50], 4, [10, 20, 40, 50]),
+        ([7, 8, 9], 3, [7, 8, 9]),
+    ],
+)
+def test_pictures_shrink_by_halves_and_then_linearly(row: list[int], width: int, expected: list[int]) -> None:
+    image = np.repeat(np.array([row], np.uint8)[:, :, None], 3, axis=2)
+    np.testing.assert_allclose(resize_image(image, (1, width))[0, :, 0].astype(int), expected, atol=1)
+    np.testing.assert_allclose(
+        resize_image(image.transpose(1, 0, 2).copy(), (width, 1))[:, 0, 2].astype(int), expected, atol=1
+    )

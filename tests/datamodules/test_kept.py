@@ -26,7 +26,7 @@ from lightning_seg.datasets import base
 from lightning_seg.datasets.base import SegmentationDataset
 from lightning_seg.datasets.oxford_pets import OxfordPetsDataset
 from lightning_seg.errors import ConfigError, DataError
-from lightning_seg.images import Array, read_image, read_index_mask
+from lightning_seg.images import Array, SizedImage, read_image_at, read_index_mask
 from lightning_seg.synthetic.image_mask_folder import write_image_mask_folder
 
 FOLDER = ".lightning_seg_cache"
@@ -71,11 +71,11 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """The pictures that were decoded in this process."""
     paths: list[Path] = []
 
-    def counting(path: Path) -> Array:
+    def counting(path: Path, size: tuple[int, int] | None) -> SizedImage:
         paths.append(path)
-        return read_image(path)
+        return read_image_at(path, size)
 
-    monkeypatch.setattr(base, "read_image", counting)
+    monkeypatch.setattr(base, "read_image_at", counting)
     return paths
 
 

@@ -1,6 +1,5 @@
 import hashlib
 import logging
-import os
 import tarfile
 from collections import Counter
 from collections.abc import Callable
@@ -409,13 +408,3 @@ def test_impossible_arguments_are_refused_at_once(pets_root: Path, options: dict
 def test_fraction_without_validation_pictures_is_refused(pets_root: Path, val_fraction: float) -> None:
     with pytest.raises(ConfigError, match=f"val_fraction {val_fraction}"):
         fitted(pets_root, val_fraction=val_fraction)
-
-
-@pytest.mark.parametrize(("cores", "cuda", "expected"), [(2, False, 0), (2, True, 1), (4, False, 3), (64, True, 8)])
-def test_loader_processes_follow_the_machine(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cores: int, cuda: bool, expected: int
-) -> None:
-    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(cores)), raising=False)
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
-    assert OxfordPetsDataModule(tmp_path).num_workers == expected
-    assert OxfordPetsDataModule(tmp_path, num_workers=5).num_workers == 5
