@@ -5,6 +5,7 @@ from typing import cast
 
 import torch
 from torch import Tensor
+from torch.utils.data import default_collate
 
 from lightning_seg.batch import (
     ClassificationBatch,
@@ -27,7 +28,13 @@ def stack_images(images: Sequence[Tensor]) -> Tensor:
     if len(images) == 1:
         # A large picture is not worth a copy.
         return images[0].unsqueeze(0)
-    return torch.stack([image.permute(1, 2, 0) for image in images]).permute(0, 3, 1, 2)
+    return _stack([image.permute(1, 2, 0) for image in images]).permute(0, 3, 1, 2)
+
+
+def _stack(tensors: Sequence[Tensor]) -> Tensor:
+    """As ``torch.stack``; in a loader process straight into the memory that it shares, where a copy would follow."""
+    stacked: Tensor = default_collate(list(tensors))
+    return stacked
 
 
 def collate_segmentation(samples: Sequence[SegmentationSample]) -> SegmentationBatch:
@@ -36,7 +43,7 @@ def collate_segmentation(samples: Sequence[SegmentationSample]) -> SegmentationB
     Raises:
         DataError: if pictures differ in size.
     """
-    return {**_collate(samples), "mask": torch.stack([sample["mask"] for sample in samples])}
+    return {**_collate(samples), "mask": _stack([sample["mask"] for sample in samples])}
 
 
 def collate_classification(samples: Sequence[ClassificationSample]) -> ClassificationBatch:
