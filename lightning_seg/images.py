@@ -355,17 +355,21 @@ def to_array(image: Image.Image, writable: bool = True) -> Array:
 
 
 def resize_image(image: Array, size: tuple[int, int]) -> Array:
-    """``(H, W, 3)`` to ``(*size, 3)``: linear, after sides of more than twice the wanted length were halved.
+    """``(H, W, 3)`` to ``(*size, 3)``, with a part of every pixel in the result.
 
-    Halving averages two pixels each, and up to half linear interpolation reads every pixel, so none is left out.
+    Averages where both sides shrink by whole numbers. Otherwise sides of more than twice the wanted length are halved,
+    which averages pairs, and the rest is linear.
     """
+    if all(side % want == 0 for side, want in zip(image.shape, size, strict=False)):
+        return image if image.shape[:2] == size else _resize(image, size, cv2.INTER_AREA)
     while (smaller := _halved(image.shape[:2], size)) != image.shape[:2]:
         image = _resize(image, smaller, cv2.INTER_LINEAR)
     return image if image.shape[:2] == size else _resize(image, size, cv2.INTER_LINEAR)
 
 
 def _halved(sides: Iterable[int], wanted: Iterable[int]) -> tuple[int, ...]:
-    return tuple(side // 2 if side > 2 * want else side for side, want in zip(sides, wanted, strict=True))
+    # Of an odd number half a pixel is kept: rounded down, pixels would be left out.
+    return tuple(-(-side // 2) if side > 2 * want else side for side, want in zip(sides, wanted, strict=True))
 
 
 def resize_mask(mask: Array, size: tuple[int, int]) -> Array:

@@ -31,11 +31,20 @@ def one_thread() -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def answered_ctrl_c() -> Iterator[None]:
-    """Also in the background of a script, which lets all that it starts ignore Ctrl-C."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+def answered_signals() -> Iterator[None]:
+    """What scripts in the background (Ctrl-C) and ``nohup`` (SIGHUP) let all that they start ignore."""
+    kept: dict[int, Any] = {signal.SIGINT: signal.default_int_handler}
+    if hasattr(signal, "SIGHUP"):
+        kept[signal.SIGHUP] = signal.SIG_DFL
+    before = {number: signal.signal(number, handler) for number, handler in kept.items()}
     yield
-    signal.signal(signal.SIGINT, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def copy_of(root: Path, copy: Path) -> Path:
+    """Without the caches that other tests have left there."""
+    return Path(shutil.copytree(root, copy, ignore=shutil.ignore_patterns(".lightning_seg_cache")))
 
 
 @pytest.fixture(scope="session")
@@ -49,7 +58,7 @@ def pets_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def pets_copy(pets_root: Path, tmp_path: Path) -> Path:
     """The same pets, for tests that damage them."""
-    return Path(shutil.copytree(pets_root, tmp_path / "pets_copy"))
+    return copy_of(pets_root, tmp_path / "pets_copy")
 
 
 @pytest.fixture(scope="session")
@@ -63,7 +72,7 @@ def carvana_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def carvana_copy(carvana_root: Path, tmp_path: Path) -> Path:
     """The same cars, for tests that damage them."""
-    return Path(shutil.copytree(carvana_root, tmp_path / "carvana_copy"))
+    return copy_of(carvana_root, tmp_path / "carvana_copy")
 
 
 @pytest.fixture(scope="session")
@@ -77,7 +86,7 @@ def flowers_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def flowers_copy(flowers_root: Path, tmp_path: Path) -> Path:
     """The same flowers, for tests that damage them."""
-    return Path(shutil.copytree(flowers_root, tmp_path / "flowers_copy"))
+    return copy_of(flowers_root, tmp_path / "flowers_copy")
 
 
 @pytest.fixture(scope="session")
@@ -91,7 +100,7 @@ def dogs_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def dogs_copy(dogs_root: Path, tmp_path: Path) -> Path:
     """The same dogs, for tests that damage them."""
-    return Path(shutil.copytree(dogs_root, tmp_path / "dogs_copy"))
+    return copy_of(dogs_root, tmp_path / "dogs_copy")
 
 
 @pytest.fixture(scope="session")

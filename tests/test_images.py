@@ -202,9 +202,11 @@ def test_what_is_no_file_is_one_line_and_not_waited_for(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("row", "width", "expected"),
     [
-        # Halved to [50, 125] and then in the middle of both; every pixel counts.
         ([0, 100, 200, 50], 1, [88]),
         ([0, 100, 200, 50], 2, [50, 125]),
+        ([0, 30, 60, 3, 9, 0], 2, [30, 4]),
+        # Centres of three lie at 1/3, 2 and 11/3, which gives [10, 60, 20], and of two then at 1/4 and 7/4.
+        ([0, 30, 60, 60, 0], 2, [23, 30]),
         # Centres lie at 1/6, 3/2 and 17/6.
         ([0, 90, 30, 60], 3, [15, 60, 55]),
         ([10, 50], 4, [10, 20, 40, 50]),

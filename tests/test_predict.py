@@ -17,6 +17,7 @@ from PIL import Image
 
 from lightning_seg import MobileNetV2UNetTask
 from lightning_seg.__main__ import main
+from lightning_seg.tables import read_rows
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 SIZE = 64
@@ -173,7 +174,8 @@ def test_names_that_are_no_unicode_are_kept(run: Path, photos: Path, tmp_path: P
     (photos / "a.png").rename(os.fsdecode(odd))
     output = tmp_path / "out"
     assert main(["predict", "--run", str(run), "--images", str(photos), "--output", str(output)]) == 0
-    assert odd in (output / "predictions.csv").read_bytes()
+    assert os.fsdecode(odd) in [row["picture"] for row in read_rows(output / "predictions.csv")]
+    assert b"caf\\udce9.png" in (output / "predictions.csv").read_bytes()
     assert Path(os.fsdecode(os.fsencode(output) + b"/masks/caf\xe9.png")).is_file()
 
 

@@ -162,12 +162,12 @@ def test_what_is_left_is_averaged(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("size", "steps"),
     [
-        ((20, 30), [(20, 33), (20, 30)]),
-        ((21, 30), [(41, 33), (21, 30)]),
+        ((20, 30), [(21, 34), (20, 30)]),
+        ((21, 30), [(41, 34), (21, 30)]),
         ((21, 34), [(21, 34)]),
-        ((5, 67), [(20, 67), (10, 67), (5, 67)]),
+        ((5, 67), [(21, 67), (11, 67), (6, 67), (5, 67)]),
         ((41, 67), []),
-        ((60, 20), [(41, 33), (60, 20)]),
+        ((60, 20), [(41, 34), (60, 20)]),
         ((90, 100), [(90, 100)]),
         (None, []),
     ],
@@ -315,7 +315,7 @@ def test_prediction_sees_what_training_sees(tmp_path: Path) -> None:
     seen = sample["image"].permute(1, 2, 0).numpy()
     half = np.asarray(drafted(path, 2))
     assert half.shape == (150, 205, 3)
-    half = cv2.resize(half, (102, 150), interpolation=cv2.INTER_LINEAR)
+    half = cv2.resize(half, (103, 150), interpolation=cv2.INTER_LINEAR)
     np.testing.assert_array_equal(seen, cv2.resize(half, (64, 80), interpolation=cv2.INTER_LINEAR))
     np.testing.assert_array_equal(seen, read_image_at(path, (80, 64)).pixels)
     assert sample["original_size"] == (300, 410)

@@ -18,7 +18,7 @@ from lightning_seg.augmentation.mixing import Mixing
 from lightning_seg.augmentation.seeding import TrainSampler
 from lightning_seg.commands.data_flags import LEFT_ASIDE
 from lightning_seg.commands.preview import _caption
-from lightning_seg.images import read_image, resize_image
+from lightning_seg.images import read_image_at
 from lightning_seg.plots.previews import TITLE_LENGTH, Cell, Masks, draw_preview
 
 CONFIG = str(Path(__file__).parents[2] / "configs" / "pets.yaml")
@@ -67,7 +67,7 @@ def assert_shows(cell: Cell, sample: Any, title: str) -> None:
 
 def plain(root: Path, name: str) -> np.ndarray:
     """The picture of a file as the network would see it without draws."""
-    return resize_image(read_image(root / "images" / name), (32, 32))
+    return read_image_at(root / "images" / name, (32, 32)).pixels
 
 
 def test_the_grid_is_the_beginning_of_an_epoch(preview: Preview, pets_root: Path, data: OxfordPetsDataModule) -> None:

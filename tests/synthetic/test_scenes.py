@@ -52,7 +52,7 @@ def test_cocos_reader_finds_flowers_that_stand_apart(scenes_root: Path) -> None:
 
 
 def test_single_flowers_lie_beside_the_scenes(scenes_root: Path) -> None:
-    folders = sorted((scenes_root / "single").iterdir())
+    folders = sorted((scenes_root / "single").glob("[!.]*"))
     assert [folder.name for folder in folders] == ["background", *NAMES]
     assert {len(list(folder.glob("*.jpg"))) for folder in folders} == {3}
 
