@@ -6,7 +6,7 @@ import pytorch_lightning as pl
 
 from lightning_seg.commands.data_flags import keep_data as prepare_flags
 from lightning_seg.datamodules.base import DataModule
-from lightning_seg.datasets.cache_folders import Kept, list_caches, place_of, remove_caches
+from lightning_seg.datasets.cache_folders import Kept, folder_of_caches, list_caches, remove_caches
 from lightning_seg.errors import ConfigError
 from lightning_seg.files import printable
 
@@ -48,15 +48,15 @@ def _fill(data: DataModule[Any]) -> None:
 def _remove(data: DataModule[Any], everything: bool) -> None:
     caches = [kept for kept in _list(data) if everything or kept.outdated]
     if not caches:
-        print(f"{place_of(data.root, data.cache_dir)}: no {'' if everything else 'old '}cache is there")
+        print(f"{folder_of_caches(data.root, data.cache_dir)}: no {'' if everything else 'old '}cache is there")
         return
-    remove_caches(place_of(data.root, data.cache_dir), caches)
+    remove_caches(folder_of_caches(data.root, data.cache_dir), caches)
     for kept in caches:
         print(printable(f"{kept.folder}: removed, {_describe(kept)}"))
 
 
 def _list(data: DataModule[Any]) -> list[Kept]:
-    return list_caches(place_of(data.root, data.cache_dir), data.root)
+    return list_caches(folder_of_caches(data.root, data.cache_dir), data.root)
 
 
 def _describe(kept: Kept) -> str:

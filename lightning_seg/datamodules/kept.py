@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from lightning_seg.datasets.cache_folders import list_caches, place_of
+from lightning_seg.datasets.cache_folders import folder_of_caches, list_caches
 from lightning_seg.datasets.cache_keys import Dataset, survey
 from lightning_seg.datasets.stored_pictures import StoredPictures, is_whole, make_whole
 from lightning_seg.errors import ConfigError
@@ -46,7 +46,7 @@ def open_kept(
     Raises:
         DataError: if it cannot be filled.
     """
-    place, found = place_of(root, cache_dir), survey([*parts, *pictures], root)
+    place, found = folder_of_caches(root, cache_dir), survey([*parts, *pictures], root)
     rows = found.rows[: len(parts)]
     folder = place / found.key
     if fills:

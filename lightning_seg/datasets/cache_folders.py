@@ -25,7 +25,7 @@ class Kept(NamedTuple):
     outdated: str  # why nobody can use it any more; empty where somebody can
 
 
-def place_of(root: Path, cache_dir: Path | None) -> Path:
+def folder_of_caches(root: Path, cache_dir: Path | None) -> Path:
     """The folder of the caches of a dataset."""
     if cache_dir is None:
         return root / FOLDER

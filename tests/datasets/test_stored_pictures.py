@@ -20,7 +20,7 @@ import pytest
 from PIL import Image
 
 from lightning_seg.datasets import cache_folders, cache_keys, stored_pictures
-from lightning_seg.datasets.cache_folders import list_caches, place_of, remove_caches
+from lightning_seg.datasets.cache_folders import folder_of_caches, list_caches, remove_caches
 from lightning_seg.datasets.cache_keys import Survey, survey
 from lightning_seg.datasets.cache_layout import Entry, Layout
 from lightning_seg.datasets.image_mask_folder import ImageMaskFolderDataset
@@ -66,13 +66,13 @@ def make(root: Path, values: list[int] | None = None, size: tuple[int, int] = SI
 
 def fill(dataset: ImageMaskFolderDataset, root: Path, place: Path | None = None) -> Survey:
     found = survey([dataset], root)
-    make_whole(place or place_of(root, None), found, root, range(len(found.sources)))
+    make_whole(place or folder_of_caches(root, None), found, root, range(len(found.sources)))
     return found
 
 
 def opened(dataset: ImageMaskFolderDataset, root: Path) -> StoredPictures:
     found = fill(dataset, root)
-    return StoredPictures(place_of(root, None) / found.key, found.layout, found.rows[0])
+    return StoredPictures(folder_of_caches(root, None) / found.key, found.layout, found.rows[0])
 
 
 def same(first: Entry | None, second: Entry) -> bool:
@@ -118,7 +118,7 @@ def test_a_dataset_that_has_moved_keeps_its_cache(root: Path, tmp_path: Path, mo
     for way in (moved, Path("../elsewhere"), Path()):
         found = survey([make(way)], way)
         assert found.key == key
-        assert is_whole(place_of(way, None) / key, found.layout)
+        assert is_whole(folder_of_caches(way, None) / key, found.layout)
 
 
 def _add(root: Path) -> None:
@@ -197,7 +197,7 @@ def test_another_version_decodes_anew(root: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(cache_folders, "VERSIONS", "format 1, policy 3")
     after = fill(make(root), root)
     assert after.key != before.key
-    outdated = {cache.folder.name: cache.outdated for cache in list_caches(place_of(root, None), root)}
+    outdated = {cache.folder.name: cache.outdated for cache in list_caches(folder_of_caches(root, None), root)}
     assert outdated == {before.key: f"made with {before.reading.splitlines()[0]}", after.key: ""}
 
 
@@ -238,7 +238,7 @@ def test_a_broken_picture_is_the_line_that_reading_it_gives(root: Path) -> None:
     with pytest.raises(DataError) as filled:
         fill(dataset, root)
     assert str(filled.value) == str(read.value)
-    assert names(place_of(root, None)) == []
+    assert names(folder_of_caches(root, None)) == []
 
 
 def test_a_broken_picture_that_nobody_asks_for_is_left_out(root: Path) -> None:
@@ -265,7 +265,7 @@ def test_files_that_change_while_it_is_filled_leave_none(root: Path, monkeypatch
     monkeypatch.setattr(ImageMaskFolderDataset, "read", changing)
     with pytest.raises(DataError, match=r"images/01\.png: changed while the cache was filled; start the same command"):
         fill(make(root), root)
-    assert names(place_of(root, None)) == []
+    assert names(folder_of_caches(root, None)) == []
 
 
 def test_a_cache_that_was_cut_off_is_filled_anew(root: Path) -> None:
@@ -357,7 +357,7 @@ MOMENTS = (
 
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_a_killed_process_leaves_a_whole_cache_or_none(root: Path, moment: str) -> None:
-    place = place_of(root, None)
+    place = folder_of_caches(root, None)
     process = multiprocessing.get_context("fork").Process(target=killed_at, args=(moment, root, place))
     process.start()
     process.join(60)
@@ -397,7 +397,7 @@ def test_of_three_processes_one_fills_it(root: Path, tmp_path: Path) -> None:
         process.join(60)
     assert [process.exitcode for process in processes] == [0, 0, 0]
     assert sorted(log.read_text().splitlines()) == [f"images/{number:02d}.png" for number in range(COUNT)]
-    assert names(place_of(root, None)) == [survey([make(root)], root).key]
+    assert names(folder_of_caches(root, None)) == [survey([make(root)], root).key]
 
 
 def test_who_waits_for_one_that_is_killed_fills_it(root: Path, tmp_path: Path) -> None:
@@ -417,7 +417,7 @@ def test_who_waits_for_one_that_is_killed_fills_it(root: Path, tmp_path: Path) -
     other.join(60)
     assert other.exitcode == 0
     assert len((tmp_path / "other").read_text().splitlines()) == COUNT
-    assert LOCK not in names(place_of(root, None))
+    assert LOCK not in names(folder_of_caches(root, None))
 
 
 def test_an_error_ends_it_without_reading_the_rest(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -434,7 +434,7 @@ def test_an_error_ends_it_without_reading_the_rest(root: Path, monkeypatch: pyte
     with pytest.raises(KeyboardInterrupt):
         fill(make(root), root)
     assert len(seen) < 90
-    assert names(place_of(root, None)) == []
+    assert names(folder_of_caches(root, None)) == []
 
 
 # Disks
@@ -513,7 +513,7 @@ def test_a_disk_that_cannot_be_written_lends_what_it_has(root: Path, small_disk:
 
 
 def test_caches_are_named_with_what_makes_them_old(root: Path, tmp_path: Path) -> None:
-    place = place_of(root, tmp_path / "caches")
+    place = folder_of_caches(root, tmp_path / "caches")
     old, mine = fill(make(root), root, place), fill(make(root, size=(3, 2)), root, place)
     write(root, "03", 77)
     write(root, "04", 78)
@@ -533,7 +533,7 @@ def test_caches_are_named_with_what_makes_them_old(root: Path, tmp_path: Path) -
 
 
 def test_datasets_with_the_same_name_do_not_meet_in_one_folder(tmp_path: Path) -> None:
-    places = {place_of(tmp_path / name / "photos", tmp_path / "caches") for name in ("a", "b")}
+    places = {folder_of_caches(tmp_path / name / "photos", tmp_path / "caches") for name in ("a", "b")}
     assert {place.parent for place in places} == {tmp_path / "caches"}
     assert len(places) == 2
     assert all(place.name.startswith("photos-") for place in places)

@@ -11,7 +11,12 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
-from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicOutputShapeException, FakeTensorMode
+from torch._subclasses.fake_tensor import (
+    DataDependentOutputException,
+    DynamicOutputShapeException,
+    FakeTensor,
+    FakeTensorMode,
+)
 from torch.utils._python_dispatch import TorchDispatchMode
 from torchmetrics import Metric
 
@@ -127,8 +132,12 @@ def test_neither_backward_nor_the_optimiser_asks_for_a_number(make: Callable[[],
             loss = task.training_step(batch_for(task), 0)
             with NoNumbersFromTheHost():
                 loss.backward()  # type: ignore[no-untyped-call]
-                torch.nn.utils.clip_grad_norm_(task.parameters(), 1.0)
+                norm = torch.nn.utils.clip_grad_norm_(task.parameters(), 1.0)
+            assert isinstance(norm, FakeTensor)
             optimizer.step()
+        trained = [weight for group in optimizer.param_groups for weight in group["params"] if weight.requires_grad]
+        assert trained
+        assert all(weight.grad is not None and "exp_avg" in optimizer.state[weight] for weight in trained)
 
 
 @pytest.mark.parametrize("weights", [[1.0, 2.0, 3.0], [0.5] * 5])
@@ -137,7 +146,8 @@ def test_class_weights_are_on_the_device_before_a_step_needs_them(weights: list[
     with FakeTensorMode(), torch.device("cuda"):
         batch = batch_for(without_numbers(task))
         with NoNumbersFromTheHost():
-            task.training_step(batch, 0)
+            loss = task.training_step(batch, 0)
+        assert (loss.device.type, loss.shape) == ("cuda", ())
 
 
 def flowers_with(weights: list[float]) -> SupervisedTask:
