@@ -44,13 +44,13 @@ def _look(folder: Path, root: Path) -> Kept:
     size = sum(path.stat().st_size for path in folder.iterdir())
     try:
         index = read_json(folder / INDEX, "remove it")
-        layout = Layout(**index["layout"])
+        layout, made_with = Layout(**index["layout"]), index["reading"][0]
         files = [FileState(*state) for state in json.loads((folder / FILES).read_text())]
     # Whatever may lie there instead.
-    except (DataError, OSError, ValueError, TypeError, KeyError):
+    except (DataError, OSError, ValueError, TypeError, LookupError):
         return Kept(folder, size, "something", "of another version")
-    if index["reading"][:1] != [VERSIONS]:
-        return Kept(folder, size, describe(layout), f"made with {index['reading'][0]}")
+    if made_with != VERSIONS:
+        return Kept(folder, size, describe(layout), f"made with {made_with}")
     changed = missing_or_changed(files, root)
     more = f" and {len(changed) - 1} more files have" if changed[1:] else " has"
     return Kept(folder, size, describe(layout), f"{changed[0]}{more} changed since" if changed else "")

@@ -1,6 +1,7 @@
 """A cache on the disk: never old pixels, and a whole one or none, whatever ends the process that fills it."""
 
 import itertools
+import json
 import multiprocessing
 import os
 import pickle
@@ -199,6 +200,16 @@ def test_another_version_decodes_anew(root: Path, monkeypatch: pytest.MonkeyPatc
     assert after.key != before.key
     outdated = {cache.folder.name: cache.outdated for cache in list_caches(folder_of_caches(root, None), root)}
     assert outdated == {before.key: f"made with {before.reading.splitlines()[0]}", after.key: ""}
+
+
+@pytest.mark.parametrize("reading", [[], None, 3])
+def test_an_index_that_does_not_tell_its_version_is_of_another_one(root: Path, reading: object) -> None:
+    fill(make(root), root)
+    (cache,) = list_caches(folder_of_caches(root, None), root)
+    index = json.loads((cache.folder / "index.json").read_text())
+    (cache.folder / "index.json").write_text(json.dumps({**index, "reading": reading}))
+    (cache,) = list_caches(folder_of_caches(root, None), root)
+    assert (cache.holds, cache.outdated) == ("something", "of another version")
 
 
 def test_what_is_handed_out_is_a_copy_and_the_cache_cannot_be_written(root: Path) -> None:
