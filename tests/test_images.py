@@ -6,11 +6,13 @@ import struct
 import subprocess
 import sys
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from lightning_seg import images
 from lightning_seg.datasets.mask_files import read_stored_mask
@@ -219,3 +221,50 @@ def test_pictures_shrink_by_halves_and_then_linearly(row: list[int], width: int,
     np.testing.assert_allclose(
         resize_image(image.transpose(1, 0, 2).copy(), (width, 1))[:, 0, 2].astype(int), expected, atol=1
     )
+
+
+def grey_files(tmp_path: Path) -> Iterator[Path]:
+    """Masks in grey PNG files as programs write them: depths, orientations, transparency."""
+    drawn = np.random.default_rng(0)
+    for number in range(40):
+        height, width = drawn.integers(1, 40, 2)
+        image = Image.fromarray(drawn.integers(0, 256, (height, width), dtype=np.uint8))
+        exif = Image.Exif()
+        exif[0x0112] = number % 8 + 1
+        options: dict[str, Any] = [{}, {"transparency": 3}, {"exif": exif}, {"bits": 4}][number % 4]
+        path = tmp_path / f"{number}.png"
+        image.save(path, **options)
+        yield path
+
+
+def by_pillow(path: Path) -> Any:
+    with Image.open(path) as image:
+        return np.array(ImageOps.exif_transpose(image))
+
+
+def test_a_grey_mask_has_the_numbers_that_pillow_reads(tmp_path: Path) -> None:
+    for path in grey_files(tmp_path):
+        mask = read_index_mask(path)
+        np.testing.assert_array_equal(mask, by_pillow(path))
+        mask[:] = 0  # it is one's own
+
+
+def test_a_grey_mask_that_is_broken_is_read_as_pillow_reads_it_or_refused(tmp_path: Path) -> None:
+    drawn = np.random.default_rng(0)
+    Image.fromarray(drawn.integers(0, 4, (40, 60), dtype=np.uint8)).save(tmp_path / "whole.png")
+    whole, path = (tmp_path / "whole.png").read_bytes(), tmp_path / "broken.png"
+    refused = 0
+    for place in range(8, len(whole), 7):
+        broken = bytearray(whole)
+        broken[place] ^= 1 << int(drawn.integers(8))
+        path.write_bytes(broken)
+        try:
+            expected = by_pillow(path)
+        # Pillow answers with errors of many kinds.
+        except Exception:
+            with pytest.raises(DataError, match=r"broken\.png: "):
+                read_index_mask(path)
+            refused += 1
+            continue
+        np.testing.assert_array_equal(read_index_mask(path), expected)
+    assert refused > 50

@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from lightning_seg.augmentation.collate import collate_pictures
 from lightning_seg.augmentation.seeding import EvalSampler, TrainSampler
+from lightning_seg.datamodules.parcels import Parcels
 from lightning_seg.datasets.pictures import PictureFiles
 from lightning_seg.memory import keep_freed_pictures
 
@@ -106,7 +107,7 @@ def make_loader(
     return kind(
         dataset,
         sampler=sampler,
-        collate_fn=collate_fn,
+        collate_fn=Parcels(collate_fn),
         batch_size=batch_size,
         num_workers=num_workers,
         pin_memory=torch.cuda.is_available(),
