@@ -1,8 +1,11 @@
 """What the user typed: turned into what Lightning's parser understands, with errors of one line."""
 
+import json
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from argparse import Action, ArgumentParser
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from difflib import get_close_matches
 from itertools import pairwise
 from pathlib import Path
@@ -46,8 +49,53 @@ TYPES = {
     "str": "text",
     "nonetype": "null",
 }
+USUAL = {
+    "batch": "batch_size",
+    "epochs": "max_epochs",
+    "gpus": "devices",
+    "imgsz": "image_size",
+    "learning_rate": "lr",
+    "workers": "num_workers",
+}
+"""What arguments are called elsewhere."""
 KINDS_OF_MIXING = ("cutmix", "mixup", "both")
 CHECKPOINT_OF = {"fit": "last", "validate": "best", "test": "best", "predict": "best"}
+
+
+ABSENT = object()
+"""Stands for what nobody has given."""
+
+
+class _Words(ArgumentParser):
+    """argparse's parser for those flags that are looked at before Lightning's sees the others."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(rephrase(message))
+
+
+class Asked(NamedTuple):
+    """The flags about configs and runs, and the other words in their order."""
+
+    configs: list[str]
+    runs: list[str]
+    trusts: str | None
+    images: list[str] | None
+    rest: list[str]
+
+    @classmethod
+    def of(cls, words: Sequence[str]) -> Self:
+        """In one pass; ``--config`` may stand anywhere, ``--images`` more than once.
+
+        Raises:
+            ConfigError: if the value of one of them is missing.
+        """
+        parser = _Words(add_help=False, allow_abbrev=False)
+        parser.add_argument("--config", "-c", action="append", default=[])
+        parser.add_argument("--run", action="append", default=[])
+        parser.add_argument(TRUST, nargs="?", const="true")
+        parser.add_argument("--images", action="extend", nargs="+")
+        found, rest = parser.parse_known_args(words)
+        return cls(found.config, found.run, found.trust_config, found.images, rest)
 
 
 class RunArguments(NamedTuple):
@@ -55,6 +103,7 @@ class RunArguments(NamedTuple):
 
     for_lightning: list[str]
     run: Run | None
+    typed: "Typed"
 
     @classmethod
     def parse(cls, argv: Sequence[str]) -> Self:
@@ -63,22 +112,19 @@ class RunArguments(NamedTuple):
         Of a run that is not trained further, the config is checked first, see ``check_config``; what the user types is
         trusted, and so is everything with ``--trust_config``.
 
-        ``--config`` may stand anywhere: the files are read in their order, before the other flags. ``--ckpt_path``
-        without a config or a model stands for the run that the checkpoint belongs to. ``--images`` may stand more than
-        once.
+        The files of ``--config`` are read in their order, before the other flags. ``--ckpt_path`` without a config or a
+        model stands for the run that the checkpoint belongs to.
 
         Raises:
             ConfigError: if ``--run`` has no value or there is no such run, a config cannot be read, or that of the run
                 would build something unknown.
         """
-        runs, rest = take(argv, ("--run",))
-        trusts, rest = take(bare_is_true(rest, TRUST), (TRUST,))
-        configs, rest = take(_joined(rest, "--images"), ("--config", "-c"))
-        typed = Typed.of(rest, configs, trusts)
+        asked = Asked.of(argv)
+        typed, configs, rest = Typed.of(asked), asked.configs, [*asked.rest]
         subcommand = rest[:1]
-        run = find_run(runs[-1]) if runs else None
-        checkpoint = _value(rest, "--ckpt_path")
-        if run is None and checkpoint and not configs and not _names(rest, "--model"):
+        run = find_run(asked.runs[-1]) if asked.runs else None
+        checkpoint = typed.flag("--ckpt_path")
+        if run is None and checkpoint and not configs and typed.flag("--model") is None:
             run = find_run(checkpoint) if Path(checkpoint).is_file() else None
         if run is None and typed.trusts_config:
             raise ConfigError("trust_config is about the config of --run; give --run RUN, too, or leave it out")
@@ -87,57 +133,93 @@ class RunArguments(NamedTuple):
             configs = [str(yaml.safe_dump(content_of(run, typed, subcommand[0] == "fit"))), *configs]
             if checkpoint is None:
                 rest += ["--ckpt_path", str(run.checkpoint(CHECKPOINT_OF[subcommand[0]]))]
+        if asked.images is not None:
+            rest.append(f"--images={json.dumps(asked.images)}")
         flags = [word for config in configs for word in ("--config", config)]
-        return cls([*subcommand, *flags, *rest[1:]], run)
+        return cls([*subcommand, *flags, *rest[1:]], run, typed)
 
 
 class Typed(NamedTuple):
-    """What the user himself says about classes."""
+    """What the user himself says, by flags and in configs that are named on the line."""
 
-    names: frozenset[str]  # every text that was typed, or stands in a config that was typed
-    classes: dict[str, str]  # of the sections, by their names
+    flags: list[tuple[str, str]]  # each with the word behind it, or behind its =
+    contents: list[Mapping[str, Any]]  # of the configs, in their order
     trusts_config: bool  # that of the run
 
     @classmethod
-    def of(cls, words: Sequence[str], configs: Sequence[str], trusts: Sequence[str]) -> Self:
-        """From flags, the configs among them, and the values of ``--trust_config``.
+    def of(cls, asked: Asked) -> Self:
+        """From the words of a command line; modules in the working folder that they name can be imported then.
 
         Raises:
-            ConfigError: if a config cannot be read, or such a value is neither true nor false.
+            ConfigError: if a config cannot be read, or ``--trust_config`` is neither true nor false.
         """
-        contents = [read_config(Path(config)) for config in configs]
-        classes = {*_class_words(words), *texts(contents)}
-        make_importable(sorted(classes))
-        if trusts and trusts[-1] not in ("true", "false"):
-            raise ConfigError(f"trust_config: {trusts[-1]!r} is not accepted; expected true or false")
-        return cls(frozenset({*words, *classes}), _classes(words, contents), trusts[-1:] == ["true"])
+        contents: list[Mapping[str, Any]] = [read_config(Path(config)) for config in asked.configs]
+        if asked.trusts not in ("true", "false", None):
+            raise ConfigError(f"trust_config: {asked.trusts!r} is not accepted; expected true or false")
+        typed = cls(list(_flags(asked.rest)), contents, asked.trusts == "true")
+        make_importable(sorted({*typed._class_words(), *texts(contents)}))
+        return typed
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Every text that was typed, or stands in a config that was typed."""
+        words = (word for pair in self.flags for word in pair)
+        return frozenset({*words, *self._class_words(), *texts(self.contents)})
+
+    def flag(self, name: str) -> str | None:
+        """The last value of a flag."""
+        return next((value for flag, value in reversed(self.flags) if flag == name), None)
+
+    def value(self, section: str, name: str) -> Any:
+        """The last value of an argument of a section's class, ``ABSENT`` if nobody has given it; flags win."""
+        for flag, value in reversed(self.flags):
+            if flag.replace(".init_args.", ".") == f"--{section}.{name}":
+                return yaml.safe_load(value)
+            within = yaml.safe_load(value) if flag == f"--{section}" else None
+            if isinstance(within, Mapping) and name in within.get("init_args", {}):
+                return within["init_args"][name]
+        held: Any = ABSENT
+        for content in self.contents:
+            held = dict(dotted(content)).get(f"{section}.{name}", held)
+        return held
+
+    @property
+    def classes(self) -> dict[str, str]:
+        """Of the sections, by their names; later ones win, and what is typed wins over configs."""
+        classes: dict[str, str] = {}
+        for section in ("model", "data"):
+            for content in self.contents:
+                held = content.get(section)
+                given = held.get("class_path") if isinstance(held, Mapping) else held
+                classes |= {section: given} if isinstance(given, str) else {}
+            typed = self.flag(f"--{section}") or self.flag(f"--{section}.class_path")
+            classes |= {section: typed} if typed else {}
+        return classes
+
+    def _class_words(self) -> Iterator[str]:
+        """Every text in the values of flags that take classes."""
+        for name, value in self.flags:
+            flag = name.rstrip("+")
+            if flag in ("--model", "--data") or flag.startswith(("--model.", "--data.", "--trainer.")):
+                # What cannot be read the parser refuses.
+                with suppress(yaml.YAMLError):
+                    yield from texts(yaml.safe_load(value))
 
 
-def _class_words(words: Sequence[str]) -> Iterator[str]:
-    """Every text in the values of flags that take classes."""
+def _flags(words: Sequence[str]) -> Iterator[tuple[str, str]]:
     for word, following in pairwise([*words, ""]):
         name, equals, value = word.partition("=")
-        flag = name.rstrip("+")
-        if flag in ("--model", "--data") or flag.startswith("--trainer.") or flag.endswith((".class_path", ".augment")):
-            given = value if equals else following
-            try:
-                yield from texts(yaml.safe_load(given))
-            except yaml.YAMLError:
-                # The parser says so.
-                continue
+        if name.startswith("--"):
+            yield name, value if equals else following
 
 
-def _classes(words: Sequence[str], contents: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """Later ones win, and what is typed wins over configs."""
-    classes: dict[str, str] = {}
-    for section in ("model", "data"):
-        for content in contents:
-            held = content.get(section)
-            given = held.get("class_path") if isinstance(held, Mapping) else held
-            classes |= {section: given} if isinstance(given, str) else {}
-        typed = _value(words, f"--{section}") or _value(words, f"--{section}.class_path")
-        classes |= {section: typed} if typed else {}
-    return classes
+def dotted(content: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value of a config with its name as it is typed: ``model.lr``."""
+    for key, value in content.items():
+        name = f"{before}{key}".replace(".init_args", "")
+        yield name, value
+        if isinstance(value, Mapping):
+            yield from dotted(value, f"{name}.")
 
 
 def content_of(run: Run, typed: Typed, own: bool = False, part: str = "") -> dict[str, Any]:
@@ -165,15 +247,6 @@ def content_of(run: Run, typed: Typed, own: bool = False, part: str = "") -> dic
     return content
 
 
-def _names(words: Sequence[str], flag: str) -> bool:
-    return any(word.partition("=")[0] == flag for word in words)
-
-
-def _value(words: Sequence[str], flag: str) -> str | None:
-    values, _ = take(words, (flag,))
-    return values[-1] if values else None
-
-
 def import_public_classes() -> None:
     """jsonargparse knows a class by its short name once its module is imported."""
     for name in CLASS_NAMES:
@@ -195,24 +268,6 @@ def read_config(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ConfigError(f"{path}: a config holds sections such as data and model, this file has none")
     return content
-
-
-def _joined(words: Sequence[str], flag: str) -> list[str]:
-    """The words with all values of a flag of many values behind its first place: argparse would keep the last ones."""
-    values: list[str] = []
-    rest: list[str] = []
-    place, inside = None, False
-    for word in words:
-        name, equals, value = word.partition("=")
-        if name == flag:
-            inside, place = not equals, len(rest) if place is None else place
-            values += [value] if equals else []
-        elif inside and not word.startswith("--"):
-            values.append(word)
-        else:
-            inside = False
-            rest.append(word)
-    return [*words] if place is None else [*rest[:place], flag, *values, *rest[place:]]
 
 
 def take(argv: Sequence[str], names: tuple[str, ...]) -> tuple[list[str], list[str]]:
@@ -249,15 +304,14 @@ class OneLineErrors:
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         if ex is not None and "--debug" in sys.argv:
             raise ex
-        line = printable(rephrase(message, option_names(self), self.typed))
+        line = printable(rephrase(message, self.known_flags(), self.typed))
         print(f"lightning-seg: error: {line}", file=sys.stderr)
         sys.exit(2)
 
-
-def option_names(parser: Any) -> list[str]:
-    """The flags of a parser, without dashes and without the class they belong to."""
-    flags = (flag for action in parser._actions for flag in action.option_strings)
-    return [flag.lstrip("-") for flag in flags]
+    def known_flags(self) -> list[str]:
+        """What could have been meant by a flag that does not exist, without dashes."""
+        actions: Sequence[Action] = self._actions  # type: ignore[attr-defined]
+        return [flag.lstrip("-") for action in actions for flag in action.option_strings]
 
 
 def rephrase(message: str, options: Sequence[str] = (), words: Sequence[str] = ()) -> str:
@@ -269,24 +323,64 @@ def rephrase(message: str, options: Sequence[str] = (), words: Sequence[str] = (
         words: what was typed.
     """
     lines = [line.strip(" -\t") for line in message.splitlines() if line.strip(" -\t")]
-    line = " ".join(lines)
-    if unknown := re.search(r"(?:[Uu]nrecognized arguments: --|Option ')([\w.]+)", line):
-        return line + _nearest(unknown[1], options, _section_of(unknown[1], words))
-    if missing := re.search(r"arguments are required: (.*)", line):
-        needed = [name.rpartition(".")[2] for name in missing[1].split(", ")]
-        if "." in missing[1]:
-            return f"{' and '.join(needed)} missing; give --run RUN, or a config: --config configs/pets.yaml"
-        return f"missing: {', '.join(needed)}; --help tells what it is"
-    if bare := re.search(r"argument (--[\w.]+)\S*: expected (?:one|at least one) argument", line):
-        flag = _without_value(bare[1], words) or bare[1]
-        return f"{flag} needs a value, for instance {flag} {EXAMPLES.get(flag, 'VALUE')}"
-    if name := re.search(r"Expected a dot import path string: (\S+)|unable to import class (\S+)", line):
-        return _rephrase_class(name[1] or name[2], words)
-    if "Does not validate against any of the Union subtypes" in line:
-        return _rephrase_choice(lines)
-    if plain := re.search(r'Parser key "([^"]+)": Expected an? (.+)\. Got value: (.*)', line):
-        return f"{plain[1]}: {plain[3]!r} is not accepted; expected {named_type(plain[2])}"
-    return re.sub(r"<class '([\w.]+)'>", r"\1", line)
+    said = Said(lines, options, words)
+    for pattern, say in RULES.items():
+        if found := re.search(pattern, said.line):
+            return say(found, said)
+    return re.sub(r"<class '([\w.]+)'>", r"\1", said.line)
+
+
+class Said(NamedTuple):
+    """A message, and what was typed before it came."""
+
+    lines: Sequence[str]
+    options: Sequence[str]
+    words: Sequence[str]
+
+    @property
+    def line(self) -> str:
+        return " ".join(self.lines)
+
+
+def _say_unknown(found: re.Match[str], said: Said) -> str:
+    name = found[1]
+    return f"{_file_with(name, said.words)}{said.line}{_meant(name, said.options)}"
+
+
+def _say_unknown_of_class(found: re.Match[str], said: Said) -> str:
+    """Its flags are told without its section."""
+    name, file = found[1], _file_with(found[1], said.words)
+    return f"{file}{said.line}{_nearest(name, said.options, '' if file else _section_of(name, said.words))}"
+
+
+def _say_missing(found: re.Match[str], said: Said) -> str:
+    needed = [name.rpartition(".")[2] for name in found[1].split(", ")]
+    if "." in found[1]:
+        return f"{' and '.join(needed)} missing; give --run RUN, or a config: --config configs/pets.yaml"
+    return f"missing: {', '.join(needed)}; --help tells what it is"
+
+
+def _say_bare(found: re.Match[str], said: Said) -> str:
+    flag = _without_value(found[1], said.words) or found[1]
+    return f"{flag} needs a value, for instance {flag} {EXAMPLES.get(flag, 'VALUE')}"
+
+
+def _say_type(found: re.Match[str], said: Said) -> str:
+    return f"{found[1]}: {found[3]!r} is not accepted; expected {named_type(found[2])}"
+
+
+RULES: Mapping[str, Callable[[re.Match[str], Said], str]] = {
+    r"(?:[Uu]nrecognized arguments: --|does not accept option ')([\w.]+)": _say_unknown,
+    r"Option '([\w.]+)": _say_unknown_of_class,
+    r"arguments are required: (.*)": _say_missing,
+    r"argument (--[\w.]+)\S*: expected (?:one|at least one) argument": _say_bare,
+    r"Expected a dot import path string: (\S+)|unable to import class (\S+)": lambda found, said: _rephrase_class(
+        found[1] or found[2], said.words
+    ),
+    "Does not validate against any of the Union subtypes": lambda found, said: _rephrase_choice(said.lines),
+    r'Parser key "([^"]+)": Expected an? (.+)\. Got value: (.*)': _say_type,
+}
+"""How messages are known, and what is said in their place; the first that fits counts."""
 
 
 def _rephrase_choice(lines: Sequence[str]) -> str:
@@ -294,6 +388,9 @@ def _rephrase_choice(lines: Sequence[str]) -> str:
     # The outermost value is the last one.
     given = [line.removeprefix("Given value: ") for line in lines if line.startswith("Given value: ")][-1:]
     wanted = (re.sub("^Expected (an? )?", "", line) for line in lines if line.startswith("Expected "))
+    reasons = [after for line, after in pairwise(lines) if line.startswith("Problem with given class_path")]
+    if reasons:
+        return f"{key[1] if key else 'argument'}: {''.join(given)} cannot be built: {reasons[-1]}"
     choices = " or ".join(dict.fromkeys(map(named_type, wanted)))
     return f"{key[1] if key else 'argument'}: {''.join(given)!r} is not accepted; expected {choices}"
 
@@ -317,6 +414,30 @@ def named_type(words: str) -> str:
     if choices := re.search(r"Literal\[(.*)\]", name):
         return choices[1].replace("'", "").replace(", ", " or ")
     return TYPES.get(re.split(r"[\[ ]", name)[0].rpartition(".")[2].lower(), name)
+
+
+def _meant(name: str, options: Sequence[str]) -> str:
+    """The flag that is nearest to one that does not exist: of its own name in a section, or spelled alike."""
+    name = USUAL.get(name, name)
+    same = next((option for option in options if option == name or option.endswith(f".{name}")), None)
+    lasts = {option.rpartition(".")[2]: option for option in reversed(options)}
+    near = get_close_matches(name, [*options, *lasts], n=1)
+    found = same or (lasts.get(near[0], near[0]) if near else None)
+    return "" if found is None else f"; did you mean --{found}?"
+
+
+def _file_with(name: str, words: Sequence[str]) -> str:
+    """The config that holds an argument, as the beginning of a line; empty where it was typed."""
+    wanted = name.rpartition(".")[2]
+    if any(word.startswith("--") and word.partition("=")[0].rpartition(".")[2].lstrip("-") == wanted for word in words):
+        return ""
+    for word, following in pairwise(words):
+        # That of a run is no file any more, but its content.
+        if word == "--config" and "\n" not in following:
+            keys = (key.rpartition(".")[2] for key, _ in dotted(read_config(Path(following))))
+            if wanted in keys:
+                return f"{following}: "
+    return ""
 
 
 def _section_of(option: str, words: Sequence[str]) -> str:

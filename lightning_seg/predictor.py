@@ -1,15 +1,14 @@
 """A trained model as a function of a picture."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
 
 import lightning_seg.tasks  # noqa: F401, so that all of this package's are known
 from lightning_seg.batch import BoxPrediction, LabelPrediction, MaskPrediction
@@ -23,10 +22,8 @@ from lightning_seg.plots.overlay import draw_overlay
 from lightning_seg.plots.palette import class_palette
 from lightning_seg.runs import find_checkpoint
 from lightning_seg.tasks.base import Task
-from lightning_seg.tasks.classification import ClassificationTask
 from lightning_seg.tasks.health import describe_weights
-from lightning_seg.tasks.segmentation import SegmentationTask
-from lightning_seg.tasks.sliding_detector import SlidingDetectorTask
+from lightning_seg.tasks.supervised import SupervisedTask
 from lightning_seg.tasks.watched import refused_weights
 
 
@@ -39,6 +36,12 @@ class SegmentedPicture(NamedTuple):
     entropy: float  # mean entropy relative to its maximum, in [0, 1]
     probs: NDArray[np.float16] | None  # (C, H, W), with keep_probs=True
     class_names: tuple[str, ...]
+
+    @classmethod
+    def of(cls, image: Array, said: MaskPrediction, names: tuple[str, ...]) -> Self:
+        """From what a task has said, and the names of its classes."""
+        probs = None if said.probs is None else said.probs.numpy()
+        return cls(image, said.mask.numpy(), said.confidence, said.entropy, probs, names)
 
     @property
     def overlay(self) -> Image.Image:
@@ -55,6 +58,12 @@ class ClassifiedPicture(NamedTuple):
     entropy: float  # relative to its maximum, in [0, 1]
     probs: dict[str, float]  # by class name
 
+    @classmethod
+    def of(cls, image: Array, said: LabelPrediction, names: tuple[str, ...]) -> Self:
+        """From what a task has said, and the names of its classes."""
+        probs = dict(zip(names, said.probs.tolist(), strict=True))
+        return cls(image, names[said.label], said.confidence, said.entropy, probs)
+
     def top(self, number: int = 5) -> list[tuple[str, float]]:
         """The likeliest classes with their probabilities, the likeliest first."""
         return ranked(torch.tensor(list(self.probs.values()), dtype=torch.float64), list(self.probs), number)
@@ -69,6 +78,13 @@ class DetectedPicture(NamedTuple):
     labels: list[str]
     heat_maps: dict[str, NDArray[np.float32]]  # by label, (h, w), coarse, over the whole picture
 
+    @classmethod
+    def of(cls, image: Array, said: BoxPrediction, names: tuple[str, ...]) -> Self:
+        """From what a task has said, and the names of its labels."""
+        maps = dict(zip(names, said.maps.numpy(), strict=True))
+        labels = [names[index] for index in said.labels.tolist()]
+        return cls(image, said.boxes.numpy(), said.scores.tolist(), labels, maps)
+
     @property
     def overlay(self) -> Image.Image:
         """The picture with its boxes, in a colour per label."""
@@ -76,6 +92,14 @@ class DetectedPicture(NamedTuple):
         colours = class_palette(len(names))[[names.index(label) for label in self.labels]]
         captions = [f"{label} {score:.2f}" for label, score in zip(self.labels, self.scores, strict=True)]
         return draw_boxes(self.image, torch.from_numpy(self.boxes), captions, colours)
+
+
+PICTURES: dict[type, Callable[[Array, Any, tuple[str, ...]], Any]] = {
+    MaskPrediction: SegmentedPicture.of,
+    LabelPrediction: ClassifiedPicture.of,
+    BoxPrediction: DetectedPicture.of,
+}
+"""What is made of each kind of prediction."""
 
 
 class Predictor:
@@ -96,14 +120,13 @@ class Predictor:
 
     def __init__(
         self,
-        task: SegmentationTask | ClassificationTask,
+        task: SupervisedTask,
         image_size: tuple[int, int] | None = None,
         device: str | torch.device | None = None,
         **options: Any,
     ) -> None:
         self.inference = task.make_inference(options)
-        whole = options.get("tile") or isinstance(task, SlidingDetectorTask)
-        self.image_size = None if whole else image_size
+        self.image_size = task.shown_size(image_size, self.inference)
         self.device, self.task = _on_device(task, device)
         self.class_names = task.known_class_names()
 
@@ -128,12 +151,12 @@ class Predictor:
         """
         checkpoint = find_checkpoint(path)
         task, image_size = load_task(checkpoint, (trust,) if isinstance(trust, str) else trust)
-        if not isinstance(task, SegmentationTask | ClassificationTask):
+        if getattr(task, "prediction", None) not in PICTURES:
             raise ConfigError(
                 f"{checkpoint}: {type(task).__name__} gives neither masks nor labels; give a segmentation or "
                 "classification run"
             )
-        return cls(task, image_size, device, **options)
+        return cls(cast(SupervisedTask, task), image_size, device, **options)
 
     def __call__(self, image: str | Path | Image.Image | Array) -> Any:
         """What the task says to one picture: a file, a Pillow image, or ``(H, W, 3)`` uint8 RGB or ``(H, W)`` grey.
@@ -152,34 +175,9 @@ class Predictor:
         shown = pixels if self.image_size is None else _resized(image, pixels, self.image_size)
         images = torch.from_numpy(shown).permute(2, 0, 1).unsqueeze(0).to(self.device)
         with torch.inference_mode():
-            if isinstance(self.task, SlidingDetectorTask):
-                return self._detect(pixels, images)
-            if isinstance(self.task, ClassificationTask):
-                return self._classify(pixels, images)
-            return self._segment(pixels, images)
-
-    def _segment(self, pixels: Array, images: Tensor) -> SegmentedPicture:
-        (prediction,) = self.inference.predict(self.task.probabilities, images, [pixels.shape[:2]])
+            (prediction,) = self.task.predict_pictures(images, [pixels.shape[:2]], self.inference)
         _check_answer(prediction)
-        probs = None if prediction.probs is None else prediction.probs.numpy()
-        return SegmentedPicture(
-            pixels, prediction.mask.numpy(), prediction.confidence, prediction.entropy, probs, self.class_names
-        )
-
-    def _detect(self, pixels: Array, images: Tensor) -> DetectedPicture:
-        labels = self.task.labels
-        found = self.inference.predict(self.task, images[0], labels.of)
-        _check_answer(found)
-        names = [labels.names[index] for index in found.labels.tolist()]
-        maps = dict(zip(labels.names, found.maps.numpy(), strict=True))
-        return DetectedPicture(pixels, found.boxes.numpy(), found.scores.tolist(), names, maps)
-
-    def _classify(self, pixels: Array, images: Tensor) -> ClassifiedPicture:
-        (prediction,) = self.inference.predict(self.task.probabilities, images)
-        _check_answer(prediction)
-        probs = dict(zip(self.class_names, prediction.probs.tolist(), strict=True))
-        label = self.class_names[prediction.label]
-        return ClassifiedPicture(pixels, label, prediction.confidence, prediction.entropy, probs)
+        return PICTURES[self.task.prediction](pixels, prediction, self.task.reported_names())
 
 
 def load_task(checkpoint: str | Path, trust: Sequence[str] = ()) -> tuple[Task, tuple[int, int] | None]:

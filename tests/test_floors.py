@@ -22,7 +22,7 @@ FLOORS = (
         "tables",
         "yaml_files",
     ),
-    ("transfer",),
+    ("measuring", "transfer"),
     ("models", "losses", "metrics", "augmentation", "synthetic", "plots", "inference"),
     ("datasets", "tasks"),
     ("datamodules", "callbacks"),

@@ -1,5 +1,6 @@
 """When to draw, write or switch something."""
 
+from lightning_seg.batch import BoxPrediction, LabelPrediction, MaskPrediction
 from lightning_seg.callbacks.box_writer import BoxWriter
 from lightning_seg.callbacks.compile import Compile
 from lightning_seg.callbacks.confusion_matrix_plots import ConfusionMatrixPlots
@@ -14,7 +15,15 @@ from lightning_seg.callbacks.run_record import RunRecord
 from lightning_seg.callbacks.split_plots import SplitPlots
 from lightning_seg.callbacks.threshold_plots import ThresholdPlots
 
+WRITERS: dict[type, type[PredictionWriter]] = {
+    MaskPrediction: MaskWriter,
+    LabelPrediction: LabelWriter,
+    BoxPrediction: BoxWriter,
+}
+"""What writes each kind of prediction."""
+
 __all__ = [
+    "WRITERS",
     "BoxWriter",
     "Compile",
     "ConfusionMatrixPlots",

@@ -40,7 +40,7 @@ class BoxWriter(PredictionWriter):
 
     def on_predict_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         super().on_predict_start(trainer, pl_module)
-        self.label_names: tuple[str, ...] = pl_module.labels.names  # type: ignore[union-attr, assignment]
+        self.label_names: tuple[str, ...] = pl_module.reported_names()  # type: ignore[operator]
 
     def write_picture(
         self, batch: PictureBatch, position: int, prediction: BoxPrediction, class_names: Sequence[str]

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 import torch.distributed as dist
 
 from lightning_seg.arguments import RunArguments, import_public_classes
-from lightning_seg.cli.command_line import CommandLine
+from lightning_seg.cli.amending import LINKS
+from lightning_seg.cli.command_help import describe
+from lightning_seg.cli.command_line import CommandLine, add_own_flags
 from lightning_seg.cli.processes import LostError, end
 from lightning_seg.cli.silence import silence_libraries
 from lightning_seg.cli.stopped import nothing_kept
@@ -19,6 +21,9 @@ def run_lightning(argv: Sequence[str]) -> int:
     """Run one of Lightning's subcommands, print the folder it wrote to as the last line, return the exit code."""
     import_public_classes()
     silence_libraries()
+    if {"-h", "--help"}.intersection(argv):
+        print(describe(argv[0], argv[1:], LINKS, add_own_flags))
+        return 0
     at_stake(lambda: nothing_kept(argv[0]))
     try:
         command = CommandLine(RunArguments.parse(argv))

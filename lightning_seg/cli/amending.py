@@ -6,8 +6,10 @@ from typing import Any
 
 from jsonargparse import Namespace
 
+from lightning_seg.cli.signatures import class_of
+from lightning_seg.datamodules.base import DataModule
 from lightning_seg.datamodules.pictures import PicturesDataModule
-from lightning_seg.tasks.supervised import check_class_names
+from lightning_seg.tasks.class_names import check_same
 
 LINKS = ("num_classes", "class_names", "ignore_index", "image_size")
 """What a task learns from the datamodule, as far as it has such an argument."""
@@ -28,11 +30,15 @@ def take_classes(data: Namespace, learned: Sequence[str] | None) -> None:
         ConfigError: if others were given.
     """
     given = data.get("init_args", {})
-    if not (learned and _is_ours(data) and "classes" in given) or given.get("source") == "synthetic":
+    names_them = getattr(class_of(data), "takes_class_names", False)
+    if not (learned and names_them and "classes" in given) or given.get("source") == "synthetic":
         return
-    if given.get("classes") is None:
+    if not isinstance(given["classes"], list | None):
+        # A class of the user's own means something else by it.
+        return
+    if given["classes"] is None:
         given["classes"] = list(learned)
-    check_class_names(learned, [str(name) for name in given["classes"]])
+    check_same(learned, [str(name) for name in given["classes"]])
 
 
 def spare_dataset(data: Namespace, model: Namespace, stored: Mapping[str, Any], images: Sequence[str]) -> None:
@@ -55,8 +61,9 @@ def spare_dataset(data: Namespace, model: Namespace, stored: Mapping[str, Any], 
 
 
 def _is_ours(data: Namespace) -> bool:
-    """The user's own datamodule may mean something else by its arguments."""
-    return str(data["class_path"]).startswith("lightning_seg.")
+    """Another's may mean something else by its arguments."""
+    kind = class_of(data)
+    return isinstance(kind, type) and issubclass(kind, DataModule)
 
 
 def spare_downloads(data: Namespace, model: Namespace, typed: Sequence[str]) -> None:

@@ -3,21 +3,25 @@
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from lightning_seg.arguments import RunArguments, import_public_classes
 from lightning_seg.cli.command_line import CommandLine
 from lightning_seg.cli.silence import silence_libraries
 from lightning_seg.errors import ConfigError, UserError
 
+WITHOUT_SEED = ("--seed_everything", "false")
+"""It would be handed on to the processes that are started later."""
+
 
 class _Building(CommandLine):
     """Builds everything, and runs nothing."""
 
-    def _set_seed(self) -> None:
-        """It would be handed on to the processes that are started later."""
-
-    def _run_subcommand(self, subcommand: str) -> None:
+    def before_fit(self) -> None:
         pass
+
+    def fit(self, **given: Any) -> None:
+        """Lightning calls it in place of the trainer's."""
 
 
 def build(words: Sequence[str]) -> str | None:
@@ -34,7 +38,7 @@ def build(words: Sequence[str]) -> str | None:
     import_public_classes()
     silence_libraries()
     with _without_information(), _own_message():
-        command = _Building(RunArguments.parse(["fit", *words]))
+        command = _Building(RunArguments.parse(["fit", *words, *WITHOUT_SEED]))
         # As Lightning has it where the stages begin.
         command.datamodule.trainer = command.trainer
         command.datamodule.prepare_data()

@@ -1,55 +1,49 @@
 """LightningCLI with one folder per run."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import fields
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import pytorch_lightning as pl
 import yaml
-from jsonargparse import Namespace
+from jsonargparse import ArgumentParser, Namespace
 from pytorch_lightning.callbacks import BatchSizeFinder, LearningRateFinder
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from pytorch_lightning.loggers import Logger, TensorBoardLogger
 from pytorch_lightning.utilities import rank_zero_only
 
-from lightning_seg.arguments import TRUST, OneLineErrors, RunArguments
+from lightning_seg.arguments import ABSENT, TRUST, OneLineErrors, RunArguments, Typed
 from lightning_seg.callbacks import PredictionWriter, RunRecord
 from lightning_seg.callbacks.csv_logger import ContinuedCSVLogger
 from lightning_seg.callbacks.epoch_record import complete
-from lightning_seg.checkpoint_io import write_whole, write_whole_in_background
+from lightning_seg.checkpoint_io import write_whole_in_background
 from lightning_seg.checkpoints import check_checkpoint, check_content, read_checkpoint
 from lightning_seg.cli.amending import LINKS, spare_dataset, spare_downloads, take_classes
 from lightning_seg.cli.default_callbacks import add_defaults, monitoring, prediction_writer, reporting
+from lightning_seg.cli.division import DivisionCheck
 from lightning_seg.cli.nulls import check_nulls
 from lightning_seg.cli.plain_types import register_plain_types
-from lightning_seg.cli.processes import Processes, is_loss, loss_of
+from lightning_seg.cli.processes import Processes
 from lightning_seg.cli.run_folder import (
     choose_version,
-    folder_of,
     missing,
     new_folder,
     remove_unused,
-    training_alone,
 )
-from lightning_seg.cli.sources import check_division, describe_sources, differences
-from lightning_seg.cli.stopped import SignalConnector, end_processes, what_is_kept
-from lightning_seg.datamodules.pictures import PicturesDataModule
+from lightning_seg.cli.run_trainer import RunTrainer
+from lightning_seg.cli.signatures import class_of, names_of
+from lightning_seg.cli.sources import describe_sources, differences
 from lightning_seg.errors import ConfigError
 from lightning_seg.files import printable, replace_text
-from lightning_seg.inference.boxes import BoxInference
-from lightning_seg.inference.masks import MaskInference
-from lightning_seg.models.imagenet import IMAGENET_CLASSES
 from lightning_seg.models.weights import without_pretrained
 from lightning_seg.process_tree import is_first_process
 from lightning_seg.runs import callback_state, epochs_ended, task_arguments, values_found
-from lightning_seg.stopping import at_stake
-from lightning_seg.tasks.classification import ClassificationTask
-from lightning_seg.tasks.sliding_detector import SlidingDetectorTask
 from lightning_seg.tasks.supervised import SupervisedTask
 from lightning_seg.tasks.watched import OnNaN, WatchedModule
+from lightning_seg.trust import find_class
+from lightning_seg.yaml_files import read_yaml
 
 register_plain_types()
 log = logging.getLogger(__name__)
@@ -61,6 +55,18 @@ class Parser(OneLineErrors, LightningArgumentParser):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{"allow_abbrev": False, **kwargs})
+
+    given: ClassVar[Typed | None] = None
+    """What the user has said."""
+
+    def known_flags(self) -> list[str]:
+        """Those of the chosen classes among them."""
+        chosen = {} if self.given is None else self.given.classes
+        kinds = {section: find_class(name, section) for section, name in chosen.items()}
+        known = super().known_flags()
+        for section, kind in kinds.items():
+            known += [f"{section}.{name}" for name in ([] if kind is None else names_of(kind))]
+        return known
 
 
 class Text(NamedTuple):
@@ -96,6 +102,43 @@ class SaveConfig(SaveConfigCallback):
         super().setup(trainer, pl_module, "fit")
 
 
+def add_own_flags(parser: ArgumentParser) -> None:
+    """The flags that belong to no class."""
+    parser.add_argument(
+        "--early_stopping",
+        type=int | None,
+        default=None,
+        help="Stop when the task's monitored metric has not improved for this many validations.",
+    )
+    parser.add_argument(
+        "--on_nan",
+        type=OnNaN,
+        default="stop",
+        help="Where losses or weights are no numbers any more, or nothing of a split counts: stop by an error, or "
+        "warn, and go on without a best checkpoint.",
+    )
+    parser.add_argument(
+        "--run_folder",
+        type=str | None,
+        default=None,
+        help="Folder of a new run, instead of the next runs/NAME/version_N.",
+    )
+    parser.add_argument(
+        "--run",
+        type=str | None,
+        default=None,
+        help="A run folder, runs/NAME for its newest run, or a checkpoint: its config, and its last checkpoint for "
+        "fit, its best one otherwise. What is typed wins.",
+    )
+    parser.add_argument(
+        TRUST,
+        type=bool,
+        default=False,
+        help="Build whatever the config of --run names. Without it, validate, test and predict build classes of "
+        "this package, of Lightning and of Albumentations, and those that are typed.",
+    )
+
+
 class CommandLine(LightningCLI):
     """LightningCLI with one folder per run.
 
@@ -105,9 +148,11 @@ class CommandLine(LightningCLI):
 
     def __init__(self, arguments: RunArguments) -> None:
         self.arguments = arguments
+        self.division: list[pl.Callback] = []
+        """What compares the pictures with those of the run."""
         self.finders: list[pl.Callback] = []
         """Callbacks that have found their values before."""
-        Parser.typed = arguments.for_lightning
+        Parser.typed, Parser.given = arguments.for_lightning, arguments.typed
         self.made: list[Path] = []
         try:
             self._run_all()
@@ -124,6 +169,7 @@ class CommandLine(LightningCLI):
             auto_configure_optimizers=False,
             # A checkpoint stores what the task's constructor received, so it loads without this command line.
             load_from_checkpoint_support=False,
+            trainer_class=RunTrainer,
             seed_everything_default=0,
             save_config_callback=SaveConfig,
             save_config_kwargs={"overwrite": arguments.run is not None},
@@ -133,40 +179,7 @@ class CommandLine(LightningCLI):
         )
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        parser.add_argument(
-            "--early_stopping",
-            type=int | None,
-            default=None,
-            help="Stop when the task's monitored metric has not improved for this many validations.",
-        )
-        parser.add_argument(
-            "--on_nan",
-            type=OnNaN,
-            default="stop",
-            help="Where losses or weights are no numbers any more, or nothing of a split counts: stop by an error, or "
-            "warn, and go on without a best checkpoint.",
-        )
-        parser.add_argument(
-            "--run_folder",
-            type=str | None,
-            default=None,
-            help="Folder of a new run, instead of the next runs/NAME/version_N.",
-        )
-        parser.add_argument(
-            "--run",
-            type=str | None,
-            default=None,
-            help="A run folder, runs/NAME for its newest run, or a checkpoint: its config, and its last checkpoint for "
-            "fit, its best one otherwise. What is typed wins.",
-        )
-        parser.add_argument(
-            TRUST,
-            type=bool,
-            default=False,
-            help="Build whatever the config of --run names. Without it, validate, test and predict build classes of "
-            "this package, of Lightning and of Albumentations, and those that are typed.",
-        )
-        _read_whole_numbers_first(parser)
+        add_own_flags(parser)
         for name in LINKS:
             parser.link_arguments(f"data.{name}", f"model.init_args.{name}", self._linked(name), "instantiate")
 
@@ -179,67 +192,21 @@ class CommandLine(LightningCLI):
         return from_data
 
     def _own_classes(self) -> dict[str, Any]:
-        """Of a detector that is measured against boxes, or predicts: its classes need not be those of the data."""
-        measures = self.subcommand in ("validate", "test") and self._get(self.config, "original_size")
-        if not ((measures or self.subcommand == "predict") and self._detects()):
+        """Of a task that keeps its classes, whatever those of the data are."""
+        predicts = self.subcommand == "predict"
+        if not predicts and not self._given("original_size"):
             return {}
-        checkpoint = self._get(self.config, "ckpt_path")
-        if checkpoint is not None and Path(checkpoint).is_file():
-            stored = task_arguments(Path(checkpoint))
-        else:
-            stored = self._get(self.config, "model")["init_args"]
-            if self.subcommand != "predict" and stored.get("weights") is None:
-                # It knows nothing yet, so it may as well be asked for the classes of the data.
-                return {}
+        checkpoint = Path(self._given("ckpt_path") or "")
+        stored = task_arguments(checkpoint) if checkpoint.is_file() else self._given("model").get("init_args", {})
+        keeps = getattr(class_of(self._given("model")), "keeps_its_classes", None)
+        if keeps is None or not keeps(stored, checkpoint.is_file(), predicts):
+            return {}
         return {name: stored[name] for name in ("num_classes", "class_names") if name in stored}
 
-    def _prepare_subcommand_parser(self, klass: type, subcommand: str, **kwargs: Any) -> LightningArgumentParser:
-        parser = super()._prepare_subcommand_parser(klass, subcommand, **kwargs)
-        if subcommand in ("validate", "test"):
-            parser.add_argument(
-                "--original_size",
-                type=bool,
-                default=False,
-                help="Measure at the original size of the pictures, as predict writes them; --tile implies it. A "
-                "detector is measured against boxes.",
-            )
-            parser.add_class_arguments(MaskInference, skip={"keep_probs"})
-            parser.add_class_arguments(BoxInference, skip={field.name for field in fields(MaskInference)})
-        if subcommand == "predict":
-            parser.add_argument(
-                "--images",
-                type=str,
-                nargs="+",
-                default=None,
-                help="Pictures, folders of pictures or quoted patterns; without it the test split of the data.",
-            )
-            parser.add_argument(
-                "--output",
-                type=str | None,
-                default=None,
-                help="Folder for what is written; without it predictions/ in the run folder or here.",
-            )
-            parser.add_class_arguments(MaskInference)
-            parser.add_class_arguments(BoxInference, skip={field.name for field in fields(MaskInference)})
-        return parser
-
-    def _run_subcommand(self, subcommand: str) -> None:
-        at_stake(lambda: what_is_kept(subcommand, self.trainer), lambda: end_processes(self.trainer))
-        try:
-            self._run_alone(subcommand)
-        except Exception as error:
-            if not is_loss(error):
-                raise
-            raise loss_of(error, self.trainer) from error
-        if subcommand != "fit":
-            at_stake(lambda: "its work is done")
-
-    def _run_alone(self, subcommand: str) -> None:
-        """No second ``fit`` works in the run folder meanwhile."""
-        folder = folder_of(self.trainer.loggers)
-        alone = subcommand == "fit" and folder is not None and is_first_process()
-        with training_alone(folder, self.arguments.run) if alone and folder is not None else nullcontext():
-            super()._run_subcommand(subcommand)
+    def _given(self, name: str, built: bool = False) -> Any:
+        """An argument of the subcommand, from flags, configs or its default; ``built`` as an object."""
+        config = self.config_init if built else self.config
+        return config[self.subcommand].get(name)
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         # Lightning's own warns that a typed command line stands beside these arguments.
@@ -253,14 +220,14 @@ class CommandLine(LightningCLI):
 
     def before_instantiate_classes(self) -> None:
         self._refuse_flags()
-        address = str(self._get(self.config, "ckpt_path") or "")
+        address = str(self._given("ckpt_path") or "")
         if ":" in address.partition("/")[0]:
             # What lies at an address is checked as a file is.
             check_content(read_checkpoint(address), address)
         checkpoint = Path(address)
-        data, model = self._get(self.config, "data"), self._get(self.config, "model")
-        for section, config in (("data", data), ("model", model)):
-            check_nulls(section, config["class_path"], config.get("init_args", {}))
+        data, model = self._given("data"), self._given("model")
+        check_nulls("data", data["class_path"], data.get("init_args", {}))
+        check_nulls("model", model["class_path"], model.get("init_args", {}), linked=LINKS)
         if checkpoint.is_file():
             check_checkpoint(checkpoint)
         self._compare_with_run(checkpoint)
@@ -269,47 +236,51 @@ class CommandLine(LightningCLI):
         # What was only tested is no run, and testing a run must not replace the config it was trained with.
         if self.subcommand != "fit":
             self.save_config_callback = None
-        if self._get(self.config, "ckpt_path") is None:
+        if self._given("ckpt_path") is None:
             spare_downloads(data, model, self.arguments.for_lightning)
-            if self.subcommand != "fit" and not self._is_pretrained():
+            if self.subcommand != "fit" and not self._is_ready():
                 log.warning("no checkpoint is given, so the network is as it was before training; give --run RUN")
 
     def _refuse_flags(self) -> None:
         """What a config may hold and is not meant to."""
-        if self._get(self.config, "run") is not None:
+        if self._given("run") is not None:
             raise ConfigError("run stands in a config; type --run RUN instead")
-        if self._get(self.config, "weights_only") is False:
+        if self._given("weights_only") is False:
             raise ConfigError("weights_only false: such a checkpoint could run code; leave it out, or use a script")
 
     def _amend(self, data: Namespace, model: Namespace, stored: dict[str, Any]) -> None:
         """The config, by what the checkpoint tells of its task."""
         if not self._own_classes():
             take_classes(data, stored.get("class_names"))
-        images = self._get(self.config, "images")
+        images = self._given("images")
         if self.subcommand == "predict" and images is not None:
             for name in LINKS:
-                if self._is_typed_for_task(name) and name in stored:
+                given = self.arguments.typed.value("model", name)
+                if given is not ABSENT and name in stored and _plain(given, name) != _plain(stored[name], name):
                     raise ConfigError(f"model.{name} is taken from the checkpoint, {stored[name]}; leave it out")
             spare_dataset(data, model, stored, images)
 
-    def _is_pretrained(self) -> bool:
-        """Whether a detector can do without training: its weights know ImageNet's classes."""
-        given = self._get(self.config, "model").get("init_args", {})
-        knows_imagenet = given.get("weights") is not None and given.get("num_classes") == len(IMAGENET_CLASSES)
-        return self._detects() and knows_imagenet
-
-    def _detects(self) -> bool:
-        return str(self._get(self.config, "model").get("class_path")).endswith(".SlidingDetectorTask")
+    def _is_ready(self) -> bool:
+        """Whether the task answers without any training here."""
+        model = self._given("model")
+        ready = getattr(class_of(model), "is_ready", None)
+        return ready is not None and ready(model.get("init_args", {}))
 
     def _compare_with_run(self, checkpoint: Path) -> None:
         run = self.arguments.run
-        if run is None or self._get(self.config, "ckpt_path") is None:
+        if run is None or self._given("ckpt_path") is None:
             return
-        dumped = self._parser(self.subcommand).dump(self.config[self.subcommand], skip_none=False)
-        given = yaml.safe_load(dumped)
+        given = self.plain_config(str(self.subcommand))
         self._print_sources(describe_sources(run, checkpoint, given, self.subcommand == "fit"))
-        if self.subcommand != "predict" or self._get(self.config, "images") is None:
-            check_division(run, given, "test" if self.subcommand in ("test", "predict") else "val")
+        stored = read_yaml(run.config).get("data")
+        predicts_others = self.subcommand == "predict" and self._given("images") is not None
+        if isinstance(stored, Mapping) and not predicts_others:
+            self.division = [DivisionCheck(stored, given["data"])]
+
+    def plain_config(self, subcommand: str) -> dict[str, Any]:
+        """All its arguments, as a file would hold them."""
+        values: dict[str, Any] = yaml.safe_load(self.parser.dump(self.config, skip_none=False))[subcommand]
+        return values
 
     @rank_zero_only
     def _print_sources(self, lines: list[str]) -> None:
@@ -317,35 +288,35 @@ class CommandLine(LightningCLI):
 
     def instantiate_classes(self) -> None:
         # A checkpoint replaces all weights, so the file of the pretrained ones need not exist any more.
-        restored = self._get(self.config, "ckpt_path") is not None
+        restored = self._given("ckpt_path") is not None
         with without_pretrained() if restored else nullcontext():
             super().instantiate_classes()
         self._check_linked()
         if isinstance(self.model, WatchedModule):
-            self.model.on_nan = self._get(self.config, "on_nan")
+            self.model.on_nan = self._given("on_nan")
         if restored and self.arguments.run is None and self.subcommand != "fit":
             size = getattr(self.datamodule, "image_size", None)
-            for line in differences(Path(self._get(self.config, "ckpt_path")), self.model.hparams, size):
+            for line in differences(Path(self._given("ckpt_path")), self.model.hparams, size):
                 log.warning(line)
 
     def _check_linked(self) -> None:
-        """What the datamodule tells the task cannot be typed for the task as well."""
+        """What the datamodule tells the task is not what a config or a flag says."""
         own = self._own_classes()
         for name in LINKS:
-            if self._is_typed_for_task(name) and hasattr(self.datamodule, name) and name not in own:
-                value = getattr(self.datamodule, name)
-                instead = f"--data.{name}" if name == "image_size" else "another --data"
-                raise ConfigError(f"model.{name} is taken from the data, {value}; leave it out, or give {instead}")
-
-    def _is_typed_for_task(self, name: str) -> bool:
-        return self._is_typed("model", name)
+            given, value = self.arguments.typed.value("model", name), getattr(self.datamodule, name, ABSENT)
+            if ABSENT in (given, value) or name in own or _plain(given, name) == _plain(value, name):
+                continue
+            instead = f"--data.{name}" if name == "image_size" else "another --data"
+            raise ConfigError(
+                f"model.{name} {given} is not {value}, which the data says; leave it out, or give {instead}"
+            )
 
     def _is_typed(self, section: str, name: str) -> bool:
         typed = (word.partition("=")[0].replace(".init_args.", ".") for word in self.arguments.for_lightning)
         return f"--{section}.{name}" in typed
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
-        given = self._get(self.config_init, "trainer")
+        given = self._given("trainer", built=True)
         if not given["fast_dev_run"]:
             kwargs["logger"] = self._loggers(given)
             kwargs["callbacks"] = self._callbacks(given, bool(kwargs["logger"]))
@@ -353,8 +324,8 @@ class CommandLine(LightningCLI):
             self.save_config_callback = self.save_config_callback if kwargs["logger"] else None
         write_whole_in_background(given["plugins"])
         trainer = super().instantiate_trainer(**kwargs)
-        write_whole(trainer.strategy)
-        trainer._signal_connector = SignalConnector(trainer)
+        assert isinstance(trainer, RunTrainer)
+        trainer.continued = self.arguments.run
         return trainer
 
     def _loggers(self, given: Any) -> list[Logger]:
@@ -372,12 +343,12 @@ class CommandLine(LightningCLI):
         return [tensorboard, ContinuedCSVLogger(save_dir, name, tensorboard.version, trains=fits)]
 
     def _place(self, default_root_dir: str | None) -> tuple[str, str, str | None]:
-        given, run = self._get(self.config, "run_folder"), self.arguments.run
+        given, run = self._given("run_folder"), self.arguments.run
         if given is not None or run is not None:
             folder = run.folder.resolve() if run and given is None else new_folder(given, run)
             self.made = missing(folder) if is_first_process() else []
             return str(folder.parent.parent), folder.parent.name, folder.name
-        configs = self._get(self.config, "config") or []
+        configs = self._given("config") or []
         name = Path(str(configs[0])).stem if configs else type(self.model).__name__
         return str(default_root_dir or "runs"), name, None
 
@@ -386,26 +357,17 @@ class CommandLine(LightningCLI):
         if self.subcommand == "predict":
             defaults.append(prediction_writer(self.model, self._output()))
         if self.subcommand == "fit" and isinstance(self.model, SupervisedTask):
-            patience = self._get(self.config, "early_stopping")
+            patience = self._given("early_stopping")
             defaults += monitoring(self.model, self.datamodule, given, patience)
         own = given["callbacks"] or []
-        if self._get(self.config, "ckpt_path") is not None:
+        if self._given("ckpt_path") is not None:
             self.finders = [callback for callback in own if isinstance(callback, FINDERS)]
             own = [callback for callback in own if callback not in self.finders]
-        return add_defaults(own, [*defaults, Processes()])
-
-    def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
-        kwargs = super()._prepare_subcommand_kwargs(subcommand)
-        # Left to itself, Lightning reads what lies at an address in a way that runs code.
-        kwargs |= {"weights_only": True} if "weights_only" in kwargs else {}
-        if subcommand == "predict":
-            # They are written as they come; kept in memory they would grow with the number of pictures.
-            kwargs["return_predictions"] = False
-        return kwargs
+        return add_defaults(own, [*defaults, *self.division, Processes()])
 
     def _output(self) -> Path:
         """Where predictions are written."""
-        output, run = self._get(self.config, "output"), self.arguments.run
+        output, run = self._given("output"), self.arguments.run
         if output is not None:
             return Path(output).expanduser()
         return run.folder / "predictions" if run else Path("predictions")
@@ -423,43 +385,18 @@ class CommandLine(LightningCLI):
         callbacks: list[pl.Callback] = self.trainer.callbacks  # type: ignore[attr-defined]
         return [callback for callback in callbacks if isinstance(callback, PredictionWriter)]
 
-    def _set_inference(self) -> None:
-        """From the knobs of inference, which are no arguments of the task."""
-        knobs = {field.name: field for kind in (BoxInference, MaskInference) for field in fields(kind)}
-        values = {field: self._get(self.config, name) for name, field in knobs.items()}
-        given = {field.name: value for field, value in values.items() if value not in (None, field.default)}
-        if isinstance(self.model, SupervisedTask):
-            self.model.inference = self.model.make_inference(given)
-        else:
-            self.model.inference = MaskInference(**given)
-        for name in ("overlap", "tile_batch"):
-            if name in given and "tile" not in given:
-                raise ConfigError(f"{name} {given[name]} is of tiles; give --tile, too, for instance --tile 512")
-
     def before_validate(self) -> None:
-        self._measure_as_predicted()
+        self._warn_of_tiles()
 
     def before_test(self) -> None:
-        self._measure_as_predicted()
-
-    def _measure_as_predicted(self) -> None:
-        self._set_inference()
-        tile, original_size = (self._get(self.config, name) for name in ("tile", "original_size"))
-        labels_only = isinstance(self.model, ClassificationTask) and not isinstance(self.model, SlidingDetectorTask)
-        if original_size and labels_only:
-            raise ConfigError(f"original_size is for masks, and {type(self.model).__name__} gives labels; leave it out")
         self._warn_of_tiles()
-        if tile or original_size:
-            self.model.at_original_size = True
-            if tile or isinstance(self.model, SlidingDetectorTask):
-                self.datamodule.read_original_sizes()
-            else:
-                self.model.shown_size = self.datamodule.image_size
-                self.datamodule.read_original_sizes(self.model.shown_size)
+
+    def before_predict(self) -> None:
+        self._warn_of_tiles()
 
     def _warn_of_tiles(self) -> None:
-        size = self.datamodule.image_size
-        if self._get(self.config, "tile") and size is not None:
+        size = getattr(self.datamodule, "image_size", None)
+        if self._given("tile") and size is not None:
             log.warning(
                 "tile: this run has seen whole pictures at %dx%d pixels; tiles show them at their own size, where "
                 "things look larger, so the answer is good only if the two are alike",
@@ -467,21 +404,8 @@ class CommandLine(LightningCLI):
                 size[0],
             )
 
-    def before_predict(self) -> None:
-        self._set_inference()
-        self._warn_of_tiles()
-        # Tiles are cut from pictures as they are.
-        whole = self._get(self.config, "tile") or isinstance(self.model, SlidingDetectorTask)
-        size = None if whole else self.datamodule.image_size
-        images = self._get(self.config, "images")
-        if images is None:
-            self.datamodule.predict_size = size
-        else:
-            data = self.datamodule
-            self.datamodule = PicturesDataModule(images, size, data.batch_size, data.num_workers)
-
     def before_fit(self) -> None:
-        checkpoint, epochs = self._get(self.config, "ckpt_path"), self.trainer.max_epochs
+        checkpoint, epochs = self._given("ckpt_path"), self.trainer.max_epochs
         if self.finders and checkpoint is not None:
             self._take_what_was_found(Path(checkpoint))
         if self.arguments.run is None or checkpoint is None or epochs is None or epochs < 0:
@@ -516,8 +440,8 @@ class CommandLine(LightningCLI):
             complete(run.folder, record)
 
 
-def _read_whole_numbers_first(parser: LightningArgumentParser) -> None:
-    """``limit_train_batches 1`` is one batch and 1.0 all of them; Lightning's order of types makes 1.0 of both."""
-    for action in parser._actions:
-        if action.dest.startswith("trainer.limit_"):
-            action._typehint = int | float | None  # type: ignore[attr-defined]
+def _plain(value: Any, name: str) -> Any:
+    """Comparable, however it is written."""
+    if name == "image_size" and isinstance(value, int):
+        return [value, value]
+    return list(value) if isinstance(value, list | tuple) else value

@@ -7,12 +7,11 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import EarlyStopping, LearningRateMonitor, ModelCheckpoint, ModelSummary
 
+from lightning_seg.batch import MaskPrediction
 from lightning_seg.callbacks import (
-    BoxWriter,
+    WRITERS,
     ConfusionMatrixPlots,
     DataWait,
-    LabelWriter,
-    MaskWriter,
     PictureScoreWriter,
     PredictionSamples,
     PredictionWriter,
@@ -23,8 +22,6 @@ from lightning_seg.callbacks.continued import LAST, RunCheckpoint, RunStopping
 from lightning_seg.callbacks.network_summary import NetworkSummary
 from lightning_seg.callbacks.progress import EndOfProgress
 from lightning_seg.errors import ConfigError
-from lightning_seg.tasks.classification import ClassificationTask
-from lightning_seg.tasks.sliding_detector import SlidingDetectorTask
 from lightning_seg.tasks.supervised import SupervisedTask
 
 
@@ -63,10 +60,8 @@ def reporting(
 
 
 def prediction_writer(task: pl.LightningModule, output: Path) -> PredictionWriter:
-    """What writes the predictions of this kind of task."""
-    if isinstance(task, SlidingDetectorTask):
-        return BoxWriter(output)
-    return LabelWriter(output) if isinstance(task, ClassificationTask) else MaskWriter(output)
+    """What writes the predictions of this kind of task; of one that does not say its kind, masks."""
+    return WRITERS[getattr(task, "prediction", MaskPrediction)](output)
 
 
 def monitoring(

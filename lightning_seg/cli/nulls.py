@@ -1,6 +1,6 @@
 """Null where an argument has no null: the parser lets it through, and the class would fail on it in its own words."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
 
@@ -11,15 +11,16 @@ from lightning_seg.errors import ConfigError
 PLAIN = (int, float, str, bool)
 
 
-def check_nulls(section: str, class_path: str, given: Mapping[str, Any]) -> None:
+def check_nulls(section: str, class_path: str, given: Mapping[str, Any], linked: Sequence[str] = ()) -> None:
     """Raises ConfigError naming an argument of a class that is null and may not be.
 
     Args:
         section: ``model`` or ``data``, for the message.
         class_path: of the class.
         given: its arguments.
+        linked: those that are taken from elsewhere.
     """
-    nulls = [name for name, value in given.items() if value is None]
+    nulls = [name for name, value in given.items() if value is None and name not in linked]
     if not nulls:
         return
     kinds = {action.dest: getattr(action, "_typehint", action.type) for action in parser_of(class_path)._actions}

@@ -5,7 +5,7 @@ from contextlib import redirect_stderr
 from io import StringIO
 from typing import Any
 
-import yaml
+from pytorch_lightning.cli import LightningArgumentParser
 
 from lightning_seg.arguments import RunArguments, import_public_classes
 from lightning_seg.cli.command_line import CommandLine
@@ -15,17 +15,17 @@ from lightning_seg.errors import ConfigError
 class _Resolving(CommandLine):
     """Reads what was typed, and neither builds nor runs anything."""
 
-    def _set_seed(self) -> None:
-        pass
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        super().parse_arguments(parser, args)
+        raise _Read(self.plain_config("fit"))
 
-    def before_instantiate_classes(self) -> None:
-        pass
 
-    def instantiate_classes(self) -> None:
-        pass
+class _Read(Exception):  # noqa: N818
+    """Ends a command line that has been read."""
 
-    def _run_subcommand(self, subcommand: str) -> None:
-        pass
+    def __init__(self, values: dict[str, Any]) -> None:
+        super().__init__()
+        self.values = values
 
 
 def resolve_config(words: Sequence[str]) -> dict[str, Any]:
@@ -38,11 +38,10 @@ def resolve_config(words: Sequence[str]) -> dict[str, Any]:
     said = StringIO()
     try:
         with redirect_stderr(said):
-            command = _Resolving(RunArguments.parse(["fit", *words]))
+            _Resolving(RunArguments.parse(["fit", *words]))
+    except _Read as read:
+        return {name: value for name, value in read.values.items() if name != "config"}
     except SystemExit as stop:
         lines = said.getvalue().strip().splitlines() or [f"exit code {stop.code}"]
         raise ConfigError(lines[-1].removeprefix("lightning-seg: error: ")) from stop
-    text = command._parser("fit").dump(command.config["fit"], skip_none=False)
-    values: dict[str, Any] = yaml.safe_load(text)
-    values.pop("config", None)
-    return values
+    raise AssertionError("a command line was not read")

@@ -17,6 +17,18 @@ def parser_of(class_path: str) -> ArgumentParser:
     return parser
 
 
+def names_of(kind: type) -> list[str]:
+    """The arguments of a class, those of base classes included."""
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_class_arguments(kind, fail_untyped=False)
+    return [action.dest for action in parser._actions if action.dest not in ("help", "==SUPPRESS==")]
+
+
+def class_of(section: Any) -> Any:
+    """What a section of the config builds, as far as it is imported; None for a function of a module that is not."""
+    return _imported(str(section.get("class_path")))
+
+
 def _imported(path: str) -> Any:
     module, _, name = path.rpartition(".")
     if not module or module in sys.modules:

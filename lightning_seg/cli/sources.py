@@ -6,10 +6,8 @@ from typing import Any
 
 import yaml
 
-from lightning_seg.batch import Split
 from lightning_seg.checkpoints import CHECKPOINT_KEY, HYPER_PARAMETERS, read_checkpoint
 from lightning_seg.cli.signatures import parser_of
-from lightning_seg.errors import ConfigError
 from lightning_seg.runs import Run, training_done
 from lightning_seg.yaml_files import read_yaml
 
@@ -17,8 +15,6 @@ Values = dict[str, Any]
 SECTIONS = ("model", "data", "trainer")
 SINGLE = ("seed_everything", "early_stopping", "on_nan")
 """Arguments of no section."""
-DIVIDING = ("seed", "val_fraction", "test_fraction", "group", "split_by")
-"""Arguments of datamodules that decide which pictures train, validate and test."""
 ABSENT = object()
 
 
@@ -39,33 +35,6 @@ def describe_sources(run: Run, checkpoint: Path, given: Mapping[str, Any], conti
     lines.append(f"{checkpoint}: {content}")
     changes = list(_changes(stored, given))
     return [*lines, f"given: {', '.join(changes)}"] if changes else lines
-
-
-def check_division(run: Run, given: Mapping[str, Any], split: Split) -> None:
-    """Raises ConfigError if a run's dataset is divided otherwise: what it has trained on would measure it.
-
-    Args:
-        run: whose pictures they are.
-        given: the final config, as plain values.
-        split: that is looked at; pictures to test on do not depend on the share to validate on.
-    """
-    stored = read_yaml(run.config)
-    before, after = (_section_values(config.get("data")) for config in (stored, given))
-    if before.get("class") != after.get("class") or _folder(before.get("root")) != _folder(after.get("root")):
-        return
-    for name in DIVIDING:
-        if name == "val_fraction" and split == "test":
-            continue
-        if name in before and name in after and before[name] != after[name]:
-            raise ConfigError(
-                f"data.{name} {_plain(after[name])} instead of {_plain(before[name])} divides the pictures anew, and "
-                f"the run would be measured on some that it has trained on; leave it out, or give another --data.root"
-            )
-
-
-def _folder(root: Any) -> Any:
-    """The same for all ways to write it."""
-    return Path(root).expanduser().resolve() if isinstance(root, str) else root
 
 
 def differences(checkpoint: Path, given: Mapping[str, Any], image_size: Sequence[int] | None) -> Iterator[str]:

@@ -1,20 +1,11 @@
 """The data part of what is typed for ``fit``: for commands that look at data and need no network."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import yaml
 
-from lightning_seg.arguments import (
-    TRUST,
-    Typed,
-    bare_is_true,
-    content_of,
-    import_public_classes,
-    read_config,
-    take,
-)
+from lightning_seg.arguments import Asked, Typed, content_of, import_public_classes
 from lightning_seg.errors import ConfigError
 from lightning_seg.runs import find_run
 
@@ -41,16 +32,14 @@ def keep_data(flags: Sequence[str]) -> list[str]:
         ConfigError: if there is no such run, a config cannot be read, or arguments of the data come without its class.
     """
     import_public_classes()
-    runs, rest = take(flags, ("--run",))
-    trusts, rest = take(bare_is_true(rest, TRUST), (TRUST,))
-    configs, rest = take(rest, ("--config", "-c"))
-    typed = Typed.of(rest, configs, trusts)
-    contents = [read_config(Path(config)) for config in configs]
-    if runs:
-        run = find_run(runs[-1])
+    asked = Asked.of(flags)
+    typed = Typed.of(asked)
+    configs, contents = asked.configs, typed.contents
+    if asked.runs:
+        run = find_run(asked.runs[-1])
         contents = [content_of(run, typed, part="data"), *contents]
         configs = [str(run.config), *configs]
-    kept, aside = _split(rest)
+    kept, aside = _split(asked.rest)
     if aside:
         print(f"left aside, since they do not change the data: {' '.join(dict.fromkeys(aside))}")
     sections = [_data_section(content) for content in contents]
@@ -65,7 +54,8 @@ def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:
     """What is kept, and the names of the flags that are not."""
     kept, aside, leaving = [], [], False
     for word in words:
-        if word.startswith("-"):
+        # A single dash begins a number.
+        if word.startswith("--"):
             name = word.partition("=")[0]
             leaving = name.lstrip("-").partition(".")[0].rstrip("+") in LEFT_ASIDE
             if leaving:

@@ -14,7 +14,7 @@ from lightning_seg.augmentation.collate import collate_classification, collate_s
 from lightning_seg.augmentation.mixing import Mix, Mixing, MixingCollate, mix_classification, mix_segmentation
 from lightning_seg.augmentation.pipelines import Augment, resolve_pipeline
 from lightning_seg.augmentation.seeding import EvalSampler, SeededPipeline, TrainSampler
-from lightning_seg.batch import IGNORE_INDEX
+from lightning_seg.batch import IGNORE_INDEX, Split
 from lightning_seg.datamodules.kept import Cached, check_cache, open_kept
 from lightning_seg.datamodules.loaders import TrainLoader, make_loader, picture_loader
 from lightning_seg.datamodules.stored import StoredDataModule
@@ -23,6 +23,7 @@ from lightning_seg.datasets.base import ClassificationDataset, PictureDataset, S
 from lightning_seg.datasets.pictures import PictureFiles
 from lightning_seg.datasets.pixel_counts import count_pixels
 from lightning_seg.errors import ConfigError, DataError
+from lightning_seg.measuring import Measuring
 from lightning_seg.synthetic.marker import is_synthetic
 
 Loader = DataLoader[Any]
@@ -60,7 +61,10 @@ class DataModule(StoredDataModule, Generic[Pictures], ABC):
 
     class_names: tuple[str, ...]
     default_pipeline: ClassVar[str] = "flip"
-    _whole_masks = False
+    takes_class_names: ClassVar[bool] = False
+    """Whether an argument ``classes`` holds their names, so that a checkpoint can say them."""
+    measuring = Measuring()
+    """How validation and test look at pictures; see ``measure_as``."""
 
     def __init__(
         self,
@@ -127,9 +131,15 @@ class DataModule(StoredDataModule, Generic[Pictures], ABC):
             return f"--data.num_workers {more} in place of {self.num_workers}, since cores are idle"
         return "a pipeline of fewer transforms (--data.augment)" if self.cache else "smaller picture files"
 
-    def read_original_sizes(self) -> None:
-        """Let validation and test keep the sizes of the files; called before ``setup``."""
-        self.image_size, self.cache = None, False
+    def measure_as(self, measuring: Measuring) -> None:
+        """Give validation and test what is compared in this way; called before ``setup``."""
+        self.measuring = measuring
+        if measuring.original_size:
+            self.image_size, self.cache = measuring.shown_size, False
+
+    def read_original_sizes(self, shown_size: tuple[int, int] | None = None) -> None:
+        """``measure_as`` for data alone: at the size of the files, pictures shown at (height, width) or as they are."""
+        self.measure_as(Measuring(original_size=True, shown_size=shown_size))
 
     @property
     def validates(self) -> bool:
@@ -228,6 +238,19 @@ class DataModule(StoredDataModule, Generic[Pictures], ABC):
         """Those of the training split, also before ``setup``."""
         return self.datasets["train"] if "train" in self.datasets else self.make_train_val()[0]
 
+    def pictures_of(self, split: Split) -> list[str]:
+        """The paths of a split's pictures, also before ``setup``; none where it has none.
+
+        Raises:
+            DataError: if files are missing or wrong.
+        """
+        dataset: Pictures | None = self.datasets.get(split)
+        if dataset is None and split == "test":
+            dataset = self.make_test()
+        elif dataset is None:
+            dataset = self.make_train_val()[split == "val"]
+        return [] if dataset is None else [str(dataset.image_path(record)) for record in dataset.records]
+
     def train_dataloader(self) -> Loader:
         """Fresh draws and a fresh order each epoch; a last partial batch is left out, other pictures every epoch."""
         self._open_once()
@@ -258,7 +281,7 @@ class DataModule(StoredDataModule, Generic[Pictures], ABC):
     def _eval_loader(self, split: str) -> Loader:
         dataset = self.datasets[split]
         # Pictures as they are differ in size, and so do their masks.
-        batch_size = 1 if self.image_size is None or self._whole_masks else self.batch_size
+        batch_size = 1 if self.image_size is None or self.measuring.original_size else self.batch_size
         return self._loader(dataset, EvalSampler(dataset), self.collate_fn(), batch_size)
 
     def _loader(self, dataset: Pictures, sampler: Any, collate: Collate, batch_size: int, **options: Any) -> Loader:
@@ -285,16 +308,8 @@ class SegmentationDataModule(DataModule[SegmentationDataset[Any]], ABC):
 
     ignore_index: ClassVar[int] = IGNORE_INDEX
 
-    def read_original_sizes(self, shown_size: tuple[int, int] | None = None) -> None:
-        """Let validation and test keep the sizes of the files, of masks alone with a ``shown_size`` of pictures.
-
-        That is (height, width) at which a network sees pictures that are read as ``predict`` reads them.
-        """
-        super().read_original_sizes()
-        self.image_size, self._whole_masks = shown_size, True
-
     def _add(self, split: str, dataset: SegmentationDataset[Any]) -> None:
-        dataset.whole_masks = self._whole_masks
+        dataset.whole_masks = self.measuring.original_size
         super()._add(split, dataset)
 
     def collate_fn(self) -> Collate:
@@ -320,16 +335,10 @@ class ClassificationDataModule(DataModule[ClassificationDataset[Any]], ABC):
         ConfigError: if an argument has an impossible value.
     """
 
-    _needs_boxes = False
-
-    def read_original_sizes(self) -> None:
-        super().read_original_sizes()
-        self._needs_boxes = True
-
     def setup(self, stage: str) -> None:
         super().setup(stage)
         split = {"validate": "val", "test": "test"}.get(stage)
-        if self._needs_boxes and split in self.datasets and not self.datasets[split].has_boxes():
+        if self.measuring.original_size and split in self.datasets and not self.datasets[split].has_boxes():
             raise DataError(f"{self.root}: no picture of {split} has a box to compare with; leave --original_size out")
 
     def collate_fn(self) -> Collate:

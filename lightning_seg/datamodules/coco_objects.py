@@ -45,7 +45,6 @@ class CocoObjectsDataModule(DataModule[CocoObjectsDataset]):
         super().__init__(root, image_size=image_size, **options)
         self.annotations, self.images = self.root / annotations, self.root / images
         self.chosen = categories
-        self.shows_whole = False
         if self.annotations.is_file():
             self.class_names = read_scenes(self.annotations, self.images, self.chosen).class_names
         else:
@@ -61,20 +60,16 @@ class CocoObjectsDataModule(DataModule[CocoObjectsDataset]):
         if not holds_synthetic(self.root, "scenes"):
             write_scenes(self.root)
 
-    def read_original_sizes(self) -> None:
-        super().read_original_sizes()
-        self.shows_whole = True
-
     def setup(self, stage: str) -> None:
         if stage == "fit":
             raise ConfigError(
                 "CocoObjectsDataModule holds whole pictures, and a detector is trained on pictures of one object; fit "
                 "it to ImageFolderDataModule for instance, then test --run RUN here with --original_size true"
             )
-        if stage != "predict" and not self.shows_whole:
+        if stage != "predict" and not self.measuring.original_size:
             raise ConfigError(
                 "CocoObjectsDataModule holds whole pictures with boxes; give --original_size true, from Python "
-                "data.read_original_sizes() and task.at_original_size = True"
+                "task.measure_as(data, original_size=True)"
             )
         super().setup(stage)
 

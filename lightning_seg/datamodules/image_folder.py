@@ -51,6 +51,8 @@ class ImageFolderDataModule(LabelledDataModule):
         DataError: if folders, files or classes are missing: at construction, with ``classes`` when a stage begins.
     """
 
+    takes_class_names = True
+
     def __init__(
         self,
         root: str | Path,

@@ -52,6 +52,8 @@ class ImageMaskFolderDataModule(SegmentationDataModule):
         DataError: if files are missing or masks are wrong, when a stage begins.
     """
 
+    takes_class_names = True
+
     def __init__(
         self,
         root: str | Path,

@@ -1,11 +1,11 @@
 """What every classification task shares: the loss, metrics, prediction of pictures."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from torch import Tensor, nn
 
-from lightning_seg.batch import ClassificationBatch, LabelPrediction, Split
+from lightning_seg.batch import BoxPrediction, ClassificationBatch, LabelPrediction, Split
 from lightning_seg.errors import ConfigError
 from lightning_seg.inference.labels import LabelInference
 from lightning_seg.losses.classification import ClassificationLoss
@@ -37,6 +37,7 @@ class ClassificationTask(ClassWeightedTask):
     default_monitor = "val/accuracy"
     curves = ("accuracy", "loss")
     counted, counted_by = "picture", "count_class_samples"
+    prediction: ClassVar[type[LabelPrediction] | type[BoxPrediction]] = LabelPrediction
     loss: ClassificationLoss
     inference: LabelInference
 
@@ -59,9 +60,6 @@ class ClassificationTask(ClassWeightedTask):
         if self.hparams["num_classes"] < 2:
             raise ConfigError(f"num_classes {self.hparams['num_classes']} is too small; give 2 or more")
         super()._check_arguments()
-
-    def _numbers_of_names(self) -> tuple[int, ...]:
-        return (self.hparams["num_classes"],)
 
     def forward(self, images: Tensor) -> Tensor:
         """``(B, 3, H, W)`` uint8 RGB to logits ``(B, C)``."""
@@ -90,7 +88,7 @@ class ClassificationTask(ClassWeightedTask):
 
     def measure(self, batch: ClassificationBatch, split: Split) -> None:
         """With test-time augmentation there is no loss."""
-        if self.inference == LabelInference():
+        if self.inference.tta is None:
             self.shared_step(batch, split)
         else:
             probs = self.inference.probabilities(self.probabilities, batch["image"])
@@ -108,6 +106,8 @@ class ClassificationTask(ClassWeightedTask):
         logits: Tensor = self(images).float()
         return logits.softmax(dim=1)
 
-    def predict_pictures(self, images: Tensor, sizes: Sequence[tuple[int, int]]) -> list[LabelPrediction]:
-        """The likeliest classes; ``inference`` says how."""
-        return self.inference.predict(self.probabilities, images)
+    def predict_pictures(
+        self, images: Tensor, sizes: Sequence[tuple[int, int]], inference: LabelInference | None = None
+    ) -> list[LabelPrediction]:
+        """The likeliest classes."""
+        return (inference or self.inference).predict(self.probabilities, images)

@@ -9,8 +9,10 @@ from torch import Tensor, nn
 from lightning_seg.batch import IGNORE_INDEX, MaskPrediction, SegmentationBatch, Split
 from lightning_seg.errors import ConfigError
 from lightning_seg.images import resize_image
-from lightning_seg.inference.masks import MaskInference
+from lightning_seg.inference.masks import MaskInference, decide
+from lightning_seg.inference.views import average_views
 from lightning_seg.losses import SegmentationLoss
+from lightning_seg.measuring import Measuring
 from lightning_seg.metrics import SegmentationScores
 from lightning_seg.models.padding import pad_to_multiple
 from lightning_seg.tasks.class_weights import ClassWeightedTask, checked_weights
@@ -45,6 +47,7 @@ class SegmentationTask(ClassWeightedTask):
     default_monitor = "val/miou"
     curves = ("loss", "miou", "mdice")
     counted, counted_by = "mask", "count_class_pixels"
+    prediction = MaskPrediction
     loss: SegmentationLoss
     inference: MaskInference
 
@@ -61,7 +64,7 @@ class SegmentationTask(ClassWeightedTask):
         **options: Any,
     ) -> None:
         super().__init__(model=model, num_classes=num_classes, **options)
-        classes = self._numbers_of_names()[0]
+        classes = max(2, num_classes)
         given = checked_weights(class_weights, classes)
         self.loss = SegmentationLoss(ce_weight, dice_weight, label_smoothing, ignore_index, given, extra_losses)
         scores: dict[Split, nn.Module] = {}
@@ -71,10 +74,6 @@ class SegmentationTask(ClassWeightedTask):
             scores[split] = SegmentationScores(classes, ignore_index, more, more and num_classes == 1)
         self.count(self.loss.weights, scores)
         self.inference = MaskInference()
-        self.at_original_size = False
-        """Whether validation and test measure at the original size of the pictures."""
-        self.shown_size: tuple[int, int] | None = None
-        """(height, width) at which the network sees pictures of that size; None shows them as they are, or in tiles."""
 
     def forward(self, images: Tensor) -> Tensor:
         """``(B, 3, H, W)`` uint8 RGB of any size to logits ``(B, C, H, W)``."""
@@ -96,9 +95,8 @@ class SegmentationTask(ClassWeightedTask):
         assert isinstance(scores, SegmentationScores)
         return scores
 
-    def _learn_from_datamodule(self) -> None:
-        super()._learn_from_datamodule()
-        data = getattr(self.trainer, "datamodule", None)
+    def learn_from(self, data: Any) -> None:
+        super().learn_from(data)
         ignore_index = getattr(data, "ignore_index", self.hparams["ignore_index"])
         if ignore_index != self.hparams["ignore_index"]:
             raise ConfigError(
@@ -118,7 +116,9 @@ class SegmentationTask(ClassWeightedTask):
             mask = torch.where(lam.view(-1, 1, 1) >= 0.5, mask, mask_b)
         logits = logits.detach()
         foreground = logits[:, 0].float().sigmoid() if logits.shape[1] == 1 else None
-        self.scores_of(split).update(self.decide(logits), mask, foreground)
+        threshold = None if split == "train" else self.inference.threshold
+        predicted = self.decide(logits) if threshold is None else decide_all(probabilities_of(logits), threshold)
+        self.scores_of(split).update(predicted, mask, foreground)
         return loss
 
     def _num_counted(self, mask: Tensor, mask_b: Tensor | None) -> Tensor:
@@ -135,25 +135,50 @@ class SegmentationTask(ClassWeightedTask):
     def why_nothing_counts(self) -> str:
         return f"every pixel of its masks holds ignore_index {self.hparams['ignore_index']}"
 
-    def evaluate(self, batch: SegmentationBatch, split: Split) -> None:
-        """Counts what ``inference`` makes of the pictures, at the size of their masks; there is no loss."""
+    # How it is measured
+
+    def make_inference(self, given: Mapping[str, Any]) -> MaskInference:
+        for name in ("overlap", "tile_batch"):
+            if name in given and given.get("tile") is None:
+                raise ConfigError(f"{name} {given[name]} is of tiles; give --tile, too, for instance --tile 512")
+        inference: MaskInference = super().make_inference(given)
+        return inference
+
+    def how_to_measure(self, original_size: bool, trained_at: tuple[int, int] | None) -> Measuring:
+        if not original_size and self.inference.tile is None:
+            return Measuring()
+        return Measuring(original_size=True, shown_size=self.shown_size(trained_at))
+
+    def shown_size(
+        self, trained_at: tuple[int, int] | None, inference: MaskInference | None = None
+    ) -> tuple[int, int] | None:
+        # Tiles are cut from pictures as they are.
+        return trained_at if (inference or self.inference).tile is None else None
+
+    def measure(self, batch: SegmentationBatch, split: Split) -> None:
+        """As training does it, or as ``predict``, at the size of the masks: then there is no loss."""
+        if self.measuring.original_size or self.inference.tile is not None:
+            self._measure_predictions(batch, split)
+        elif self.inference.tta is not None:
+            self._measure_views(batch, split)
+        else:
+            self.shared_step(batch, split)
+
+    def _measure_predictions(self, batch: SegmentationBatch, split: Split) -> None:
         mask, images = truth_of(batch, "mask").long(), batch["image"]
-        if self.shown_size is not None:
-            images = torch.stack([_resized(image, self.shown_size) for image in images])
-        predictions = self.inference.predict(self.probabilities, images, [mask.shape[1:]] * len(mask))
+        if self.measuring.shown_size is not None:
+            images = torch.stack([_resized(image, self.measuring.shown_size) for image in images])
+        predictions = self.predict_pictures(images, [(mask.shape[1], mask.shape[2])] * len(mask))
         self.add_unanswered(sum(not prediction.is_number for prediction in predictions))
         predicted = torch.stack([prediction.mask for prediction in predictions])
         self.scores_of(split).update(predicted.to(mask), mask)
 
-    def measure(self, batch: SegmentationBatch, split: Split) -> None:
-        if self.inference == MaskInference() and not self.at_original_size:
-            self.shared_step(batch, split)
-        else:
-            self.evaluate(batch, split)
-
-    def log_name(self, split: Split) -> str:
-        """``test_full`` for what is measured at the original size, beside ``test``."""
-        return f"{split}_full" if self.at_original_size else split
+    def _measure_views(self, batch: SegmentationBatch, split: Split) -> None:
+        mask = truth_of(batch, "mask").long()
+        probs = average_views(self.probabilities, self.inference.tta)(batch["image"])
+        self.add_unanswered((~probs.isfinite()).flatten(1).any(dim=1).sum())
+        foreground = probs[:, 1] if self.hparams["num_classes"] == 1 else None
+        self.scores_of(split).update(decide_all(probs, self.inference.threshold), mask, foreground)
 
     # Predictions
 
@@ -163,15 +188,27 @@ class SegmentationTask(ClassWeightedTask):
 
     def probabilities(self, images: Tensor) -> Tensor:
         """``(B, 3, H, W)`` uint8 RGB to probabilities ``(B, C, H, W)``; of one logit those of both classes."""
-        logits: Tensor = self(images).float()
-        if logits.shape[1] > 1:
-            return logits.softmax(dim=1)
-        foreground = logits.sigmoid()
-        return torch.cat([1 - foreground, foreground], dim=1)
+        return probabilities_of(self(images))
 
-    def predict_pictures(self, images: Tensor, sizes: Sequence[tuple[int, int]]) -> list[MaskPrediction]:
-        """Masks at the original sizes; ``inference`` says how."""
-        return self.inference.predict(self.probabilities, images, sizes)
+    def predict_pictures(
+        self, images: Tensor, sizes: Sequence[tuple[int, int]], inference: MaskInference | None = None
+    ) -> list[MaskPrediction]:
+        """Masks at the original sizes."""
+        return (inference or self.inference).predict(self.probabilities, images, sizes)
+
+
+def probabilities_of(logits: Tensor) -> Tensor:
+    """``(B, C, H, W)``; of one logit those of both classes."""
+    logits = logits.float()
+    if logits.shape[1] > 1:
+        return logits.softmax(dim=1)
+    foreground = logits.sigmoid()
+    return torch.cat([1 - foreground, foreground], dim=1)
+
+
+def decide_all(probs: Tensor, threshold: float | None) -> Tensor:
+    """Probabilities ``(B, C, H, W)`` to class indices ``(B, H, W)`` int64, see ``inference.masks.decide``."""
+    return torch.stack([decide(one, threshold) for one in probs])
 
 
 def _resized(image: Tensor, size: tuple[int, int]) -> Tensor:

@@ -10,6 +10,7 @@ from lightning_seg.batch import BoxPrediction, ClassificationBatch, ObjectBatch,
 from lightning_seg.errors import ConfigError, DataError
 from lightning_seg.inference.boxes import BoxInference
 from lightning_seg.inference.windows import Grid
+from lightning_seg.measuring import Measuring
 from lightning_seg.metrics.detection import DetectionScores, guess_centre
 from lightning_seg.models.imagenet import IMAGENET_CLASSES
 from lightning_seg.models.normalization import Normalization
@@ -48,6 +49,7 @@ class SlidingDetectorTask(ClassificationTask):
     """
 
     model: SlidingClassifier
+    prediction = BoxPrediction
     inference: BoxInference  # type: ignore[assignment]
 
     def __init__(
@@ -75,15 +77,13 @@ class SlidingDetectorTask(ClassificationTask):
         self.leaves_normalization = leaves_normalization
         self.inference = BoxInference()
         self.detections = nn.ModuleDict({"found": DetectionScores(), "centre": DetectionScores()})
-        self.at_original_size = False
-        """Whether validation and test detect in whole pictures."""
         self._labels: Labels | None = None
         self.example_input_array = torch.zeros(1, 3, model.window, model.window, dtype=torch.uint8)
         self.warn_of_random_features("weights")
 
     def known_class_names(self) -> tuple[str, ...]:
         """Those that were given or learned; of 1,000 classes ImageNet's; otherwise ``class_0``, ``class_1``, ..."""
-        if self.class_names is None and self.hparams["num_classes"] == len(IMAGENET_CLASSES):
+        if self.classes.names is None and self.hparams["num_classes"] == len(IMAGENET_CLASSES):
             return IMAGENET_CLASSES
         return super().known_class_names()
 
@@ -99,18 +99,30 @@ class SlidingDetectorTask(ClassificationTask):
             self._labels = make_labels(self.hparams["class_groups"], names, self.hparams["background"])
         return self._labels
 
+    def reported_names(self) -> tuple[str, ...]:
+        return self.labels.names
+
     def setup(self, stage: str) -> None:
         super().setup(stage)
         # Mistakes show before the first epoch.
         labels = self.labels
-        if self.at_original_size:
+        if self.measuring.original_size:
             names = getattr(getattr(self.trainer, "datamodule", None), "class_names", None)
             self._label_of = torch.tensor(labels.indices(labels.class_names if names is None else names))
 
-    def _learn_from_datamodule(self) -> None:
+    def learn_from(self, data: Any) -> None:
         # Objects are compared by the names of their labels, and predicted, whatever the network was trained on.
-        if not self.at_original_size and self.trainer.state.fn != "predict":
-            super()._learn_from_datamodule()
+        if not self.measuring.original_size and self.trainer.state.fn != "predict":
+            super().learn_from(data)
+
+    @classmethod
+    def keeps_its_classes(cls, given: Mapping[str, Any], is_trained: bool, predicts: bool) -> bool:
+        # Without weights it knows nothing yet, so it may as well be asked for the classes of the data.
+        return predicts or is_trained or given.get("weights") is not None
+
+    @classmethod
+    def is_ready(cls, given: Mapping[str, Any]) -> bool:
+        return given.get("weights") is not None and given.get("num_classes") == len(IMAGENET_CLASSES)
 
     def check_picture_size(self, size: Sequence[int]) -> None:
         window = self.model.window
@@ -120,9 +132,15 @@ class SlidingDetectorTask(ClassificationTask):
                 f"image_size {window}"
             )
 
+    def how_to_measure(self, original_size: bool, trained_at: tuple[int, int] | None) -> Measuring:
+        return Measuring(original_size)
+
+    def shown_size(self, trained_at: tuple[int, int] | None, inference: Any | None = None) -> None:
+        return None
+
     def measure(self, batch: ClassificationBatch | ObjectBatch, split: Split) -> None:
-        """Windows as a classifier; with ``at_original_size`` whole pictures against their boxes."""
-        if not self.at_original_size:
+        """Windows as a classifier; at the original size whole pictures against their boxes."""
+        if not self.measuring.original_size:
             self.shared_step(cast(ClassificationBatch, batch), split)
             return
         sizes = [(height, width) for height, width in batch["original_size"].tolist()]
@@ -143,14 +161,10 @@ class SlidingDetectorTask(ClassificationTask):
         return dict(cast(Any, self.detections.items()))
 
     def counted_pairs(self, split: Split) -> Tensor | None:
-        return None if self.at_original_size else super().counted_pairs(split)
-
-    def log_name(self, split: Split) -> str:
-        """``test_full`` for what is measured on whole pictures, beside ``test``."""
-        return f"{split}_full" if self.at_original_size else split
+        return None if self.measuring.original_size else super().counted_pairs(split)
 
     def split_values(self, split: Split) -> dict[str, float]:
-        if not self.at_original_size:
+        if not self.measuring.original_size:
             return super().split_values(split)
         names, scores = self.labels.names, self._detections()
         values = scores["found"].compute(names)
@@ -171,10 +185,12 @@ class SlidingDetectorTask(ClassificationTask):
         """``(B, 3, H, W)`` uint8 RGB to probabilities ``(B, C, rows, columns)`` of all windows, out of one pass."""
         return self.model.window_logits(self.normalize(images)).float().softmax(dim=1)
 
-    def predict_pictures(self, images: Tensor, sizes: Sequence[tuple[int, int]]) -> list[BoxPrediction]:  # type: ignore[override]
+    def predict_pictures(  # type: ignore[override]
+        self, images: Tensor, sizes: Sequence[tuple[int, int]], inference: BoxInference | None = None
+    ) -> list[BoxPrediction]:
         """Objects of each picture."""
-        labels = self.labels
-        return [self.inference.predict(self, image, labels.of, size) for image, size in zip(images, sizes, strict=True)]
+        how, labels = inference or self.inference, self.labels
+        return [how.predict(self, image, labels.of, size) for image, size in zip(images, sizes, strict=True)]
 
     def make_inference(self, given: Mapping[str, Any]) -> Any:
         return super().make_inference({**given, **({"scales": tuple(given["scales"])} if "scales" in given else {})})

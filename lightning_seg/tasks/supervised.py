@@ -4,21 +4,30 @@ import logging
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
-from typing import Any, Protocol, Self, cast
+from dataclasses import fields, replace
+from typing import Any, ClassVar, Protocol, Self, cast
 
 import torch
 from torch import Tensor, nn
 
-from lightning_seg.batch import PictureBatch, PredictedBatch, Split
+from lightning_seg.batch import (
+    BoxPrediction,
+    LabelPrediction,
+    MaskPrediction,
+    PictureBatch,
+    PredictedBatch,
+    Split,
+)
 from lightning_seg.checkpoints import CHECKPOINT_KEY
 from lightning_seg.errors import ConfigError
-from lightning_seg.losses.summed import Summed
+from lightning_seg.measuring import Measuring
 from lightning_seg.memory import keep_freed_memory
-from lightning_seg.metrics import MeanLoss
+from lightning_seg.metrics.split_losses import SplitLosses
+from lightning_seg.models.freezing import Freezing, describe_random_features
 from lightning_seg.models.normalization import Normalization, Normalize
 from lightning_seg.numbers import check_number
 from lightning_seg.tasks.base import Task
+from lightning_seg.tasks.class_names import ClassNames
 from lightning_seg.tasks.optimization import check_names
 from lightning_seg.tasks.processes import check_unfreezing, synchronise_what_trains
 from lightning_seg.tasks.verdicts import Verdicts
@@ -66,8 +75,12 @@ class SupervisedTask(Task):
     _hparams_initial: dict[str, Any]
     leaves_normalization = False
     """Whether the user left the normalization to the weights."""
+    prediction: ClassVar[type[MaskPrediction] | type[LabelPrediction] | type[BoxPrediction]]
+    """The kind of its answers, which decides about what is written and drawn of them."""
     inference: Any
-    """How predictions are made; validation and test measure what it makes."""
+    """How predictions are made, a frozen dataclass; validation and test measure what it makes."""
+    measuring = Measuring()
+    """What validation and test compare; see ``measure_as``."""
     default_monitor: str
     curves: tuple[str, ...]
     """What the training curves show."""
@@ -95,16 +108,15 @@ class SupervisedTask(Task):
         self.save_hyperparameters(ignore="model")
         self._verdicts = Verdicts()
         self._unanswered = torch.zeros((), dtype=torch.int64)
-        self.class_names = None if class_names is None else tuple(class_names)
-        self._has_names_of_data = False
-        """Whether class names are those of the dataset, not other words for them."""
         self.monitor = _direction(monitor or self.default_monitor)
         self.normalize = Normalize(normalization)
         # Convolutions of channels_last pictures are fastest with weights laid out alike.
         self.model = model.to(memory_format=torch.channels_last)
         self.example_input_array = torch.zeros(1, 3, 128, 128, dtype=torch.uint8)
         self._check_arguments()
-        self._freeze(freeze_encoder)
+        self.freezing = Freezing(self.model, freeze_encoder, freeze_encoder_norm)
+        # Lightning keeps the modes that it finds instead of calling train().
+        self.train(self.training)
 
     def _check_arguments(self) -> None:
         given = self.hparams
@@ -114,52 +126,30 @@ class SupervisedTask(Task):
         check_names(given["optimizer"], given["schedule"])
         if given["num_classes"] < 1:
             raise ConfigError(f"num_classes {given['num_classes']} is too small; give 1 or more")
-        if self.class_names is not None and len(self.class_names) not in self._numbers_of_names():
-            raise ConfigError(f"num_classes {given['num_classes']} does not fit the class names {self.class_names}")
+        self.classes = ClassNames(given["class_names"], given["num_classes"])
         if given["unfreeze_epoch"] is not None and not given["freeze_encoder"]:
             raise ConfigError(f"unfreeze_epoch {given['unfreeze_epoch']} needs freeze_encoder true")
         if given["unfreeze_epoch"] is not None:
             check_number("unfreeze_epoch", given["unfreeze_epoch"], 3)
 
-    def _numbers_of_names(self) -> tuple[int, ...]:
-        """How many class names go with the network: one logit tells two classes apart."""
-        num_classes: int = self.hparams["num_classes"]
-        return (2, 1) if num_classes == 1 else (num_classes,)
-
     # The encoder
 
-    def _freeze(self, frozen: bool) -> None:
-        self.encoder_frozen = frozen
-        if hasattr(self.model, "encoder"):
-            self.model.get_submodule("encoder").requires_grad_(not frozen)
-        elif frozen or self.hparams["freeze_encoder_norm"]:
-            name = "freeze_encoder" if frozen else "freeze_encoder_norm"
-            raise ConfigError(f"{name}: {type(self.model).__name__} has no encoder; set it false")
-        # Lightning keeps the modes that it finds instead of calling train().
-        self.train(self.training)
+    @property
+    def encoder_frozen(self) -> bool:
+        """Whether the encoder's weights stay as they are for now."""
+        return self.freezing.encoder
 
     def warn_of_random_features(self, weights: str = "encoder_weights") -> None:
         """For tasks with an argument that names pretrained weights."""
-        for name in ("freeze_encoder", "freeze_encoder_norm"):
-            if self.hparams[name] and self.hparams[weights] is None:
-                log.warning(
-                    "%s is on and %s is null, so random features would stay; set it false, or give weights",
-                    name,
-                    weights,
-                )
-        if self.hparams["encoder_lr_factor"] < 1 and self.hparams[weights] is None:
-            log.warning(
-                "encoder_lr_factor is %s and %s is null, so random features would learn slowly; set it 1, or give "
-                "weights",
-                self.hparams["encoder_lr_factor"],
-                weights,
-            )
+        if self.hparams[weights] is None:
+            settings = (self.hparams[name] for name in ("freeze_encoder", "freeze_encoder_norm", "encoder_lr_factor"))
+            for line in describe_random_features(weights, *settings):
+                log.warning(line)
 
     def train(self, mode: bool = True) -> Self:
-        """A frozen encoder stays in eval mode, otherwise its BatchNorm statistics would drift."""
+        """As torch's; a frozen encoder stays in eval mode."""
         super().train(mode)
-        if self.encoder_frozen or self.hparams["freeze_encoder_norm"]:
-            self.model.get_submodule("encoder").eval()
+        self.freezing.keep_modes()
         return self
 
     @contextmanager
@@ -185,19 +175,52 @@ class SupervisedTask(Task):
     def _unfreeze_when_due(self) -> None:
         unfreeze_epoch = self.hparams["unfreeze_epoch"]
         if self.encoder_frozen and unfreeze_epoch is not None and self.current_epoch >= unfreeze_epoch:
-            self._freeze(False)
+            self.freezing.end()
+            # Lightning keeps the modes that it finds instead of calling train().
+            self.train(self.training)
             synchronise_what_trains(self.trainer)
+
+    # Classes
+
+    @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """Those that were given or learned; None as long as there are none."""
+        return self.classes.names
+
+    def known_class_names(self) -> tuple[str, ...]:
+        """Those that were given or learned; otherwise ``class_0``, ``class_1``, ..."""
+        return self.classes.known
+
+    def reported_names(self) -> tuple[str, ...]:
+        """What its predictions call what they have found."""
+        return self.known_class_names()
+
+    @classmethod
+    def keeps_its_classes(cls, given: Mapping[str, Any], is_trained: bool, predicts: bool) -> bool:
+        """Whether it is applied to data of other classes than it has: to predict, or measured at the original size.
+
+        Args:
+            given: its arguments.
+            is_trained: whether there is a checkpoint.
+            predicts: it predicts, and is not measured.
+        """
+        return False
+
+    @classmethod
+    def is_ready(cls, given: Mapping[str, Any]) -> bool:
+        """Whether with these arguments it answers without any training here."""
+        return False
 
     @classmethod
     def load_from_checkpoint(cls, *args: Any, **kwargs: Any) -> Self:
         """As Lightning's. Other ``class_names`` are other words for what the checkpoint has learned."""
         task: Self = super().load_from_checkpoint(*args, **kwargs)
-        task._has_names_of_data = task._has_names_of_data and "class_names" not in kwargs
+        task.classes.are_of_data = task.classes.are_of_data and "class_names" not in kwargs
         return task
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_save_checkpoint(checkpoint)
-        checkpoint[CHECKPOINT_KEY][NAMES_OF_DATA] = self._has_names_of_data
+        checkpoint[CHECKPOINT_KEY][NAMES_OF_DATA] = self.classes.are_of_data
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """What was not given is as in the checkpoint: normalization and class names. Classes must be the same.
@@ -209,54 +232,39 @@ class SupervisedTask(Task):
         arguments = checkpoint.get("hyper_parameters", {})
         if arguments.get("class_names"):
             of_data = checkpoint.get(CHECKPOINT_KEY, {}).get(NAMES_OF_DATA, True)
-            self._take_class_names(arguments["class_names"], of_data)
+            self.classes.meet_checkpoint(arguments["class_names"], of_data, self._trainer is not None)
+            self._remember_names()
         stored = arguments.get("normalization")
         if self.leaves_normalization and stored is not None:
             # Checkpoints store the first, loggers the second.
             self.hparams["normalization"] = self._hparams_initial["normalization"] = stored
             self.normalize = Normalize(stored).to(self.device)
 
-    def _take_class_names(self, learned: Sequence[str], of_data: bool) -> None:
-        """Those of a checkpoint; a user's own words for classes, not ``of_data``, cannot be compared."""
-        known = self.hparams["class_names"]
-        if known and self._trainer is not None and of_data and self._has_names_of_data:
-            check_class_names(learned, known)
-        if not known:
-            self.class_names = tuple(learned)
-            self.hparams["class_names"] = list(learned)
-        if not known or self._trainer is None:
-            self._has_names_of_data = of_data
+    def _remember_names(self) -> None:
+        """Checkpoints must tell their class names without the datamodule."""
+        if not self.hparams["class_names"] and self.class_names is not None:
+            self.hparams["class_names"] = list(self.class_names)
 
     # What the datamodule tells
 
     def setup(self, stage: str) -> None:
-        self._learn_from_datamodule()
-        self.class_names = self.known_class_names()
+        data = getattr(self.trainer, "datamodule", None)
+        if data is not None:
+            self.learn_from(data)
         if self.hparams["unfreeze_epoch"] is not None:
             check_unfreezing(self.trainer)
         super().setup(stage)
 
-    def known_class_names(self) -> tuple[str, ...]:
-        """Those that were given or learned; otherwise ``class_0``, ``class_1``, ..."""
-        return self.class_names or tuple(f"class_{index}" for index in range(self._numbers_of_names()[0]))
+    def learn_from(self, data: Any) -> None:
+        """The classes and the picture size of a datamodule, as far as it tells them.
 
-    def _learn_from_datamodule(self) -> None:
-        data = getattr(self.trainer, "datamodule", None)
-        names = getattr(data, "class_names", None)
-        if names is not None and len(names) not in self._numbers_of_names():
-            raise ConfigError(
-                f"the task has num_classes {self.hparams['num_classes']}, {type(data).__name__} has {len(names)}: "
-                f"{', '.join(names)}; set num_classes to {len(names)}"
-            )
-        if names is not None and self.class_names is not None and self._has_names_of_data:
-            check_class_names(self.class_names, names, "; to train on others, give load_from_checkpoint class_names")
-        if names is not None and self.class_names is None:
-            self.class_names = tuple(names)
-            # Checkpoints must tell their class names without the datamodule.
-            self.hparams["class_names"] = list(names)
+        Raises:
+            ConfigError: if they do not fit the network, or are others than those that it has learned.
+        """
+        names, size = getattr(data, "class_names", None), getattr(data, "image_size", None)
         if names is not None:
-            self._has_names_of_data = tuple(names) == self.class_names
-        size = getattr(data, "image_size", None)
+            self.classes.meet_data(names, type(data).__name__)
+            self._remember_names()
         if size is not None:
             self.check_picture_size(size)
             self.example_input_array = torch.zeros(1, 3, *size, dtype=torch.uint8)
@@ -269,12 +277,12 @@ class SupervisedTask(Task):
     def count(self, parts: Mapping[str, float], scores: Mapping[Split, nn.Module]) -> None:
         """Count the loss, whose parts have these weights, and of each split these ``Scores``."""
         # torch's ModuleDict refuses the key "train".
-        self.losses = nn.ModuleDict({f"{split}_": Losses(parts) for split in SPLITS})
+        self.losses = nn.ModuleDict({f"{split}_": SplitLosses(parts) for split in SPLITS})
         self.scores = nn.ModuleDict({f"{split}_": kept for split, kept in scores.items()})
 
-    def losses_of(self, split: Split) -> "Losses":
+    def losses_of(self, split: Split) -> SplitLosses:
         losses = self.losses[f"{split}_"]
-        assert isinstance(losses, Losses)
+        assert isinstance(losses, SplitLosses)
         return losses
 
     def scores_of(self, split: Split) -> Scores:
@@ -366,7 +374,58 @@ class SupervisedTask(Task):
 
     def log_name(self, split: Split) -> str:
         """What the names of a split's metrics begin with."""
-        return split
+        return self.measuring.log_name(split)
+
+    # How it is measured
+
+    @property
+    def at_original_size(self) -> bool:
+        """Whether validation and test compare at the size of the files."""
+        return self.measuring.original_size
+
+    @at_original_size.setter
+    def at_original_size(self, value: bool) -> None:
+        self.measuring = replace(self.measuring, original_size=value)
+
+    def measure_as(self, data: Any, original_size: bool = False, **knobs: Any) -> None:
+        """Let validation and test measure what ``predict`` with these knobs makes; called before both.
+
+        Args:
+            data: the datamodule that they will have.
+            original_size: compare at the size of the files; tiles do so anyway.
+            knobs: see ``make_inference``.
+
+        Raises:
+            ConfigError: if the task has no such knob, or nothing that could be compared so, or the data cannot give it.
+        """
+        self.inference = self.make_inference(knobs)
+        self.measuring = self.how_to_measure(original_size, getattr(data, "image_size", None))
+        if hasattr(data, "measure_as"):
+            data.measure_as(self.measuring)
+        elif self.measuring.original_size:
+            raise ConfigError(
+                f"original_size: {type(data).__name__} has no measure_as(measuring), so nobody tells it to keep the "
+                "sizes of its files; add it, or leave original_size and tile out"
+            )
+
+    def how_to_measure(self, original_size: bool, trained_at: tuple[int, int] | None) -> Measuring:
+        """With the ``inference`` that it has; arguments as for ``measure_as``.
+
+        Raises:
+            ConfigError: if it gives nothing that has the size of a file.
+        """
+        if original_size:
+            raise ConfigError(f"original_size is for masks, and {type(self).__name__} gives labels; leave it out")
+        return Measuring()
+
+    def shown_size(self, trained_at: tuple[int, int] | None, inference: Any | None = None) -> tuple[int, int] | None:
+        """(height, width) at which it sees pictures that it predicts; None sees them as they are.
+
+        Args:
+            trained_at: what it was trained at.
+            inference: how it predicts; None is its own.
+        """
+        return trained_at
 
     # Predictions
 
@@ -384,8 +443,16 @@ class SupervisedTask(Task):
         return kind(**given)
 
     @abstractmethod
-    def predict_pictures(self, images: Tensor, sizes: Sequence[tuple[int, int]]) -> list[Any]:
-        """What ``predict`` says to pictures ``(B, 3, H, W)`` uint8 of these original (height, width)."""
+    def predict_pictures(
+        self, images: Tensor, sizes: Sequence[tuple[int, int]], inference: Any | None = None
+    ) -> list[Any]:
+        """What ``predict`` says: a ``prediction`` for each picture.
+
+        Args:
+            images: ``(B, 3, H, W)`` uint8 RGB.
+            sizes: (height, width) of each original picture.
+            inference: how; None is its own.
+        """
 
     def predict_step(self, batch: PictureBatch, batch_idx: int) -> PredictedBatch[Any]:
         images = batch["image"]
@@ -395,43 +462,6 @@ class SupervisedTask(Task):
             "name": batch["name"],
             "unreadable": batch["unreadable"],
         }
-
-
-class Losses(nn.ModuleDict):
-    """The mean of a loss over a split, and of its parts, if there are several.
-
-    Args:
-        parts: the weight of each part.
-    """
-
-    def __init__(self, parts: Mapping[str, float]) -> None:
-        super().__init__({name: MeanLoss() for name in parts})
-        self.weights = dict(parts)
-
-    @property
-    def names(self) -> list[str]:
-        """Everything that ``take`` can give."""
-        return ["loss", *(self.weights if len(self.weights) > 1 else ())]
-
-    def add(self, sums: Mapping[str, Summed], num_pictures: int, num_counted: Tensor | int) -> None:
-        """What a batch has cost, by part."""
-        for name, loss in self.items():
-            assert isinstance(loss, MeanLoss)
-            loss.update(sums[name].total.detach(), sums[name].weight.detach(), num_pictures, num_counted)
-
-    def take(self) -> dict[str, float]:
-        """The means; counting begins anew. Empty where no process has counted anything."""
-        # All processes ask for all of them, whatever they have seen.
-        counted: dict[str, float] = {}
-        for name, loss in self.items():
-            assert isinstance(loss, MeanLoss)
-            value = loss.compute()
-            loss.reset()
-            counted |= {} if value is None else {name: value}
-        if not counted:
-            return {}
-        total = sum(self.weights[name] * value for name, value in counted.items())
-        return {"loss": total, **(counted if len(counted) > 1 else {})}
 
 
 def truth_of(batch: Mapping[str, Any], key: str) -> Tensor:
@@ -447,25 +477,6 @@ def truth_of(batch: Mapping[str, Any], key: str) -> Tensor:
         )
     truth: Tensor = batch[key]
     return truth
-
-
-def check_class_names(learned: Sequence[str], names: Sequence[str], otherwise: str = "") -> None:
-    """Raises ConfigError if classes are not those that a checkpoint has learned, in the same order.
-
-    Args:
-        learned: names of the checkpoint.
-        names: what they are compared with.
-        otherwise: end of the message.
-    """
-    if tuple(learned) == tuple(names):
-        return
-    missing = [name for name in learned if name not in names]
-    added = [name for name in names if name not in learned]
-    parts = [f"{word} {', '.join(found)}" for word, found in (("without", missing), ("with", added)) if found]
-    raise ConfigError(
-        f"the classes are not those of the checkpoint, but {' and '.join(parts) or 'in another order'}, so that labels "
-        f"would be wrong; give the classes that it was trained with: {', '.join(learned)}{otherwise}"
-    )
 
 
 def _direction(monitor: str) -> tuple[str, str]:

@@ -12,7 +12,7 @@ from lightning_seg.batch import IGNORE_INDEX
 from lightning_seg.losses.classification import ClassificationLoss
 from lightning_seg.losses.segmentation import SegmentationLoss
 from lightning_seg.losses.summed import Summed, means
-from lightning_seg.tasks.supervised import Losses
+from lightning_seg.metrics.split_losses import SplitLosses
 
 InTwo = Callable[..., list[Any]]
 ALL = {"focal": 1.0, "jaccard": 1.0, "lovasz": 0.5, "tversky": 0.7}
@@ -43,7 +43,7 @@ def train(loss: Any, inputs: Tensor, labels: tuple[Tensor, ...], rank: int | Non
     network: nn.Module = nn.Conv2d(3, 3, 1) if inputs.ndim == 4 else nn.Linear(3, 3)
     model = network if rank is None else DistributedDataParallel(network)
     chosen = slice(None) if rank is None else slice(rank, None, 2)
-    losses = Losses(getattr(loss, "weights", {"cross_entropy": 1.0}))
+    losses = SplitLosses(getattr(loss, "weights", {"cross_entropy": 1.0}))
     sums = loss.sums(model(inputs[chosen]), *(label[chosen] for label in labels))
     loss.total(sums).backward()
     losses.add(sums, len(inputs[chosen]), len(inputs[chosen]))

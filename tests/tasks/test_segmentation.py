@@ -15,6 +15,7 @@ from lightning_seg.batch import IGNORE_INDEX, PictureBatch, SegmentationBatch, U
 from lightning_seg.errors import ConfigError
 from lightning_seg.images import resize_image
 from lightning_seg.inference.masks import MaskInference
+from lightning_seg.measuring import Measuring
 from lightning_seg.tasks import MobileNetV2UNetTask
 from lightning_seg.tasks.class_weights import balanced_weights
 from lightning_seg.tasks.segmentation import SegmentationTask
@@ -585,7 +586,7 @@ def test_best_checkpoint_may_be_chosen_by_a_loss() -> None:
 
 def test_measuring_at_the_original_size_is_what_predict_writes() -> None:
     task = one_logit_task()
-    task.shown_size, task.at_original_size = (2, 2), True
+    task.measuring = Measuring(True, (2, 2))
     # Four columns become two by averaging: red, and half red, whose logit is 0.
     batch = red_picture([1, 1, 1, 0], [1, 1, 0, 0])
 

@@ -1,0 +1,73 @@
+"""``fit --help``: every argument in the spelling in which it is typed, those of the chosen classes among them."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from jsonargparse import ArgumentParser
+
+from lightning_seg.arguments import CLASS_NAMES, Asked, Typed, dotted
+from lightning_seg.cli.run_trainer import RunTrainer
+from lightning_seg.trust import find_class
+
+ROLES = re.compile(r":[\w:]+:`[^`]*?(\w+)`")
+"""Sphinx's way to refer to a class or an argument."""
+SUBCLASSES = re.compile(r",\s+known\s+subclasses:[^)]*\)")
+"""A list of a hundred names."""
+WITHOUT = {"model", "datamodule"}
+
+
+def describe(subcommand: str, words: Sequence[str], linked: Sequence[str], add_own: Callable[[Any], None]) -> str:
+    """The help page of a subcommand.
+
+    Args:
+        subcommand: of Lightning.
+        words: what was typed behind it.
+        linked: arguments of tasks that are taken from the data.
+        add_own: adds the flags of no class to a parser.
+
+    Raises:
+        ConfigError: if a config that was typed cannot be read.
+    """
+    typed = Typed.of(Asked.of([word for word in words if word not in ("-h", "--help")]))
+    parser = ArgumentParser(prog=f"lightning-seg {subcommand}", usage=f"lightning-seg {subcommand} [options]")
+    parser.add_argument("-c", "--config", metavar="FILE", help="YAML file; later ones are laid over earlier ones.")
+    add_own(parser)
+    parser.add_method_arguments(RunTrainer, subcommand, skip=WITHOUT)
+    missing = [section for section in ("model", "data") if not _add_class(parser, section, typed, linked)]
+    parser.add_class_arguments(RunTrainer, "trainer")
+    _set_defaults(parser, typed.contents)
+    for action in parser._actions:
+        action.help = ROLES.sub(r"\1", action.help or "")
+    text = SUBCLASSES.sub(")", parser.format_help())
+    return f"{text}\n{_hint(missing)}" if missing else text
+
+
+def _add_class(parser: ArgumentParser, section: str, typed: Typed, linked: Sequence[str]) -> bool:
+    """The arguments of the section's class, if one was named that can be found."""
+    name = typed.classes.get(section)
+    kind = None if name is None else find_class(name, section)
+    if kind is None:
+        return False
+    group = parser.add_argument_group(f"{kind.__name__} (--{section} CLASS)")
+    skip: set[Any] = set(linked) if section == "model" else set()
+    group.add_class_arguments(kind, section, skip=skip, fail_untyped=False, as_group=False)
+    return True
+
+
+def _set_defaults(parser: ArgumentParser, contents: Sequence[Mapping[str, Any]]) -> None:
+    """What the configs say is what holds unless something is typed."""
+    known = {action.dest for action in parser._actions}
+    for content in contents:
+        values = {name: value for name, value in dotted(content) if name in known and name not in ("model", "data")}
+        parser.set_defaults(values)
+
+
+def _hint(missing: Sequence[str]) -> str:
+    endings = {"model": "Task", "data": "DataModule"}
+    lines = []
+    for section in missing:
+        names = [name for name in CLASS_NAMES if name.endswith(endings[section])]
+        lines.append(f"  --{section} CLASS, for instance {', '.join(names)}")
+    first = "With a config, or with a class, --help lists its arguments, too:"
+    return "\n".join([first, "  --config configs/pets.yaml", *lines, ""])

@@ -1,0 +1,217 @@
+"""Lightning's trainer, whose methods take what can be asked of validation, test and prediction.
+
+Lightning makes the flags of a subcommand from the arguments of the trainer's method, so what stands here is what can be
+typed.
+"""
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import MISSING, fields
+from typing import Any, TypeVar
+
+import pytorch_lightning as pl
+from docstring_parser import parse
+
+from lightning_seg.checkpoint_io import write_whole
+from lightning_seg.cli.processes import is_loss, loss_of
+from lightning_seg.cli.run_folder import folder_of, training_alone
+from lightning_seg.cli.stopped import SignalConnector, end_processes, what_is_kept
+from lightning_seg.datamodules.pictures import PicturesDataModule
+from lightning_seg.errors import ConfigError
+from lightning_seg.inference.boxes import BoxInference
+from lightning_seg.inference.masks import MaskInference
+from lightning_seg.process_tree import is_first_process
+from lightning_seg.runs import Run
+from lightning_seg.stopping import at_stake
+
+KINDS = (MaskInference, BoxInference)
+"""Whose fields are flags; those of ``LabelInference`` are among them."""
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def _with_knobs(*without: str) -> Callable[[Method], Method]:
+    """The method with the fields of ``KINDS`` in place of its ``**knobs``, for those who read its signature."""
+
+    def decorate(method: Method) -> Method:
+        own = inspect.signature(method)
+        taken = [one for one in own.parameters.values() if one.kind is not inspect.Parameter.VAR_KEYWORD]
+        knobs: dict[str, inspect.Parameter] = {}
+        described: dict[str, str] = {}
+        for kind in KINDS:
+            for one in inspect.signature(kind).parameters.values():
+                if one.name not in without:
+                    knobs.setdefault(one.name, one.replace(kind=inspect.Parameter.KEYWORD_ONLY))
+            described = {one.arg_name: one.description or "" for one in parse(kind.__doc__ or "").params} | described
+        lines = [f"    {name}: {' '.join(described[name].split())}" for name in knobs]
+        method.__doc__ = "\n".join([inspect.getdoc(method) or "", *lines])
+        method.__signature__ = own.replace(parameters=[*taken, *knobs.values()])  # type: ignore[attr-defined]
+        return method
+
+    return decorate
+
+
+class RunTrainer(pl.Trainer):
+    """Of the command line. Checkpoints are read without running code in them."""
+
+    def __init__(
+        self,
+        *,
+        limit_train_batches: int | float | None = None,
+        limit_val_batches: int | float | None = None,
+        limit_test_batches: int | float | None = None,
+        limit_predict_batches: int | float | None = None,
+        **options: Any,
+    ) -> None:
+        # 1 is one batch and 1.0 all of them; Lightning's order of types makes 1.0 of both.
+        super().__init__(
+            limit_train_batches=limit_train_batches,
+            limit_val_batches=limit_val_batches,
+            limit_test_batches=limit_test_batches,
+            limit_predict_batches=limit_predict_batches,
+            **options,
+        )
+        self.continued: Run | None = None
+        """The run that is trained further or applied."""
+        # Lightning has no other way to leave signals alone.
+        self._signal_connector = SignalConnector(self)
+        write_whole(self.strategy)
+
+    def fit(  # type: ignore[override]
+        self, model: Any, datamodule: Any, ckpt_path: str | None = None, weights_only: bool | None = None
+    ) -> None:
+        """Train.
+
+        Args:
+            ckpt_path: Checkpoint that the training goes on from.
+            weights_only: Checkpoints are never read in another way here.
+        """
+        folder = folder_of(self.loggers)
+        alone = folder is not None and is_first_process()
+        # No other command trains in the run folder meanwhile.
+        with self._working("fit"), training_alone(folder, self.continued) if alone and folder else nullcontext():
+            super().fit(model, None, None, datamodule, ckpt_path, weights_only=True)
+
+    @_with_knobs("keep_probs")
+    def validate(  # type: ignore[override]
+        self,
+        model: Any,
+        datamodule: Any,
+        ckpt_path: str | None = None,
+        verbose: bool = True,
+        weights_only: bool | None = None,
+        original_size: bool = False,
+        **knobs: Any,
+    ) -> Any:
+        """Measure on the validation split.
+
+        Args:
+            ckpt_path: Checkpoint to measure.
+            verbose: Whether to print the values.
+            weights_only: Checkpoints are never read in another way here.
+            original_size: Measure at the original size of the pictures, as predict writes them; --tile implies it. A
+                detector is measured against boxes.
+        """
+        with self._working("validate"):
+            _measure_as(model, datamodule, original_size, knobs)
+            return super().validate(model, None, ckpt_path, verbose, datamodule, weights_only=True)
+
+    @_with_knobs("keep_probs")
+    def test(  # type: ignore[override]
+        self,
+        model: Any,
+        datamodule: Any,
+        ckpt_path: str | None = None,
+        verbose: bool = True,
+        weights_only: bool | None = None,
+        original_size: bool = False,
+        **knobs: Any,
+    ) -> Any:
+        """Measure on the test split.
+
+        Args:
+            ckpt_path: Checkpoint to measure.
+            verbose: Whether to print the values.
+            weights_only: Checkpoints are never read in another way here.
+            original_size: Measure at the original size of the pictures, as predict writes them; --tile implies it. A
+                detector is measured against boxes.
+        """
+        with self._working("test"):
+            _measure_as(model, datamodule, original_size, knobs)
+            return super().test(model, None, ckpt_path, verbose, datamodule, weights_only=True)
+
+    @_with_knobs()
+    def predict(  # type: ignore[override]
+        self,
+        model: Any,
+        datamodule: Any,
+        ckpt_path: str | None = None,
+        weights_only: bool | None = None,
+        images: list[str] | str | None = None,
+        output: str | None = None,
+        **knobs: Any,
+    ) -> Any:
+        """Write predicted masks, labels or boxes.
+
+        Args:
+            ckpt_path: Checkpoint that predicts.
+            weights_only: Checkpoints are never read in another way here.
+            images: Pictures, folders of pictures or quoted patterns; without it the test split of the data.
+            output: Folder for what is written; without it predictions/ in the run folder or here.
+        """
+        with self._working("predict"):
+            _ask(model, knobs)
+            data = _pictures_for(model, datamodule, images)
+            # They are written as they come; kept in memory they would grow with the number of pictures.
+            return super().predict(model, None, data, False, ckpt_path, weights_only=True)
+
+    @contextmanager
+    def _working(self, subcommand: str) -> Iterator[None]:
+        """What a signal and the loss of another process have to say meanwhile."""
+        at_stake(lambda: what_is_kept(subcommand, self), lambda: end_processes(self))
+        try:
+            yield
+        except Exception as error:
+            if not is_loss(error):
+                raise
+            raise loss_of(error, self) from error
+        if subcommand != "fit":
+            at_stake(lambda: "its work is done")
+
+
+def _pictures_for(model: Any, data: Any, images: list[str] | str | None) -> Any:
+    """What is predicted: ``images``, or the test split, at the size that the model sees."""
+    size = getattr(data, "image_size", None)
+    shown = model.shown_size(size) if hasattr(model, "shown_size") else size
+    if images is None:
+        data.predict_size = shown
+        return data
+    names = (name for name in ("batch_size", "num_workers") if hasattr(data, name))
+    return PicturesDataModule(images, shown, **{name: getattr(data, name) for name in names})
+
+
+def given_of(knobs: Mapping[str, Any]) -> dict[str, Any]:
+    """Those that are not as they would be anyway."""
+    defaults = {one.name: one.default for kind in reversed(KINDS) for one in fields(kind) if one.default is not MISSING}
+    plain = {name: tuple(value) if isinstance(value, list) else value for name, value in knobs.items()}
+    return {name: value for name, value in plain.items() if value is not None and value != defaults.get(name)}
+
+
+def _measure_as(model: Any, data: Any, original_size: bool, knobs: Mapping[str, Any]) -> None:
+    given = given_of(knobs)
+    if hasattr(model, "measure_as"):
+        model.measure_as(data, original_size, **given)
+    elif original_size or given:
+        _refuse(model, "original_size" if original_size else next(iter(given)))
+
+
+def _ask(model: Any, knobs: Mapping[str, Any]) -> None:
+    given = given_of(knobs)
+    if hasattr(model, "make_inference"):
+        model.inference = model.make_inference(given)
+    elif given:
+        _refuse(model, next(iter(given)))
+
+
+def _refuse(model: Any, name: str) -> None:
+    raise ConfigError(f"{name} means nothing to {type(model).__name__}, which is no task of this package; leave it out")
