@@ -12,6 +12,7 @@ import yaml
 from jsonargparse import get_loader
 
 import lightning_seg
+from lightning_seg.configs import find_config
 from lightning_seg.errors import ConfigError
 from lightning_seg.files import printable
 from lightning_seg.runs import Run, find_run
@@ -73,7 +74,8 @@ class RunArguments(NamedTuple):
         """
         runs, rest = take(argv, ("--run",))
         trusts, rest = take(bare_is_true(rest, TRUST), (TRUST,))
-        configs, rest = take(_joined(rest, "--images"), ("--config", "-c"))
+        names, rest = take(_joined(rest, "--images"), ("--config", "-c"))
+        configs = [str(find_config(name)) for name in names]
         typed = Typed.of(rest, configs, trusts)
         subcommand = rest[:1]
         run = find_run(runs[-1]) if runs else None
@@ -105,7 +107,7 @@ class Typed(NamedTuple):
         Raises:
             ConfigError: if a config cannot be read, or such a value is neither true nor false.
         """
-        contents = [read_config(Path(config)) for config in configs]
+        contents = [read_config(config) for config in configs]
         classes = {*_class_words(words), *texts(contents)}
         make_importable(sorted(classes))
         if trusts and trusts[-1] not in ("true", "false"):
@@ -180,18 +182,17 @@ def import_public_classes() -> None:
         getattr(lightning_seg, name)
 
 
-def read_config(path: Path) -> dict[str, Any]:
-    """The sections of a config file.
+def read_config(config: str | Path) -> dict[str, Any]:
+    """The sections of a config: of a file, or of a name, see ``find_config``.
 
     Raises:
-        ConfigError: if there is no such file, or it holds something else.
+        ConfigError: if there is none, or it holds something else.
     """
+    path = find_config(config)
     try:
         content = read_yaml(path)
-    except OSError:
-        near = get_close_matches(path.name, sorted(other.name for other in path.parent.glob("*.y*ml")), n=1)
-        hint = f"did you mean {path.parent / near[0]}?" if near else "give the path of a YAML file"
-        raise ConfigError(f"{path}: no such config; {hint}") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); give another config") from None
     if not isinstance(content, dict):
         raise ConfigError(f"{path}: a config holds sections such as data and model, this file has none")
     return content

@@ -13,6 +13,7 @@ import yaml
 from lightning_seg.__main__ import main
 from lightning_seg.arguments import RunArguments, rephrase
 from lightning_seg.cli.resolving import resolve_config
+from lightning_seg.commands import COMMANDS, LIGHTNING
 
 ROOT = Path(__file__).parents[1]
 FIT = [
@@ -133,7 +134,7 @@ def test_debug_shows_the_traceback(tmp_path: Path) -> None:
 def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     text = capsys.readouterr().out
-    for command in ("fit", "validate", "test", "predict", "cache", "preview", "synthesize"):
+    for command in (*LIGHTNING, *COMMANDS):
         assert f"\n  {command} " in text
 
 

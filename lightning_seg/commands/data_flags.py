@@ -1,7 +1,6 @@
 """The data part of what is typed for ``fit``: for commands that look at data and need no network."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -45,7 +44,7 @@ def keep_data(flags: Sequence[str]) -> list[str]:
     trusts, rest = take(bare_is_true(rest, TRUST), (TRUST,))
     configs, rest = take(rest, ("--config", "-c"))
     typed = Typed.of(rest, configs, trusts)
-    contents = [read_config(Path(config)) for config in configs]
+    contents = [read_config(config) for config in configs]
     if runs:
         run = find_run(runs[-1])
         contents = [content_of(run, typed, part="data"), *contents]
