@@ -7,12 +7,13 @@ from importlib import import_module
 from lightning_seg.errors import ConfigError
 from lightning_seg.stopping import at_stake
 
-COMMANDS = ("benchmark", "cache", "compare", "configs", "preview", "synthesize")
+COMMANDS = ("benchmark", "cache", "compare", "completion", "configs", "preview", "synthesize")
 LIGHTNING = ("fit", "validate", "test", "predict")
 STOPPED = {
     "benchmark": "nothing is measured",
     "cache": "no cache is kept, since it is moved into place when it is complete",
     "compare": "no run has begun",
+    "completion": "nothing is printed",
     "configs": "nothing is changed",
     "preview": "no picture is written",
     "synthesize": "no dataset is written, since it is moved into place when it is complete",
