@@ -5,9 +5,11 @@ import logging
 import re
 import sys
 from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
 from io import TextIOWrapper
 from pathlib import Path
 
+import lightning_seg
 from lightning_seg.errors import UserError
 from lightning_seg.files import printable
 from lightning_seg.process_tree import is_first_process
@@ -33,7 +35,7 @@ OF_LIBRARIES = {
 HELP = """usage: lightning-seg COMMAND [options]     (lightning-seg COMMAND --help lists them)
 
 train and apply
-  fit         train; --config configs/pets.yaml, --run RUN continues a run
+  fit         train; --config takes the name of a config or a file, --run RUN continues a run
   validate    measure on the validation split
   test        measure on the test split; --run RUN takes a run's config and best checkpoint
   predict     write predicted masks or classes; --images photo.jpg, or the test split
@@ -45,8 +47,14 @@ data
   cache       decode all pictures ahead of the first run, and take old ones away; takes the flags of fit
   synthesize  write a synthetic dataset in the published layout
 
---debug shows the traceback of an error.
+around
+  configs     list the configs that have names; configs NAME prints one
+  completion  print the words that a shell completes: completion bash, zsh or tcsh
+
+--version prints the version, and those of torch and pytorch-lightning. --debug shows the traceback of an error.
 """
+SHOWN = ("torch", "pytorch-lightning")
+"""Packages whose versions are told beside ours."""
 
 
 class OneLine(logging.Formatter):
@@ -94,6 +102,9 @@ def _dispatch(words: list[str]) -> int:
     if not words or words[0] in ("-h", "--help"):
         print(HELP, end="")
         return 0
+    if words[0] == "--version":
+        print(f"lightning-seg {lightning_seg.__version__} ({', '.join(f'{name} {_version(name)}' for name in SHOWN)})")
+        return 0
     if words[0] in ("fit", "validate", "test", "predict"):
         from lightning_seg.cli import run_lightning
 
@@ -102,6 +113,14 @@ def _dispatch(words: list[str]) -> int:
 
     run_command(words)
     return 0
+
+
+def _version(package: str) -> str:
+    """Of an installed package, which is not imported."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
 
 
 def _explain(error: BaseException | None) -> str | None:

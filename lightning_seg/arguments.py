@@ -15,6 +15,7 @@ import yaml
 from jsonargparse import get_loader
 
 import lightning_seg
+from lightning_seg.configs import find_config
 from lightning_seg.errors import ConfigError
 from lightning_seg.files import printable
 from lightning_seg.runs import Run, find_run
@@ -27,9 +28,9 @@ CLASS_NAMES = [name for name in lightning_seg.__all__ if name.endswith(("Task", 
 EXAMPLES = {
     "--run": "runs/pets",
     "--ckpt_path": "runs/pets/version_0/checkpoints/best.ckpt",
-    "--config": "configs/pets.yaml",
-    "-c": "configs/pets.yaml",
-    "--variant": "none:configs/overrides/no_augmentation.yaml",
+    "--config": "pets",
+    "-c": "pets",
+    "--variant": "none:overrides/no_augmentation",
     "--images": "'photos/*.jpg'",
     "--output": "predictions",
     "--keep_probs": "true",
@@ -95,7 +96,8 @@ class Asked(NamedTuple):
         parser.add_argument(TRUST, nargs="?", const="true")
         parser.add_argument("--images", action="extend", nargs="+")
         found, rest = parser.parse_known_args(words)
-        return cls(found.config, found.run, found.trust_config, found.images, rest)
+        configs = [str(find_config(name)) for name in found.config]
+        return cls(configs, found.run, found.trust_config, found.images, rest)
 
 
 class RunArguments(NamedTuple):
@@ -153,7 +155,7 @@ class Typed(NamedTuple):
         Raises:
             ConfigError: if a config cannot be read, or ``--trust_config`` is neither true nor false.
         """
-        contents: list[Mapping[str, Any]] = [read_config(Path(config)) for config in asked.configs]
+        contents: list[Mapping[str, Any]] = [read_config(config) for config in asked.configs]
         if asked.trusts not in ("true", "false", None):
             raise ConfigError(f"trust_config: {asked.trusts!r} is not accepted; expected true or false")
         typed = cls(list(_flags(asked.rest)), contents, asked.trusts == "true")
@@ -253,40 +255,20 @@ def import_public_classes() -> None:
         getattr(lightning_seg, name)
 
 
-def read_config(path: Path) -> dict[str, Any]:
-    """The sections of a config file.
+def read_config(config: str | Path) -> dict[str, Any]:
+    """The sections of a config: of a file, or of a name, see ``find_config``.
 
     Raises:
-        ConfigError: if there is no such file, or it holds something else.
+        ConfigError: if there is none, or it holds something else.
     """
+    path = find_config(config)
     try:
         content = read_yaml(path)
-    except OSError:
-        near = get_close_matches(path.name, sorted(other.name for other in path.parent.glob("*.y*ml")), n=1)
-        hint = f"did you mean {path.parent / near[0]}?" if near else "give the path of a YAML file"
-        raise ConfigError(f"{path}: no such config; {hint}") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); give another config") from None
     if not isinstance(content, dict):
         raise ConfigError(f"{path}: a config holds sections such as data and model, this file has none")
     return content
-
-
-def take(argv: Sequence[str], names: tuple[str, ...]) -> tuple[list[str], list[str]]:
-    """The values of a flag, and the other words.
-
-    Raises:
-        ConfigError: if its value is missing.
-    """
-    values, rest, words = [], [], iter(argv)
-    for word in words:
-        name, equals, value = word.partition("=")
-        if name not in names:
-            rest.append(word)
-            continue
-        given = value if equals else next(words, None)
-        if given is None or (not equals and given.startswith("--")):
-            raise ConfigError(f"{name} needs a value, for instance {name} {EXAMPLES[name]}")
-        values.append(given)
-    return values, rest
 
 
 def bare_is_true(words: Sequence[str], flag: str) -> list[str]:
@@ -356,7 +338,7 @@ def _say_unknown_of_class(found: re.Match[str], said: Said) -> str:
 def _say_missing(found: re.Match[str], said: Said) -> str:
     needed = [name.rpartition(".")[2] for name in found[1].split(", ")]
     if "." in found[1]:
-        return f"{' and '.join(needed)} missing; give --run RUN, or a config: --config configs/pets.yaml"
+        return f"{' and '.join(needed)} missing; give --run RUN, or a config: --config pets"
     return f"missing: {', '.join(needed)}; --help tells what it is"
 
 
@@ -434,7 +416,7 @@ def _file_with(name: str, words: Sequence[str]) -> str:
     for word, following in pairwise(words):
         # That of a run is no file any more, but its content.
         if word == "--config" and "\n" not in following:
-            keys = (key.rpartition(".")[2] for key, _ in dotted(read_config(Path(following))))
+            keys = (key.rpartition(".")[2] for key, _ in dotted(read_config(following)))
             if wanted in keys:
                 return f"{following}: "
     return ""

@@ -74,11 +74,6 @@ def at_stake(tell: Callable[[], str], end_others: Callable[[], None] = lambda: N
         _Answer.current.stake = Stake(tell, end_others)
 
 
-def is_answering() -> bool:
-    """Whether a command is at work in this process, whose signals are answered here."""
-    return _Answer.current is not None
-
-
 def is_stopping() -> bool:
     """Whether a signal has come: what goes wrong from then on is no news."""
     return _Answer.current is not None and _Answer.current.number is not None

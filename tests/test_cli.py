@@ -13,6 +13,7 @@ import yaml
 from lightning_seg.__main__ import main
 from lightning_seg.arguments import RunArguments, rephrase
 from lightning_seg.cli.resolving import resolve_config
+from lightning_seg.commands import COMMANDS, LIGHTNING
 
 ROOT = Path(__file__).parents[1]
 FIT = [
@@ -51,7 +52,7 @@ Mistake = Callable[[list[str]], str]
         ([*FIT, "--model.normalization", "imagnet"], "'imagnet' is not accepted; expected imagenet or symmetric"),
         ([*FIT, "--data.batch_size", "many"], "many"),
         (["fit", "--config", "nowhere.yaml"], "nowhere.yaml"),
-        (["fit"], "data and model missing; give --run RUN, or a config: --config configs/pets.yaml"),
+        (["fit"], "data and model missing; give --run RUN, or a config: --config pets"),
         (["fit", "--run", "--data.root", "x"], "--run needs a value, for instance --run runs/pets"),
         (["fit", "--run"], "--run needs a value, for instance --run runs/pets"),
         (["test", "--run", "nowhere"], "nowhere: no run there"),
@@ -136,7 +137,7 @@ def test_debug_shows_the_traceback(tmp_path: Path) -> None:
 def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     text = capsys.readouterr().out
-    for command in ("fit", "validate", "test", "predict", "cache", "preview", "synthesize"):
+    for command in (*LIGHTNING, *COMMANDS):
         assert f"\n  {command} " in text
 
 

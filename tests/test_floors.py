@@ -14,6 +14,7 @@ FLOORS = (
         "batch",
         "checkpoint_io",
         "checkpoints",
+        "configs",
         "images",
         "json_files",
         "locks",

@@ -231,9 +231,9 @@ def grey_files(tmp_path: Path) -> Iterator[Path]:
         image = Image.fromarray(drawn.integers(0, 256, (height, width), dtype=np.uint8))
         exif = Image.Exif()
         exif[0x0112] = number % 8 + 1
-        options: dict[str, Any] = [{}, {"transparency": 3}, {"exif": exif}, {"bits": 4}][number % 4]
+        kinds: list[dict[str, Any]] = [{}, {"transparency": 3}, {"exif": exif}, {"bits": 4}]
         path = tmp_path / f"{number}.png"
-        image.save(path, **options)
+        image.save(path, **kinds[number % 4])
         yield path
 
 

@@ -36,9 +36,9 @@ def last(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest
 def test_the_config_trains_on_what_synthesize_writes(last: Last) -> None:
     line = last(["synthesize", "image_mask_folder", "data/own", "--num_pictures", "20"])
     command = shlex.split(line.partition("train on it: ")[2])
-    assert command == ["lightning-seg", "fit", "--config", "configs/own_data.yaml", "--data.root", "data/own"]
+    assert command == ["lightning-seg", "fit", "--config", "own_data", "--data.root", "data/own"]
 
-    run = Path(last(["fit", "--config", CONFIG, *SMALL]))
+    run = Path(last([*command[1:], *SMALL]))
     assert (run.parent.name, run.name) == ("own_data", "version_0")
     assert Path(last(["test", "--run", str(run)])) == run.resolve()
 
@@ -52,8 +52,8 @@ def test_the_config_trains_on_what_synthesize_writes(last: Last) -> None:
 def test_the_printed_command_fits_the_encoding(last: Last, encoding: str, layout: str) -> None:
     words = ["synthesize", "image_mask_folder", "my own", "--encoding", encoding, "--layout", layout]
     command = shlex.split(last([*words, "--num_pictures", "20"]).partition("train on it: ")[2])
-    assert command[2:4] == ["--config", "configs/own_data.yaml"]
-    assert main(["fit", "--config", CONFIG, *command[4:], *SMALL, "--trainer.fast_dev_run", "true"]) == 0
+    assert command[2:4] == ["--config", "own_data"]
+    assert main([*command[1:], *SMALL, "--trainer.fast_dev_run", "true"]) == 0
 
 
 def parsed(capsys: pytest.CaptureFixture[str], *flags: str) -> dict[str, Any]:

@@ -3,6 +3,8 @@
 import re
 import shlex
 import shutil
+from importlib.util import find_spec
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 import pytorch_lightning as pl
 
 from lightning_seg.__main__ import main
+from lightning_seg.configs import describe_shipped
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -61,13 +64,23 @@ def test_the_python_example_runs(pets_root: Path, tmp_path: Path, monkeypatch: p
 
 
 @pytest.mark.parametrize("line", COMMAND_LINES)
-def test_command_lines_parse(line: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
+def test_command_lines_parse(
+    line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Pages of the repository may name configs by their paths in it.
+    (tmp_path / "configs").symlink_to(ROOT / "configs")
+    (tmp_path / "mine.yaml").write_text((ROOT / "configs" / "pets.yaml").read_text())
+    (tmp_path / "flips.yaml").write_text("data:\n  init_args:\n    augment: flip\n")
+    monkeypatch.chdir(tmp_path)
     # The runs that are named do not exist here; with a config in their place the parser still sees the other flags.
-    words = shlex.split(re.sub(r"--run[ =]\S+", "--config configs/pets.yaml", line))[1:]
+    typed = shlex.split(re.sub(r"--run[ =]\S+", "--config pets", line))[1:]
+    words = list(takewhile(lambda word: word != ">", typed))
+    if words[0] == "completion" and find_spec("shtab") is None:
+        pytest.skip("shtab is not installed")
+    # Parses everything, prints the result and leaves.
+    asked = [] if words[0] in ("completion", "configs", "--version") else ["--print_config"]
     try:
-        # Parses everything, prints the result and leaves.
-        code: object = main([*words, "--print_config"])
+        code: object = main([*words, *asked])
     except SystemExit as stop:
         code = stop.code
     assert code == 0, capsys.readouterr().err
@@ -75,10 +88,11 @@ def test_command_lines_parse(line: str, capsys: pytest.CaptureFixture[str], monk
 
 def test_configs_that_the_readme_names_exist() -> None:
     text = README.read_text()
-    configs = re.findall(r"(?:--config|-c)[ =](\S+\.yaml)", "\n".join(command_lines(text)))
-    configs += re.findall(r"(?<![\w/])configs/[\w/]+\.yaml", text)
-    assert configs
-    assert [config for config in configs if not (ROOT / config).is_file()] == []
+    names = re.findall(r"(?:--config|-c)[ =]([\w/.]+)", text)
+    names += re.findall(r"--variant \w+:([\w/]+)", text)
+    assert {"pets", "overrides/demo", "variants/flowers_none"} <= set(names)
+    known = dict(describe_shipped())
+    assert [name for name in names if name not in known and name != "mine.yaml"] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -33,12 +33,12 @@ def take_classes(data: Namespace, learned: Sequence[str] | None) -> None:
     names_them = getattr(class_of(data), "takes_class_names", False)
     if not (learned and names_them and "classes" in given) or given.get("source") == "synthetic":
         return
-    if not isinstance(given["classes"], list | None):
-        # A class of the user's own means something else by it.
-        return
-    if given["classes"] is None:
-        given["classes"] = list(learned)
-    check_same(learned, [str(name) for name in given["classes"]])
+    classes = given["classes"]
+    if classes is None:
+        classes = given["classes"] = list(learned)
+    # A class of the user's own may mean something else by it.
+    if isinstance(classes, list):
+        check_same(learned, [str(name) for name in classes])
 
 
 def spare_dataset(data: Namespace, model: Namespace, stored: Mapping[str, Any], images: Sequence[str]) -> None:

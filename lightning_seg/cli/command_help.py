@@ -70,4 +70,4 @@ def _hint(missing: Sequence[str]) -> str:
         names = [name for name in CLASS_NAMES if name.endswith(endings[section])]
         lines.append(f"  --{section} CLASS, for instance {', '.join(names)}")
     first = "With a config, or with a class, --help lists its arguments, too:"
-    return "\n".join([first, "  --config configs/pets.yaml", *lines, ""])
+    return "\n".join([first, "  --config pets", *lines, ""])

@@ -3,35 +3,28 @@
 from collections.abc import Sequence
 from difflib import get_close_matches
 from importlib import import_module
-from typing import Any
 
-from jsonargparse import ArgumentParser, auto_cli
-
-from lightning_seg.arguments import OneLineErrors
 from lightning_seg.errors import ConfigError
 from lightning_seg.stopping import at_stake
 
-COMMANDS = ("benchmark", "cache", "compare", "preview", "synthesize")
+COMMANDS = ("benchmark", "cache", "compare", "completion", "configs", "preview", "synthesize")
 LIGHTNING = ("fit", "validate", "test", "predict")
 STOPPED = {
     "benchmark": "nothing is measured",
     "cache": "no cache is kept, since it is moved into place when it is complete",
     "compare": "no run has begun",
+    "completion": "nothing is printed",
+    "configs": "nothing is changed",
     "preview": "no picture is written",
     "synthesize": "no dataset is written, since it is moved into place when it is complete",
 }
 """What a command has done that is stopped before it comes to its end."""
 
 
-class Parser(OneLineErrors, ArgumentParser):
-    """jsonargparse's parser, whose errors are one line and which does not guess what an unfinished flag means."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **{"allow_abbrev": False, **kwargs})
-
-
 def run_command(argv: Sequence[str]) -> None:
     """Call the function that the first word names with the flags behind it.
+
+    A module whose function is not told by its signature alone reads the flags itself, by its ``run_flags``.
 
     Raises:
         ConfigError: if there is no such command.
@@ -42,9 +35,12 @@ def run_command(argv: Sequence[str]) -> None:
         hint = f"did you mean {near[0]!r}? " if near else ""
         raise ConfigError(f"no command {name!r}; {hint}There are {', '.join((*LIGHTNING, *COMMANDS))}")
     module = import_module(f"lightning_seg.commands.{name}")
-    # Some take what is typed for another command.
-    prepare_flags = getattr(module, "prepare_flags", list)
-    Parser.typed = flags
     at_stake(lambda: f"{STOPPED[name]}; the same command begins anew")
-    auto_cli(getattr(module, name), args=prepare_flags(flags), prog=f"lightning-seg {name}", parser_class=Parser)
+    if hasattr(module, "run_flags"):
+        module.run_flags(flags)
+    else:
+        # Not before it is needed: it brings all libraries with it.
+        from lightning_seg.commands.parsing import run_function
+
+        run_function(name, getattr(module, name), getattr(module, "prepare_flags", list)(flags), flags)
     at_stake(lambda: "its work is done")

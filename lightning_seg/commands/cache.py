@@ -25,7 +25,7 @@ def cache(data: pl.LightningDataModule | None = None, remove: Literal["old", "al
             all.
     """
     if data is None:
-        raise ConfigError("there is no data section; give --config configs/pets.yaml, --run RUN or --data CLASS")
+        raise ConfigError("there is no data section; give --config pets, --run RUN or --data CLASS")
     if not isinstance(data, DataModule):
         raise ConfigError(f"{type(data).__name__} keeps no pictures; a cache is for the datamodules of lightning_seg")
     if remove is None:

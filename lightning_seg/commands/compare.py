@@ -2,15 +2,16 @@
 
 import gc
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from statistics import mean
+
+import yaml
 
 from lightning_seg.arguments import read_config
 from lightning_seg.cli.building import build
 from lightning_seg.cli.resolving import resolve_config
-from lightning_seg.commands.compare_flags import prepare_flags
+from lightning_seg.commands.compare_flags import read_flags
 from lightning_seg.comparison.equality import Config, check_equal, check_measured, check_monitors, overruled
 from lightning_seg.comparison.folder import hold, keep_plan
 from lightning_seg.comparison.plan import Plan, PlannedRun, Variant, make_plan
@@ -39,34 +40,40 @@ from lightning_seg.plots.comparison import BandCurve, draw_comparison
 from lightning_seg.plots.figures import save_figure
 from lightning_seg.stopping import at_stake
 
-__all__ = ["compare", "prepare_flags"]
 AGAIN = "the same command goes on"
 
 
 def compare(
-    configs: list[str] | None = None,
-    variant: list[str] | None = None,
-    seeds: int | list[int] = 3,
+    config: Sequence[str],
+    variant: Sequence[str],
+    seeds: int | Sequence[int] = 3,
     output: str = "comparison",
     unequal_budgets: bool = False,
-    fit: list[str] | None = None,
+    print_config: bool = False,
+    fit: Sequence[str] = (),
 ) -> None:
-    """Train and test variants of a config with the same seeds, and say what their difference is worth: CONFIG --variant
-    NAME:FILE --variant NAME:FILE, and any flags of fit.
+    """Train and test variants of a config with the same seeds, and say what their difference is worth.
 
-    Called again with the same --output it goes on where it was; variants and seeds can be added.
+    Called again with the same ``output`` it goes on where it was; variants and seeds can be added.
 
     Args:
-        configs: Configs of all variants; they can stand without a flag.
-        variant: NAME:FILE, a name and the configs laid over the common ones; NAME alone for the common ones as they
-            are. The others are compared with the first one.
-        seeds: How many, or which: 3, or 0 5 7.
-        output: Folder for the runs and the result.
-        unequal_budgets: Accept variants that train for longer or with other batches than others.
-        fit: Flags of fit for all variants; they can also be typed as they are.
+        config: of all variants: files or names.
+        variant: ``NAME:CONFIG``, see ``Variant.parse``. The others are compared with the first one.
+        seeds: how many, or which.
+        output: folder for the runs and the result.
+        unequal_budgets: accept variants that train for longer or with other batches than others.
+        print_config: print the arguments of every variant instead.
+        fit: flags of ``fit`` for all variants.
+
+    Raises:
+        ConfigError: if there is nothing to compare, or variants are not comparable.
+        RunError: if a run fails; the variants that have none that failed are compared first.
     """
-    plan = make_plan(configs or [], variant or [], seeds, output, fit or [])
+    plan = make_plan(config, variant, seeds, output, fit)
     resolved = {one.name: _resolve(plan, one) for one in plan.variants}
+    if print_config:
+        print(yaml.safe_dump(resolved, sort_keys=False), end="")
+        return
     check_measured(resolved)
     notes = [*check_equal(resolved, unequal_budgets), *_overruled(plan)]
     with hold(plan.output):
@@ -84,11 +91,16 @@ def compare(
         raise _failure(failed)
 
 
+def run_flags(flags: Sequence[str]) -> None:
+    """``compare CONFIG --variant NAME:CONFIG --variant NAME:CONFIG``, and any flags of ``fit``."""
+    compare(**read_flags(flags))
+
+
 def _overruled(plan: Plan) -> list[str]:
     return [
         note
         for variant in plan.variants
-        for note in overruled(plan.flags, variant.name, {file: read_config(Path(file)) for file in variant.files})
+        for note in overruled(plan.flags, variant.name, {file: read_config(file) for file in variant.files})
     ]
 
 

@@ -49,7 +49,7 @@ def preview(
     path = _checked_output(output)
     _check_least({"num_images": (num_images, 1), "variants": (variants, 1), "index": (index, 0), "epoch": (epoch, 0)})
     if data is None:
-        raise ConfigError("there is no data section; give --config configs/pets.yaml, --run RUN or --data CLASS")
+        raise ConfigError("there is no data section; give --config pets, --run RUN or --data CLASS")
     if isinstance(data, DataModule):
         # A few pictures are looked at once.
         data.cache = False

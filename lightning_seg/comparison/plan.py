@@ -21,12 +21,12 @@ class Variant(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """From ``NAME``, ``NAME:FILE`` or ``NAME:FILE,FILE``."""
+        """From ``NAME``, ``NAME:CONFIG`` or ``NAME:CONFIG,CONFIG``; a config is a file or has a name."""
         name, _, files = text.partition(":")
         if not re.fullmatch(r"[\w-][\w.-]*", name):
             raise ConfigError(
-                f"variant {text!r}: the name {name!r} cannot be that of a folder; give NAME or NAME:FILE, for instance "
-                "none:configs/overrides/no_augmentation.yaml"
+                f"variant {text!r}: the name {name!r} cannot be that of a folder; give NAME or NAME:CONFIG, for "
+                "instance none:overrides/no_augmentation"
             )
         return cls(name, tuple(file for file in files.split(",") if file))
 
@@ -91,9 +91,9 @@ def make_plan(
     parsed = tuple(Variant.parse(text) for text in variants)
     names = [variant.name for variant in parsed]
     if not configs:
-        raise ConfigError("there is no config; give one first, for instance lightning-seg compare configs/pets.yaml")
+        raise ConfigError("there is no config; give one, for instance lightning-seg compare --config pets")
     if len(parsed) < 2:
-        raise ConfigError(f"variants: {len(parsed)} cannot be compared; give --variant NAME:FILE twice or more often")
+        raise ConfigError(f"variants: {len(parsed)} cannot be compared; give --variant NAME:CONFIG twice or more often")
     if len(set(names)) < len(names):
         raise ConfigError(f"two variants have the same name among {', '.join(names)}; give each its own")
     chosen = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)

@@ -3,13 +3,10 @@
 import os
 import signal
 import subprocess
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import IO, Any
 
 from lightning_seg.process_tree import descendants, dying_with, kill
-from lightning_seg.stopping import is_answering
 
 GRACE = 6
 """Seconds that a process has for ending by itself: its caller has a little more."""
@@ -18,15 +15,14 @@ GRACE = 6
 def call(command: Sequence[str], output: IO[Any]) -> int:
     """Wait for a program, whose words go to ``output``, and return its exit code: below 0 a signal.
 
-    It ends with the caller, whether that is interrupted, asked to end, or, on Linux, killed. Left alone, a fit would go
-    on in a folder that the next call takes for interrupted.
+    It ends with a caller that is interrupted or asked to end (``stopping.answered``), on Linux also with one that is
+    killed. Left alone, a fit would go on in a folder that the next call takes for interrupted.
     """
-    with _ends_like_interrupted():
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, preexec_fn=dying_with(os.getpid()))
-        try:
-            return process.wait()
-        finally:
-            _end(process)
+    process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, preexec_fn=dying_with(os.getpid()))
+    try:
+        return process.wait()
+    finally:
+        _end(process)
 
 
 def describe_signal(code: int) -> str | None:
@@ -55,17 +51,3 @@ def _end(process: "subprocess.Popen[Any]") -> None:
             process.kill()
             kill(family)
             process.wait()
-
-
-@contextmanager
-def _ends_like_interrupted() -> Iterator[None]:
-    """A request to end becomes a KeyboardInterrupt, so that the process that was started ends too."""
-    if threading.current_thread() is not threading.main_thread() or is_answering():
-        # Signals reach the main thread alone, and a command answers them by itself.
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

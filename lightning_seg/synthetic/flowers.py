@@ -35,6 +35,11 @@ def write_flowers(root: str | Path, num_per_class: int = 160, seed: int = 0) -> 
 
     A picture depends on the seed, its class and its number alone, so a larger set contains the smaller one.
 
+    Args:
+        root: folder for the dataset.
+        num_per_class: pictures of each of the five kinds.
+        seed: another one gives other pictures.
+
     Raises:
         ConfigError: a count or the seed is out of range.
         DataError: ``root`` holds other files.

@@ -73,6 +73,13 @@ def write_oxford_pets(
 
     A picture depends on the seed, its breed and its number alone, so a larger set contains the smaller one.
 
+    Args:
+        root: folder for the dataset.
+        num_trainval: pictures to train and validate on.
+        num_test: pictures to test on.
+        num_breeds: of cats and dogs, 1 to 12; each appears in both splits.
+        seed: another one gives other pictures.
+
     Raises:
         ConfigError: a count or the seed is out of range.
         DataError: ``root`` holds other files.

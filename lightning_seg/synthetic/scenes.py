@@ -50,6 +50,12 @@ def write_scenes(root: str | Path, num_scenes: int = 60, num_per_class: int = 16
     A picture depends on the seed and its number, a single one on its class, too, so a larger set contains the smaller
     one.
 
+    Args:
+        root: folder for the dataset.
+        num_scenes: pictures of several flowers with their boxes.
+        num_per_class: pictures of one flower of each kind, and of none.
+        seed: another one gives other pictures.
+
     Raises:
         ConfigError: a count or the seed is out of range.
         DataError: ``root`` holds other files.

@@ -67,6 +67,13 @@ def write_stanford_dogs(
 
     A picture depends on the seed, its breed and its number alone, so a larger set contains the smaller one.
 
+    Args:
+        root: folder for the dataset.
+        num_train: pictures to train and validate on.
+        num_test: pictures to test on.
+        num_breeds: of dogs, 2 to 10; each appears in both splits.
+        seed: another one gives other pictures.
+
     Raises:
         ConfigError: a count or the seed is out of range.
         DataError: ``root`` holds other files.

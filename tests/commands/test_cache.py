@@ -135,7 +135,7 @@ def test_kinds_from_flags_and_from_yaml(tmp_path: Path, typed: str, expected: ob
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ([], "there is no data section; give --config configs/pets.yaml, --run RUN or --data CLASS"),
+        ([], "there is no data section; give --config pets, --run RUN or --data CLASS"),
         (
             ["--data", "PicturesDataModule", "--data.images", "x"],
             "PicturesDataModule keeps no pictures; a cache is for",

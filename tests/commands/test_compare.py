@@ -20,9 +20,8 @@ from PIL import Image
 from lightning_seg import UNetTask
 from lightning_seg.__main__ import main
 from lightning_seg.commands import compare
-from lightning_seg.commands.compare_flags import prepare_flags
+from lightning_seg.commands.compare_flags import read_flags
 from lightning_seg.comparison import processes, training
-from lightning_seg.errors import ConfigError
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 NONE = f"none:{CONFIGS / 'overrides' / 'no_augmentation.yaml'}"
@@ -358,67 +357,95 @@ def test_flags_that_win_over_a_file_are_told(
     assert line in (invented.output / "comparison.md").read_text()
 
 
-@pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> Callable[[list[str]], tuple[Any, ...]]:
-    """What the command takes out of a command line: configs, variants, seeds, output and the flags of fit."""
-
-    def ask(typed: list[str]) -> tuple[Any, ...]:
-        taken: list[tuple[Any, ...]] = []
-
-        def take(*arguments: Any) -> None:
-            taken.append(arguments)
-            raise ConfigError("that is all")
-
-        monkeypatch.setattr(compare, "make_plan", take)
-        assert main(["compare", *typed]) == 2
-        return taken[0]
-
-    return ask
+def asked(*typed: str) -> tuple[Any, ...]:
+    """What the command takes out of a command line: configs, variants, seeds and the flags of fit."""
+    given = read_flags(typed)
+    return given["config"], given["variant"], given["seeds"], given["fit"]
 
 
-def test_flags_of_fit_and_own_ones_are_told_apart(asked: Callable[[list[str]], tuple[Any, ...]]) -> None:
+def test_flags_of_fit_and_own_ones_are_told_apart() -> None:
     typed = ["a.yaml", "b.yaml", "--variant", "x:c.yaml", "--model.lr", "-1", "--seeds", "2", "--variant=y"]
     typed += ["--trainer.max_epochs=3", "-c", "d.yaml", "--output", "out", "--data.image_size", "[64, 32]"]
-    assert asked(typed) == (
-        ["a.yaml", "b.yaml", "d.yaml"],
-        ["x:c.yaml", "y"],
-        2,
-        "out",
-        ["--model.lr", "-1", "--trainer.max_epochs=3", "--data.image_size", "[64, 32]"],
-    )
+    assert read_flags(typed) == {
+        "config": ["a.yaml", "b.yaml", "d.yaml"],
+        "variant": ["x:c.yaml", "y"],
+        "seeds": 2,
+        "output": "out",
+        "unequal_budgets": False,
+        "print_config": False,
+        "fit": ["--model.lr", "-1", "--trainer.max_epochs=3", "--data.image_size", "[64, 32]"],
+    }
 
 
-@pytest.mark.parametrize("value", ["null", "[64, 32]", "{kind: cutmix}", "true", "1e-3", "'a b'", "a: b", "größe", ""])
-def test_every_value_arrives_as_it_was_typed(asked: Callable[[list[str]], tuple[Any, ...]], value: str) -> None:
-    fit = ["--model.lr", "0.1", "--data.mixing", value, "--trainer.max_epochs", "1"]
-    assert asked(["a.yaml", "--variant", "null", *fit])[1::3] == (["null"], fit)
+@pytest.mark.parametrize(
+    "value", ["null", "[64, 32]", "{kind: cutmix}", "true", "1e-3", "'a b'", "a: b", "größe", "", "-1", "-x y", "--"]
+)
+def test_every_value_arrives_as_it_was_typed(value: str) -> None:
+    fit = ["--model.lr", "0.1", f"--data.mixing={value}", "--trainer.max_epochs", "1"]
+    if not value.startswith("--"):
+        fit += ["--data.group", value]
+    assert asked("a.yaml", "--variant", "null", *fit, "b.yaml") == (["a.yaml", "b.yaml"], ["null"], 3, fit)
 
 
 @pytest.mark.parametrize(
     ("typed", "configs", "seeds", "fit"),
     [
+        (["--config", "a", "--config", "b", "c"], ["c", "a", "b"], 3, []),
         (["--seeds", "0", "1", "2", "a.yaml"], ["a.yaml"], [0, 1, 2], []),
+        (["--seeds", "5", "6", "--config", "a"], ["a"], [5, 6], []),
         (["--seeds", "0,5"], [], [0, 5], []),
+        (["--seeds=4"], [], 4, []),
         (["--seeds", "-1"], [], -1, []),
         (["--seeds", "[0, 1]"], [], [0, 1], []),
+        (["--seeds", "[7]"], [], [7], []),
         (["--output", "o", "a.yaml", "--model.lr", "1", "b.yaml"], ["a.yaml", "b.yaml"], 3, ["--model.lr", "1"]),
         (["--model.lr=1", "a.yaml"], ["a.yaml"], 3, ["--model.lr=1"]),
-        (["--unequal_budgets", "a.yaml"], ["a.yaml"], 3, []),
+        (["--model.lr", "--model.momentum", "1"], [], 3, ["--model.lr", "--model.momentum", "1"]),
+        # No flag is guessed from its beginning.
+        (["--seed", "1"], [], 3, ["--seed", "1"]),
     ],
     ids=lambda value: " ".join(map(str, value)) if isinstance(value, list) else str(value),
 )
-def test_what_is_typed_in_another_way(
-    asked: Callable[[list[str]], tuple[Any, ...]], typed: list[str], configs: list[str], seeds: object, fit: list[str]
-) -> None:
-    taken = asked(typed)
-    assert (taken[0], taken[2], taken[4]) == (configs, seeds, fit)
+def test_what_is_typed_in_another_way(typed: list[str], configs: list[str], seeds: object, fit: list[str]) -> None:
+    taken = asked(*typed)
+    assert (taken[0], taken[2], taken[3]) == (configs, seeds, fit)
 
 
-def test_a_flag_may_stand_for_true() -> None:
-    assert "--unequal_budgets=true" in prepare_flags(["--unequal_budgets", "a.yaml"])
-    assert prepare_flags(["--unequal_budgets", "false"]) == ["--unequal_budgets", "false"]
+@pytest.mark.parametrize(
+    ("typed", "accepts", "configs"),
+    [
+        (["a.yaml"], False, ["a.yaml"]),
+        (["--unequal_budgets", "a.yaml"], True, ["a.yaml"]),
+        (["a.yaml", "--unequal_budgets"], True, ["a.yaml"]),
+        (["--unequal_budgets", "true", "a.yaml"], True, ["a.yaml"]),
+        (["--unequal_budgets=false", "a.yaml"], False, ["a.yaml"]),
+    ],
+)
+def test_a_flag_may_stand_for_true(typed: list[str], accepts: bool, configs: list[str]) -> None:
+    given = read_flags(typed)
+    assert (given["unequal_budgets"], given["config"]) == (accepts, configs)
 
 
-def test_seeds_that_are_no_numbers(mistake: Mistake) -> None:
-    line = mistake(["compare", "a.yaml", "--variant", "a", "--variant", "b", "--seeds", "a"])
-    assert line.endswith("seeds: 'a' is not accepted; expected a whole number or a list, for instance '[a, b]'")
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        (["--seeds", "a"], "seeds a: give how many, for instance 3, or which, like 0 5 7"),
+        (["--seeds", "1.5"], "seeds 1.5: give how many"),
+        (["--seeds"], "--seeds needs a value"),
+        (["--config"], "--config needs a value, for instance --config "),
+        (["--output"], "--output needs a value"),
+        (["--print_confg", "x"], "print_confg"),
+    ],
+)
+def test_flags_that_are_wrong(mistake: Mistake, flags: list[str], expected: str) -> None:
+    assert expected in mistake(["compare", "pets", "--variant", "a", "--variant", "b:overrides/demo", *flags])
+
+
+def test_the_help_shows_what_is_typed(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["compare", "--help"])
+    assert stop.value.code == 0
+    flags = set(
+        re.findall(r"^  (?:--\w+ CONFIG, )?(?:--config CONFIG, )?(-[\w-]+)", capsys.readouterr().out, re.MULTILINE)
+    )
+    assert flags == {"-h", "-c", "--variant", "--seeds", "--output", "--unequal_budgets", "--print_config"}

@@ -328,7 +328,7 @@ def test_configs_that_do_not_help(
     (tmp_path / "broken.yaml").write_text("data: [\n")
     for name, expected in {
         "pet.yaml": "pet.yaml: no such config; did you mean pets.yaml?",
-        "pets.yaml": "no data section; give --config configs/pets.yaml, --run RUN or --data CLASS",
+        "pets.yaml": "no data section; give --config pets, --run RUN or --data CLASS",
         "part.yaml": "part.yaml: data has no class_path",
         "wrong.yaml": "did you mean OxfordPetsDataModule?",
         "list.yaml": "list.yaml: a config holds sections such as data and model",

@@ -1,136 +1,134 @@
+"""Synthetic datasets from the command line: each with its own arguments, and with a command that trains on it."""
+
+import re
 import shlex
+from collections.abc import Callable
 from inspect import signature
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from lightning_seg.commands.synthesize import RECIPES, Recipe, synthesize
-from lightning_seg.errors import ConfigError, UserError
+from lightning_seg.__main__ import main
+from lightning_seg.cli.resolving import resolve_config
+from lightning_seg.commands.synthesize import FOR_TESTS, RECIPES, synthesize
+from lightning_seg.errors import ConfigError
 from lightning_seg.synthetic.marker import read_marker
 
+Mistake = Callable[[list[str]], str]
 
-def test_writes_and_says_how_to_train(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    root = tmp_path / "my pets"
 
-    synthesize("oxford_pets", str(root), num_trainval=2, num_test=1, num_breeds=1, seed=5)
+@pytest.fixture
+def written(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., tuple[str, list[str]]]:
+    """Runs the command in an empty folder: what it says, and the command that it names."""
+    monkeypatch.chdir(tmp_path)
 
-    marker = read_marker(root)
-    assert marker is not None
-    assert {key: marker[key] for key in ("num_trainval", "num_test", "num_breeds", "seed")} == {
+    def write(*words: str) -> tuple[str, list[str]]:
+        assert main(["synthesize", *words]) == 0
+        (line,) = capsys.readouterr().out.splitlines()
+        said, _, command = line.partition("; train on it: ")
+        return said, shlex.split(command)
+
+    return write
+
+
+def test_writes_and_says_how_to_train(written: Callable[..., tuple[str, list[str]]]) -> None:
+    said, command = written(
+        "oxford_pets", "my pets", "--num_trainval", "2", "--num_test", "1", "--num_breeds", "1", "--seed", "5"
+    )
+    assert said == "my pets holds synthetic oxford_pets (num_trainval 2, num_test 1, num_breeds 1, seed 5)"
+    marker = read_marker("my pets") or {}
+    assert {name: marker[name] for name in ("num_trainval", "num_test", "num_breeds", "seed")} == {
         "num_trainval": 2,
         "num_test": 1,
         "num_breeds": 1,
         "seed": 5,
     }
-    assert len(list((root / "images").iterdir())) == 3
-    (line,) = capsys.readouterr().out.splitlines()
-    assert "num_trainval 2, num_test 1" in line
-    command = shlex.split(line.partition("train on it: ")[2])
-    assert command[:4] == ["lightning-seg", "fit", "--config", "configs/pets.yaml"]
-    assert command[-2:] == ["--data.root", str(root)]
-    configs = Path(__file__).parents[2]
-    assert all((configs / config).is_file() for config in command[3:-2:2])
-
-
-def test_cars_are_written_and_trained_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    root = tmp_path / "cars"
-
-    synthesize("carvana", str(root), num_cars=2, num_views=3, seed=5)
-
-    assert len(list((root / "train").iterdir())) == 6
-    (line,) = capsys.readouterr().out.splitlines()
-    assert line.startswith(f"{root} holds synthetic carvana (seed 5, num_cars 2, num_views 3); train on it: ")
-    command = shlex.split(line.partition("train on it: ")[2])
-    assert command[:4] == ["lightning-seg", "fit", "--config", "configs/carvana.yaml"]
-    assert command[-2:] == ["--data.root", str(root)]
-    assert (Path(__file__).parents[2] / "configs" / "carvana.yaml").is_file()
+    assert len(list(Path("my pets/images").iterdir())) == 3
+    names = ["--config", "pets", "--config", "overrides/demo"]
+    assert command == ["lightning-seg", "fit", *names, "--data.root", "my pets"]
 
 
 @pytest.mark.parametrize(
-    ("dataset", "arguments", "folder", "count", "config"),
+    ("words", "folder", "count", "start"),
     [
-        ("flowers", {"num_per_class": 2}, "tulips", 2, "configs/flowers.yaml"),
-        ("stanford_dogs", {"num_train": 5, "num_test": 2, "num_breeds": 2}, "Images", 2, "configs/dogs.yaml"),
+        ("carvana --num_cars 2 --num_views 3 --seed 5", "train", 6, "--config carvana"),
+        ("flowers --num_per_class 2", "tulips", 2, "--config flowers"),
+        ("stanford_dogs --num_train 5 --num_test 2 --num_breeds 2", "Images", 2, "--config dogs"),
+        ("scenes --num_scenes 1 --num_per_class 1", "single", 6, "--model SlidingDetectorTask"),
+        ("image_mask_folder --num_pictures 4 --layout beside", ".", 9, "--config own_data"),
     ],
 )
-def test_labelled_pictures_are_written_and_trained_on(
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    dataset: Any,
-    arguments: dict[str, Any],
-    folder: str,
-    count: int,
-    config: str,
+def test_every_dataset_is_written_and_its_command_is_understood_anywhere(
+    written: Callable[..., tuple[str, list[str]]], words: str, folder: str, count: int, start: str
 ) -> None:
-    root = tmp_path / dataset
-    synthesize(dataset, str(root), **arguments)
-    assert len(list((root / folder).iterdir())) == count
-    (line,) = capsys.readouterr().out.splitlines()
-    command = shlex.split(line.partition("train on it: ")[2])
-    assert command[:4] == ["lightning-seg", "fit", "--config", config]
-    assert command[-4:] == ["--data.source", "synthetic", "--data.root", str(root)]
-    assert (Path(__file__).parents[2] / config).is_file()
+    dataset, *flags = words.split()
+    said, command = written(dataset, "root", *flags)
+    assert said.startswith(f"root holds synthetic {dataset} (")
+    assert len(list(Path("root", folder).iterdir())) == count
+    assert command[2:4] == start.split()
+    assert command[-2:] == ["--data.root", "root/single" if dataset == "scenes" else "root"]
+    assert resolve_config(command[2:])["data"]["init_args"]["root"] == command[-1]
 
 
-def test_scenes_are_trained_on_by_their_single_flowers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    root = tmp_path / "scenes"
-    synthesize("scenes", str(root), num_scenes=1, num_per_class=1)
-    assert sorted(path.name for path in root.iterdir()) == ["annotations.json", "images", "single", "synthetic.json"]
-    (line,) = capsys.readouterr().out.splitlines()
-    command = shlex.split(line.partition("train on it: ")[2])
-    assert command[:4] == ["lightning-seg", "fit", "--model", "SlidingDetectorTask"]
-    assert command[-2:] == ["--data.root", str(root / "single")]
+@pytest.mark.parametrize("dataset", RECIPES)
+def test_the_help_of_a_dataset_shows_its_own_arguments_alone(dataset: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["synthesize", dataset, "--help"])
+    assert stop.value.code == 0
+    text = capsys.readouterr().out
+    own = {name for name in signature(RECIPES[dataset].write).parameters if name not in {"root", *FOR_TESTS}}
+    assert set(re.findall(r"^  --(\w+)", text, re.MULTILINE)) == {"config", "print_config", *own}
+    assert re.search(r"^  root +folder for the dataset\. \(required", text, re.MULTILINE)
+    # Every argument says what it is, and what it is without being given.
+    options = re.split(r"\n  --", text.partition("\noptions:")[2])
+    described = re.compile(r"\w+ \S+\s+[a-z0-9][^(]+\(type:\s.*default:", re.DOTALL)
+    said = {option.split()[0] for option in options if described.match(option)}
+    assert said == own
 
 
-def test_defaults_are_those_of_the_writers() -> None:
-    defaults = signature(synthesize).parameters
-    for recipe in RECIPES.values():
-        for name, parameter in signature(recipe.write).parameters.items():
-            if name in defaults and name != "root":
-                assert parameter.default == defaults[name].default, name
+def test_the_help_lists_all_datasets(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["synthesize", "--help"])
+    text = capsys.readouterr().out
+    assert [
+        dataset for dataset, recipe in RECIPES.items() if f"{dataset} " not in text or recipe.what[:30] not in text
+    ] == []
 
 
 @pytest.mark.parametrize(
-    ("dataset", "arguments", "message"),
+    ("words", "expected"),
     [
-        ("carvana", {"num_breeds": 3}, "num_breeds 3 does not go with dataset carvana; leave it out"),
-        ("oxford_pets", {"num_cars": 3}, "num_cars 3 does not go with dataset oxford_pets; leave it out"),
-        ("image_mask_folder", {"num_views": 3}, "num_views 3 does not go with dataset image_mask_folder; leave it out"),
-        ("flowers", {"num_cars": 3}, "num_cars 3 does not go with dataset flowers; leave it out"),
-        ("flowers", {"num_per_class": 0}, "num_per_class 0 leaves no picture; use 1 or more"),
-        ("stanford_dogs", {"num_breeds": 11}, "num_breeds 11 is not possible; use 2 to 10"),
-        ("carvana", {"num_views": 20}, "num_views 20 is not possible; use 1 to 16"),
+        (["carvana", "root", "--num_breeds", "3"], "--num_breeds"),
+        (["flowers", "root", "--num_view", "3"], "--num_view"),
+        (["carvana", "root", "--num_view", "3"], "did you mean --num_views?"),
+        (["flowers", "root", "--num_per_class", "0"], "num_per_class 0 leaves no picture; use 1 or more"),
+        (
+            ["flowers", "root", "--num_per_class", "few"],
+            "num_per_class: 'few' is not accepted; expected a whole number",
+        ),
+        (["stanford_dogs", "root", "--num_breeds", "11"], "num_breeds 11 is not possible; use 2 to 10"),
+        (["carvana", "root", "--num_views", "20"], "num_views 20 is not possible; use 1 to 16"),
+        (
+            ["image_mask_folder", "root", "--encoding", "rgb"],
+            "encoding: 'rgb' is not accepted; expected index or binary",
+        ),
+        (["oxford_pets", "root", "--num_test"], "--num_test needs a value"),
+        (["oxford_pets"], "missing: root"),
+        (["pets", "root"], "'pets' cannot be synthesized; use oxford_pets, "),
+        ([], "the dataset comes first, as in synthesize flowers FOLDER; there are oxford_pets, "),
+        (["--seed", "1", "flowers", "root"], "the dataset comes first"),
     ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
-def test_arguments_of_other_datasets_are_refused(
-    tmp_path: Path, dataset: Any, arguments: dict[str, Any], message: str
+def test_mistakes_are_one_line_and_write_nothing(
+    mistake: Mistake, tmp_path: Path, words: list[str], expected: str
 ) -> None:
-    with pytest.raises(ConfigError, match=f"^{message}$"):
-        synthesize(dataset, str(tmp_path / "root"), **arguments)
-    assert not (tmp_path / "root").exists()
+    assert expected in mistake(["synthesize", *words])
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_mistakes_print_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(UserError):
-        synthesize("oxford_pets", str(tmp_path / "root"), num_test=0)
-    assert capsys.readouterr().out == ""
-
-
-def test_unknown_dataset(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="'pets' cannot be synthesized; use oxford_pets"):
-        synthesize("pets", str(tmp_path))  # type: ignore[arg-type]
-
-
-def test_datasets_take_their_own_arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    calls: list[tuple[str, int]] = []
-
-    def write(root: str, seed: int) -> None:
-        calls.append((root, seed))
-
-    monkeypatch.setitem(RECIPES, "oxford_pets", Recipe(write, "configs/pets.yaml"))
-
-    synthesize("oxford_pets", "root", seed=2)
-    with pytest.raises(ConfigError, match="num_breeds 3 does not go with dataset oxford_pets"):
-        synthesize("oxford_pets", "root", num_breeds=3)
-    assert calls == [("root", 2)]
+def test_an_unknown_dataset_from_python(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="dataset 'pets' cannot be synthesized; use oxford_pets, "):
+        synthesize("pets", tmp_path)

@@ -27,7 +27,7 @@ def test_a_variant_is_a_name_and_files(text: str, expected: Variant) -> None:
 
 @pytest.mark.parametrize("text", ["", ":a.yaml", "a/b:c.yaml", "..", "a b"])
 def test_the_name_must_be_good_for_a_folder(text: str) -> None:
-    with pytest.raises(ConfigError, match="give NAME or NAME:FILE, for instance none:configs/overrides"):
+    with pytest.raises(ConfigError, match="give NAME or NAME:CONFIG, for instance none:overrides/no_augmentation"):
         Variant.parse(text)
 
 
@@ -57,8 +57,8 @@ def test_a_datamodule_without_a_seed_gets_none() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (([], NONE, 3, []), "there is no config; give one first"),
-        ((["a.yaml"], ["none"], 3, []), "variants: 1 cannot be compared; give --variant NAME:FILE twice"),
+        (([], NONE, 3, []), "there is no config; give one, for instance lightning-seg compare --config pets"),
+        ((["a.yaml"], ["none"], 3, []), "variants: 1 cannot be compared; give --variant NAME:CONFIG twice"),
         ((["a.yaml"], ["x:a.yaml", "x:b.yaml"], 3, []), "the same name among x, x"),
         ((["a.yaml"], NONE, 0, []), "seeds 0: give how many"),
         ((["a.yaml"], NONE, -1, []), "seeds -1: give how many"),

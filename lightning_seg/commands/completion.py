@@ -1,0 +1,119 @@
+"""``lightning-seg completion``: what a shell completes behind ``lightning-seg``."""
+
+from argparse import SUPPRESS, ArgumentParser
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, Literal
+
+from jsonargparse import auto_parser, capture_parser
+
+import lightning_seg
+from lightning_seg.arguments import CLASS_NAMES
+from lightning_seg.cli import run_lightning
+from lightning_seg.commands import compare_flags, synthesize
+from lightning_seg.commands.parsing import Parser
+from lightning_seg.configs import describe_shipped
+from lightning_seg.errors import ConfigError
+
+__all__ = ["completion"]
+FUNCTIONS = ("benchmark", "cache", "preview")
+"""Commands whose flags are the arguments of a function."""
+SHELLS = ("bash", "zsh", "tcsh")
+KINDS = {"--model": "Task", "--data": "DataModule"}
+"""How the names of classes end that a section takes."""
+CONFIG = ("--config", "-c")
+"""Takes names and files."""
+Flags = Mapping[str, Sequence[str]]
+"""What each chooses from, where that is known."""
+
+
+def completion(shell: Literal["bash", "zsh", "tcsh"]) -> None:
+    """Print the script with which a shell completes commands, flags, and names of classes and of configs.
+
+    Args:
+        shell: Whose script.
+    """
+    if find_spec("shtab") is None:
+        raise ConfigError("completion needs the package shtab; install it with pip install shtab")
+    import shtab
+
+    print(shtab.complete(make_parser(shtab.FILE), shell))
+
+
+def make_parser(files: object = None) -> ArgumentParser:
+    """The words of all commands, without what they mean.
+
+    jsonargparse would make a script of its own parsers, but it follows whatever any argument of any class may be built
+    of, for minutes.
+
+    Args:
+        files: how shtab completes the names of files.
+    """
+    parser = ArgumentParser(prog="lightning-seg")
+    parser.add_argument("--version", action="store_true")
+    commands = parser.add_subparsers(dest="command")
+    for name, flags in _flags_of_commands().items():
+        _add(commands.add_parser(name), flags, files)
+    commands.add_parser("configs").add_argument("name", choices=_names_of_configs())
+    commands.add_parser("completion").add_argument("shell", choices=SHELLS)
+    datasets = commands.add_parser("synthesize").add_subparsers(dest="dataset")
+    for name, recipe in synthesize.RECIPES.items():
+        dataset = datasets.add_parser(name)
+        _complete(dataset.add_argument("root"), files)
+        _add(dataset, _flags_of(synthesize.add_arguments(Parser(), recipe)), files)
+    return parser
+
+
+def _flags_of_commands() -> dict[str, Flags]:
+    model, data = _flags_of_classes("--model"), _flags_of_classes("--data")
+    flags: dict[str, Flags] = {name: {**own, **model, **data} for name, own in _flags_of_lightning().items()}
+    flags["compare"] = {**flags["fit"], **_flags_of(compare_flags.make_parser())}
+    for name in FUNCTIONS:
+        function = getattr(import_module(f"lightning_seg.commands.{name}"), name)
+        own = _flags_of(auto_parser(function, parser_class=Parser))
+        flags[name] = {**own, **data} if "--data" in own else own
+    configs = dict.fromkeys(CONFIG, _names_of_configs())
+    return {name: {**own, **configs} if "--data" in own else own for name, own in flags.items()}
+
+
+def _names_of_configs() -> Sequence[str]:
+    return [name for name, _ in describe_shipped()]
+
+
+def _flags_of_lightning() -> dict[str, Flags]:
+    """Of ``fit`` and the others, from their parser."""
+    parser: Any = capture_parser(lambda: run_lightning(["fit"]))
+    subcommands = next(action.choices for action in parser._actions if isinstance(action.choices, dict))
+    return {name: _flags_of(own) for name, own in subcommands.items()}
+
+
+def _flags_of_classes(section: str) -> Flags:
+    """The section, which chooses a class, and the arguments of all of them."""
+    names = [name for name in CLASS_NAMES if name.endswith(KINDS[section])]
+    flags: dict[str, Sequence[str]] = {section: names}
+    for name in names:
+        parser = Parser()
+        parser.add_class_arguments(getattr(lightning_seg, name), section.lstrip("-"), fail_untyped=False)
+        flags |= {flag: () for flag in _flags_of(parser) if flag.startswith(f"{section}.")}
+    return flags
+
+
+def _flags_of(parser: ArgumentParser) -> Flags:
+    shown = [action for action in parser._actions if action.help != SUPPRESS]
+    return {flag: tuple(action.choices or ()) for action in shown for flag in action.option_strings}
+
+
+def _add(parser: ArgumentParser, flags: Flags, files: object) -> None:
+    for flag, choices in flags.items():
+        if flag in ("-h", "--help"):
+            continue
+        action = parser.add_argument(flag, choices=choices or None)
+        if not choices or flag in CONFIG:
+            _complete(action, files)
+
+
+def _complete(action: Any, files: object) -> None:
+    """By an attribute, as shtab wants it."""
+    if files is not None:
+        action.complete = files
