@@ -210,7 +210,7 @@ def test_one_seed_can_be_looked_at_alone(
         (["--trainer.enable_checkpointing", "false"], "with trainer.enable_checkpointing false a run leaves nothing"),
         (["nowhere.yaml"], "nowhere.yaml: no such config"),
         (["--variant", "x:nowhere.yaml"], "variant x: "),
-        (["--variant"], "--variant needs a value, for instance --variant none:configs"),
+        (["--variant"], "--variant needs a value, for instance --variant none:overrides"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
