@@ -4,6 +4,7 @@ import errno
 import logging
 import re
 import sys
+import traceback
 from collections.abc import Sequence
 from io import TextIOWrapper
 from pathlib import Path
@@ -25,11 +26,18 @@ OF_LIBRARIES = {
     "came from",
     "Expected more than 1 value per channel": "this network normalises over the pictures of a batch and got a single "
     "one; give --data.batch_size 2",
+    "Found more than one stateful callback": "two of trainer.callbacks are alike ({:.76}), and a checkpoint "
+    "could not tell what each remembers; leave one of them out",
+    "You have set `accumulate_grad_batches`": "trainer.accumulate_grad_batches and a GradientAccumulationScheduler; "
+    "leave one of them out",
+    "NeptuneLogger is no longer supported": "NeptuneLogger has no service any more; give another logger",
+    "`Trainer(barebones=True, ": "trainer.barebones keeps nothing of a run: {:.300}",
     "SyncBatchNorm expected input tensor to be on GPU": "sync_batchnorm needs GPUs; leave it out on a CPU",
     "Expected to have finished reduction in the prior iteration": "some weights had no part in the loss; give "
     "--trainer.strategy ddp_find_unused_parameters_true",
 }
 """How errors of libraries begin, and what to say instead; ``{}`` stands for the error."""
+LIGHTNING = ("pytorch_lightning.", "lightning_fabric.")
 HELP = """usage: lightning-seg COMMAND [options]     (lightning-seg COMMAND --help lists them)
 
 train and apply
@@ -155,6 +163,8 @@ def _explain_libraries(error: BaseException) -> str | None:
     if type(error).__name__ == "MisconfigurationException":
         missing = re.match(r"No supported (\w+) backend found", said)
         return f"there is no {missing[1]} that can be used here; give --trainer.accelerator auto" if missing else said
+    if isinstance(error, ModuleNotFoundError):
+        return _explain_missing(error, said)
     if said.startswith("Error(s) in loading state_dict"):
         reason = str(error).splitlines()[1].strip()[:200]
         return f"the checkpoint belongs to another network ({reason}); give the run or the config it was trained with"
@@ -162,6 +172,17 @@ def _explain_libraries(error: BaseException) -> str | None:
         name = said.split("`")[1]
         return f"{name} is not logged in this run, since validation is off or shows no such class; monitor another"
     return next((line.format(said) for start, line in OF_LIBRARIES.items() if said.startswith(start)), None)
+
+
+def _explain_missing(error: ModuleNotFoundError, said: str) -> str | None:
+    """A package that Lightning can do without, and a logger, callback or strategy of its cannot."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    if not frame.f_globals.get("__name__", "").startswith(LIGHTNING):
+        return None
+    hint = re.search(r"pip install (?:-U )?'?([^'`\s]+)", said)
+    package = hint[1] if hint else error.name
+    owner = type(frame.f_locals["self"]).__name__ if "self" in frame.f_locals else "what was given"
+    return f"{owner} needs a package that is not installed; pip install '{package}', or leave it out"
 
 
 if __name__ == "__main__":
