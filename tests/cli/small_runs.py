@@ -15,7 +15,7 @@ HERE = "tests.cli.small_runs"
 
 
 def write_small(root: Path, num_workers: int = 0, name: str = "small", **trainer: Any) -> Path:
-    """Flowers of 32 px with the small network, 4 steps an epoch; the file lies in the working folder."""
+    """Flowers of 32 px with the small network, 3 steps an epoch; the file lies in the working folder."""
     data = {"root": str(root), "image_size": 32, "batch_size": 6, "num_workers": num_workers, "val_fraction": 0.2}
     given = {"accelerator": "cpu", "max_epochs": 1, "enable_progress_bar": False, "enable_model_summary": False}
     config = {

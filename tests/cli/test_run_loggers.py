@@ -112,37 +112,34 @@ def test_the_next_run_gets_the_next_number_and_a_named_folder_is_taken(
 
 def test_pictures_go_to_every_logger_that_takes_them(flowers_root: Path) -> None:
     loggers = [*LOGGERS["several"], {"class_path": "TensorBoardLogger", "init_args": {"save_dir": "board"}}]
-    assert main(["fit", "--config", str(write_small(flowers_root, logger=loggers))]) == 0
+    assert main(["fit", "--config", str(write_small(flowers_root, logger=loggers, log_every_n_steps=1))]) == 0
     to_wandb = told(Path("wandb/run_0"), "image")
-    # Before training, and after an epoch of 4 steps.
-    assert [(one["key"], one["step"]) for one in to_wandb if one["key"] == "samples"] == [
-        ("samples", 0),
-        ("samples", 4),
-    ]
-    assert [one["step"] for one in to_wandb if one["key"] == "confusion_matrix/val"] == [4]
+    # Before training, and after an epoch of 3 steps.
+    for key, steps in (("samples", [0, 3]), ("confusion_matrix/val", [3])):
+        assert [one["step"] for one in to_wandb if one["key"] == key] == steps
     assert all(one["shapes"][0][2] == 3 for one in to_wandb)
     to_mlflow = [one["key"] for one in told(Path("mlruns/run_0"), "image")]
     assert sorted(to_mlflow) == [
-        "confusion_matrix/val/step_000004.png",
+        "confusion_matrix/val/step_000003.png",
         "samples/step_000000.png",
-        "samples/step_000004.png",
+        "samples/step_000003.png",
     ]
     metrics = [one for one in told(Path("wandb/run_0"), "metrics") if "val/accuracy" in one]
     assert metrics[0]["val/accuracy"] == pytest.approx(record()["val/accuracy"], abs=1e-6)
     assert "lr-Adam" in " ".join(key for one in told(Path("mlruns/run_0"), "metrics") for key in one)
 
 
-PACKAGES = {"WandbLogger": "wandb", "MLFlowLogger": "mlflow", "CometLogger": "comet_ml", "LitLogger": "litlogger"}
+PACKAGES = {"WandbLogger": "wandb", "MLFlowLogger": "mlflow", "CometLogger": "comet"}
 
 
 @pytest.mark.parametrize("name", PACKAGES)
 def test_a_logger_whose_package_is_missing_is_one_line(
     name: str, flowers_root: Path, mistake: Callable[[list[str]], str]
 ) -> None:
-    if find_spec(PACKAGES[name]):
+    if find_spec({"comet": "comet_ml"}.get(PACKAGES[name], PACKAGES[name])):
         pytest.skip(f"{PACKAGES[name]} is installed")
     line = mistake(["fit", "--config", str(write_small(flowers_root)), "--trainer.logger", name])
-    assert f"{name} needs a package that is not installed; pip install '{PACKAGES[name][:5]}" in line
+    assert f"{name} needs a package that is not installed; pip install '{PACKAGES[name]}" in line
     assert not Path("runs").exists()
 
 
@@ -245,7 +242,7 @@ def test_barebones_trains_and_keeps_nothing(
     monkeypatch.setattr(CNNClassifierTask, "training_step", counted)
     config = write_small(flowers_root, barebones=True)
     assert main(["fit", "--config", str(config)]) == 0
-    assert steps == [0, 1, 2, 3]
+    assert steps == [0, 1, 2]
     assert "version_" not in capfd.readouterr().out
     assert [path.name for path in tmp_path.iterdir()] == ["small.yaml"]
 
@@ -320,7 +317,10 @@ def test_an_interrupted_run_names_its_folder(
     assert capfd.readouterr().err.endswith(f"lightning-seg: stopped by SIGINT: {goes_on}")
 
 
-@pytest.mark.parametrize("kind", ["like W&B", "like MLflow", "none"])
+SLOW_KINDS = [pytest.param(kind, marks=pytest.mark.slow) for kind in ("like MLflow", "none")]
+
+
+@pytest.mark.parametrize("kind", ["like W&B", *SLOW_KINDS])
 def test_two_processes_have_one_folder(kind: str, flowers_root: Path, tmp_path: Path) -> None:
     config = write_small(flowers_root, logger=LOGGERS[kind])
     two = ["--trainer.devices", "2", "--trainer.strategy", "ddp"]
