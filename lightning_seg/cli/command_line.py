@@ -20,8 +20,9 @@ from lightning_seg.callbacks.epoch_record import complete
 from lightning_seg.checkpoint_io import write_whole, write_whole_in_background
 from lightning_seg.checkpoints import check_checkpoint, check_content, read_checkpoint
 from lightning_seg.cli.amending import LINKS, spare_dataset, spare_downloads, take_classes
-from lightning_seg.cli.default_callbacks import add_defaults, listed, monitoring, prediction_writer, reporting
+from lightning_seg.cli.default_callbacks import add_defaults, monitoring, prediction_writer, reporting
 from lightning_seg.cli.nulls import check_nulls
+from lightning_seg.cli.own_callbacks import listed, prepare
 from lightning_seg.cli.plain_types import register_plain_types
 from lightning_seg.cli.processes import Processes, is_loss, loss_of
 from lightning_seg.cli.run_folder import Place, RunFolder, is_kept, remove_unused, run_folder, training_alone
@@ -348,6 +349,7 @@ class CommandLine(LightningCLI):
             patience = self._get(self.config, "early_stopping")
             defaults += monitoring(self.model, self.datamodule, given, patience)
         own = given["callbacks"]
+        prepare(own, self.model)
         if self._get(self.config, "ckpt_path") is not None:
             self.finders = [callback for callback in own if isinstance(callback, FINDERS)]
             own = [callback for callback in own if callback not in self.finders]
@@ -370,10 +372,11 @@ class CommandLine(LightningCLI):
         return run.folder / "predictions" if run else Path("predictions")
 
     def written_to(self) -> Path | str | None:
-        """The folder with the results, as far as this process knows it."""
+        """The folder with the results, as far as this process knows it, and if anything was written."""
         if self.subcommand == "predict":
             return next((writer.output for writer in self._writers()), None)
-        return run_folder_of(self.trainer)
+        folder = run_folder_of(self.trainer)
+        return folder if folder is not None and folder.is_dir() else None
 
     def num_unreadable(self) -> int:
         return sum(writer.num_unreadable for writer in self._writers())

@@ -28,11 +28,6 @@ from lightning_seg.tasks.sliding_detector import SlidingDetectorTask
 from lightning_seg.tasks.supervised import SupervisedTask
 
 
-def listed(given: Any) -> list[pl.Callback]:
-    """The callbacks of ``trainer.callbacks``, where one may stand alone."""
-    return [given] if isinstance(given, pl.Callback) else list(given or [])
-
-
 def add_defaults(own: Sequence[pl.Callback], defaults: Sequence[pl.Callback]) -> list[pl.Callback]:
     """The user's callbacks, and the defaults of which the user has given none of the same kind."""
     kinds = {_kind(callback) for callback in own}
