@@ -88,6 +88,6 @@ def _shares(one: Chosen, first: Chosen) -> bool:
     return one.place.root == first.place.root and one.place.version in (None, first.place.version)
 
 
-def _place(folder: Path) -> dict[str, str]:
+def _place(folder: Path) -> dict[str, Any]:
     """Arguments of Lightning's loggers that make this their folder."""
     return {"save_dir": str(folder.parent.parent), "name": folder.parent.name, "version": folder.name}

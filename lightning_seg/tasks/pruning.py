@@ -39,7 +39,7 @@ def _in_rows(network: nn.Module) -> Iterator[None]:
 
 
 def _lay_out(network: nn.Module, memory_format: torch.memory_format) -> None:
-    network.to(memory_format=memory_format)  # type: ignore[call-overload]
+    network.to(memory_format=memory_format)
     for module in network.modules():
         for name, _ in list(module.named_parameters(recurse=False)):
             pruned = vars(module).get(name.removesuffix("_orig"))

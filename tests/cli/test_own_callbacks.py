@@ -70,8 +70,8 @@ def test_every_callback_of_lightning_is_tried() -> None:
 
 @pytest.mark.parametrize("name", CALLBACKS)
 def test_every_callback_works_and_is_gone_on_with(name: str, flowers_root: Path) -> None:
-    shows = {"enable_progress_bar": name == "TQDMProgressBar"}
-    config = write_small(flowers_root, callbacks=[given(name)], max_epochs=2, **shows)
+    shows = name == "TQDMProgressBar"
+    config = write_small(flowers_root, callbacks=[given(name)], max_epochs=2, enable_progress_bar=shows)
     assert main(["fit", "--config", str(config)]) == 0
     trusted = ["--trust_config"] if "own_callback_functions" in config.read_text() else []
     assert main(["fit", "--run", "runs/small", "--trainer.max_epochs", "3", *trusted]) == 0

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from jsonargparse import Namespace
+from jsonargparse import dict_to_namespace
 from pytorch_lightning.loggers import TensorBoardLogger
 
 from lightning_seg.__main__ import main
@@ -208,12 +208,8 @@ def test_a_version_that_is_given_is_taken_once(flowers_root: Path, mistake: Call
 
 def test_arguments_of_a_logger_stay_what_they_are() -> None:
     """Also those that Lightning hands on to TensorBoard."""
-    node = {
-        "init_args": Namespace(save_dir="logs", sub_dir="s", default_hp_metric=False),
-        "dict_kwargs": {"max_queue": 3},
-    }
-    given = TensorBoardLogger("logs", sub_dir="s", default_hp_metric=False, max_queue=3)
-    chosen = chosen_loggers(given, Namespace(class_path="TensorBoardLogger", **node))
+    node = dict_to_namespace({"init_args": {"save_dir": "logs", "sub_dir": "s"}, "dict_kwargs": {"max_queue": 3}})
+    chosen = chosen_loggers(TensorBoardLogger("logs", sub_dir="s", max_queue=3), node)
     board, table = loggers_of(Path("a/b/c"), chosen, trains=True)
     assert (board.log_dir, table.log_dir) == ("a/b/c/s", "a/b/c")
 
@@ -249,7 +245,8 @@ def test_barebones_trains_and_keeps_nothing(
 
 @pytest.mark.parametrize("how", ["barebones", "fast_dev_run"])
 def test_a_folder_for_nothing_is_one_line(how: str, flowers_root: Path, mistake: Callable[[list[str]], str]) -> None:
-    config = write_small(flowers_root, **{how: True})
+    arguments: dict[str, Any] = {how: True}
+    config = write_small(flowers_root, **arguments)
     line = mistake(["fit", "--config", str(config), "--run_folder", "mine"])
     assert line.endswith(f"run_folder mine: with trainer.{how} nothing is kept; leave one of them out")
 

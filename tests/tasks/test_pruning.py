@@ -33,7 +33,7 @@ def pruning_of(module: Holder, is_global: bool) -> ModelPruning:
 def test_the_same_weights_are_pruned_in_every_layout(is_global: bool) -> None:
     torch.manual_seed(0)
     rows = Holder(nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 2, 3)))
-    columns = Holder(deepcopy(rows.model).to(memory_format=torch.channels_last))  # type: ignore[call-overload]
+    columns = Holder(deepcopy(rows.model).to(memory_format=torch.channels_last))
     parameters = list(columns.model.parameters())
     pictures = torch.rand(1, 3, 8, 8)
     callbacks = [(module, pruning_of(module, is_global)) for module in (rows, columns)]
@@ -56,6 +56,6 @@ def test_the_same_weights_are_pruned_in_every_layout(is_global: bool) -> None:
 def test_the_smallest_half_goes() -> None:
     layer = nn.Conv2d(1, 2, (1, 2), bias=False)
     layer.weight.data = torch.tensor([[[[0.1, -0.9]]], [[[-0.2, 0.5]]]])
-    module = Holder(nn.Sequential(layer).to(memory_format=torch.channels_last))  # type: ignore[call-overload]
+    module = Holder(nn.Sequential(layer).to(memory_format=torch.channels_last))
     pruning_of(module, is_global=True).apply_pruning(0.5)
     assert layer.weight.flatten().tolist() == pytest.approx([0.0, -0.9, 0.0, 0.5])
