@@ -8,6 +8,7 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import MISSING, fields
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pytorch_lightning as pl
@@ -15,7 +16,7 @@ from docstring_parser import parse
 
 from lightning_seg.checkpoint_io import write_whole
 from lightning_seg.cli.processes import is_loss, loss_of
-from lightning_seg.cli.run_folder import folder_of, training_alone
+from lightning_seg.cli.run_folder import run_folder_of, training_alone
 from lightning_seg.cli.stopped import SignalConnector, end_processes, what_is_kept
 from lightning_seg.datamodules.pictures import PicturesDataModule
 from lightning_seg.errors import ConfigError
@@ -52,7 +53,10 @@ def _with_knobs(*without: str) -> Callable[[Method], Method]:
 
 
 class RunTrainer(pl.Trainer):
-    """Of the command line. Checkpoints are read without running code in them."""
+    """Writes what is of a run into the folder of the run, whatever the loggers, and runs no code of checkpoints."""
+
+    run_folder: Path | None = None
+    """Where results go; None where nothing of the run is kept, and in processes that have not been told."""
 
     def __init__(
         self,
@@ -77,6 +81,15 @@ class RunTrainer(pl.Trainer):
         self._signal_connector = SignalConnector(self)
         write_whole(self.strategy)
 
+    @property
+    def log_dir(self) -> str | None:
+        """The folder of the run, as Lightning has that of the first logger. All processes have to ask."""
+        if self.run_folder is None:
+            # Lightning asks the first process, too.
+            return super().log_dir
+        folder: str = self.strategy.broadcast(str(self.run_folder))
+        return folder
+
     def fit(  # type: ignore[override]
         self, model: Any, datamodule: Any, ckpt_path: str | None = None, weights_only: bool | None = None
     ) -> None:
@@ -86,7 +99,7 @@ class RunTrainer(pl.Trainer):
             ckpt_path: Checkpoint that the training goes on from.
             weights_only: Checkpoints are never read in another way here.
         """
-        folder = folder_of(self.loggers)
+        folder = run_folder_of(self)
         alone = folder is not None and is_first_process()
         # No other command trains in the run folder meanwhile.
         with self._working("fit"), training_alone(folder, self.continued) if alone and folder else nullcontext():
