@@ -6,6 +6,7 @@ from typing import Any
 
 from jsonargparse import Namespace
 
+from lightning_seg.cli.signatures import parser_of
 from lightning_seg.datamodules.pictures import PicturesDataModule
 from lightning_seg.tasks.supervised import check_class_names
 
@@ -46,8 +47,10 @@ def spare_dataset(data: Namespace, model: Namespace, stored: Mapping[str, Any], 
     """
     if stored.get("class_names") is None or not _is_ours(data):
         return
+    accepted = {action.dest for action in parser_of(model["class_path"])._actions}
     for name in LINKS:
-        if name in stored:
+        # Those of base classes are stored, too.
+        if name in stored and name in accepted:
             model["init_args"][name] = stored[name]
     options = {name: data["init_args"][name] for name in OF_LOADERS if name in data["init_args"]}
     data["class_path"] = f"{PicturesDataModule.__module__}.{PicturesDataModule.__qualname__}"

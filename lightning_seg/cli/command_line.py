@@ -22,7 +22,9 @@ from lightning_seg.callbacks.epoch_record import complete
 from lightning_seg.checkpoint_io import write_whole, write_whole_in_background
 from lightning_seg.checkpoints import check_checkpoint, check_content, read_checkpoint
 from lightning_seg.cli.amending import LINKS, spare_dataset, spare_downloads, take_classes
-from lightning_seg.cli.default_callbacks import add_defaults, monitoring, prediction_writer, reporting
+from lightning_seg.cli.any_data import check_predictable, pictures_in_place_of, read_original_sizes, shown_size
+from lightning_seg.cli.default_callbacks import add_defaults, monitoring, prediction_writers, reporting
+from lightning_seg.cli.epochs import DEFAULT_EPOCHS, describe_epochs, ends_otherwise, epochs_are_said
 from lightning_seg.cli.nulls import check_nulls
 from lightning_seg.cli.plain_types import register_plain_types
 from lightning_seg.cli.processes import Processes, is_loss, loss_of
@@ -36,7 +38,6 @@ from lightning_seg.cli.run_folder import (
 )
 from lightning_seg.cli.sources import check_division, describe_sources, differences
 from lightning_seg.cli.stopped import SignalConnector, end_processes, what_is_kept
-from lightning_seg.datamodules.pictures import PicturesDataModule
 from lightning_seg.errors import ConfigError
 from lightning_seg.files import printable, replace_text
 from lightning_seg.inference.boxes import BoxInference
@@ -105,6 +106,8 @@ class CommandLine(LightningCLI):
 
     def __init__(self, arguments: RunArguments) -> None:
         self.arguments = arguments
+        self.says_epochs = True
+        """Whether flags or configs say how many epochs ``fit`` trains."""
         self.finders: list[pl.Callback] = []
         """Callbacks that have found their values before."""
         Parser.typed = arguments.for_lightning
@@ -125,6 +128,7 @@ class CommandLine(LightningCLI):
             # A checkpoint stores what the task's constructor received, so it loads without this command line.
             load_from_checkpoint_support=False,
             seed_everything_default=0,
+            trainer_defaults={"max_epochs": DEFAULT_EPOCHS},
             save_config_callback=SaveConfig,
             save_config_kwargs={"overwrite": arguments.run is not None},
             parser_class=Parser,
@@ -167,6 +171,7 @@ class CommandLine(LightningCLI):
             "this package, of Lightning and of Albumentations, and those that are typed.",
         )
         _read_whole_numbers_first(parser)
+        describe_epochs(parser)
         for name in LINKS:
             parser.link_arguments(f"data.{name}", f"model.init_args.{name}", self._linked(name), "instantiate")
 
@@ -247,6 +252,8 @@ class CommandLine(LightningCLI):
         seed = self.config.get(f"{self.config['subcommand']}.seed_everything")
         if type(seed) is int and not 0 <= seed < 2**32:
             raise ConfigError(f"seed_everything {seed} must be between 0 and {2**32 - 1}")
+        if self.config.get("fit.trainer.max_epochs") == DEFAULT_EPOCHS:
+            self.says_epochs = epochs_are_said(parser, args, "fit")
 
     def _parse_ckpt_path(self) -> None:
         """Lightning lets hyper-parameters of the checkpoint win over typed flags; here they do not."""
@@ -346,6 +353,7 @@ class CommandLine(LightningCLI):
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         given = self._get(self.config_init, "trainer")
+        kwargs |= self._epochs(given)
         if not given["fast_dev_run"]:
             kwargs["logger"] = self._loggers(given)
             kwargs["callbacks"] = self._callbacks(given, bool(kwargs["logger"]))
@@ -356,6 +364,17 @@ class CommandLine(LightningCLI):
         write_whole(trainer.strategy)
         trainer._signal_connector = SignalConnector(trainer)
         return trainer
+
+    def _epochs(self, given: Any) -> dict[str, Any]:
+        """The trainer's ``max_epochs`` where nobody says it, and something else may end the training."""
+        if self.says_epochs or given["fast_dev_run"]:
+            return {}
+        if not ends_otherwise(given):
+            self._print_sources([f"trainer.max_epochs {DEFAULT_EPOCHS}, since nothing says how long to train"])
+            return {}
+        # Also in the config of the run.
+        self.config["fit.trainer.max_epochs"] = None
+        return {"max_epochs": None}
 
     def _loggers(self, given: Any) -> list[Logger]:
         if given["logger"] not in (None, True):
@@ -384,8 +403,8 @@ class CommandLine(LightningCLI):
     def _callbacks(self, given: Any, logs: bool) -> list[pl.Callback]:
         defaults = reporting(self.subcommand, self.model, given, logs)
         if self.subcommand == "predict":
-            defaults.append(prediction_writer(self.model, self._output()))
-        if self.subcommand == "fit" and isinstance(self.model, SupervisedTask):
+            defaults += prediction_writers(self.model, self._output(), given["callbacks"] or [])
+        if self.subcommand == "fit":
             patience = self._get(self.config, "early_stopping")
             defaults += monitoring(self.model, self.datamodule, given, patience)
         own = given["callbacks"] or []
@@ -452,13 +471,16 @@ class CommandLine(LightningCLI):
         if tile or original_size:
             self.model.at_original_size = True
             if tile or isinstance(self.model, SlidingDetectorTask):
-                self.datamodule.read_original_sizes()
+                read_original_sizes(self.datamodule)
             else:
-                self.model.shown_size = self.datamodule.image_size
-                self.datamodule.read_original_sizes(self.model.shown_size)
+                self.model.shown_size = self._shown_size()
+                read_original_sizes(self.datamodule, self.model.shown_size)
+
+    def _shown_size(self) -> tuple[int, int] | None:
+        return shown_size(self.datamodule, self._get(self.config, "ckpt_path"))
 
     def _warn_of_tiles(self) -> None:
-        size = self.datamodule.image_size
+        size = self._shown_size()
         if self._get(self.config, "tile") and size is not None:
             log.warning(
                 "tile: this run has seen whole pictures at %dx%d pixels; tiles show them at their own size, where "
@@ -472,13 +494,13 @@ class CommandLine(LightningCLI):
         self._warn_of_tiles()
         # Tiles are cut from pictures as they are.
         whole = self._get(self.config, "tile") or isinstance(self.model, SlidingDetectorTask)
-        size = None if whole else self.datamodule.image_size
+        size = None if whole else self._shown_size()
         images = self._get(self.config, "images")
         if images is None:
+            check_predictable(self.datamodule)
             self.datamodule.predict_size = size
         else:
-            data = self.datamodule
-            self.datamodule = PicturesDataModule(images, size, data.batch_size, data.num_workers)
+            self.datamodule = pictures_in_place_of(self.datamodule, images, size)
 
     def before_fit(self) -> None:
         checkpoint, epochs = self._get(self.config, "ckpt_path"), self.trainer.max_epochs

@@ -12,10 +12,11 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from lightning_seg.checkpoints import CHECKPOINT_KEY, check_loadable
+from lightning_seg.checkpoints import CHECKPOINT_KEY, check_loadable, problems
 from lightning_seg.errors import ConfigError, one_line
 from lightning_seg.memory import AtMost
 from lightning_seg.models.weights import without_pretrained
+from lightning_seg.tasks.looking import LookingModule
 from lightning_seg.tasks.optimization import (
     NEED_AN_END,
     ParamGroup,
@@ -45,7 +46,6 @@ from lightning_seg.tasks.resuming import (
     step_on_this_device,
     steps_worth,
 )
-from lightning_seg.tasks.watched import WatchedModule
 
 log = logging.getLogger(__name__)
 OPTIMIZATION = ("optimizer", "optimizer_options", "lr", "weight_decay", "encoder_lr_factor")
@@ -55,7 +55,7 @@ ROOM, SPARE = 8, 2**26
 """A network is built with that many numbers per weight, and as many more for what is not stored."""
 
 
-class Task(WatchedModule, ABC):
+class Task(LookingModule, ABC):
     """A network with its optimiser; a subclass adds steps, loss and metrics.
 
     ``self.hparams`` holds ``optimizer``, ``optimizer_options``, ``lr``, ``weight_decay``, ``encoder_lr_factor``,
@@ -117,7 +117,19 @@ class Task(WatchedModule, ABC):
     def setup(self, stage: str) -> None:
         super().setup(stage)
         if stage == "fit":
+            self._warn_of_arguments()
             self._check_monitors()
+
+    def _warn_of_arguments(self) -> None:
+        """Of a class of the user's own, before anything is trained that could not be read again."""
+        found = list(problems(dict(self.hparams), ""))
+        if found:
+            log.warning(
+                "checkpoints of %s cannot be read again: they hold plain values, and its arguments have %s; give "
+                "numbers, texts, lists and mappings, and build the rest in the constructor",
+                type(self).__name__,
+                ", ".join(found[:3]),
+            )
 
     def _check_monitors(self) -> None:
         """Lightning finds out at the end of the first epoch, or never."""
@@ -264,7 +276,7 @@ class Task(WatchedModule, ABC):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """A checkpoint alone is enough to load the task and to apply it to pictures."""
         super().on_save_checkpoint(checkpoint)
-        size = getattr(getattr(self.trainer, "datamodule", None), "image_size", None)
+        size = self.size_of_pictures()
         checkpoint[CHECKPOINT_KEY] = {
             "task": f"{type(self).__module__}.{type(self).__qualname__}",
             "image_size": None if size is None else list(size),

@@ -13,8 +13,10 @@ from lightning_seg.inference.masks import MaskInference
 from lightning_seg.losses import SegmentationLoss
 from lightning_seg.metrics import SegmentationScores
 from lightning_seg.models.padding import pad_to_multiple
+from lightning_seg.tasks.batches import truth_of
 from lightning_seg.tasks.class_weights import ClassWeightedTask, checked_weights
-from lightning_seg.tasks.supervised import SPLITS, truth_of
+from lightning_seg.tasks.supervised import SPLITS
+from lightning_seg.tasks.truths import check_masks
 
 
 class SegmentationTask(ClassWeightedTask):
@@ -44,6 +46,7 @@ class SegmentationTask(ClassWeightedTask):
 
     default_monitor = "val/miou"
     curves = ("loss", "miou", "mdice")
+    truth = "mask"
     counted, counted_by = "mask", "count_class_pixels"
     loss: SegmentationLoss
     inference: MaskInference
@@ -88,7 +91,9 @@ class SegmentationTask(ClassWeightedTask):
         return int(getattr(self.model, "reduction", 1))
 
     def check_picture_size(self, size: Sequence[int]) -> None:
-        check_divisible(size, self.reduction)
+        # What predicts pads pictures, and data of the user's own may have been padded in training, too.
+        if self._trainer is None or self.trainer.state.fn != "predict":
+            check_divisible(size, self.reduction)
 
     def scores_of(self, split: Split) -> SegmentationScores:
         """What is counted for a split."""
@@ -108,7 +113,13 @@ class SegmentationTask(ClassWeightedTask):
 
     # Steps
 
+    def check_truth(self, batch: Mapping[str, Any], split: Split, size: tuple[int, int]) -> None:
+        """Masks, which may be larger than the pictures where they are measured at the original size."""
+        classes, ignored = self._numbers_of_names()[0], self.hparams["ignore_index"]
+        check_masks(batch, split, classes, ignored, of_image=not self.at_original_size)
+
     def shared_step(self, batch: SegmentationBatch, split: Split) -> Tensor:
+        self.check_batch(batch, split)
         mask, mask_b, lam = _masks(batch)
         logits = self(batch["image"])
         sums = self.loss.sums(logits, mask, mask_b, lam)
@@ -137,6 +148,7 @@ class SegmentationTask(ClassWeightedTask):
 
     def evaluate(self, batch: SegmentationBatch, split: Split) -> None:
         """Counts what ``inference`` makes of the pictures, at the size of their masks; there is no loss."""
+        self.check_batch(batch, split)
         mask, images = truth_of(batch, "mask").long(), batch["image"]
         if self.shown_size is not None:
             images = torch.stack([_resized(image, self.shown_size) for image in images])

@@ -10,7 +10,7 @@ from typing import Any, Protocol, Self, cast
 import torch
 from torch import Tensor, nn
 
-from lightning_seg.batch import PictureBatch, PredictedBatch, Split
+from lightning_seg.batch import PredictedBatch, Split
 from lightning_seg.checkpoints import CHECKPOINT_KEY
 from lightning_seg.errors import ConfigError
 from lightning_seg.losses.summed import Summed
@@ -19,7 +19,9 @@ from lightning_seg.metrics import MeanLoss
 from lightning_seg.models.normalization import Normalization, Normalize
 from lightning_seg.numbers import check_number
 from lightning_seg.tasks.base import Task
+from lightning_seg.tasks.looking import picture_size
 from lightning_seg.tasks.optimization import check_names
+from lightning_seg.tasks.pictures import picture_batch
 from lightning_seg.tasks.processes import check_unfreezing, synchronise_what_trains
 from lightning_seg.tasks.verdicts import Verdicts
 
@@ -93,6 +95,7 @@ class SupervisedTask(Task):
         super().__init__()
         # Of all constructors on the way here.
         self.save_hyperparameters(ignore="model")
+        self._leave_networks_out()
         self._verdicts = Verdicts()
         self._unanswered = torch.zeros((), dtype=torch.int64)
         self.class_names = None if class_names is None else tuple(class_names)
@@ -105,6 +108,12 @@ class SupervisedTask(Task):
         self.example_input_array = torch.zeros(1, 3, 128, 128, dtype=torch.uint8)
         self._check_arguments()
         self._freeze(freeze_encoder)
+
+    def _leave_networks_out(self) -> None:
+        """Arguments of one's own that are networks: checkpoints hold their weights, and plain values."""
+        for name in [name for name, value in self.hparams.items() if isinstance(value, nn.Module)]:
+            # Checkpoints store the first, loggers the second.
+            del self.hparams[name], self._hparams_initial[name]
 
     def _check_arguments(self) -> None:
         given = self.hparams
@@ -256,15 +265,36 @@ class SupervisedTask(Task):
             self.hparams["class_names"] = list(names)
         if names is not None:
             self._has_names_of_data = tuple(names) == self.class_names
-        size = getattr(data, "image_size", None)
+        size = picture_size(data)
         if size is not None:
             self.check_picture_size(size)
             self.example_input_array = torch.zeros(1, 3, *size, dtype=torch.uint8)
+        elif self.trainer.state.fn == "fit":
+            self._check_example()
+
+    def _check_example(self) -> None:
+        """Without a word from the data, whether the network takes the example that summary and graph are made of."""
+        example = self.example_input_array
+        try:
+            with self.evaluating():
+                self(example.to(self.device) if isinstance(example, Tensor) else example)
+        # Networks refuse by errors of all kinds.
+        except Exception:
+            self.example_input_array = None
 
     def check_picture_size(self, size: Sequence[int]) -> None:
         """Raises ConfigError if the network cannot take pictures of this (height, width)."""
 
     # What is counted
+
+    def replace_loss(self, loss: Any) -> None:
+        """Train by a loss of one's own, called in the constructor of a subclass; its parts are counted and logged.
+
+        Args:
+            loss: derives from the loss of this kind of task, and knows the weight of each part.
+        """
+        self.loss = loss
+        self.losses = nn.ModuleDict({f"{split}_": Losses(loss.weights) for split in SPLITS})
 
     def count(self, parts: Mapping[str, float], scores: Mapping[Split, nn.Module]) -> None:
         """Count the loss, whose parts have these weights, and of each split these ``Scores``."""
@@ -387,13 +417,15 @@ class SupervisedTask(Task):
     def predict_pictures(self, images: Tensor, sizes: Sequence[tuple[int, int]]) -> list[Any]:
         """What ``predict`` says to pictures ``(B, 3, H, W)`` uint8 of these original (height, width)."""
 
-    def predict_step(self, batch: PictureBatch, batch_idx: int) -> PredictedBatch[Any]:
-        images = batch["image"]
+    def predict_step(self, batch: Any, batch_idx: int) -> PredictedBatch[Any]:
+        """What ``predict`` says to a ``PictureBatch``, or to any dict with ``image``, see ``picture_batch``."""
+        pictures = picture_batch(batch, batch_idx, self.global_rank)
+        images = pictures["image"]
         return {
-            "predictions": self.predict_pictures(images, batch["original_size"]) if len(images) else [],
-            "path": batch["path"],
-            "name": batch["name"],
-            "unreadable": batch["unreadable"],
+            "predictions": self.predict_pictures(images, pictures["original_size"]) if len(images) else [],
+            "path": pictures["path"],
+            "name": pictures["name"],
+            "unreadable": pictures["unreadable"],
         }
 
 
@@ -432,21 +464,6 @@ class Losses(nn.ModuleDict):
             return {}
         total = sum(self.weights[name] * value for name, value in counted.items())
         return {"loss": total, **(counted if len(counted) > 1 else {})}
-
-
-def truth_of(batch: Mapping[str, Any], key: str) -> Tensor:
-    """What is true of the pictures of a batch.
-
-    Raises:
-        ConfigError: if the datamodule is for another kind of task.
-    """
-    if key not in batch:
-        raise ConfigError(
-            f"the task learns from a {key} per picture, the batches hold {', '.join(batch)}; give a task and a "
-            "datamodule of one kind"
-        )
-    truth: Tensor = batch[key]
-    return truth
 
 
 def check_class_names(learned: Sequence[str], names: Sequence[str], otherwise: str = "") -> None:
