@@ -47,13 +47,19 @@ def folder(tmp_path: Path, flowers_root: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
     monkeypatch.delitem(sys.modules, "my_code", raising=False)
+    return tmp_path
+
+
+def run_script(code: str) -> None:
     construct = pl.Trainer.__init__
 
     def construct_quietly(trainer: pl.Trainer, *args: Any, **kwargs: Any) -> None:
         construct(trainer, *args, **{**kwargs, **QUIET})
 
-    monkeypatch.setattr(pl.Trainer, "__init__", construct_quietly)
-    return tmp_path
+    # The command line reads the arguments of the real one.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pl.Trainer, "__init__", construct_quietly)
+        exec(compile(code, str(PAGE), "exec"), {"__name__": "__main__"})
 
 
 def metrics(run: str) -> dict[str, Any]:
@@ -131,7 +137,7 @@ def test_a_section_runs(title: str, capsys: pytest.CaptureFixture[str]) -> None:
             for words in commands(code):
                 assert main([*words, *FLAGS]) == 0, (words, capsys.readouterr().err)
         elif not defines(language, code):
-            exec(compile(code, str(PAGE), "exec"), {"__name__": "__main__"})
+            run_script(code)
     CHECKS[title](capsys.readouterr().out)
 
 
@@ -147,7 +153,7 @@ EXAMPLES: list[Any] = [
     {"image": IMAGE.permute(0, 2, 3, 1)},
     {"image": IMAGE, "mask": torch.full((8, 32, 32), 7)},
 ]
-LINES = re.findall(r"`(.* batch .*)` \|$", PAGE.read_text(), flags=re.MULTILINE)
+LINES = re.findall(r"`([^`]* batch [^`]*)` \|$", PAGE.read_text(), flags=re.MULTILINE)
 
 
 @pytest.mark.filterwarnings("ignore")
