@@ -367,10 +367,7 @@ class CommandLine(LightningCLI):
 
     def _epochs(self, given: Any) -> dict[str, Any]:
         """The trainer's ``max_epochs`` where nobody says it, and something else may end the training."""
-        if self.says_epochs or given["fast_dev_run"]:
-            return {}
-        if not ends_otherwise(given):
-            self._print_sources([f"trainer.max_epochs {DEFAULT_EPOCHS}, since nothing says how long to train"])
+        if self.says_epochs or not ends_otherwise(given):
             return {}
         # Also in the config of the run.
         self.config["fit.trainer.max_epochs"] = None
@@ -503,6 +500,8 @@ class CommandLine(LightningCLI):
             self.datamodule = pictures_in_place_of(self.datamodule, images, size)
 
     def before_fit(self) -> None:
+        if not self.says_epochs and self.trainer.max_epochs == DEFAULT_EPOCHS:
+            self._print_sources([f"trainer.max_epochs {DEFAULT_EPOCHS}, since nothing says how long to train"])
         checkpoint, epochs = self._get(self.config, "ckpt_path"), self.trainer.max_epochs
         if self.finders and checkpoint is not None:
             self._take_what_was_found(Path(checkpoint))
