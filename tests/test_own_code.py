@@ -3,12 +3,15 @@
 import json
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 import pytest
+import pytorch_lightning as pl
 import torch
 import yaml
 from PIL import Image
+from torch import nn
 from torch.utils.data import DataLoader
 
 from lightning_seg import Predictor
@@ -17,6 +20,7 @@ from lightning_seg.cli import command_line
 from lightning_seg.cli.epochs import DEFAULT_EPOCHS
 from lightning_seg.cli.resolving import resolve_config
 from lightning_seg.errors import ConfigError
+from lightning_seg.runs import task_arguments
 from lightning_seg.tasks.segmentation import SegmentationTask
 
 Mistake = Callable[[list[str]], str]
@@ -97,6 +101,18 @@ class Dense(ClassificationTask):
     def __init__(self, num_classes: int = 2, **options):
         network = nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, num_classes))
         super().__init__(model=network, num_classes=num_classes, **options)
+
+
+class OwnOptimizer(UNetTask):
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=self.hparams["lr"])
+
+
+class Handed(SegmentationTask):
+    """Takes what no checkpoint holds."""
+
+    def __init__(self, net: nn.Module, kind: type = nn.ReLU, **options):
+        super().__init__(model=net, num_classes=2, **options)
 
 
 class Silent(UNetTask):
@@ -274,14 +290,64 @@ def test_a_module_of_lightning_alone_goes_all_the_way(
     assert "monitor of Misnamed is 'val_loss'; give a metric and which way is better" in line
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_an_own_optimiser_goes_on_as_it_was_saved(caplog: pytest.LogCaptureFixture) -> None:
+    words = ["--data", "mine.Plain", "--model", "mine.OwnOptimizer", *SMALL[2:], *ONE]
+    assert main(["fit", *words, "--run_folder", "run"]) == 0
+    assert main(["fit", "--run", "run", "--model.lr", "0.5", *CPU, "--trainer.max_epochs", "2"]) == 0
+    assert "OwnOptimizer makes its optimiser itself, which goes on as it was saved" in caplog.text
+    state = torch.load("run/checkpoints/last.ckpt", weights_only=True)["optimizer_states"][0]
+    assert state["param_groups"][0]["lr"] == 0.001
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_what_the_data_does_not_tell_is_as_it_was_typed() -> None:
+    """The config of a run leaves out what data may tell."""
+    words = ["--data", "mine.Plain", *SMALL, "--model.num_classes", "3", "--model.ignore_index", "0", *ONE]
+    assert main(["fit", *words, "--run_folder", "run"]) == 0
+    assert main(["test", "--run", "run", "--data", "mine.Plain", *CPU]) == 0
+    assert main(["fit", "--run", "run", *CPU, "--trainer.max_epochs", "2"]) == 0
+    arguments = task_arguments(Path("run", "checkpoints", "last.ckpt"))
+    assert (arguments["num_classes"], arguments["ignore_index"]) == (3, 0)
+
+
+@pytest.mark.parametrize("flag", ["--model", "--data", "--trainer.callbacks+"])
+def test_classes_of_the_other_lightning_are_named(mistake: Mistake, folder: Path, flag: str) -> None:
+    (folder / "lightning" / "pytorch").mkdir(parents=True)
+    (folder / "lightning" / "__init__.py").touch()
+    (folder / "lightning" / "pytorch" / "__init__.py").write_text("class Part: pass")
+    (folder / "other.py").write_text("import lightning.pytorch as L\nclass Theirs(L.Part): pass")
+    line = mistake(["fit", "--data", "mine.Plain", *SMALL, f"{flag}=other.Theirs"])
+    for module in ("other", "lightning", "lightning.pytorch"):
+        sys.modules.pop(module, None)
+    assert "other.Theirs derives from lightning.pytorch, and this package is built on pytorch_lightning" in line
+
+
+def test_own_data_is_previewed(mistake: Mistake) -> None:
+    assert main(["preview", "--data", "mine.Plain", "--output", "preview.png"]) == 0
+    assert min(Image.open("preview.png").size) > 100
+    assert "a train batch is a list of 3" in mistake(["preview", "--data", "mine.Tuples"])
+    assert "know the draws of this package's datasets alone" in mistake(
+        ["preview", "--data", "mine.Plain", "--compare"]
+    )
+
+
 # Checkpoints of networks that were handed over
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_a_network_that_a_checkpoint_does_not_hold_is_named(folder: Path) -> None:
-    import pytorch_lightning as pl
-    from torch import nn
+def test_arguments_that_no_checkpoint_holds_are_said_before_training(caplog: pytest.LogCaptureFixture) -> None:
+    mine = import_module("mine")
+    task = mine.Handed(nn.Conv2d(3, 2, 1))
+    pl.Trainer(accelerator="cpu", max_epochs=1, logger=False).fit(task, mine.Plain())
+    assert "checkpoints of Handed cannot be read again" in caplog.text
+    assert "its arguments have a type in kind" in caplog.text
+    # A network is left out, and its weights are in the checkpoint.
+    assert "net" not in task.hparams
 
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_network_that_a_checkpoint_does_not_hold_is_named(folder: Path) -> None:
     network = nn.Conv2d(3, 2, 1)
     trainer = pl.Trainer(accelerator="cpu", logger=False, max_epochs=1, enable_checkpointing=False)
     batch = {"image": torch.zeros(2, 3, 8, 8, dtype=torch.uint8), "mask": torch.zeros(2, 8, 8, dtype=torch.uint8)}

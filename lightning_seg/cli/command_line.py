@@ -21,7 +21,7 @@ from lightning_seg.callbacks.csv_logger import ContinuedCSVLogger
 from lightning_seg.callbacks.epoch_record import complete
 from lightning_seg.checkpoint_io import write_whole, write_whole_in_background
 from lightning_seg.checkpoints import check_checkpoint, check_content, read_checkpoint
-from lightning_seg.cli.amending import LINKS, spare_dataset, spare_downloads, take_classes
+from lightning_seg.cli.amending import LINKS, spare_dataset, spare_downloads, take_classes, take_linked
 from lightning_seg.cli.any_data import check_predictable, pictures_in_place_of, read_original_sizes, shown_size
 from lightning_seg.cli.default_callbacks import add_defaults, monitoring, prediction_writers, reporting
 from lightning_seg.cli.epochs import DEFAULT_EPOCHS, describe_epochs, ends_otherwise, epochs_are_said
@@ -292,12 +292,13 @@ class CommandLine(LightningCLI):
         """The config, by what the checkpoint tells of its task."""
         if not self._own_classes():
             take_classes(data, stored.get("class_names"))
+        take_linked(model, {name: value for name, value in stored.items() if not self._is_typed_for_task(name)})
         images = self._get(self.config, "images")
         if self.subcommand == "predict" and images is not None:
             for name in LINKS:
                 if self._is_typed_for_task(name) and name in stored:
                     raise ConfigError(f"model.{name} is taken from the checkpoint, {stored[name]}; leave it out")
-            spare_dataset(data, model, stored, images)
+            spare_dataset(data, stored, images)
 
     def _is_pretrained(self) -> bool:
         """Whether a detector can do without training: its weights know ImageNet's classes."""

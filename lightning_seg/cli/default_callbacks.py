@@ -108,7 +108,10 @@ def monitoring(
     # Without validation the newest checkpoint is as good as any.
     is_validated = metric is not None and validates(data)
     if patience is not None and not is_validated:
-        raise ConfigError("early_stopping needs pictures to validate on; give --data.val_fraction above 0")
+        raise ConfigError(
+            "early_stopping needs pictures to validate on; give --data.val_fraction above 0, or data of your own a "
+            "val_dataloader"
+        )
     if patience is not None and any(isinstance(callback, EarlyStopping) for callback in given["callbacks"] or []):
         raise ConfigError("early_stopping and an EarlyStopping among trainer.callbacks; leave one of them out")
     stopping = [] if patience is None else [RunStopping(metric, mode=mode, patience=patience)]

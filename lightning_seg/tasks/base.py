@@ -2,7 +2,7 @@
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, Self
 
@@ -12,7 +12,7 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from lightning_seg.checkpoints import CHECKPOINT_KEY, check_loadable, problems
+from lightning_seg.checkpoints import CHECKPOINT_KEY, check_loadable
 from lightning_seg.errors import ConfigError, one_line
 from lightning_seg.memory import AtMost
 from lightning_seg.models.weights import without_pretrained
@@ -45,6 +45,7 @@ from lightning_seg.tasks.resuming import (
     seed_step,
     step_on_this_device,
     steps_worth,
+    warn_of_unreadable,
 )
 
 log = logging.getLogger(__name__)
@@ -117,19 +118,8 @@ class Task(LookingModule, ABC):
     def setup(self, stage: str) -> None:
         super().setup(stage)
         if stage == "fit":
-            self._warn_of_arguments()
+            warn_of_unreadable(self)
             self._check_monitors()
-
-    def _warn_of_arguments(self) -> None:
-        """Of a class of the user's own, before anything is trained that could not be read again."""
-        found = list(problems(dict(self.hparams), ""))
-        if found:
-            log.warning(
-                "checkpoints of %s cannot be read again: they hold plain values, and its arguments have %s; give "
-                "numbers, texts, lists and mappings, and build the rest in the constructor",
-                type(self).__name__,
-                ", ".join(found[:3]),
-            )
 
     def _check_monitors(self) -> None:
         """Lightning finds out at the end of the first epoch, or never."""
@@ -229,14 +219,14 @@ class Task(LookingModule, ABC):
     def _resume_optimization(self) -> None:
         """Typed arguments win, and the schedule goes on at the share of the training that is done."""
         optimizer, schedule = self.optimizers(use_pl_optimizer=False), self.lr_schedulers()
-        assert isinstance(optimizer, Optimizer)
+        if not isinstance(optimizer, Optimizer):
+            # Several, of the user's own.
+            return
         takes_new, self._takes_new_arguments = self._takes_new_arguments, False
         # Weight averaging, where it was at work, has taken the task's schedule away and sets the rates itself.
         averages = not isinstance(schedule, LRScheduler)
         if takes_new:
-            kept = ("lr", "initial_lr") if averages else ()
-            for group, fresh in zip(optimizer.param_groups, self._fresh_groups, strict=True):
-                group.update({name: value for name, value in fresh.items() if name not in kept})
+            self._renew_groups(optimizer, ("lr", "initial_lr") if averages else ())
         if not isinstance(schedule, LRScheduler):
             return
         steps, worth = self.trainer.global_step, steps_worth(self.trainer)
@@ -252,6 +242,14 @@ class Task(LookingModule, ABC):
             )
         if takes_new or isinstance(schedule, ShareLR):
             advance_schedule(schedule, steps)
+
+    def _renew_groups(self, optimizer: Optimizer, kept: Sequence[str]) -> None:
+        """What was typed is what the optimiser steps by, but for what is ``kept``."""
+        if len(self._fresh_groups) != len(optimizer.param_groups):
+            log.warning("%s makes its optimiser itself, which goes on as it was saved", type(self).__name__)
+            return
+        for group, fresh in zip(optimizer.param_groups, self._fresh_groups, strict=True):
+            group.update({name: value for name, value in fresh.items() if name not in kept})
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """A resumed run has the draws of one that was never interrupted."""
