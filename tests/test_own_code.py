@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytorch_lightning as pl
@@ -350,8 +351,9 @@ def test_arguments_that_no_checkpoint_holds_are_said_before_training(caplog: pyt
 def test_a_network_that_a_checkpoint_does_not_hold_is_named(folder: Path) -> None:
     network = nn.Conv2d(3, 2, 1)
     trainer = pl.Trainer(accelerator="cpu", logger=False, max_epochs=1, enable_checkpointing=False)
-    batch = {"image": torch.zeros(2, 3, 8, 8, dtype=torch.uint8), "mask": torch.zeros(2, 8, 8, dtype=torch.uint8)}
-    trainer.fit(SegmentationTask(model=network, num_classes=2), DataLoader([batch], batch_size=None))
+    batch: Any = {"image": torch.zeros(2, 3, 8, 8, dtype=torch.uint8), "mask": torch.zeros(2, 8, 8, dtype=torch.uint8)}
+    batches: Any = [batch]
+    trainer.fit(SegmentationTask(model=network, num_classes=2), DataLoader(batches, batch_size=None))
     trainer.save_checkpoint("own.ckpt")
     for load in (Predictor.from_run, SegmentationTask.load_from_checkpoint):
         with pytest.raises(ConfigError) as raised:

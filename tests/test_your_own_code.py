@@ -20,7 +20,7 @@ from lightning_seg.__main__ import main
 from lightning_seg.errors import UserError
 
 PAGE = Path(__file__).parents[1] / "docs" / "your_own_code.md"
-QUIET = {"accelerator": "cpu", "devices": 1, "enable_progress_bar": False, "log_every_n_steps": 1}
+QUIET: dict[str, Any] = {"accelerator": "cpu", "devices": 1, "enable_progress_bar": False, "log_every_n_steps": 1}
 FLAGS = [word for name, value in QUIET.items() for word in (f"--trainer.{name}", str(value).lower())]
 BLOCKS = {
     title: re.findall(r"^```(\w+)\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
@@ -159,7 +159,8 @@ LINES = re.findall(r"`([^`]* batch [^`]*)` \|$", PAGE.read_text(), flags=re.MULT
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(("batch", "line"), zip(EXAMPLES, LINES, strict=True))
 def test_the_lines_are_those_that_come(batch: Any, line: str) -> None:
-    trainer = pl.Trainer(logger=False, enable_model_summary=False, **QUIET)
+    trainer, batches = pl.Trainer(logger=False, enable_model_summary=False, **QUIET), [batch]
+    loader: DataLoader[Any] = DataLoader(batches, batch_size=None)  # type: ignore[arg-type]
     with pytest.raises(UserError) as raised:
-        trainer.validate(UNetTask(width=4, depth=2), DataLoader([batch], batch_size=None))
+        trainer.validate(UNetTask(width=4, depth=2), loader)
     assert str(raised.value).startswith(line.removesuffix("..."))

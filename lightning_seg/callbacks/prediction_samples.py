@@ -43,7 +43,7 @@ class PredictionSamples(pl.Callback):
 
     def _draw(self, trainer: pl.Trainer, pl_module: pl.LightningModule, epoch: int) -> None:
         log_dir = trainer.log_dir  # asks all processes, so it stands before the return
-        loader = trainer.val_dataloaders
+        loader: Any = trainer.val_dataloaders
         truth = _truth_of(loader, pl_module)
         if not trainer.is_global_zero or log_dir is None or truth is None:
             return

@@ -114,7 +114,7 @@ def monitoring(
         )
     if patience is not None and any(isinstance(callback, EarlyStopping) for callback in given["callbacks"] or []):
         raise ConfigError("early_stopping and an EarlyStopping among trainer.callbacks; leave one of them out")
-    stopping = [] if patience is None else [RunStopping(metric, mode=mode, patience=patience)]
+    stopping = [] if patience is None or metric is None else [RunStopping(metric, mode=mode, patience=patience)]
     if given["enable_checkpointing"] is False:
         return [*stopping]
     # One file each that is replaced, not best-v1.ckpt beside it.

@@ -66,7 +66,7 @@ def _channel_hint(mask: Tensor, num_classes: int) -> str:
 
 
 def _value_problem(mask: Tensor, num_classes: int, ignore_index: int) -> str:
-    found = [int(value) for value in mask.unique().tolist()]
+    found = [int(value) for value in torch.unique(mask).tolist()]
     foreign = [value for value in found if not 0 <= value < num_classes and value != ignore_index]
     if foreign:
         return (
@@ -127,7 +127,7 @@ def _index_problem(label: Tensor, number: int, num_classes: int) -> str:
         return f"is {described(label)} for {number} pictures; give class indices (B,) int64{hint}"
     if label.dtype != torch.int64:
         return f"is {described(label)}; give class indices (B,) int64: label.long()"
-    foreign = [value for value in label.unique().tolist() if not 0 <= value < num_classes]
+    foreign = [value for value in torch.unique(label).tolist() if not 0 <= value < num_classes]
     if foreign:
         return (
             f"holds {listed(foreign)}, of no class: the task has {num_classes}, 0 to {num_classes - 1}; number the "

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 from lightning_seg import CNNClassifierTask, FlowersDataModule, OxfordPetsDataModule, SlidingDetectorTask, UNetTask
 from lightning_seg.errors import ConfigError, UserError
 from lightning_seg.tasks import looking
-from lightning_seg.tasks.batches import described
+from lightning_seg.tasks.batches import check_image, described
 from lightning_seg.tasks.looking import picture_size
 from lightning_seg.tasks.supervised import SupervisedTask
 
@@ -170,8 +170,12 @@ def test_shares_of_classes_are_labels_in_every_split(tmp_path: Path) -> None:
 @pytest.mark.filterwarnings("ignore")
 def test_later_batches_cost_no_look(monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[str] = []
-    look = looking.check_image
-    monkeypatch.setattr(looking, "check_image", lambda batch, split: (looked.append(split), look(batch, split))[1])
+
+    def look(batch: Any, split: str) -> tuple[int, int]:
+        looked.append(split)
+        return check_image(batch, split)
+
+    monkeypatch.setattr(looking, "check_image", look)
     task = segmentation()
     trainer().fit(task, Batches(*[WHOLE] * 4), Batches(*[WHOLE] * 3))
     assert looked == ["val", "train"]
@@ -184,7 +188,8 @@ def test_a_task_that_reads_batches_itself_may_have_any(tmp_path: Path) -> None:
     class Tuples(UNetTask):
         def shared_step(self, batch: Any, split: Any) -> Tensor:
             image, mask = batch
-            return super().shared_step({"image": (image * 255).to(torch.uint8), "mask": mask}, split)
+            pictures: Any = {"image": (image * 255).to(torch.uint8), "mask": mask}
+            return super().shared_step(pictures, split)
 
     batches = Batches((IMAGE / 255, MASK))
     trainer().fit(Tuples(num_classes=3, width=4, depth=2), batches, batches)
@@ -225,7 +230,7 @@ def test_every_loader_can_be_predicted(pets_root: Path, num_workers: int) -> Non
         data.setup(stage)
     loaders = data.train_dataloader(), data.val_dataloader(), data.test_dataloader(), data.predict_dataloader()
     for loader in loaders:
-        batches = trainer().predict(segmentation(), loader)
+        batches: Any = trainer().predict(segmentation(), loader)
         assert batches
         for batch in batches:
             assert len(batch["predictions"]) == len(batch["name"]) == len(batch["path"])
@@ -241,14 +246,15 @@ def test_every_loader_can_be_predicted(pets_root: Path, num_workers: int) -> Non
 def test_labels_can_be_predicted_by_any_loader(flowers_root: Path) -> None:
     data = FlowersDataModule(flowers_root, image_size=32, batch_size=4, num_workers=0, test_fraction=0.2)
     data.setup("fit")
-    first, *_ = trainer().predict(classification(), data.val_dataloader())
+    batches: Any = trainer().predict(classification(), data.val_dataloader())
+    first, *_ = batches
     assert [len(one.probs) for one in first["predictions"]] == [5] * len(first["path"])
 
 
 @pytest.mark.filterwarnings("ignore")
 def test_what_nobody_tells_is_counted() -> None:
-    samples = [{"image": image, "original_size": (50, 40)} for image in [*IMAGE, *IMAGE, IMAGE[0]]]
-    batches = trainer().predict(segmentation(), DataLoader(samples, batch_size=2))  # type: ignore[arg-type]
+    samples: Any = [{"image": image, "original_size": (50, 40)} for image in [*IMAGE, *IMAGE, IMAGE[0]]]
+    batches: Any = trainer().predict(segmentation(), DataLoader(samples, batch_size=2))
     assert [name for batch in batches for name in batch["name"]] == [f"picture_{n // 2}_{n % 2}" for n in range(5)]
     assert {tuple(one.mask.shape) for batch in batches for one in batch["predictions"]} == {(50, 40)}
 
