@@ -66,7 +66,9 @@ def _channel_hint(mask: Tensor, num_classes: int) -> str:
 
 
 def _value_problem(mask: Tensor, num_classes: int, ignore_index: int) -> str:
-    found = [int(value) for value in torch.unique(mask).tolist()]
+    # Counting is several times faster than the sorting of unique.
+    counted = mask.flatten().bincount().nonzero() if mask.dtype == torch.uint8 else torch.unique(mask)
+    found = [int(value) for value in counted.flatten().tolist()]
     foreign = [value for value in found if not 0 <= value < num_classes and value != ignore_index]
     if foreign:
         return (
