@@ -38,6 +38,10 @@ OF_LIBRARIES = {
     "Training spike detected": "{}, see skip_batches.json in the run folder; give a lower --model.lr, or leave these "
     "batches out",
     "SyncBatchNorm expected input tensor to be on GPU": "sync_batchnorm needs GPUs; leave it out on a CPU",
+    "The DataLoader implementation has an error where": "Lightning cannot read the predict_dataloader, which gives an "
+    "argument of its loader by place; give it by name: DataLoader(dataset, batch_size=8)",
+    "Target ": "a later batch holds a mask value or a label of no class ({}); number the classes from 0, or set "
+    "num_classes",
     "Expected to have finished reduction in the prior iteration": "some weights had no part in the loss; give "
     "--trainer.strategy ddp_find_unused_parameters_true",
 }
@@ -185,7 +189,8 @@ def _disk_of(error: OSError) -> str:
 def _explain_libraries(error: BaseException) -> str | None:
     said = " ".join(str(error).split())
     # Lightning's name for impossible arguments of its Trainer.
-    if type(error).__name__ == "MisconfigurationException":
+    known = next((line.format(said) for start, line in OF_LIBRARIES.items() if said.startswith(start)), None)
+    if known is None and type(error).__name__ == "MisconfigurationException":
         missing = re.match(r"No supported (\w+) backend found", said)
         return f"there is no {missing[1]} that can be used here; give --trainer.accelerator auto" if missing else said
     if isinstance(error, ModuleNotFoundError):
@@ -196,7 +201,7 @@ def _explain_libraries(error: BaseException) -> str | None:
     if said.startswith("Early stopping conditioned on metric"):
         name = said.split("`")[1]
         return f"{name} is not logged in this run, since validation is off or shows no such class; monitor another"
-    return next((line.format(said) for start, line in OF_LIBRARIES.items() if said.startswith(start)), None)
+    return known
 
 
 def _explain_missing(error: ModuleNotFoundError, said: str) -> str | None:

@@ -369,12 +369,24 @@ def _rephrase_choice(lines: Sequence[str]) -> str:
     key = re.search(r'Parser key "([^"]+)"', lines[0])
     # The outermost value is the last one.
     given = [line.removeprefix("Given value: ") for line in lines if line.startswith("Given value: ")][-1:]
+    if given and _is_of_the_other_lightning(given[0]):
+        return (
+            f"{given[0]} derives from lightning.pytorch, and this package is built on pytorch_lightning, whose classes "
+            "are others; write import pytorch_lightning as pl"
+        )
     wanted = (re.sub("^Expected (an? )?", "", line) for line in lines if line.startswith("Expected "))
     reasons = [after for line, after in pairwise(lines) if line.startswith("Problem with given class_path")]
     if reasons:
         return f"{key[1] if key else 'argument'}: {''.join(given)} cannot be built: {reasons[-1]}"
     choices = " or ".join(dict.fromkeys(map(named_type, wanted)))
     return f"{key[1] if key else 'argument'}: {''.join(given)!r} is not accepted; expected {choices}"
+
+
+def _is_of_the_other_lightning(path: str) -> bool:
+    """Whether a class derives from the package ``lightning``, which holds the classes of Lightning a second time."""
+    module, _, name = path.rpartition(".")
+    kind = getattr(sys.modules.get(module), name, None)
+    return isinstance(kind, type) and any(base.__module__.partition(".")[0] == "lightning" for base in kind.__mro__)
 
 
 def _rephrase_class(given: str, words: Sequence[str]) -> str:

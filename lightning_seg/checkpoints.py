@@ -5,7 +5,7 @@ run some: Lightning builds classes that hyper-parameters name, and deletes files
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from inspect import Parameter, signature
 from itertools import islice
 from pathlib import Path, PurePath
@@ -198,7 +198,9 @@ def check_loadable(
     content = read_checkpoint(path)
     source = _source(path)
     check_content(content, source, key)
-    check_arguments(kind, content.get(key) or {}, source)
+    stored = content.get(key) or {}
+    check_arguments(kind, stored, source)
+    check_complete(kind, {*stored, *given}, source)
     return sum(values.numel() for values in _weights(content))
 
 
@@ -216,6 +218,24 @@ def check_arguments(kind: type, stored: Mapping[str, Any], source: Any) -> None:
             raise ConfigError(
                 f"{source}: {kind.__name__} has no argument {printable(name)!r}; the checkpoint is of another class or "
                 "version"
+            )
+
+
+def check_complete(kind: type, known: Collection[str], source: Any) -> None:
+    """Raises ConfigError naming an argument that a class cannot do without: networks, say, are no plain values.
+
+    Args:
+        kind: whose constructor is to receive them.
+        known: names of those that are stored or given.
+        source: for the message.
+    """
+    for name, one in signature(kind).parameters.items():
+        is_open = one.kind in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
+        if one.default is Parameter.empty and not is_open and name not in known:
+            raise ConfigError(
+                f"{source}: {kind.__name__} needs {name}, which is no plain value, so the checkpoint does not hold it; "
+                f"build it in the constructor of a class of your own, or give it: {kind.__name__}.load_from_checkpoint"
+                f"(..., {name}=...), and the task to Predictor"
             )
 
 

@@ -248,6 +248,11 @@ def _find_task(path: Path, name: str, trust: Sequence[str]) -> type[Task]:
     if name in known:
         return known[name]
     shown, module = printable(name), name.rpartition(".")[0]
+    if module.partition(".")[0] == "__main__":
+        raise ConfigError(
+            f"{path}: its class {shown} stood in the script that trained it, and cannot be found from here; move it to "
+            "a module of its own and import that, or give Predictor the task: load_from_checkpoint of your class"
+        )
     if not any(name == one or name.startswith(f"{one}.") for one in trust):
         raise ConfigError(
             f"{path}: its class {shown} cannot be imported unless its module is trusted; if that code is yours, import "

@@ -82,16 +82,21 @@ class NoWaiting(pl.Callback):
         if HAS_CARD:
             torch.cuda.set_sync_debug_mode(mode)
 
-    def on_train_batch_start(self, *args: Any) -> None:
+    def _begin(self, batch_idx: int) -> None:
         self.num_steps += 1
-        self.watch("error")
+        # The first batch of a stage is looked at.
+        self.watch("error" if batch_idx else "default")
+
+    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
+        self._begin(batch_idx)
 
     def on_train_batch_end(self, *args: Any) -> None:
         self.watch("default")
 
-    def on_validation_batch_start(self, *args: Any, **kwargs: Any) -> None:
-        self.num_steps += 1
-        self.watch("error")
+    def on_validation_batch_start(
+        self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        self._begin(batch_idx)
 
     def on_validation_batch_end(self, *args: Any, **kwargs: Any) -> None:
         self.watch("default")
@@ -123,8 +128,8 @@ def test_no_step_waits_for_the_card(name: str, precision: Any) -> None:
         enable_model_summary=False,
         callbacks=[watch],
     )
-    trainer.fit(task, loader(batch, 3), loader(batch, 2))
-    assert watch.num_steps == 5
+    trainer.fit(task, loader(batch, 3), loader(batch, 3))
+    assert watch.num_steps == 6
 
 
 @needs_card

@@ -1,12 +1,13 @@
 """Pictures with what is true and what is predicted, before training and after every epoch."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
 from matplotlib.figure import Figure
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, IterableDataset
 
 from lightning_seg.callbacks.loggers import add_picture
 from lightning_seg.callbacks.split_plots import class_names
@@ -42,30 +43,44 @@ class PredictionSamples(pl.Callback):
 
     def _draw(self, trainer: pl.Trainer, pl_module: pl.LightningModule, epoch: int) -> None:
         log_dir = trainer.log_dir  # asks all processes, so it stands before the return
-        loader = trainer.val_dataloaders
-        if not trainer.is_global_zero or log_dir is None or not isinstance(loader, DataLoader) or not len(loader):
+        loader: Any = trainer.val_dataloaders
+        truth = _truth_of(loader, pl_module)
+        if not trainer.is_global_zero or log_dir is None or truth is None:
             return
-        picture = figure_to_array(_figure(trainer, pl_module, _samples(loader, self.num_samples)))
+        picture = figure_to_array(_figure(trainer, pl_module, _samples(loader, truth, self.num_samples), truth))
         save_array(picture, Path(log_dir) / "samples" / f"epoch_{epoch:03d}.png")
         add_picture(trainer, "samples", picture)
 
 
-def _samples(loader: DataLoader[Any], num_samples: int | None) -> dict[str, Any]:
+def _truth_of(loader: Any, pl_module: pl.LightningModule) -> str | None:
+    """What is true of its pictures, ``mask`` or ``label``; None where it has none that could be picked and drawn."""
+    if not isinstance(loader, DataLoader) or isinstance(loader.dataset, IterableDataset) or not len(loader):
+        return None
+    sample = loader.dataset[0]
+    known = [key for key in ("label", "mask") if isinstance(sample, Mapping) and "image" in sample and key in sample]
+    # Data of the user's own may have both.
+    learned: str | None = getattr(pl_module, "truth", None)
+    return learned if learned in known else next(iter(known), None)
+
+
+def _samples(loader: DataLoader[Any], truth: str, num_samples: int | None) -> dict[str, Any]:
     """A batch of validation pictures."""
     dataset: Any = loader.dataset
     if num_samples is None:
-        num_samples = MANY if "label" in dataset[0] else FEW
+        num_samples = MANY if truth == "label" else FEW
     positions = torch.linspace(0, len(dataset) - 1, min(num_samples, len(dataset))).round().int().tolist()
     batch: dict[str, Any] = loader.collate_fn([dataset[position] for position in positions])
     return batch
 
 
-def _figure(trainer: pl.Trainer, pl_module: pl.LightningModule, batch: dict[str, Any]) -> Figure:
+def _figure(trainer: pl.Trainer, pl_module: pl.LightningModule, batch: dict[str, Any], truth: str) -> Figure:
     """What a task in eval mode says to a batch."""
     task: Any = pl_module
     images, names = batch["image"], class_names(pl_module)
     with torch.no_grad(), trainer.precision_plugin.forward_context():
         logits = task(images.to(pl_module.device))
-    if "label" in batch:
-        return draw_labels(images, batch["label"], logits.float().softmax(dim=1).cpu(), names)
+    if truth == "label":
+        # Of shares the largest.
+        label = batch["label"].argmax(dim=1) if batch["label"].ndim == 2 else batch["label"]
+        return draw_labels(images, label, logits.float().softmax(dim=1).cpu(), names)
     return draw_predictions(images, batch["mask"], task.decide(logits).cpu(), names)

@@ -2,7 +2,7 @@
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ from lightning_seg.callbacks.split_plots import class_names
 from lightning_seg.errors import ConfigError
 from lightning_seg.files import remove_left_overs
 from lightning_seg.tables import append_rows, harmless_path, read_rows, write_rows
+from lightning_seg.tasks.batches import described
+from lightning_seg.tasks.pictures import picture_batch
 
 log = logging.getLogger(__name__)
 TABLE = "predictions.csv"
@@ -93,12 +95,19 @@ class PredictionWriter(BasePredictionWriter, ABC):
         self,
         trainer: pl.Trainer,
         pl_module: pl.LightningModule,
-        prediction: PredictedBatch[Any],
+        prediction: Any,
         batch_indices: Sequence[int] | None,
-        batch: PictureBatch,
+        batch: Any,
         batch_idx: int,
         dataloader_idx: int,
     ) -> None:
+        if not (isinstance(prediction, Mapping) and prediction.keys() >= PredictedBatch.__required_keys__):
+            raise ConfigError(
+                f"predict_step of {type(pl_module).__name__} returns {described(prediction)}, and "
+                f"{type(self).__name__} writes what tasks of this package return; leave predict_step as it is, or "
+                "write in a callback of yours"
+            )
+        batch = picture_batch(batch, batch_idx, trainer.global_rank)
         rows = []
         for position, (path, one) in enumerate(zip(prediction["path"], prediction["predictions"], strict=True)):
             if one.is_number:

@@ -6,7 +6,7 @@ from typing import Any
 
 from jsonargparse import Namespace
 
-from lightning_seg.cli.signatures import class_of
+from lightning_seg.cli.signatures import class_of, parser_of
 from lightning_seg.datamodules.base import DataModule
 from lightning_seg.datamodules.pictures import PicturesDataModule
 from lightning_seg.tasks.class_names import check_same
@@ -41,20 +41,30 @@ def take_classes(data: Namespace, learned: Sequence[str] | None) -> None:
         check_same(learned, [str(name) for name in classes])
 
 
-def spare_dataset(data: Namespace, model: Namespace, stored: Mapping[str, Any], images: Sequence[str]) -> None:
+def take_linked(model: Namespace, stored: Mapping[str, Any]) -> None:
+    """What data may tell a task is as in training where it does not: the config of a run leaves it out.
+
+    Args:
+        model: section of the config.
+        stored: arguments of the checkpoint's task, without those that were typed.
+    """
+    # Those of base classes are stored, too.
+    accepted = {action.dest for action in parser_of(model["class_path"])._actions}
+    for name in LINKS:
+        if name in stored and name in accepted:
+            model["init_args"][name] = stored[name]
+
+
+def spare_dataset(data: Namespace, stored: Mapping[str, Any], images: Sequence[str]) -> None:
     """Pictures are predicted also where the dataset is not that the checkpoint was trained on.
 
     Args:
         data: section of the config.
-        model: section of the config.
         stored: arguments of the checkpoint's task.
         images: what to predict.
     """
     if stored.get("class_names") is None or not _is_ours(data):
         return
-    for name in LINKS:
-        if name in stored:
-            model["init_args"][name] = stored[name]
     options = {name: data["init_args"][name] for name in OF_LOADERS if name in data["init_args"]}
     data["class_path"] = f"{PicturesDataModule.__module__}.{PicturesDataModule.__qualname__}"
     data["init_args"] = Namespace(images=images, **options)  # type: ignore[no-untyped-call]

@@ -7,6 +7,7 @@ from typing import Any
 from jsonargparse import ArgumentParser
 
 from lightning_seg.arguments import CLASS_NAMES, Asked, Typed, dotted
+from lightning_seg.cli.epochs import describe_epochs
 from lightning_seg.cli.run_trainer import RunTrainer
 from lightning_seg.trust import find_class
 
@@ -36,6 +37,7 @@ def describe(subcommand: str, words: Sequence[str], linked: Sequence[str], add_o
     parser.add_method_arguments(RunTrainer, subcommand, skip=WITHOUT)
     missing = [section for section in ("model", "data") if not _add_class(parser, section, typed, linked)]
     parser.add_class_arguments(RunTrainer, "trainer")
+    describe_epochs(parser)
     _set_defaults(parser, typed.contents)
     for action in parser._actions:
         action.help = ROLES.sub(r"\1", action.help or "")

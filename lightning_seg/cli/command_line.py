@@ -18,9 +18,11 @@ from lightning_seg.callbacks import PredictionWriter, RunRecord
 from lightning_seg.callbacks.epoch_record import complete
 from lightning_seg.checkpoint_io import write_whole_in_background
 from lightning_seg.checkpoints import check_checkpoint, check_content, read_checkpoint
-from lightning_seg.cli.amending import LINKS, spare_dataset, spare_downloads, take_classes
-from lightning_seg.cli.default_callbacks import add_defaults, monitoring, prediction_writer, reporting
+from lightning_seg.cli.amending import LINKS, spare_dataset, spare_downloads, take_classes, take_linked
+from lightning_seg.cli.any_data import shown_size
+from lightning_seg.cli.default_callbacks import add_defaults, monitoring, prediction_writers, reporting
 from lightning_seg.cli.division import DivisionCheck
+from lightning_seg.cli.epochs import DEFAULT_EPOCHS, describe_epochs, ends_otherwise, epochs_are_said
 from lightning_seg.cli.nulls import check_nulls
 from lightning_seg.cli.own_callbacks import listed, prepare
 from lightning_seg.cli.plain_types import register_plain_types
@@ -44,7 +46,6 @@ from lightning_seg.files import printable
 from lightning_seg.models.weights import without_pretrained
 from lightning_seg.process_tree import is_first_process
 from lightning_seg.runs import callback_state, epochs_ended, task_arguments, values_found
-from lightning_seg.tasks.supervised import SupervisedTask
 from lightning_seg.tasks.watched import OnNaN, WatchedModule
 from lightning_seg.trust import find_class
 from lightning_seg.yaml_files import read_yaml
@@ -121,6 +122,8 @@ class CommandLine(LightningCLI):
         self.arguments = arguments
         self.division: list[pl.Callback] = []
         """What compares the pictures with those of the run."""
+        self.says_epochs = True
+        """Whether flags or configs say how many epochs ``fit`` trains."""
         self.finders: list[pl.Callback] = []
         """Callbacks that have found their values before."""
         Parser.typed, Parser.given = arguments.for_lightning, arguments.typed
@@ -142,6 +145,7 @@ class CommandLine(LightningCLI):
             load_from_checkpoint_support=False,
             trainer_class=RunTrainer,
             seed_everything_default=0,
+            trainer_defaults={"max_epochs": DEFAULT_EPOCHS},
             save_config_callback=SaveConfig,
             save_config_kwargs={"overwrite": arguments.run is not None},
             parser_class=Parser,
@@ -154,6 +158,7 @@ class CommandLine(LightningCLI):
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         add_own_flags(parser)
+        describe_epochs(parser)
         for name in LINKS:
             parser.link_arguments(f"data.{name}", f"model.init_args.{name}", self._linked(name), "instantiate")
 
@@ -188,6 +193,8 @@ class CommandLine(LightningCLI):
         seed = self.config.get(f"{self.config['subcommand']}.seed_everything")
         if type(seed) is int and not 0 <= seed < 2**32:
             raise ConfigError(f"seed_everything {seed} must be between 0 and {2**32 - 1}")
+        if self.config.get("fit.trainer.max_epochs") == DEFAULT_EPOCHS:
+            self.says_epochs = epochs_are_said(parser, args, "fit")
 
     def _parse_ckpt_path(self) -> None:
         """Lightning lets hyper-parameters of the checkpoint win over typed flags; here they do not."""
@@ -226,13 +233,15 @@ class CommandLine(LightningCLI):
         """The config, by what the checkpoint tells of its task."""
         if not self._own_classes():
             take_classes(data, stored.get("class_names"))
+        said = self.arguments.typed
+        take_linked(model, {name: one for name, one in stored.items() if said.value("model", name) is ABSENT})
         images = self._given("images")
         if self.subcommand == "predict" and images is not None:
             for name in LINKS:
                 given = self.arguments.typed.value("model", name)
                 if given is not ABSENT and name in stored and _plain(given, name) != _plain(stored[name], name):
                     raise ConfigError(f"model.{name} is taken from the checkpoint, {stored[name]}; leave it out")
-            spare_dataset(data, model, stored, images)
+            spare_dataset(data, stored, images)
 
     def _is_ready(self) -> bool:
         """Whether the task answers without any training here."""
@@ -294,6 +303,7 @@ class CommandLine(LightningCLI):
         given["callbacks"] = listed(given["callbacks"])
         chosen = chosen_loggers(given["logger"], self._given("trainer")["logger"])
         folder = self._run_folder(given, chosen)
+        kwargs |= self._epochs(given)
         if not given["fast_dev_run"]:
             loggers = loggers_of(folder.path, chosen, self.subcommand == "fit") if folder else []
             kwargs["callbacks"] = self._callbacks(given, folder is not None, bool(loggers))
@@ -306,6 +316,14 @@ class CommandLine(LightningCLI):
         trainer.run_folder = folder.path if folder and folder.is_known else None
         trainer.continued = self.arguments.run
         return trainer
+
+    def _epochs(self, given: Any) -> dict[str, Any]:
+        """The trainer's ``max_epochs`` where nobody says it, and something else may end the training."""
+        if self.says_epochs or not ends_otherwise(given):
+            return {}
+        # Also in the config of the run.
+        self.config["fit.trainer.max_epochs"] = None
+        return {"max_epochs": None}
 
     def _run_folder(self, given: Any, chosen: Sequence[Chosen] | None) -> RunFolder | None:
         """None where nothing of the run is kept."""
@@ -322,8 +340,8 @@ class CommandLine(LightningCLI):
     def _callbacks(self, given: Any, has_folder: bool, logs: bool) -> list[pl.Callback]:
         defaults = [] if given["barebones"] else reporting(self.subcommand, self.model, given, has_folder, logs)
         if self.subcommand == "predict":
-            defaults.append(prediction_writer(self.model, self._output()))
-        if self.subcommand == "fit" and isinstance(self.model, SupervisedTask):
+            defaults += prediction_writers(self.model, self._output(), given["callbacks"])
+        if self.subcommand == "fit":
             patience = self._given("early_stopping")
             defaults += monitoring(self.model, self.datamodule, given, patience)
         own = given["callbacks"]
@@ -364,7 +382,7 @@ class CommandLine(LightningCLI):
         self._warn_of_tiles()
 
     def _warn_of_tiles(self) -> None:
-        size = getattr(self.datamodule, "image_size", None)
+        size = shown_size(self.datamodule, self._given("ckpt_path"))
         if self._given("tile") and size is not None:
             log.warning(
                 "tile: this run has seen whole pictures at %dx%d pixels; tiles show them at their own size, where "
@@ -374,6 +392,8 @@ class CommandLine(LightningCLI):
             )
 
     def before_fit(self) -> None:
+        if not self.says_epochs and self.trainer.max_epochs == DEFAULT_EPOCHS:
+            self._print_sources([f"trainer.max_epochs {DEFAULT_EPOCHS}, since nothing says how long to train"])
         checkpoint, epochs = self._given("ckpt_path"), self.trainer.max_epochs
         if self.finders and checkpoint is not None:
             self._take_what_was_found(Path(checkpoint))

@@ -1,28 +1,36 @@
 """The callbacks that a subcommand adds to those of the user."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-from pytorch_lightning.callbacks import EarlyStopping, LearningRateMonitor, ModelCheckpoint, ModelSummary
+from pytorch_lightning.callbacks import (
+    BasePredictionWriter,
+    EarlyStopping,
+    LearningRateMonitor,
+    ModelCheckpoint,
+    ModelSummary,
+)
 
-from lightning_seg.batch import MaskPrediction
 from lightning_seg.callbacks import (
     WRITERS,
     ConfusionMatrixPlots,
     DataWait,
     PictureScoreWriter,
     PredictionSamples,
-    PredictionWriter,
     RunRecord,
     ThresholdPlots,
 )
 from lightning_seg.callbacks.continued import BEST, LAST, RunCheckpoint, RunStopping
 from lightning_seg.callbacks.network_summary import NetworkSummary
 from lightning_seg.callbacks.progress import EndOfProgress
+from lightning_seg.cli.any_data import validates
 from lightning_seg.errors import ConfigError
 from lightning_seg.tasks.supervised import SupervisedTask
+
+log = logging.getLogger(__name__)
 
 
 def add_defaults(own: Sequence[pl.Callback], defaults: Sequence[pl.Callback]) -> list[pl.Callback]:
@@ -60,48 +68,75 @@ def reporting(
     return callbacks
 
 
-def prediction_writer(task: pl.LightningModule, output: Path) -> PredictionWriter:
-    """What writes the predictions of this kind of task; of one that does not say its kind, masks."""
-    return WRITERS[getattr(task, "prediction", MaskPrediction)](output)
+def prediction_writers(task: pl.LightningModule, output: Path, own: Sequence[pl.Callback]) -> list[pl.Callback]:
+    """What writes the predictions of this kind of task; of modules of the user's own nobody knows what they are."""
+    writer = WRITERS.get(getattr(task, "prediction", object))
+    if writer is not None:
+        return [writer(output)]
+    if not any(isinstance(one, BasePredictionWriter) for one in own):
+        log.warning(
+            "nothing writes what %s predicts; give trainer.callbacks a BasePredictionWriter of yours, unless its "
+            "predict_step writes itself",
+            type(task).__name__,
+        )
+    return []
 
 
 def monitoring(
-    task: SupervisedTask, data: pl.LightningDataModule, given: Mapping[str, Any], patience: int | None
+    task: pl.LightningModule, data: pl.LightningDataModule, given: Mapping[str, Any], patience: int | None
 ) -> list[pl.Callback]:
     """What keeps checkpoints, and what stops early.
 
     Args:
-        task: what is trained.
+        task: what is trained; its ``monitor``, if it has one, is a metric and ``min`` or ``max``.
         data: what it is trained on.
         given: the trainer's arguments.
         patience: how many validations without a better one stop the training; None goes to the end.
 
     Raises:
-        ConfigError: if nothing validates, or the user stops early already.
+        ConfigError: if nothing validates or is monitored, or the user stops early already.
     """
-    metric, mode = task.monitor
+    metric, mode = _monitor_of(task)
+    if patience is not None and metric is None:
+        raise ConfigError(
+            f"early_stopping: {type(task).__name__} does not say what to watch; give it monitor = ('val_loss', 'min')"
+        )
     # Without validation the newest checkpoint is as good as any.
-    validates = getattr(data, "validates", True)
-    if patience is not None and not validates:
-        raise ConfigError("early_stopping needs pictures to validate on; give --data.val_fraction above 0")
+    is_validated = metric is not None and validates(data)
+    if patience is not None and not is_validated:
+        raise ConfigError(
+            "early_stopping needs pictures to validate on; give --data.val_fraction above 0, or data of your own a "
+            "val_dataloader"
+        )
     if patience is not None and any(isinstance(callback, EarlyStopping) for callback in given["callbacks"]):
         raise ConfigError("early_stopping and an EarlyStopping among trainer.callbacks; leave one of them out")
-    stopping = [] if patience is None else [RunStopping(metric, mode=mode, patience=patience)]
+    stopping = [] if patience is None or metric is None else [RunStopping(metric, mode=mode, patience=patience)]
     if given["enable_checkpointing"] is False or given["barebones"]:
         return [*stopping]
     # One file each that is replaced, not best-v1.ckpt beside it.
     best = RunCheckpoint(
         filename=BEST,
-        monitor=metric if validates else None,
+        monitor=metric if is_validated else None,
         # Lightning tells callbacks apart by it, and by nothing else here.
-        mode=mode if validates else "max",
+        mode=mode if is_validated else "max",
         enable_version_counter=False,
         # With one validation at the end of each epoch: not before all numbers of the epoch are known.
-        save_on_train_epoch_end=None if validates else True,
+        save_on_train_epoch_end=None if is_validated else True,
     )
     # Lightning's own save_last writes only when there is a new best.
     last = RunCheckpoint(filename=LAST, enable_version_counter=False, save_on_train_epoch_end=True)
     return [best, last, *stopping]
+
+
+def _monitor_of(task: pl.LightningModule) -> tuple[str | None, str]:
+    """The metric by which the best checkpoint is chosen, and which way is better."""
+    monitor: Any = getattr(task, "monitor", (None, "max"))
+    if not (isinstance(monitor, tuple) and len(monitor) == 2 and monitor[1] in ("min", "max")):
+        raise ConfigError(
+            f"monitor of {type(task).__name__} is {monitor!r}; give a metric and which way is better, for instance "
+            "('val_loss', 'min')"
+        )
+    return monitor
 
 
 def _kind(callback: pl.Callback) -> tuple[type[pl.Callback], str | None]:

@@ -15,10 +15,10 @@ import pytorch_lightning as pl
 from docstring_parser import parse
 
 from lightning_seg.checkpoint_io import write_whole
+from lightning_seg.cli.any_data import check_predictable, pictures_in_place_of, shown_size
 from lightning_seg.cli.processes import is_loss, loss_of
 from lightning_seg.cli.run_folder import run_folder_of, training_alone
 from lightning_seg.cli.stopped import SignalConnector, end_processes, what_is_kept
-from lightning_seg.datamodules.pictures import PicturesDataModule
 from lightning_seg.errors import ConfigError
 from lightning_seg.inference.boxes import BoxInference
 from lightning_seg.inference.masks import MaskInference
@@ -126,7 +126,7 @@ class RunTrainer(pl.Trainer):
                 detector is measured against boxes.
         """
         with self._working("validate"):
-            _measure_as(model, datamodule, original_size, knobs)
+            _measure_as(model, datamodule, original_size, ckpt_path, knobs)
             return super().validate(model, None, ckpt_path, verbose, datamodule, weights_only=True)
 
     @_with_knobs("keep_probs")
@@ -150,7 +150,7 @@ class RunTrainer(pl.Trainer):
                 detector is measured against boxes.
         """
         with self._working("test"):
-            _measure_as(model, datamodule, original_size, knobs)
+            _measure_as(model, datamodule, original_size, ckpt_path, knobs)
             return super().test(model, None, ckpt_path, verbose, datamodule, weights_only=True)
 
     @_with_knobs()
@@ -174,7 +174,7 @@ class RunTrainer(pl.Trainer):
         """
         with self._working("predict"):
             _ask(model, knobs)
-            data = _pictures_for(model, datamodule, images)
+            data = _pictures_for(model, datamodule, images, ckpt_path)
             # They are written as they come; kept in memory they would grow with the number of pictures.
             return super().predict(model, None, data, False, ckpt_path, weights_only=True)
 
@@ -192,15 +192,15 @@ class RunTrainer(pl.Trainer):
             at_stake(lambda: "its work is done")
 
 
-def _pictures_for(model: Any, data: Any, images: list[str] | str | None) -> Any:
+def _pictures_for(model: Any, data: Any, images: list[str] | str | None, checkpoint: str | None) -> Any:
     """What is predicted: ``images``, or the test split, at the size that the model sees."""
-    size = getattr(data, "image_size", None)
+    size = shown_size(data, checkpoint)
     shown = model.shown_size(size) if hasattr(model, "shown_size") else size
-    if images is None:
-        data.predict_size = shown
-        return data
-    names = (name for name in ("batch_size", "num_workers") if hasattr(data, name))
-    return PicturesDataModule(images, shown, **{name: getattr(data, name) for name in names})
+    if images is not None:
+        return pictures_in_place_of(data, [images] if isinstance(images, str) else images, shown)
+    check_predictable(data)
+    data.predict_size = shown
+    return data
 
 
 def given_of(knobs: Mapping[str, Any]) -> dict[str, Any]:
@@ -210,10 +210,10 @@ def given_of(knobs: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in plain.items() if value is not None and value != defaults.get(name)}
 
 
-def _measure_as(model: Any, data: Any, original_size: bool, knobs: Mapping[str, Any]) -> None:
+def _measure_as(model: Any, data: Any, original_size: bool, checkpoint: str | None, knobs: Mapping[str, Any]) -> None:
     given = given_of(knobs)
     if hasattr(model, "measure_as"):
-        model.measure_as(data, original_size, **given)
+        model.measure_as(data, original_size, shown_size(data, checkpoint), **given)
     elif original_size or given:
         _refuse(model, "original_size" if original_size else next(iter(given)))
 

@@ -16,9 +16,11 @@ from torch import Tensor
 from lightning_seg.arguments import bare_is_true
 from lightning_seg.commands.data_flags import keep_data
 from lightning_seg.datamodules.base import DataModule
+from lightning_seg.datasets.base import PictureDataset
 from lightning_seg.errors import ConfigError
 from lightning_seg.plots.figures import save_figure
 from lightning_seg.plots.previews import TITLE_LENGTH, Cell, Masks, draw_preview
+from lightning_seg.tasks.batches import check_image, keys_of
 
 
 def preview(
@@ -81,13 +83,14 @@ def _grid(loader: Any, num_images: int, epoch: int, compare: bool) -> Iterator[C
     plain = _without_draws(loader.dataset) if compare else None
     class_names = getattr(loader.dataset, "class_names", ())
     for sample in samples:
-        name = Path(sample["path"]).name
+        name = Path(sample.get("path", "")).name
         if plain is not None:
             yield _cell(plain[int(sample["index"])], name, class_names)
         yield _cell(sample, name if plain is None else f"epoch {epoch}", class_names)
 
 
 def _variants(dataset: Any, index: int, epochs: range, compare: bool, mixes: bool) -> Iterator[Cell]:
+    plain = _without_draws(dataset)
     if index >= len(dataset):
         raise ConfigError(f"index {index} does not exist; the training split has pictures 0 to {len(dataset) - 1}")
     if dataset.pipeline is None:
@@ -96,7 +99,7 @@ def _variants(dataset: Any, index: int, epochs: range, compare: bool, mixes: boo
         print("mixing needs a batch, so variants show one picture alone; leave --variants out to see mixed ones")
     class_names = getattr(dataset, "class_names", ())
     if compare:
-        sample = _without_draws(dataset)[index]
+        sample = plain[index]
         yield _cell(sample, Path(sample["path"]).name, class_names)
     for epoch in epochs:
         yield _cell(dataset[epoch, index], f"epoch {epoch}", class_names)
@@ -127,11 +130,14 @@ def _caption(label: Tensor, class_names: Sequence[str], title: str) -> str:
 
 def _samples(batches: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
     for batch in batches:
+        check_image(keys_of(batch, "train"), "train")
         for position in range(len(batch["image"])):
             yield {key: values[position] for key, values in batch.items()}
 
 
 def _without_draws(dataset: Any) -> Any:
+    if not isinstance(dataset, PictureDataset):
+        raise ConfigError("--compare and --variants know the draws of this package's datasets alone; leave them out")
     return dataset.subset(range(len(dataset)))
 
 

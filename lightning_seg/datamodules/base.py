@@ -17,7 +17,7 @@ from lightning_seg.augmentation.seeding import EvalSampler, SeededPipeline, Trai
 from lightning_seg.batch import IGNORE_INDEX, Split
 from lightning_seg.datamodules.kept import Cached, check_cache, open_kept
 from lightning_seg.datamodules.loaders import TrainLoader, make_loader, picture_loader
-from lightning_seg.datamodules.stored import StoredDataModule
+from lightning_seg.datamodules.stored import StoredDataModule, not_set_up
 from lightning_seg.datamodules.workers import choose_num_workers, more_workers, place_of
 from lightning_seg.datasets.base import ClassificationDataset, PictureDataset, SegmentationDataset
 from lightning_seg.datasets.pictures import PictureFiles
@@ -253,8 +253,8 @@ class DataModule(StoredDataModule, Generic[Pictures], ABC):
 
     def train_dataloader(self) -> Loader:
         """Fresh draws and a fresh order each epoch; a last partial batch is left out, other pictures every epoch."""
+        dataset = self._set_up("train", "fit")
         self._open_once()
-        dataset = self.datasets["train"]
         sampler = TrainSampler(dataset, seed=self.seed)
         collate = self.collate_fn()
         if self.mixing is not None:
@@ -265,18 +265,26 @@ class DataModule(StoredDataModule, Generic[Pictures], ABC):
     def val_dataloader(self) -> Loader:
         """Empty where nothing validates."""
         if "val" not in self.datasets:
+            self._set_up("train", "validate")
             return DataLoader([])  # type: ignore[arg-type]
         self._open_once()
         return self._eval_loader("val")
 
     def test_dataloader(self) -> Loader:
+        self._set_up("test", "test")
         return self._eval_loader("test")
 
     def predict_dataloader(self) -> DataLoader[Any]:
         """The test pictures without anything that is known about them."""
-        test = self.datasets["test"]
+        test = self._set_up("test", "predict")
         paths = [test.image_path(record) for record in test.records]
         return picture_loader(PictureFiles(paths, self.predict_size), self.batch_size, self._workers(False))
+
+    def _set_up(self, split: str, stage: str) -> Pictures:
+        """The pictures of a split that a stage has set up."""
+        if split not in self.datasets:
+            raise not_set_up(self, stage)
+        return self.datasets[split]
 
     def _eval_loader(self, split: str) -> Loader:
         dataset = self.datasets[split]

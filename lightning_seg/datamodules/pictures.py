@@ -8,7 +8,7 @@ from torch.utils.data import DataLoader
 from lightning_seg.batch import PictureSample, Unreadable
 from lightning_seg.datamodules.base import as_size
 from lightning_seg.datamodules.loaders import picture_loader
-from lightning_seg.datamodules.stored import StoredDataModule
+from lightning_seg.datamodules.stored import StoredDataModule, not_set_up
 from lightning_seg.datamodules.workers import choose_num_workers, place_of
 from lightning_seg.datasets.pictures import PictureFiles, find_pictures
 
@@ -37,6 +37,7 @@ class PicturesDataModule(StoredDataModule):
         super().__init__()
         self.images = [images] if isinstance(images, str | Path) else list(images)
         self.image_size = None if image_size is None else as_size(image_size)
+        self.dataset: PictureFiles | None = None
         self.batch_size = batch_size
         self.num_workers = choose_num_workers(False, place_of()) if num_workers is None else num_workers
 
@@ -44,4 +45,6 @@ class PicturesDataModule(StoredDataModule):
         self.dataset = PictureFiles(find_pictures(self.images), self.image_size)
 
     def predict_dataloader(self) -> DataLoader[PictureSample | Unreadable]:
+        if self.dataset is None:
+            raise not_set_up(self, "predict")
         return picture_loader(self.dataset, self.batch_size, self.num_workers)

@@ -1,10 +1,11 @@
-"""Datamodules out of checkpoints."""
+"""What all datamodules share: they are built from checkpoints without running code, and set up before they load."""
 
 from typing import Any, Self
 
 import pytorch_lightning as pl
 
 from lightning_seg.checkpoints import check_loadable
+from lightning_seg.errors import ConfigError
 
 
 class StoredDataModule(pl.LightningDataModule):
@@ -22,3 +23,11 @@ class StoredDataModule(pl.LightningDataModule):
             check_loadable(cls, checkpoint_path, args, kwargs, cls.CHECKPOINT_HYPER_PARAMS_KEY)
         data: Self = super().load_from_checkpoint(checkpoint_path, *args, **kwargs)
         return data
+
+
+def not_set_up(data: pl.LightningDataModule, stage: str) -> ConfigError:
+    """The error about a loader that is asked for before its stage was set up."""
+    return ConfigError(
+        f"{type(data).__name__} is not set up for {stage}; call prepare_data() and setup({stage!r}) before you ask for "
+        "its loaders, or give it to a Trainer, which does"
+    )

@@ -33,6 +33,8 @@ class ClassificationLoss(nn.Module):
         # Not in checkpoints: the arguments of the task hold them.
         self.register_buffer("class_weights", weights, persistent=False)
         self.label_smoothing = label_smoothing
+        self.weights = {"cross_entropy": 1.0}
+        """Of each part; a loss of one's own may add some."""
 
     def weigh_classes(self, class_weights: Tensor) -> None:
         """Sets the class weights ``(C,)``."""
@@ -48,7 +50,8 @@ class ClassificationLoss(nn.Module):
 
     def total(self, sums: Mapping[str, Summed]) -> Tensor:
         """The scalar of ``sums``; in training mode together with all other processes."""
-        return means(sums, over_processes=self.training)["cross_entropy"]
+        terms = means(sums, over_processes=self.training)
+        return torch.stack([self.weights[name] * value for name, value in terms.items()]).sum()
 
     def forward(self, logits: Tensor, label: Tensor) -> Tensor:
         """A scalar; arguments as for ``sums``."""

@@ -78,7 +78,8 @@ class ClassificationScores(nn.Module):
         """Logits or probabilities ``(B, C)`` and labels ``(B,)`` int64 or ``(B, C)`` float."""
         self.counts.update(answers, label)
         if self.picture_scores is not None:
-            self.picture_scores.add((answers.argmax(dim=1) == label).float())
+            true = label.argmax(dim=1) if label.ndim == 2 else label
+            self.picture_scores.add((answers.argmax(dim=1) == true).float())
 
     def take(self, class_names: Sequence[str]) -> dict[str, float]:
         """The values by name; counting begins anew."""

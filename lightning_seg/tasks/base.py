@@ -2,7 +2,7 @@
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, Self
 
@@ -16,6 +16,7 @@ from lightning_seg.checkpoints import CHECKPOINT_KEY, check_loadable
 from lightning_seg.errors import ConfigError, one_line
 from lightning_seg.memory import AtMost
 from lightning_seg.models.weights import without_pretrained
+from lightning_seg.tasks.looking import LookingModule
 from lightning_seg.tasks.optimization import (
     NEED_AN_END,
     ParamGroup,
@@ -45,8 +46,8 @@ from lightning_seg.tasks.resuming import (
     seed_step,
     step_on_this_device,
     steps_worth,
+    warn_of_unreadable,
 )
-from lightning_seg.tasks.watched import WatchedModule
 
 log = logging.getLogger(__name__)
 OPTIMIZATION = ("optimizer", "optimizer_options", "lr", "weight_decay", "encoder_lr_factor")
@@ -56,7 +57,7 @@ ROOM, SPARE = 8, 2**26
 """A network is built with that many numbers per weight, and as many more for what is not stored."""
 
 
-class Task(WatchedModule, ABC):
+class Task(LookingModule, ABC):
     """A network with its optimiser; a subclass adds steps, loss and metrics.
 
     ``self.hparams`` holds ``optimizer``, ``optimizer_options``, ``lr``, ``weight_decay``, ``encoder_lr_factor``,
@@ -118,6 +119,7 @@ class Task(WatchedModule, ABC):
     def setup(self, stage: str) -> None:
         super().setup(stage)
         if stage == "fit":
+            warn_of_unreadable(self)
             self._check_monitors()
             prune_in_rows(self.trainer, self.model)
 
@@ -219,14 +221,14 @@ class Task(WatchedModule, ABC):
     def _resume_optimization(self) -> None:
         """Typed arguments win, and the schedule goes on at the share of the training that is done."""
         optimizer, schedule = self.optimizers(use_pl_optimizer=False), self.lr_schedulers()
-        assert isinstance(optimizer, Optimizer)
+        if not isinstance(optimizer, Optimizer):
+            # Several, of the user's own.
+            return
         takes_new, self._takes_new_arguments = self._takes_new_arguments, False
         # Weight averaging, where it was at work, has taken the task's schedule away and sets the rates itself.
         averages = not isinstance(schedule, LRScheduler)
         if takes_new:
-            kept = ("lr", "initial_lr") if averages else ()
-            for group, fresh in zip(optimizer.param_groups, self._fresh_groups, strict=True):
-                group.update({name: value for name, value in fresh.items() if name not in kept})
+            self._renew_groups(optimizer, ("lr", "initial_lr") if averages else ())
         if not isinstance(schedule, LRScheduler):
             return
         steps, worth = self.trainer.global_step, steps_worth(self.trainer)
@@ -242,6 +244,14 @@ class Task(WatchedModule, ABC):
             )
         if takes_new or isinstance(schedule, ShareLR):
             advance_schedule(schedule, steps)
+
+    def _renew_groups(self, optimizer: Optimizer, kept: Sequence[str]) -> None:
+        """What was typed is what the optimiser steps by, but for what is ``kept``."""
+        if len(self._fresh_groups) != len(optimizer.param_groups):
+            log.warning("%s makes its optimiser itself, which goes on as it was saved", type(self).__name__)
+            return
+        for group, fresh in zip(optimizer.param_groups, self._fresh_groups, strict=True):
+            group.update({name: value for name, value in fresh.items() if name not in kept})
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """A resumed run has the draws of one that was never interrupted."""
@@ -266,7 +276,7 @@ class Task(WatchedModule, ABC):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """A checkpoint alone is enough to load the task and to apply it to pictures."""
         super().on_save_checkpoint(checkpoint)
-        size = getattr(getattr(self.trainer, "datamodule", None), "image_size", None)
+        size = self.size_of_pictures()
         checkpoint[CHECKPOINT_KEY] = {
             "task": f"{type(self).__module__}.{type(self).__qualname__}",
             "image_size": None if size is None else list(size),

@@ -1,6 +1,6 @@
 """What every classification task shares: the loss, metrics, prediction of pictures."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 from torch import Tensor, nn
@@ -10,8 +10,11 @@ from lightning_seg.errors import ConfigError
 from lightning_seg.inference.labels import LabelInference
 from lightning_seg.losses.classification import ClassificationLoss
 from lightning_seg.metrics.classification import ClassificationScores
+from lightning_seg.tasks.batches import truth_of
 from lightning_seg.tasks.class_weights import ClassWeightedTask, checked_weights
-from lightning_seg.tasks.supervised import SPLITS, truth_of
+from lightning_seg.tasks.looking import picture_size
+from lightning_seg.tasks.supervised import SPLITS
+from lightning_seg.tasks.truths import check_labels
 
 
 class ClassificationTask(ClassWeightedTask):
@@ -36,6 +39,7 @@ class ClassificationTask(ClassWeightedTask):
 
     default_monitor = "val/accuracy"
     curves = ("accuracy", "loss")
+    truth = "label"
     counted, counted_by = "picture", "count_class_samples"
     prediction: ClassVar[type[LabelPrediction] | type[BoxPrediction]] = LabelPrediction
     loss: ClassificationLoss
@@ -51,9 +55,8 @@ class ClassificationTask(ClassWeightedTask):
     ) -> None:
         super().__init__(model=model, num_classes=num_classes, **options)
         self.loss = ClassificationLoss(label_smoothing, checked_weights(class_weights, num_classes))
-        self.count(
-            {"cross_entropy": 1.0}, {split: ClassificationScores(num_classes, split == "train") for split in SPLITS}
-        )
+        scores = {split: ClassificationScores(num_classes, split == "train") for split in SPLITS}
+        self.count(self.loss.weights, scores)
         self.inference = LabelInference()
 
     def _check_arguments(self) -> None:
@@ -77,7 +80,14 @@ class ClassificationTask(ClassWeightedTask):
 
     # Steps
 
+    def check_truth(self, batch: Mapping[str, Any], split: Split, size: tuple[int, int]) -> None:
+        """Labels; of data that does not tell ``image_size``, whether the network takes such pictures, too."""
+        check_labels(batch, split, self.hparams["num_classes"])
+        if picture_size(getattr(self.trainer, "datamodule", None)) is None:
+            self.check_picture_size(size)
+
     def shared_step(self, batch: ClassificationBatch, split: Split) -> Tensor:
+        self.check_batch(batch, split)
         label = truth_of(batch, "label")
         logits = self(batch["image"])
         sums = self.loss.sums(logits, label)
@@ -88,6 +98,7 @@ class ClassificationTask(ClassWeightedTask):
 
     def measure(self, batch: ClassificationBatch, split: Split) -> None:
         """With test-time augmentation there is no loss."""
+        self.check_batch(batch, split)
         if self.inference.tta is None:
             self.shared_step(batch, split)
         else:

@@ -4,6 +4,7 @@ Lightning brings back weights, optimisers and counters. Here the rest of an inte
 of it, and how far a schedule is where steps are of another size than before.
 """
 
+import logging
 import math
 import os
 from collections.abc import Iterator, Mapping
@@ -17,8 +18,10 @@ from pytorch_lightning.callbacks import StochasticWeightAveraging
 from torch import Tensor, nn
 from torchmetrics import Metric
 
+from lightning_seg.checkpoints import problems
 from lightning_seg.errors import ConfigError
 
+log = logging.getLogger(__name__)
 Counts = dict[str, dict[str, Tensor]]
 
 
@@ -234,3 +237,15 @@ def _metrics(module: nn.Module) -> Iterator[tuple[str, Metric]]:
     for name, part in module.named_modules():
         if isinstance(part, Metric):
             yield name, part
+
+
+def warn_of_unreadable(task: pl.LightningModule) -> None:
+    """Of a class of the user's own, before anything is trained whose checkpoints could not be read again."""
+    found = list(problems(dict(task.hparams), ""))
+    if found:
+        log.warning(
+            "checkpoints of %s cannot be read again: they hold plain values, and its arguments have %s; give numbers, "
+            "texts, lists and mappings, and build the rest in the constructor",
+            type(task).__name__,
+            ", ".join(found[:3]),
+        )

@@ -15,8 +15,10 @@ from lightning_seg.losses import SegmentationLoss
 from lightning_seg.measuring import Measuring
 from lightning_seg.metrics import SegmentationScores
 from lightning_seg.models.padding import pad_to_multiple
+from lightning_seg.tasks.batches import truth_of
 from lightning_seg.tasks.class_weights import ClassWeightedTask, checked_weights
-from lightning_seg.tasks.supervised import SPLITS, truth_of
+from lightning_seg.tasks.supervised import SPLITS
+from lightning_seg.tasks.truths import check_masks
 
 
 class SegmentationTask(ClassWeightedTask):
@@ -46,6 +48,7 @@ class SegmentationTask(ClassWeightedTask):
 
     default_monitor = "val/miou"
     curves = ("loss", "miou", "mdice")
+    truth = "mask"
     counted, counted_by = "mask", "count_class_pixels"
     prediction = MaskPrediction
     loss: SegmentationLoss
@@ -87,7 +90,9 @@ class SegmentationTask(ClassWeightedTask):
         return int(getattr(self.model, "reduction", 1))
 
     def check_picture_size(self, size: Sequence[int]) -> None:
-        check_divisible(size, self.reduction)
+        # What predicts pads pictures, and data of the user's own may have been padded in training, too.
+        if self._trainer is None or self.trainer.state.fn != "predict":
+            check_divisible(size, self.reduction)
 
     def scores_of(self, split: Split) -> SegmentationScores:
         """What is counted for a split."""
@@ -106,7 +111,13 @@ class SegmentationTask(ClassWeightedTask):
 
     # Steps
 
+    def check_truth(self, batch: Mapping[str, Any], split: Split, size: tuple[int, int]) -> None:
+        """Masks, which may be larger than the pictures where they are measured at the original size."""
+        classes, ignored = max(2, self.hparams["num_classes"]), self.hparams["ignore_index"]
+        check_masks(batch, split, classes, ignored, of_image=not self.measuring.original_size)
+
     def shared_step(self, batch: SegmentationBatch, split: Split) -> Tensor:
+        self.check_batch(batch, split)
         mask, mask_b, lam = _masks(batch)
         logits = self(batch["image"])
         sums = self.loss.sums(logits, mask, mask_b, lam)
@@ -165,6 +176,7 @@ class SegmentationTask(ClassWeightedTask):
             self.shared_step(batch, split)
 
     def _measure_predictions(self, batch: SegmentationBatch, split: Split) -> None:
+        self.check_batch(batch, split)
         mask, images = truth_of(batch, "mask").long(), batch["image"]
         if self.measuring.shown_size is not None:
             images = torch.stack([_resized(image, self.measuring.shown_size) for image in images])
@@ -174,6 +186,7 @@ class SegmentationTask(ClassWeightedTask):
         self.scores_of(split).update(predicted.to(mask), mask)
 
     def _measure_views(self, batch: SegmentationBatch, split: Split) -> None:
+        self.check_batch(batch, split)
         mask = truth_of(batch, "mask").long()
         probs = average_views(self.probabilities, self.inference.tta)(batch["image"])
         self.add_unanswered((~probs.isfinite()).flatten(1).any(dim=1).sum())

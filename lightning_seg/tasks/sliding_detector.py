@@ -18,6 +18,7 @@ from lightning_seg.models.sliding.backbones import create_sliding, sliding_norma
 from lightning_seg.models.sliding.classifier import SlidingClassifier
 from lightning_seg.tasks.class_groups import ClassGroups, Labels, as_mapping, make_labels
 from lightning_seg.tasks.classification import ClassificationTask
+from lightning_seg.tasks.truths import check_boxes
 
 
 class SlidingDetectorTask(ClassificationTask):
@@ -143,6 +144,7 @@ class SlidingDetectorTask(ClassificationTask):
         if not self.measuring.original_size:
             self.shared_step(cast(ClassificationBatch, batch), split)
             return
+        self.check_batch(batch, split)
         sizes = [(height, width) for height, width in batch["original_size"].tolist()]
         found, scores = self.predict_pictures(batch["image"], sizes), self._detections()
         self.add_unanswered(sum(not one.is_number for one in found))
@@ -174,6 +176,12 @@ class SlidingDetectorTask(ClassificationTask):
         for one in scores.values():
             one.reset()
         return values
+
+    def check_truth(self, batch: Mapping[str, Any], split: Split, size: tuple[int, int]) -> None:
+        if self.at_original_size:
+            check_boxes(batch, split)
+        else:
+            super().check_truth(batch, split, size)
 
     # What slides
 

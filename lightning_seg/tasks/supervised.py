@@ -14,7 +14,6 @@ from lightning_seg.batch import (
     BoxPrediction,
     LabelPrediction,
     MaskPrediction,
-    PictureBatch,
     PredictedBatch,
     Split,
 )
@@ -28,7 +27,9 @@ from lightning_seg.models.normalization import Normalization, Normalize
 from lightning_seg.numbers import check_number
 from lightning_seg.tasks.base import Task
 from lightning_seg.tasks.class_names import ClassNames
+from lightning_seg.tasks.looking import picture_size
 from lightning_seg.tasks.optimization import check_names
+from lightning_seg.tasks.pictures import picture_batch
 from lightning_seg.tasks.processes import check_unfreezing, synchronise_what_trains
 from lightning_seg.tasks.verdicts import Verdicts
 
@@ -106,6 +107,7 @@ class SupervisedTask(Task):
         super().__init__()
         # Of all constructors on the way here.
         self.save_hyperparameters(ignore="model")
+        self._leave_networks_out()
         self._verdicts = Verdicts()
         self._unanswered = torch.zeros((), dtype=torch.int64)
         self.monitor = _direction(monitor or self.default_monitor)
@@ -117,6 +119,12 @@ class SupervisedTask(Task):
         self.freezing = Freezing(self.model, freeze_encoder, freeze_encoder_norm)
         # Lightning keeps the modes that it finds instead of calling train().
         self.train(self.training)
+
+    def _leave_networks_out(self) -> None:
+        """Arguments of one's own that are networks: checkpoints hold their weights, and plain values."""
+        for name in [name for name, value in self.hparams.items() if isinstance(value, nn.Module)]:
+            # Checkpoints store the first, loggers the second.
+            del self.hparams[name], self._hparams_initial[name]
 
     def _check_arguments(self) -> None:
         given = self.hparams
@@ -248,31 +256,50 @@ class SupervisedTask(Task):
     # What the datamodule tells
 
     def setup(self, stage: str) -> None:
-        data = getattr(self.trainer, "datamodule", None)
-        if data is not None:
-            self.learn_from(data)
+        self.learn_from(getattr(self.trainer, "datamodule", None))
         if self.hparams["unfreeze_epoch"] is not None:
             check_unfreezing(self.trainer)
         super().setup(stage)
 
     def learn_from(self, data: Any) -> None:
-        """The classes and the picture size of a datamodule, as far as it tells them.
+        """The classes and the picture size of a datamodule, as far as there is one, and it tells them.
 
         Raises:
             ConfigError: if they do not fit the network, or are others than those that it has learned.
         """
-        names, size = getattr(data, "class_names", None), getattr(data, "image_size", None)
+        names, size = getattr(data, "class_names", None), picture_size(data)
         if names is not None:
             self.classes.meet_data(names, type(data).__name__)
             self._remember_names()
         if size is not None:
             self.check_picture_size(size)
             self.example_input_array = torch.zeros(1, 3, *size, dtype=torch.uint8)
+        elif self.trainer.state.fn == "fit":
+            self._check_example()
+
+    def _check_example(self) -> None:
+        """Without a word from the data, whether the network takes the example that summary and graph are made of."""
+        example = self.example_input_array
+        try:
+            with self.evaluating():
+                self(example.to(self.device) if isinstance(example, Tensor) else example)
+        # Networks refuse by errors of all kinds.
+        except Exception:
+            self.example_input_array = None
 
     def check_picture_size(self, size: Sequence[int]) -> None:
         """Raises ConfigError if the network cannot take pictures of this (height, width)."""
 
     # What is counted
+
+    def replace_loss(self, loss: Any) -> None:
+        """Train by a loss of one's own, called in the constructor of a subclass; its parts are counted and logged.
+
+        Args:
+            loss: derives from the loss of this kind of task, and knows the weight of each part.
+        """
+        self.loss = loss
+        self.losses = nn.ModuleDict({f"{split}_": SplitLosses(loss.weights) for split in SPLITS})
 
     def count(self, parts: Mapping[str, float], scores: Mapping[Split, nn.Module]) -> None:
         """Count the loss, whose parts have these weights, and of each split these ``Scores``."""
@@ -387,25 +414,28 @@ class SupervisedTask(Task):
     def at_original_size(self, value: bool) -> None:
         self.measuring = replace(self.measuring, original_size=value)
 
-    def measure_as(self, data: Any, original_size: bool = False, **knobs: Any) -> None:
+    def measure_as(
+        self, data: Any, original_size: bool = False, trained_at: tuple[int, int] | None = None, **knobs: Any
+    ) -> None:
         """Let validation and test measure what ``predict`` with these knobs makes; called before both.
 
         Args:
             data: the datamodule that they will have.
             original_size: compare at the size of the files; tiles do so anyway.
+            trained_at: (height, width) of the pictures of its training; None takes ``image_size`` of the data.
             knobs: see ``make_inference``.
 
         Raises:
             ConfigError: if the task has no such knob, or nothing that could be compared so, or the data cannot give it.
         """
         self.inference = self.make_inference(knobs)
-        self.measuring = self.how_to_measure(original_size, getattr(data, "image_size", None))
+        self.measuring = self.how_to_measure(original_size, trained_at or picture_size(data))
         if hasattr(data, "measure_as"):
             data.measure_as(self.measuring)
         elif self.measuring.original_size:
             raise ConfigError(
-                f"original_size: {type(data).__name__} has no measure_as(measuring), so nobody tells it to keep the "
-                "sizes of its files; add it, or leave original_size and tile out"
+                f"{type(data).__name__} has no measure_as(measuring), by which --original_size and --tile ask for "
+                "pictures and masks as their files are; leave both out, or add it"
             )
 
     def how_to_measure(self, original_size: bool, trained_at: tuple[int, int] | None) -> Measuring:
@@ -454,29 +484,16 @@ class SupervisedTask(Task):
             inference: how; None is its own.
         """
 
-    def predict_step(self, batch: PictureBatch, batch_idx: int) -> PredictedBatch[Any]:
-        images = batch["image"]
+    def predict_step(self, batch: Any, batch_idx: int) -> PredictedBatch[Any]:
+        """What ``predict`` says to a ``PictureBatch``, or to any dict with ``image``, see ``picture_batch``."""
+        pictures = picture_batch(batch, batch_idx, self.global_rank)
+        images = pictures["image"]
         return {
-            "predictions": self.predict_pictures(images, batch["original_size"]) if len(images) else [],
-            "path": batch["path"],
-            "name": batch["name"],
-            "unreadable": batch["unreadable"],
+            "predictions": self.predict_pictures(images, pictures["original_size"]) if len(images) else [],
+            "path": pictures["path"],
+            "name": pictures["name"],
+            "unreadable": pictures["unreadable"],
         }
-
-
-def truth_of(batch: Mapping[str, Any], key: str) -> Tensor:
-    """What is true of the pictures of a batch.
-
-    Raises:
-        ConfigError: if the datamodule is for another kind of task.
-    """
-    if key not in batch:
-        raise ConfigError(
-            f"the task learns from a {key} per picture, the batches hold {', '.join(batch)}; give a task and a "
-            "datamodule of one kind"
-        )
-    truth: Tensor = batch[key]
-    return truth
 
 
 def _direction(monitor: str) -> tuple[str, str]:

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from lightning_seg import CNNClassifierTask
-from lightning_seg.errors import ConfigError, ModelError
+from lightning_seg.errors import ConfigError
 
 
 class Pictures(pl.LightningDataModule):
@@ -64,7 +64,7 @@ def test_datamodule_of_another_size_is_refused() -> None:
     with pytest.raises(ConfigError, match="image_size null: this network takes pictures of one size; give one"):
         CNNClassifierTask(2, None)
     # A datamodule that leaves pictures as they are is found out at the first one.
-    with pytest.raises(ModelError, match="pictures of 16 x 24 pixels do not fit"):
+    with pytest.raises(ConfigError, match="the task has image_size 180 x 180, the pictures have 16 x 24"):
         make_trainer().fit(CNNClassifierTask(2), Pictures(None))
 
 
