@@ -101,6 +101,11 @@ class Predictor:
         device: str | torch.device | None = None,
         **options: Any,
     ) -> None:
+        if not hasattr(task, "make_inference"):
+            raise ConfigError(
+                f"Predictor applies tasks of this package, and {type(task).__name__} is none; derive it from one, or "
+                "call it yourself"
+            )
         self.inference = task.make_inference(options)
         whole = options.get("tile") or isinstance(task, SlidingDetectorTask)
         self.image_size = None if whole else image_size
