@@ -125,6 +125,11 @@ class Predictor:
         device: str | torch.device | None = None,
         **options: Any,
     ) -> None:
+        if not hasattr(task, "make_inference"):
+            raise ConfigError(
+                f"Predictor applies tasks of this package, and {type(task).__name__} is none; derive it from one, or "
+                "call it yourself"
+            )
         self.inference = task.make_inference(options)
         self.image_size = task.shown_size(image_size, self.inference)
         self.device, self.task = _on_device(task, device)

@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader
 
 from lightning_seg import Predictor
 from lightning_seg.__main__ import main
+from lightning_seg.callbacks.picture_scores import read_picture_scores
 from lightning_seg.cli import command_line
 from lightning_seg.cli.epochs import DEFAULT_EPOCHS
 from lightning_seg.cli.resolving import resolve_config
@@ -182,6 +183,8 @@ def test_a_datamodule_with_loaders_alone_goes_all_the_way(name: str) -> None:
     record = json.loads(Path("run", "metrics.json").read_text())
     assert record["epochs"] == 2
     assert {"val/loss", "test/loss", "test/miou"} <= record.keys()
+    # What `compare` compares: pictures that nobody names are counted.
+    assert list(read_picture_scores(Path("run", "test_pictures.csv")).scores) == [f"picture_{n}" for n in range(4)]
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -364,6 +367,9 @@ def test_a_network_that_a_checkpoint_does_not_hold_is_named(folder: Path) -> Non
     assert all(
         torch.equal(one, other) for one, other in zip(task.model.parameters(), network.parameters(), strict=True)
     )
+    plain: Any = import_module("mine").Module()
+    with pytest.raises(ConfigError, match="Predictor applies tasks of this package, and Module is none"):
+        Predictor(plain)
     content = torch.load("own.ckpt", weights_only=True)
     content["lightning_seg"]["task"] = "__main__.MyTask"
     torch.save(content, "script.ckpt")

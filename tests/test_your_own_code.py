@@ -68,7 +68,7 @@ def metrics(run: str) -> dict[str, Any]:
 
 
 def check_data(said: str) -> None:
-    assert "torch.Size([32, 32])" in said
+    assert "torch.Size([32, 32])\n('ground', 'disc')\n3 epochs\n" in said
     assert "torch.Size([4, 3, 32, 32]) torch.uint8" in said
     assert {"val/iou/disc", "test/iou/disc"} <= metrics("UNetTask").keys()
     assert metrics("UNetTask")["epochs"] == 3
@@ -95,6 +95,8 @@ def check_loss(said: str) -> None:
 def check_task(said: str) -> None:
     assert metrics("NoisyTask")["epochs"] == 2
     assert "test/loss" in metrics("NoisyTask")
+    assert Image.open("out/masks/photo.png").size == (50, 40)
+    assert len(re.findall(r"^0\.\d+$", said, flags=re.MULTILINE)) == 2
     state = torch.load("runs/NoisyTask/version_0/checkpoints/last.ckpt", weights_only=True)["optimizer_states"][0]
     assert "momentum_buffer" in state["state"][0]
 

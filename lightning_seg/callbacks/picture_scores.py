@@ -1,5 +1,6 @@
 """A score for each test picture, so that models can be compared picture by picture."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -56,11 +57,12 @@ class PictureScoreWriter(pl.Callback):
         if self.kept is None:
             return
         scores = self.kept.take()
-        # Batches of the user's own need not tell which pictures they hold.
-        if scores and "index" in batch and "path" in batch:
-            indices = batch["index"].tolist()
+        if scores:
+            indices, paths = _pictures_of(
+                batch, range(len(self.rows), len(self.rows) + len(scores)), trainer.global_rank
+            )
             groups = [(self.groups[index] or "") if self.groups else "" for index in indices]
-            self.rows += zip(indices, batch["path"], scores, groups, strict=True)
+            self.rows += zip(indices, paths, scores, groups, strict=True)
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         log_dir = trainer.log_dir  # asks all processes, so it stands before the return
@@ -81,6 +83,14 @@ def read_picture_scores(path: Path) -> ScoredPictures:
     return ScoredPictures(
         rows[0]["quantity"], scores, {row["path"]: row["group"] for row in scored if row.get("group")}
     )
+
+
+def _pictures_of(batch: Any, counted: Sequence[int], rank: int) -> tuple[Sequence[int], Sequence[str]]:
+    """Positions and paths; batches of the user's own need not tell them, and are counted in their order."""
+    told = batch if isinstance(batch, Mapping) else {}
+    indices = told["index"].tolist() if "index" in told else counted
+    start = f"picture_{f'{rank}_' * bool(rank)}"
+    return indices, told.get("path") or [f"{start}{index}" for index in indices]
 
 
 def _test_scores(pl_module: pl.LightningModule) -> Any:

@@ -127,14 +127,12 @@ def test_tasks_that_count_otherwise_are_left_alone(tmp_path: Path) -> None:
     assert not (tmp_path / "test_pictures.csv").exists()
 
 
-def test_batches_that_do_not_name_their_pictures_are_tested_without_a_table(
-    task: MobileNetV2UNetTask, tmp_path: Path
-) -> None:
+def test_pictures_that_batches_do_not_name_are_counted(task: MobileNetV2UNetTask, tmp_path: Path) -> None:
     batch = {"image": torch.zeros(2, 3, 32, 32, dtype=torch.uint8), "mask": torch.ones(2, 32, 32, dtype=torch.uint8)}
     trainer = pl.Trainer(
         logger=CSVLogger(tmp_path, "", ""), accelerator="cpu", callbacks=[PictureScoreWriter()], devices=1
     )
-    batches: Any = [batch]
+    batches: Any = [batch, batch]
     (values,) = trainer.test(task, torch.utils.data.DataLoader(batches, batch_size=None), verbose=False)
     assert 0 <= values["test/miou"] <= 1
-    assert not (tmp_path / "test_pictures.csv").exists()
+    assert list(read_picture_scores(tmp_path / "test_pictures.csv").scores) == [f"picture_{n}" for n in range(4)]

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from lightning_seg import CNNClassifierTask, FlowersDataModule, OxfordPetsDataModule, SlidingDetectorTask, UNetTask
+from lightning_seg.callbacks import MaskWriter
 from lightning_seg.errors import ConfigError, UserError
 from lightning_seg.tasks import looking
 from lightning_seg.tasks.batches import check_image, described
@@ -219,6 +220,18 @@ def test_loaders_without_a_datamodule_have_their_size_checked(
     assert expected in said(make(), {"image": IMAGE, "label": LABEL})
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_what_a_detector_is_measured_against() -> None:
+    task = SlidingDetectorTask("mobilenet_v2", None, 5, freeze_encoder=False)
+    task.at_original_size = True
+    batch: dict[str, Any] = {"image": IMAGE[:1], "label": LABEL[:1]}
+    assert "a test batch holds image, label, and no boxes, with which a detector is measured" in said(
+        task, batch, "test"
+    )
+    batch |= {"boxes": [], "box_labels": [LABEL], "original_size": torch.tensor([[32, 32]])}
+    assert "boxes of a test batch is a list of 0 for 1 pictures; give one of each" in said(task, batch, "test")
+
+
 # Loaders of this package, from Python
 
 
@@ -240,6 +253,17 @@ def test_every_loader_can_be_predicted(pets_root: Path, num_workers: int) -> Non
         names = [name for batch in batches for name in batch["name"]]
         assert len(set(names)) == len(names)
         assert not any(name.startswith("/") or ".." in name for name in names)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_what_is_written_about_any_loader_stays_in_its_folder(pets_root: Path, tmp_path: Path) -> None:
+    data = OxfordPetsDataModule(pets_root, image_size=32, batch_size=4, num_workers=0)
+    data.setup("fit")
+    trainer(callbacks=[MaskWriter(tmp_path / "out")]).predict(segmentation(), data.val_dataloader())
+    masks = list((tmp_path / "out" / "masks").rglob("*.png"))
+    assert len(masks) == len(data.datasets["val"])
+    assert not list(pets_root.rglob("masks"))
+    assert {path.name for path in tmp_path.iterdir()} == {"out"}
 
 
 @pytest.mark.filterwarnings("ignore")
