@@ -1,4 +1,4 @@
-"""Datamodules out of checkpoints."""
+"""Loading datamodules from checkpoints."""
 
 from typing import Any, Self
 
@@ -8,14 +8,14 @@ from lightning_seg.checkpoints import check_loadable
 
 
 class StoredDataModule(pl.LightningDataModule):
-    """Lightning's, but a checkpoint runs no code where one is built from it."""
+    """A LightningDataModule that runs no code of a checkpoint when it is built from it."""
 
     @classmethod
     def load_from_checkpoint(cls, checkpoint_path: Any, *args: Any, **kwargs: Any) -> Self:
-        """As Lightning's. With ``weights_only=False`` the file is trusted, as everywhere in torch.
+        """As Lightning's. ``weights_only=False`` trusts the file, as everywhere in torch.
 
         Raises:
-            ConfigError: naming what in the checkpoint is no plain value or no argument of the class.
+            ConfigError: naming the entry that is no plain value or no argument of the class.
         """
         if kwargs.get("weights_only") is not False:
             kwargs["weights_only"] = True
