@@ -1,4 +1,4 @@
-"""A program that is called, and that does not outlive its caller."""
+"""Calling a program that does not outlive its caller."""
 
 import os
 import signal
@@ -12,14 +12,14 @@ from lightning_seg.process_tree import descendants, dying_with, kill
 from lightning_seg.stopping import is_answering
 
 GRACE = 6
-"""Seconds that a process has for ending by itself: its caller has a little more."""
+"""Seconds that a process has to end by itself; its caller has a little more."""
 
 
 def call(command: Sequence[str], output: IO[Any]) -> int:
-    """Wait for a program, whose words go to ``output``, and return its exit code: below 0 a signal.
+    """Wait for a program, whose output goes to ``output``, and return its exit code; below 0 it is a signal.
 
-    It ends with the caller, whether that is interrupted, asked to end, or, on Linux, killed. Left alone, a fit would go
-    on in a folder that the next call takes for interrupted.
+    It ends with the caller, whether that is interrupted, asked to end, or, on Linux, killed. Otherwise a fit would
+    continue in a folder that the next call takes for interrupted.
     """
     with _ends_like_interrupted():
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, preexec_fn=dying_with(os.getpid()))
@@ -30,7 +30,7 @@ def call(command: Sequence[str], output: IO[Any]) -> int:
 
 
 def describe_signal(code: int) -> str | None:
-    """What ended a process with this exit code, and what to do; None where it ended by itself."""
+    """The signal that ended a process with this exit code, and what to do; None if it ended by itself."""
     # Who answers a signal ends with 128 and its number, as a shell shows it.
     number = -code if code < 0 else code - 128
     if number not in set(signal.Signals):
@@ -59,7 +59,7 @@ def _end(process: "subprocess.Popen[Any]") -> None:
 
 @contextmanager
 def _ends_like_interrupted() -> Iterator[None]:
-    """A request to end becomes a KeyboardInterrupt, so that the process that was started ends too."""
+    """A request to end becomes a KeyboardInterrupt, so that the started process ends too."""
     if threading.current_thread() is not threading.main_thread() or is_answering():
         # Signals reach the main thread alone, and a command answers them by itself.
         yield
