@@ -14,7 +14,7 @@ def same(name: str) -> str:
 
 
 def is_file(path: Path) -> bool:
-    """``Path.is_file``, which fails if a name is too long or has impossible characters."""
+    """As ``Path.is_file``, but False for names that are too long or impossible, for which that fails."""
     return os.path.isfile(path)  # noqa: PTH113
 
 

@@ -100,7 +100,7 @@ def looks_like_picture(file: Path) -> bool:
 
 
 def _is_hidden_picture(file: Path) -> bool:
-    """``._cat.jpg``, which macOS writes beside ``cat.jpg``, is hidden; a name of only dots before the suffix is not."""
+    """Also with only dots before the suffix; but not ``._cat.jpg``, which macOS writes beside ``cat.jpg``."""
     name = file.name
     if not name.startswith(".") or name.startswith("._") or file.is_dir():
         return False
