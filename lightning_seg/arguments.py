@@ -1,4 +1,4 @@
-"""What the user typed: turned into what Lightning's parser understands, with errors of one line."""
+"""The typed words as Lightning's parser needs them, with errors of one line."""
 
 import re
 import sys
@@ -60,12 +60,11 @@ class RunArguments(NamedTuple):
     def parse(cls, argv: Sequence[str]) -> Self:
         """``fit --run RUN`` continues from the last checkpoint, the other subcommands use the best.
 
-        Of a run that is not trained further, the config is checked first, see ``check_config``; what the user types is
-        trusted, and so is everything with ``--trust_config``.
+        The config of a run that is not trained further is checked first, see ``check_config``; everything that the user
+        types is trusted, and with ``--trust_config`` the whole config.
 
         ``--config`` may stand anywhere: the files are read in their order, before the other flags. ``--ckpt_path``
-        without a config or a model stands for the run that the checkpoint belongs to. ``--images`` may stand more than
-        once.
+        without a config or a model means the run of that checkpoint. ``--images`` may stand more than once.
 
         Raises:
             ConfigError: if ``--run`` has no value or there is no such run, a config cannot be read, or that of the run
@@ -92,7 +91,7 @@ class RunArguments(NamedTuple):
 
 
 class Typed(NamedTuple):
-    """What the user himself says about classes."""
+    """What the user has typed about classes."""
 
     names: frozenset[str]  # every text that was typed, or stands in a config that was typed
     classes: dict[str, str]  # of the sections, by their names
@@ -103,7 +102,7 @@ class Typed(NamedTuple):
         """From flags, the configs among them, and the values of ``--trust_config``.
 
         Raises:
-            ConfigError: if a config cannot be read, or such a value is neither true nor false.
+            ConfigError: if a config cannot be read, or a value of ``--trust_config`` is neither true nor false.
         """
         contents = [read_config(Path(config)) for config in configs]
         classes = {*_class_words(words), *texts(contents)}
@@ -128,7 +127,7 @@ def _class_words(words: Sequence[str]) -> Iterator[str]:
 
 
 def _classes(words: Sequence[str], contents: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """Later ones win, and what is typed wins over configs."""
+    """Later ones win, and typed ones win over configs."""
     classes: dict[str, str] = {}
     for section in ("model", "data"):
         for content in contents:
@@ -141,12 +140,12 @@ def _classes(words: Sequence[str], contents: Sequence[Mapping[str, Any]]) -> dic
 
 
 def content_of(run: Run, typed: Typed, own: bool = False, part: str = "") -> dict[str, Any]:
-    """What the config of a run holds, once it is found to build what is known or typed.
+    """The content of a run's config, after checking that it builds only known or typed classes.
 
     Args:
-        run: whose config it is.
-        typed: what the user says.
-        own: whether it is trained further, so that it is the user's own.
+        run: the run of the config.
+        typed: what the user has typed.
+        own: whether the run is trained further, so that it is the user's own.
         part: the one section that is needed; all of them if empty.
 
     Raises:
@@ -175,7 +174,7 @@ def _value(words: Sequence[str], flag: str) -> str | None:
 
 
 def import_public_classes() -> None:
-    """jsonargparse knows a class by its short name once its module is imported."""
+    """jsonargparse knows the short name of a class once its module is imported."""
     for name in CLASS_NAMES:
         getattr(lightning_seg, name)
 
@@ -198,7 +197,7 @@ def read_config(path: Path) -> dict[str, Any]:
 
 
 def _joined(words: Sequence[str], flag: str) -> list[str]:
-    """The words with all values of a flag of many values behind its first place: argparse would keep the last ones."""
+    """The words with all values of a repeated flag at its first place: argparse would keep only the last ones."""
     values: list[str] = []
     rest: list[str] = []
     place, inside = None, False
@@ -235,16 +234,16 @@ def take(argv: Sequence[str], names: tuple[str, ...]) -> tuple[list[str], list[s
 
 
 def bare_is_true(words: Sequence[str], flag: str) -> list[str]:
-    """``--compare`` as ``--compare=true``: a flag that needs no value."""
+    """``--compare`` as ``--compare=true``, for a flag that needs no value."""
     bare = [word == flag and after not in ("true", "false") for word, after in pairwise([*words, ""])]
     return [f"{flag}=true" if alone else word for word, alone in zip(words, bare, strict=True)]
 
 
 class OneLineErrors:
-    """For parsers: an error is one line on stderr and exit code 2; the usage is left to ``--help``."""
+    """For parsers: an error is one line on stderr and exit code 2; the usage appears only with ``--help``."""
 
     typed: ClassVar[Sequence[str]] = ()
-    """The whole command line, of which the parser of a class is handed a part alone."""
+    """The whole command line; the parser of a class gets only a part of it."""
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         if ex is not None and "--debug" in sys.argv:
@@ -255,7 +254,7 @@ class OneLineErrors:
 
 
 def option_names(parser: Any) -> list[str]:
-    """The flags of a parser, without dashes and without the class they belong to."""
+    """The flags of a parser, without dashes and without their class."""
     flags = (flag for action in parser._actions for flag in action.option_strings)
     return [flag.lstrip("-") for flag in flags]
 
@@ -265,8 +264,8 @@ def rephrase(message: str, options: Sequence[str] = (), words: Sequence[str] = (
 
     Args:
         message: as jsonargparse words it, often over many lines.
-        options: what could have been meant by an option that does not exist.
-        words: what was typed.
+        options: existing options, to suggest in place of an unknown one.
+        words: the typed words.
     """
     lines = [line.strip(" -\t") for line in message.splitlines() if line.strip(" -\t")]
     line = " ".join(lines)
@@ -299,7 +298,7 @@ def _rephrase_choice(lines: Sequence[str]) -> str:
 
 
 def _rephrase_class(given: str, words: Sequence[str]) -> str:
-    """No class has been found by this name."""
+    """The message for an unknown class name."""
     if given.rpartition(".")[2] in CLASS_NAMES:
         return f"the class {given} is of another kind; tasks go to model, datamodules to data"
     # An argument that is built from several values, of which the first alone was given.
@@ -312,7 +311,7 @@ def _rephrase_class(given: str, words: Sequence[str]) -> str:
 
 
 def named_type(words: str) -> str:
-    """A type in words that everyone knows."""
+    """A type in common words."""
     name = re.sub(r"<class '([\w.]+)'>", r"\1", words).strip()
     if choices := re.search(r"Literal\[(.*)\]", name):
         return choices[1].replace("'", "").replace(", ", " or ")
@@ -320,13 +319,13 @@ def named_type(words: str) -> str:
 
 
 def _section_of(option: str, words: Sequence[str]) -> str:
-    """What was typed before the name of an option: ``--model.``."""
+    """The section typed before the name of an option: ``--model.``."""
     typed = (word.partition("=")[0] for word in words)
     return next((word.removesuffix(option) for word in typed if word.endswith(f".{option}")), "--")
 
 
 def _without_value(flag: str, words: Sequence[str]) -> str | None:
-    """The typed flag of this section behind which no value stands."""
+    """The typed flag of this section without a value."""
     for word, following in pairwise([*words, "--"]):
         if word.partition(".")[0] == flag and "=" not in word and following.startswith("--"):
             return word

@@ -1,4 +1,4 @@
-"""Lightning's callbacks where a continued run needs something else of them."""
+"""Lightning's callbacks with the changes that a continued run needs."""
 
 import logging
 from pathlib import Path
@@ -15,11 +15,11 @@ log = logging.getLogger(__name__)
 
 
 LAST = "last"
-"""Name of the checkpoint that ``fit --run`` goes on from."""
+"""Name of the checkpoint from which ``fit --run`` continues."""
 
 
 class RunCheckpoint(ModelCheckpoint):
-    """Remembers the best score also where the run folder is reached by another path, or was moved or copied."""
+    """Remembers the best score also if the run folder has another path, or was moved or copied."""
 
     @property
     def state_key(self) -> str:
@@ -39,9 +39,9 @@ class RunCheckpoint(ModelCheckpoint):
             super()._save_none_monitor_checkpoint(trainer, monitor_candidates)
 
     def on_load_checkpoint(self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: Any) -> None:
-        """The state is that of the best file where that is newer, and fresh where there is none that can be read.
+        """Takes the state of the best file if that is newer, and a fresh one if there is no readable best file.
 
-        A process may end between the best checkpoint and the last one of an epoch, which is then trained again.
+        A process may end between the best and the last checkpoint of an epoch, which is then trained again.
         """
         states, name = checkpoint.get("callbacks", {}), self.filename or "{"
         if self.monitor is None or trainer.state.fn != "fit" or self.state_key not in states or "{" in name:
@@ -60,7 +60,7 @@ class RunCheckpoint(ModelCheckpoint):
 
 
 def _read_state(path: Path, key: str) -> tuple[int, dict[str, Any]] | None:
-    """Steps done and state of a callback; None where there is no such file, or none that can be read."""
+    """Steps done and state of a callback; None if the file is missing or cannot be read."""
     if not path.is_file():
         return None
     try:
@@ -73,7 +73,7 @@ def _read_state(path: Path, key: str) -> tuple[int, dict[str, Any]] | None:
 
 
 def moved(state: dict[str, Any], folder: str) -> dict[str, Any]:
-    """The state of a ``ModelCheckpoint`` whose files lie in ``folder`` now."""
+    """The state of a ``ModelCheckpoint`` whose files are now in ``folder``."""
 
     def here(path: str) -> str:
         name = Path(path).name
@@ -86,7 +86,7 @@ def moved(state: dict[str, Any], folder: str) -> dict[str, Any]:
 
 
 class RunStopping(EarlyStopping):
-    """Stops by the patience that was given and not by that of the checkpoint, and says so."""
+    """Uses the given patience and not that of the checkpoint, and says why it stops."""
 
     @property
     def state_key(self) -> str:

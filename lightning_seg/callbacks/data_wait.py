@@ -1,4 +1,4 @@
-"""How much of the time steps wait for data."""
+"""Measuring the share of time that steps wait for data."""
 
 import logging
 import time
@@ -15,19 +15,19 @@ KEY = "data_wait_share"
 MUCH = 0.1
 """Share of the time of an epoch's steps."""
 LEAST_SECONDS = 1.0
-"""Of waiting in an epoch: what loses less has nothing to gain, and loader processes take some of it to start."""
+"""Seconds of waiting in an epoch; less is not worth a message, since loader processes need some to start."""
 
 
 class DataWait(pl.Callback):
-    """Measures the share of time that steps wait for data, writes it to ``metrics.json`` and says where it is much.
+    """Measures the share of time that steps wait for data, writes it to ``metrics.json`` and warns if it is large.
 
-    An epoch takes from asking for its first batch to the end of its last step, validation in between left out. It waits
-    while the process is in the loader's ``next``, for the first batch, too, behind which loader processes start. Where
-    several processes train, all wait for the one that waits longest, so the largest share of theirs counts.
-    ``data_wait_share``, in [0, 1], is over all epochs since the last start. What is said is about one epoch, once per
-    fit. Of several epochs the first, which fills a cache, is not judged where there is one.
+    An epoch lasts from requesting its first batch to the end of its last step, without validation. It waits while the
+    process is in the loader's ``next``, also for the first batch, for which loader processes start. With several
+    processes all wait for the slowest, so the largest share counts. ``data_wait_share``, in [0, 1], is over all epochs
+    since the last start. A warning is about one epoch, once per fit. With a cache the first of several epochs, which
+    fills it, is not judged.
 
-    Measures loaders that have ``waiting``, see ``TrainLoader``, and writes where there is a logger.
+    It measures loaders with ``waiting``, see ``TrainLoader``, and writes if there is a logger.
     """
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ class DataWait(pl.Callback):
         self._begin()
 
     def _begin(self) -> None:
-        """Of an epoch: the end of its newest step, and seconds of validation before and after that."""
+        """Start of an epoch: the end of its newest step, and seconds of validation before and after that."""
         self.last_step = self.validated = self.validated_since = self.validation_began = 0.0
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -72,7 +72,7 @@ class DataWait(pl.Callback):
             self._judge(trainer, self.waited / self.seconds, self.waited, self.seconds)
 
     def _measure(self, trainer: pl.Trainer) -> tuple[float, float]:
-        """Seconds that this epoch has waited, and that it has taken; 0 where nothing measures them."""
+        """Seconds that this epoch has waited and taken; 0 if nothing measures them."""
         waiting = getattr(trainer.train_dataloader, "waiting", None)
         if waiting is None or not self.last_step:
             return 0.0, 0.0
@@ -80,7 +80,7 @@ class DataWait(pl.Callback):
         return waited, self.last_step - asked - self.validated
 
     def _of_all_processes(self, trainer: pl.Trainer, waited: float, seconds: float) -> tuple[float, float, float]:
-        """The largest share, and seconds that make it."""
+        """The largest share, and its seconds."""
         share = waited / seconds if seconds > 0 else 0.0
         values = torch.tensor([share, seconds], device=trainer.strategy.root_device)
         share, seconds = trainer.strategy.reduce(values, reduce_op="max").tolist()

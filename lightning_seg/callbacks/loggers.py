@@ -1,4 +1,4 @@
-"""Pictures to the loggers that take them."""
+"""Sending pictures to loggers that take them."""
 
 import pytorch_lightning as pl
 from pytorch_lightning.loggers import TensorBoardLogger

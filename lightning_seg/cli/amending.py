@@ -1,4 +1,4 @@
-"""What a config gets from a checkpoint, or does without, before its classes are built."""
+"""Changes of a config, by a checkpoint or for missing data, before its classes are built."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from lightning_seg.datamodules.pictures import PicturesDataModule
 from lightning_seg.tasks.supervised import check_class_names
 
 LINKS = ("num_classes", "class_names", "ignore_index", "image_size")
-"""What a task learns from the datamodule, as far as it has such an argument."""
+"""Arguments that a task gets from the datamodule, if it has them."""
 PRETRAINED = ("encoder_weights", "weights")
 """Arguments of tasks that name pretrained weights."""
 OF_LOADERS = ("image_size", "batch_size", "num_workers")
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 def take_classes(data: Namespace, learned: Sequence[str] | None) -> None:
-    """The classes are those that the checkpoint has learned, not those that lie in today's folder.
+    """Use the classes that the checkpoint has learned, not those in today's folder.
 
     Args:
         data: section of the config.
@@ -36,13 +36,13 @@ def take_classes(data: Namespace, learned: Sequence[str] | None) -> None:
 
 
 def spare_dataset(data: Namespace, model: Namespace, stored: Mapping[str, Any], images: Sequence[str]) -> None:
-    """Pictures are predicted also where the dataset is not that the checkpoint was trained on.
+    """Predict pictures without the dataset that the checkpoint was trained on.
 
     Args:
         data: section of the config.
         model: section of the config.
         stored: arguments of the checkpoint's task.
-        images: what to predict.
+        images: files, folders and patterns to predict.
     """
     if stored.get("class_names") is None or not _is_ours(data):
         return
@@ -55,12 +55,12 @@ def spare_dataset(data: Namespace, model: Namespace, stored: Mapping[str, Any], 
 
 
 def _is_ours(data: Namespace) -> bool:
-    """The user's own datamodule may mean something else by its arguments."""
+    """Whether the datamodule is this package's; the user's own may use the arguments differently."""
     return str(data["class_path"]).startswith("lightning_seg.")
 
 
 def spare_downloads(data: Namespace, model: Namespace, typed: Sequence[str]) -> None:
-    """Synthetic pictures need no download; then the encoder's weights are fetched only if they were asked for.
+    """Synthetic pictures need no download; then the encoder's weights are fetched only if they are typed.
 
     Args:
         data: section of the config.

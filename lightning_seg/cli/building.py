@@ -1,4 +1,4 @@
-"""A training up to its first step, so that mistakes show before anything is trained."""
+"""Building a training without running it, so that mistakes show before anything is trained."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -11,19 +11,19 @@ from lightning_seg.errors import ConfigError, UserError
 
 
 class _Building(CommandLine):
-    """Builds everything, and runs nothing."""
+    """Builds everything and runs nothing."""
 
     def _set_seed(self) -> None:
-        """It would be handed on to the processes that are started later."""
+        """Not set, since it would be inherited by processes that are started later."""
 
     def _run_subcommand(self, subcommand: str) -> None:
         pass
 
 
 def build(words: Sequence[str]) -> str | None:
-    """Build what ``fit`` with these flags would train, and read which pictures it would train and test on.
+    """Build everything that ``fit`` with these flags would train, and list its training and test pictures.
 
-    Nothing is written but what a datamodule downloads or synthesizes.
+    Nothing is written except downloads and synthetic data of a datamodule.
 
     Returns:
         The metric that would choose the best checkpoint; None if the last epoch would count as the best.
@@ -46,7 +46,7 @@ def build(words: Sequence[str]) -> str | None:
 
 @contextmanager
 def _without_information() -> Iterator[None]:
-    """The run itself says again which devices there are."""
+    """Hides information about devices, which the run itself prints again."""
     before = logging.root.manager.disable
     logging.disable(logging.INFO)
     try:
@@ -57,7 +57,7 @@ def _without_information() -> Iterator[None]:
 
 @contextmanager
 def _own_message() -> Iterator[None]:
-    """A user's mistake as itself: jsonargparse wraps what a constructor raises."""
+    """A user's mistake as itself: jsonargparse wraps errors of constructors."""
     try:
         yield
     except Exception as error:

@@ -57,7 +57,7 @@ FINDERS = (BatchSizeFinder, LearningRateFinder)
 
 
 class Parser(OneLineErrors, LightningArgumentParser):
-    """Lightning's parser, whose errors are one line and which does not guess what an unfinished flag means."""
+    """Lightning's parser with errors of one line; it does not complete abbreviated flags."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{"allow_abbrev": False, **kwargs})
@@ -69,15 +69,15 @@ class Text(NamedTuple):
     text: str
 
     def save(self, config: Namespace, path: str, **options: Any) -> None:
-        """As a file that is whole, or the previous one."""
+        """Writes a file that is complete, or leaves the previous one."""
         replace_text(Path(path), self.text)
 
 
 class SaveConfig(SaveConfigCallback):
-    """Lightning's, without folder and checkpoint of the run: the file describes a fresh one.
+    """Lightning's, without folder and checkpoint of the run: the file describes a new run.
 
-    Written once training begins, so that a fit that fails before leaves the config of a continued run as it is, and no
-    folder that looks like a run.
+    It is written when training begins, so a fit that fails before leaves the config of a continued run unchanged, and
+    no folder that looks like a run.
     """
 
     def __init__(self, parser: LightningArgumentParser, config: Namespace, *args: Any, **kwargs: Any) -> None:
@@ -90,7 +90,7 @@ class SaveConfig(SaveConfigCallback):
         super().__init__(stand_in, Namespace(), *args, **kwargs)  # type: ignore[no-untyped-call]
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Nothing yet."""
+        """Nothing to do yet."""
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         super().setup(trainer, pl_module, "fit")
@@ -171,7 +171,7 @@ class CommandLine(LightningCLI):
             parser.link_arguments(f"data.{name}", f"model.init_args.{name}", self._linked(name), "instantiate")
 
     def _linked(self, name: str) -> Callable[[Any], Any]:
-        """What the task gets for an argument that the datamodule has, too."""
+        """The task's value of an argument that the datamodule has, too."""
 
         def from_data(value: Any) -> Any:
             return self._own_classes().get(name, value)
@@ -179,7 +179,7 @@ class CommandLine(LightningCLI):
         return from_data
 
     def _own_classes(self) -> dict[str, Any]:
-        """Of a detector that is measured against boxes, or predicts: its classes need not be those of the data."""
+        """For a detector that is measured against boxes, or predicts: its classes may differ from those of the data."""
         measures = self.subcommand in ("validate", "test") and self._get(self.config, "original_size")
         if not ((measures or self.subcommand == "predict") and self._detects()):
             return {}
@@ -235,7 +235,7 @@ class CommandLine(LightningCLI):
             at_stake(lambda: "its work is done")
 
     def _run_alone(self, subcommand: str) -> None:
-        """No second ``fit`` works in the run folder meanwhile."""
+        """Keeps another ``fit`` out of the run folder."""
         folder = folder_of(self.trainer.loggers)
         alone = subcommand == "fit" and folder is not None and is_first_process()
         with training_alone(folder, self.arguments.run) if alone and folder is not None else nullcontext():
@@ -249,7 +249,7 @@ class CommandLine(LightningCLI):
             raise ConfigError(f"seed_everything {seed} must be between 0 and {2**32 - 1}")
 
     def _parse_ckpt_path(self) -> None:
-        """Lightning lets hyper-parameters of the checkpoint win over typed flags; here they do not."""
+        """Lightning would let hyper-parameters of the checkpoint win over typed flags; here they do not."""
 
     def before_instantiate_classes(self) -> None:
         self._refuse_flags()
@@ -275,14 +275,14 @@ class CommandLine(LightningCLI):
                 log.warning("no checkpoint is given, so the network is as it was before training; give --run RUN")
 
     def _refuse_flags(self) -> None:
-        """What a config may hold and is not meant to."""
+        """Refuses flags that a config may not hold."""
         if self._get(self.config, "run") is not None:
             raise ConfigError("run stands in a config; type --run RUN instead")
         if self._get(self.config, "weights_only") is False:
             raise ConfigError("weights_only false: such a checkpoint could run code; leave it out, or use a script")
 
     def _amend(self, data: Namespace, model: Namespace, stored: dict[str, Any]) -> None:
-        """The config, by what the checkpoint tells of its task."""
+        """Changes the config by what the checkpoint tells about its task."""
         if not self._own_classes():
             take_classes(data, stored.get("class_names"))
         images = self._get(self.config, "images")
@@ -293,7 +293,7 @@ class CommandLine(LightningCLI):
             spare_dataset(data, model, stored, images)
 
     def _is_pretrained(self) -> bool:
-        """Whether a detector can do without training: its weights know ImageNet's classes."""
+        """Whether a detector works without training: its weights know ImageNet's classes."""
         given = self._get(self.config, "model").get("init_args", {})
         knows_imagenet = given.get("weights") is not None and given.get("num_classes") == len(IMAGENET_CLASSES)
         return self._detects() and knows_imagenet
@@ -329,7 +329,7 @@ class CommandLine(LightningCLI):
                 log.warning(line)
 
     def _check_linked(self) -> None:
-        """What the datamodule tells the task cannot be typed for the task as well."""
+        """Values that the datamodule gives the task cannot be typed for the task."""
         own = self._own_classes()
         for name in LINKS:
             if self._is_typed_for_task(name) and hasattr(self.datamodule, name) and name not in own:
@@ -404,14 +404,14 @@ class CommandLine(LightningCLI):
         return kwargs
 
     def _output(self) -> Path:
-        """Where predictions are written."""
+        """Folder of the predictions."""
         output, run = self._get(self.config, "output"), self.arguments.run
         if output is not None:
             return Path(output).expanduser()
         return run.folder / "predictions" if run else Path("predictions")
 
     def written_to(self) -> Path | str | None:
-        """The folder with the results; all processes have to ask."""
+        """The folder with the results; all processes have to call it."""
         if self.subcommand == "predict":
             return next((writer.output for writer in self._writers()), None)
         return self.trainer.log_dir if self.trainer.loggers else None
@@ -424,7 +424,7 @@ class CommandLine(LightningCLI):
         return [callback for callback in callbacks if isinstance(callback, PredictionWriter)]
 
     def _set_inference(self) -> None:
-        """From the knobs of inference, which are no arguments of the task."""
+        """From the flags of inference, which are no arguments of the task."""
         knobs = {field.name: field for kind in (BoxInference, MaskInference) for field in fields(kind)}
         values = {field: self._get(self.config, name) for name, field in knobs.items()}
         given = {field.name: value for field, value in values.items() if value not in (None, field.default)}
@@ -495,7 +495,7 @@ class CommandLine(LightningCLI):
             )
 
     def _take_what_was_found(self, checkpoint: Path) -> None:
-        """A batch size and a rate that were searched for once are not searched for again."""
+        """A batch size and a rate that a finder has found are not searched for again."""
         found = values_found(checkpoint)
         kinds = {"batch_size": (BatchSizeFinder, self.datamodule), "lr": (LearningRateFinder, self.model.hparams)}
         for name, (finder, holder) in kinds.items():
@@ -510,14 +510,14 @@ class CommandLine(LightningCLI):
                 setattr(holder, name, found[name])
 
     def _complete_record(self, checkpoint: Path) -> None:
-        """What a process that ended behind its last checkpoint has not written any more."""
+        """Writes the numbers that a process did not write before it ended after its last checkpoint."""
         run, record = self.arguments.run, callback_state(checkpoint, RunRecord.__qualname__)
         if run is not None and record and is_first_process():
             complete(run.folder, record)
 
 
 def _read_whole_numbers_first(parser: LightningArgumentParser) -> None:
-    """``limit_train_batches 1`` is one batch and 1.0 all of them; Lightning's order of types makes 1.0 of both."""
+    """``limit_train_batches 1`` is one batch and 1.0 all of them; Lightning's order of types reads both as 1.0."""
     for action in parser._actions:
         if action.dest.startswith("trainer.limit_"):
             action._typehint = int | float | None  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""The callbacks that a subcommand adds to those of the user."""
+"""The default callbacks of each subcommand."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -29,7 +29,7 @@ from lightning_seg.tasks.supervised import SupervisedTask
 
 
 def add_defaults(own: Sequence[pl.Callback], defaults: Sequence[pl.Callback]) -> list[pl.Callback]:
-    """The user's callbacks, and the defaults of which the user has given none of the same kind."""
+    """The user's callbacks, and those defaults of which the user has given none of the same kind."""
     kinds = {_kind(callback) for callback in own}
     return [*own, *(default for default in defaults if _kind(default) not in kinds)]
 
@@ -37,11 +37,11 @@ def add_defaults(own: Sequence[pl.Callback], defaults: Sequence[pl.Callback]) ->
 def reporting(
     subcommand: str | None, task: pl.LightningModule, given: Mapping[str, Any], logs: bool
 ) -> list[pl.Callback]:
-    """What writes and draws results.
+    """Callbacks that write and draw results.
 
     Args:
         subcommand: of Lightning.
-        task: what is trained or measured.
+        task: the task that is trained or measured.
         given: the trainer's arguments.
         logs: whether there is a run folder.
     """
@@ -63,7 +63,7 @@ def reporting(
 
 
 def prediction_writer(task: pl.LightningModule, output: Path) -> PredictionWriter:
-    """What writes the predictions of this kind of task."""
+    """The writer for predictions of this kind of task."""
     if isinstance(task, SlidingDetectorTask):
         return BoxWriter(output)
     return LabelWriter(output) if isinstance(task, ClassificationTask) else MaskWriter(output)
@@ -72,13 +72,13 @@ def prediction_writer(task: pl.LightningModule, output: Path) -> PredictionWrite
 def monitoring(
     task: SupervisedTask, data: pl.LightningDataModule, given: Mapping[str, Any], patience: int | None
 ) -> list[pl.Callback]:
-    """What keeps checkpoints, and what stops early.
+    """Callbacks that save checkpoints and stop early.
 
     Args:
-        task: what is trained.
-        data: what it is trained on.
+        task: the task that is trained.
+        data: its data.
         given: the trainer's arguments.
-        patience: how many validations without a better one stop the training; None goes to the end.
+        patience: number of validations without improvement that stop the training; None trains to the end.
 
     Raises:
         ConfigError: if nothing validates, or the user stops early already.
@@ -109,7 +109,7 @@ def monitoring(
 
 
 def _kind(callback: pl.Callback) -> tuple[type[pl.Callback], str | None]:
-    """One of a kind is enough; checkpoints differ by their file, since ``--run`` relies on best and last."""
+    """Identity of a kind of callback; checkpoints differ by their file, since ``--run`` relies on best and last."""
     if isinstance(callback, ModelCheckpoint):
         return ModelCheckpoint, callback.filename
     return (EarlyStopping if isinstance(callback, EarlyStopping) else type(callback)), None

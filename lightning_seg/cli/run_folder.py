@@ -1,4 +1,4 @@
-"""The folder of a run: made by one process, and trained in by one command at a time."""
+"""The folder of a run: made by one process, and used by one training command at a time."""
 
 import re
 import warnings
@@ -20,11 +20,11 @@ from lightning_seg.runs import Run, make_version
 
 FIT_LOCK = ".fit.lock"
 UNUSED = (FIT_LOCK, RESULTS_LOCK, RECORD_FILE, "events.out.tfevents.*", "hparams.yaml")
-"""What there is before anything is trained or measured: locks, arguments, the number of parameters."""
+"""Files that exist before anything is trained or measured: locks, arguments, the number of parameters."""
 
 
 def new_folder(given: str, run: Run | None) -> Path:
-    """What ``--run_folder`` says.
+    """The folder of ``--run_folder``.
 
     Raises:
         ConfigError: if it cannot be the folder of a new run.
@@ -38,12 +38,12 @@ def new_folder(given: str, run: Run | None) -> Path:
 
 
 def choose_version(logger: Logger) -> list[Path]:
-    """Make the folder of a logger of Lightning's whose version was not given, by the first process.
+    """Make the folder of a logger of Lightning whose version was not given; only the first process does it.
 
-    Lightning makes it when the first value is logged; until then the next command gets the same number.
+    Lightning makes it when the first value is logged; until then another command would get the same number.
 
     Returns:
-        The folders that were made, the inner ones first.
+        The new folders, the inner ones first.
     """
     open_version = isinstance(logger, CSVLogger | TensorBoardLogger) and logger._version is None
     if not open_version or not is_first_process():
@@ -57,26 +57,26 @@ def choose_version(logger: Logger) -> list[Path]:
 
 
 def missing(folder: Path) -> list[Path]:
-    """A folder and those around it, as far as they have to be made."""
+    """A folder and its parents, as far as they do not exist."""
     return [one for one in (folder, *folder.parents) if not one.exists()]
 
 
 def folder_of(loggers: Sequence[Any]) -> Path | None:
-    """Where the first of them writes, if that is the folder of one run."""
+    """Folder of the first logger, if it is the folder of one run."""
     first = next(iter(loggers), None)
     return Path(first.log_dir) if isinstance(first, CSVLogger | TensorBoardLogger) else None
 
 
 @contextmanager
 def training_alone(folder: Path, run: Run | None) -> Iterator[None]:
-    """No other command trains in ``folder`` until the block ends, or the process, however that comes about.
+    """No other command trains in ``folder`` until the block or the process ends, in any way.
 
     Args:
         folder: of the run.
-        run: the one that is continued.
+        run: the continued run.
 
     Raises:
-        ConfigError: if another command does, or has done so and this one is no continuation.
+        ConfigError: if another command trains there, or has done so and this one does not continue it.
     """
     try:
         with holding(folder / FIT_LOCK):
@@ -90,7 +90,7 @@ def training_alone(folder: Path, run: Run | None) -> Iterator[None]:
 
 
 def remove_unused(folders: Sequence[Path]) -> None:
-    """A folder that nothing was trained in is no run; those around it, which were made for it, go too."""
+    """Remove a folder in which nothing was trained, and the parents that were made for it."""
     # What others have put there meanwhile stays.
     with suppress(OSError):
         if folders and all(any(fnmatch(path.name, name) for name in UNUSED) for path in folders[0].iterdir()):

@@ -1,4 +1,4 @@
-"""The commands that Lightning does not have: one file each, a plain typed function of the file's name."""
+"""The commands beside Lightning's: one file each, with a typed function of the file's name."""
 
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -20,18 +20,18 @@ STOPPED = {
     "preview": "no picture is written",
     "synthesize": "no dataset is written, since it is moved into place when it is complete",
 }
-"""What a command has done that is stopped before it comes to its end."""
+"""What a command has done if it is stopped before its end."""
 
 
 class Parser(OneLineErrors, ArgumentParser):
-    """jsonargparse's parser, whose errors are one line and which does not guess what an unfinished flag means."""
+    """jsonargparse's parser with errors of one line; it does not complete abbreviated flags."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{"allow_abbrev": False, **kwargs})
 
 
 def run_command(argv: Sequence[str]) -> None:
-    """Call the function that the first word names with the flags behind it.
+    """Call the function of the first word with the flags after it.
 
     Raises:
         ConfigError: if there is no such command.

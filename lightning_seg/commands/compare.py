@@ -1,4 +1,4 @@
-"""``lightning-seg compare``: does it help, and how sure is that?"""
+"""``lightning-seg compare``: trains, tests and compares variants."""
 
 import gc
 import time
@@ -54,7 +54,7 @@ def compare(
     """Train and test variants of a config with the same seeds, and say what their difference is worth: CONFIG --variant
     NAME:FILE --variant NAME:FILE, and any flags of fit.
 
-    Called again with the same --output it goes on where it was; variants and seeds can be added.
+    The same command with the same --output continues; variants and seeds can be added.
 
     Args:
         configs: Configs of all variants; they can stand without a flag.
@@ -106,7 +106,7 @@ def _naming(variant: Variant) -> Iterator[None]:
 
 
 def _train(plan: Plan, resolved: Mapping[str, Config]) -> tuple[dict[str, list[FinishedRun]], dict[str, str]]:
-    """All runs by variant, and why some variants have none: one that fails is left out, the others go on."""
+    """All runs by variant, and the reasons of failed variants: a failed variant is left out, the others continue."""
     planned = list(plan.runs(resolved))
     steps = {run.folder: next_step(run.folder, _asked(resolved, run)) for run in planned}
     if any(steps.values()):
@@ -139,7 +139,7 @@ def _train(plan: Plan, resolved: Mapping[str, Config]) -> tuple[dict[str, list[F
 
 
 def _build_all(plan: Plan) -> None:
-    """Mistakes of any variant show before the first one trains."""
+    """Builds every variant, so that mistakes show before the first one trains."""
     monitors = {}
     for variant in plan.variants:
         with _naming(variant):
@@ -158,7 +158,7 @@ def _asked(resolved: Mapping[str, Config], run: PlannedRun) -> Asked:
 
 
 def _kept(plan: Plan, resolved: Mapping[str, Config]) -> str:
-    """What is said if a signal comes."""
+    """The message if a signal comes."""
     planned = list(plan.runs(resolved))
     finished = sum(next_step(run.folder, _asked(resolved, run)) is None for run in planned)
     return f"{finished} of {as_plural(len(planned), 'run')} {'is' if finished == 1 else 'are'} finished; {AGAIN}"

@@ -1,4 +1,4 @@
-"""The command line of ``compare``, which is that of ``fit`` and a few flags more."""
+"""The command line of ``compare``: that of ``fit`` and a few more flags."""
 
 import json
 import re
@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from lightning_seg.arguments import bare_is_true, take
 
 OWN_FLAGS = ("--seeds", "--output", "--unequal_budgets", "--configs", "--fit", "--print_config", "--help", "-h")
-"""What is not for ``fit``."""
+"""Flags that are not for ``fit``."""
 
 
 def prepare_flags(flags: Sequence[str]) -> list[str]:
-    """What is typed for ``fit`` becomes a list, and words that no flag takes are configs."""
+    """Flags for ``fit`` become a list, and words of no flag are configs."""
     variants, rest = take(bare_is_true(flags, "--unequal_budgets"), ("--variant",))
     named, rest = take(rest, ("--config", "-c"))
     configs, own, fit = _split(_join_seeds(rest))
@@ -21,7 +21,7 @@ def prepare_flags(flags: Sequence[str]) -> list[str]:
 
 
 def _join_seeds(words: Sequence[str]) -> list[str]:
-    """``--seeds 0 1 2`` or ``0,1,2`` as the list that it is."""
+    """``--seeds 0 1 2`` or ``0,1,2`` as a list."""
     joined: list[str] = []
     numbers: list[str] | None = None
     for word in [*words, ""]:

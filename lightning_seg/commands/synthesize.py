@@ -1,4 +1,4 @@
-"""``lightning-seg synthesize``: a small dataset with nothing to download."""
+"""``lightning-seg synthesize``: writes a small dataset, without a download."""
 
 import shlex
 from collections.abc import Callable
@@ -18,13 +18,13 @@ from lightning_seg.synthetic.stanford_dogs import write_stanford_dogs
 
 @dataclass(frozen=True)
 class Recipe:
-    """Who writes a dataset, the configs that train on it, and the flags that some of its arguments ask for."""
+    """The writer of a dataset, the configs that train on it, and the flags for some of its arguments."""
 
     write: Callable[..., None]
     configs: str
     flags: Callable[..., list[str]] | None = None
     folder: str = ""
-    """What to train on, within the dataset."""
+    """Folder to train on, within the dataset."""
 
 
 RECIPES = {
@@ -100,7 +100,7 @@ def synthesize(
 
 
 def _accepted(dataset: str, arguments: dict[str, Any]) -> dict[str, Any]:
-    """What the dataset's writer takes; the argument of another dataset may only have its default."""
+    """The arguments for the dataset's writer; arguments of other datasets may only have their defaults."""
     taken, defaults = signature(RECIPES[dataset].write).parameters, signature(synthesize).parameters
     for name, value in arguments.items():
         if name not in taken and value != defaults[name].default:

@@ -1,4 +1,4 @@
-"""What every segmentation task shares: losses, metrics, prediction of pictures of any size."""
+"""Base of the segmentation tasks: losses, metrics, prediction of pictures of any size."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
@@ -23,8 +23,8 @@ class SegmentationTask(ClassWeightedTask):
     Logs once per epoch, for all splits ``<split>/loss`` (and each of its parts, if there are several), ``accuracy``,
     ``miou``, ``mdice``, ``iou/<class>`` and ``dice/<class>``, all over the pixels of the split; for val and test also
     ``boundary_iou``, ``picture_iou``, ``picture_dice`` and ``picture_boundary_iou`` by class and as means, see
-    ``PictureMetrics``; with one logit also ``average_precision`` and ``best_threshold``. Of a picture that Mixup made,
-    training metrics count the mask of the larger share.
+    ``PictureMetrics``; with one logit also ``average_precision`` and ``best_threshold``. For a Mixup picture, training
+    metrics count the mask of the larger share.
 
     Args:
         model: the network; its part ``encoder``, if it has one, can be frozen.
@@ -84,14 +84,14 @@ class SegmentationTask(ClassWeightedTask):
 
     @property
     def reduction(self) -> int:
-        """What the network's sides must be a multiple of; pictures that are not are padded."""
+        """Number that both sides must be multiples of; other pictures are padded."""
         return int(getattr(self.model, "reduction", 1))
 
     def check_picture_size(self, size: Sequence[int]) -> None:
         check_divisible(size, self.reduction)
 
     def scores_of(self, split: Split) -> SegmentationScores:
-        """What is counted for a split."""
+        """The counts of a split."""
         scores = super().scores_of(split)
         assert isinstance(scores, SegmentationScores)
         return scores
@@ -122,7 +122,7 @@ class SegmentationTask(ClassWeightedTask):
         return loss
 
     def _num_counted(self, mask: Tensor, mask_b: Tensor | None) -> Tensor:
-        """How many pictures have a pixel that counts."""
+        """Number of pictures with a pixel that counts."""
         ignored: int = self.hparams["ignore_index"]
         counted = mask != ignored
         if mask_b is not None:
@@ -136,7 +136,7 @@ class SegmentationTask(ClassWeightedTask):
         return f"every pixel of its masks holds ignore_index {self.hparams['ignore_index']}"
 
     def evaluate(self, batch: SegmentationBatch, split: Split) -> None:
-        """Counts what ``inference`` makes of the pictures, at the size of their masks; there is no loss."""
+        """Counts the predictions of ``inference``, at the size of the masks; there is no loss."""
         mask, images = truth_of(batch, "mask").long(), batch["image"]
         if self.shown_size is not None:
             images = torch.stack([_resized(image, self.shown_size) for image in images])
@@ -152,7 +152,7 @@ class SegmentationTask(ClassWeightedTask):
             self.evaluate(batch, split)
 
     def log_name(self, split: Split) -> str:
-        """``test_full`` for what is measured at the original size, beside ``test``."""
+        """``test_full`` for metrics at the original size, beside ``test``."""
         return f"{split}_full" if self.at_original_size else split
 
     # Predictions
@@ -162,7 +162,7 @@ class SegmentationTask(ClassWeightedTask):
         return (logits[:, 0] > 0).long() if logits.shape[1] == 1 else logits.argmax(dim=1)
 
     def probabilities(self, images: Tensor) -> Tensor:
-        """``(B, 3, H, W)`` uint8 RGB to probabilities ``(B, C, H, W)``; of one logit those of both classes."""
+        """``(B, 3, H, W)`` uint8 RGB to probabilities ``(B, C, H, W)``; with one logit those of both classes."""
         logits: Tensor = self(images).float()
         if logits.shape[1] > 1:
             return logits.softmax(dim=1)
@@ -170,24 +170,25 @@ class SegmentationTask(ClassWeightedTask):
         return torch.cat([1 - foreground, foreground], dim=1)
 
     def predict_pictures(self, images: Tensor, sizes: Sequence[tuple[int, int]]) -> list[MaskPrediction]:
-        """Masks at the original sizes; ``inference`` says how."""
+        """Masks at the original sizes, by the settings of ``inference``."""
         return self.inference.predict(self.probabilities, images, sizes)
 
 
 def _resized(image: Tensor, size: tuple[int, int]) -> Tensor:
-    """``(3, H, W)`` uint8 to another size, as ``predict`` does it."""
+    """``(3, H, W)`` uint8 at another size, as ``predict`` resizes it."""
     pixels = resize_image(image.permute(1, 2, 0).contiguous().cpu().numpy(), size)
     return torch.from_numpy(pixels).permute(2, 0, 1).to(image.device)
 
 
 def _masks(batch: Mapping[str, Any]) -> tuple[Tensor, Tensor | None, Tensor | None]:
-    """The masks as int64 and, where Mixup may have been, the second ones and the shares of the first."""
+    """The masks as int64 and, after Mixup, the second masks and the shares of the first."""
     mask_b = batch.get("mask_b")
     return truth_of(batch, "mask").long(), None if mask_b is None else mask_b.long(), batch.get("lam")
 
 
 def check_divisible(size: Sequence[int], reduction: int) -> None:
-    """A network that halves its maps can only double them back if each side is a multiple of its ``reduction``.
+    """Check that each side is a multiple of ``reduction``: a network that halves its maps can only double them back
+    then.
 
     Raises:
         ConfigError: naming the nearest sizes that fit.

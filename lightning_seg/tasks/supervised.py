@@ -1,4 +1,4 @@
-"""What tasks on labelled pictures share: the network and its encoder, class names, the three stages, logging."""
+"""Base of the tasks on labelled pictures: the network and its encoder, class names, the three stages, logging."""
 
 import logging
 from abc import abstractmethod
@@ -26,12 +26,12 @@ from lightning_seg.tasks.verdicts import Verdicts
 log = logging.getLogger(__name__)
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 NAMES_OF_DATA = "class_names_of_data"
-"""Key of a checkpoint."""
+"""Key of a checkpoint: whether class names are those of the dataset."""
 LOWER_IS_BETTER = ("loss", "cross_entropy")
 
 
 class Scores(Protocol):
-    """What is counted of a split besides losses."""
+    """The counts of a split, besides losses."""
 
     def take(self, class_names: Sequence[str]) -> dict[str, float]: ...
 
@@ -39,25 +39,25 @@ class Scores(Protocol):
 
 
 class SupervisedTask(Task):
-    """Trains a network whose first layer normalises pictures; a subclass says what it answers and what that costs.
+    """Trains a network whose first layer normalises pictures; a subclass defines its predictions and its loss.
 
     Args:
         model: the network; its part ``encoder``, if it has one, can be frozen.
-        num_classes: numbers that the network gives; 1 stands for two classes that one logit tells apart.
+        num_classes: number of logits; 1 stands for two classes that one logit tells apart.
         class_names: for the names of metrics; None takes them from the datamodule.
         normalization: what the network's weights expect, see ``Normalize``.
         freeze_encoder: train neither the encoder's weights nor its BatchNorm statistics.
         unfreeze_epoch: let the frozen encoder train from this epoch on.
         freeze_encoder_norm: keep the encoder's BatchNorm statistics also where its weights train, for small batches.
         encoder_lr_factor: rate of the encoder relative to ``lr``.
-        optimizer: any of timm or torch.optim.
+        optimizer: an optimiser of timm or torch.optim.
         lr: learning rate.
-        weight_decay: for weights, not for biases and norm layers.
+        weight_decay: of weights, not of biases and norm layers.
         optimizer_options: further arguments of the optimiser.
         schedule: ``constant``, ``one_cycle``, ``cosine``, ``poly``, or a class of torch.optim.lr_scheduler.
         schedule_options: further arguments of the schedule.
-        monitor: metric by which the best checkpoint is chosen: the lowest loss, the highest of any other; None takes
-            the task's own.
+        monitor: metric that chooses the best checkpoint: the lowest of a loss, the highest of any other; None takes the
+            task's own.
 
     Raises:
         ConfigError: if a name does not exist or arguments contradict each other.
@@ -65,12 +65,12 @@ class SupervisedTask(Task):
 
     _hparams_initial: dict[str, Any]
     leaves_normalization = False
-    """Whether the user left the normalization to the weights."""
+    """Whether the normalization depends on the weights, since the user gave none."""
     inference: Any
-    """How predictions are made; validation and test measure what it makes."""
+    """Settings of predictions; validation and test measure them."""
     default_monitor: str
     curves: tuple[str, ...]
-    """What the training curves show."""
+    """Quantities of the training curves."""
 
     def __init__(
         self,
@@ -97,7 +97,7 @@ class SupervisedTask(Task):
         self._unanswered = torch.zeros((), dtype=torch.int64)
         self.class_names = None if class_names is None else tuple(class_names)
         self._has_names_of_data = False
-        """Whether class names are those of the dataset, not other words for them."""
+        """Whether class names are those of the dataset, not the user's words for them."""
         self.monitor = _direction(monitor or self.default_monitor)
         self.normalize = Normalize(normalization)
         # Convolutions of channels_last pictures are fastest with weights laid out alike.
@@ -122,7 +122,7 @@ class SupervisedTask(Task):
             check_number("unfreeze_epoch", given["unfreeze_epoch"], 3)
 
     def _numbers_of_names(self) -> tuple[int, ...]:
-        """How many class names go with the network: one logit tells two classes apart."""
+        """Possible numbers of class names: one logit tells two classes apart."""
         num_classes: int = self.hparams["num_classes"]
         return (2, 1) if num_classes == 1 else (num_classes,)
 
@@ -139,7 +139,7 @@ class SupervisedTask(Task):
         self.train(self.training)
 
     def warn_of_random_features(self, weights: str = "encoder_weights") -> None:
-        """For tasks with an argument that names pretrained weights."""
+        """Warn of frozen random features, in tasks with an argument for pretrained weights."""
         for name in ("freeze_encoder", "freeze_encoder_norm"):
             if self.hparams[name] and self.hparams[weights] is None:
                 log.warning(
@@ -156,7 +156,7 @@ class SupervisedTask(Task):
             )
 
     def train(self, mode: bool = True) -> Self:
-        """A frozen encoder stays in eval mode, otherwise its BatchNorm statistics would drift."""
+        """A frozen encoder stays in eval mode; otherwise its BatchNorm statistics would drift."""
         super().train(mode)
         if self.encoder_frozen or self.hparams["freeze_encoder_norm"]:
             self.model.get_submodule("encoder").eval()
@@ -164,7 +164,7 @@ class SupervisedTask(Task):
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:
-        """In eval mode and without gradients; afterwards every module is in the mode that it had."""
+        """Eval mode without gradients; afterwards every module has its former mode."""
         training = {module: module.training for module in self.modules()}
         self.eval()
         try:
@@ -190,7 +190,7 @@ class SupervisedTask(Task):
 
     @classmethod
     def load_from_checkpoint(cls, *args: Any, **kwargs: Any) -> Self:
-        """As Lightning's. Other ``class_names`` are other words for what the checkpoint has learned."""
+        """As Lightning's. Other ``class_names`` are other words for the learned classes."""
         task: Self = super().load_from_checkpoint(*args, **kwargs)
         task._has_names_of_data = task._has_names_of_data and "class_names" not in kwargs
         return task
@@ -200,7 +200,7 @@ class SupervisedTask(Task):
         checkpoint[CHECKPOINT_KEY][NAMES_OF_DATA] = self._has_names_of_data
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """What was not given is as in the checkpoint: normalization and class names. Classes must be the same.
+        """Normalization and class names that were not given come from the checkpoint. Classes must be the same.
 
         Raises:
             ConfigError: if the data has other classes than the checkpoint, or in another order.
@@ -217,7 +217,7 @@ class SupervisedTask(Task):
             self.normalize = Normalize(stored).to(self.device)
 
     def _take_class_names(self, learned: Sequence[str], of_data: bool) -> None:
-        """Those of a checkpoint; a user's own words for classes, not ``of_data``, cannot be compared."""
+        """Takes a checkpoint's names; a user's own words, not ``of_data``, cannot be compared."""
         known = self.hparams["class_names"]
         if known and self._trainer is not None and of_data and self._has_names_of_data:
             check_class_names(learned, known)
@@ -237,7 +237,7 @@ class SupervisedTask(Task):
         super().setup(stage)
 
     def known_class_names(self) -> tuple[str, ...]:
-        """Those that were given or learned; otherwise ``class_0``, ``class_1``, ..."""
+        """The given or learned names; otherwise ``class_0``, ``class_1``, ..."""
         return self.class_names or tuple(f"class_{index}" for index in range(self._numbers_of_names()[0]))
 
     def _learn_from_datamodule(self) -> None:
@@ -267,7 +267,7 @@ class SupervisedTask(Task):
     # What is counted
 
     def count(self, parts: Mapping[str, float], scores: Mapping[Split, nn.Module]) -> None:
-        """Count the loss, whose parts have these weights, and of each split these ``Scores``."""
+        """Set up the counts of the loss, whose parts have these weights, and of each split these ``Scores``."""
         # torch's ModuleDict refuses the key "train".
         self.losses = nn.ModuleDict({f"{split}_": Losses(parts) for split in SPLITS})
         self.scores = nn.ModuleDict({f"{split}_": kept for split, kept in scores.items()})
@@ -298,10 +298,10 @@ class SupervisedTask(Task):
 
     @abstractmethod
     def shared_step(self, batch: Any, split: Split) -> Tensor:
-        """The loss of a batch, which is counted for the split."""
+        """The loss of a batch, which also counts for the split."""
 
     def measure(self, batch: Any, split: Split) -> None:
-        """What validation and test do with a batch."""
+        """Measures a batch in validation and test."""
         self.shared_step(batch, split)
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
@@ -347,34 +347,34 @@ class SupervisedTask(Task):
             return {**self.losses_of(split).take(), **self.scores_of(split).take(self.known_class_names())}
 
     def counted_pairs(self, split: Split) -> Tensor | None:
-        """``[true, predicted]`` of the last epoch, on the CPU; None where nothing is counted like that."""
+        """``[true, predicted]`` of the last epoch, on the CPU; None if the task has no such counts."""
         return None
 
     def why_nothing_counts(self) -> str:
-        """Of a split without a single counted picture."""
+        """The reason why a split has no counted picture."""
         return "it has none"
 
     def add_unanswered(self, pictures: Tensor | int) -> None:
-        """How many pictures have got an answer that is no number, where there is no loss that would show it."""
+        """Count predictions that are NaN, where no loss would show it."""
         self._unanswered = self._unanswered.to(self.device) + pictures
 
     def _take_unanswered(self) -> int:
-        """Of all processes; counting begins anew."""
+        """Their number in all processes; counting begins anew."""
         counted = self.trainer.strategy.reduce(self._unanswered.to(self.device), reduce_op="sum")
         self._unanswered = torch.zeros((), dtype=torch.int64)
         return int(counted)
 
     def log_name(self, split: Split) -> str:
-        """What the names of a split's metrics begin with."""
+        """First part of the names of a split's metrics."""
         return split
 
     # Predictions
 
     def make_inference(self, given: Mapping[str, Any]) -> Any:
-        """``inference`` of this kind of task with these knobs.
+        """The settings ``inference`` of this kind of task with these values.
 
         Raises:
-            ConfigError: if it has no such knob, or a value is impossible.
+            ConfigError: if it has no such setting, or a value is impossible.
         """
         kind = type(self.inference)
         knobs = [field.name for field in fields(kind)]
@@ -385,7 +385,7 @@ class SupervisedTask(Task):
 
     @abstractmethod
     def predict_pictures(self, images: Tensor, sizes: Sequence[tuple[int, int]]) -> list[Any]:
-        """What ``predict`` says to pictures ``(B, 3, H, W)`` uint8 of these original (height, width)."""
+        """Predictions for pictures ``(B, 3, H, W)`` uint8 with these original (height, width)."""
 
     def predict_step(self, batch: PictureBatch, batch_idx: int) -> PredictedBatch[Any]:
         images = batch["image"]
@@ -410,11 +410,11 @@ class Losses(nn.ModuleDict):
 
     @property
     def names(self) -> list[str]:
-        """Everything that ``take`` can give."""
+        """All possible names of ``take``."""
         return ["loss", *(self.weights if len(self.weights) > 1 else ())]
 
     def add(self, sums: Mapping[str, Summed], num_pictures: int, num_counted: Tensor | int) -> None:
-        """What a batch has cost, by part."""
+        """Adds the losses of a batch, by part."""
         for name, loss in self.items():
             assert isinstance(loss, MeanLoss)
             loss.update(sums[name].total.detach(), sums[name].weight.detach(), num_pictures, num_counted)
@@ -435,7 +435,7 @@ class Losses(nn.ModuleDict):
 
 
 def truth_of(batch: Mapping[str, Any], key: str) -> Tensor:
-    """What is true of the pictures of a batch.
+    """The true masks or labels of a batch.
 
     Raises:
         ConfigError: if the datamodule is for another kind of task.
@@ -450,11 +450,11 @@ def truth_of(batch: Mapping[str, Any], key: str) -> Tensor:
 
 
 def check_class_names(learned: Sequence[str], names: Sequence[str], otherwise: str = "") -> None:
-    """Raises ConfigError if classes are not those that a checkpoint has learned, in the same order.
+    """Raises ConfigError if classes are not the learned ones of a checkpoint, in the same order.
 
     Args:
         learned: names of the checkpoint.
-        names: what they are compared with.
+        names: the other names.
         otherwise: end of the message.
     """
     if tuple(learned) == tuple(names):
