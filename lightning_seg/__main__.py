@@ -1,4 +1,4 @@
-"""``lightning-seg`` and ``python -m lightning_seg``."""
+"""Entry point of ``lightning-seg`` and ``python -m lightning_seg``."""
 
 import errno
 import logging
@@ -21,7 +21,7 @@ UNWRITABLE = {
     **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST), ELSEWHERE),
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "make room on the disk; fit --run RUN goes on with what was saved"),
 }
-"""Reasons of the system for not writing a file, and what to do."""
+"""The system's reasons for not writing a file, with remedies."""
 OF_LIBRARIES = {
     "Checkpoint file not found": "{}; give another --ckpt_path, or --run RUN",
     "loaded state dict": "the optimiser in the checkpoint belongs to another training ({:.200}); give the run that it "
@@ -45,7 +45,7 @@ OF_LIBRARIES = {
     "Expected to have finished reduction in the prior iteration": "some weights had no part in the loss; give "
     "--trainer.strategy ddp_find_unused_parameters_true",
 }
-"""How errors of libraries begin, and what to say instead; ``{}`` stands for the error."""
+"""Beginnings of libraries' errors, with the text to print; ``{}`` stands for the error."""
 LIGHTNING = ("pytorch_lightning.", "lightning_fabric.")
 HELP = """usage: lightning-seg COMMAND [options]     (lightning-seg COMMAND --help lists them)
 
@@ -73,7 +73,7 @@ SHOWN = ("torch", "pytorch-lightning")
 
 
 class OneLine(logging.Formatter):
-    """What this package logs is one line, whatever the names of files in it hold."""
+    """Log messages of this package take one line, whatever is in the names of files."""
 
     def format(self, record: logging.LogRecord) -> str:
         text = super().format(record)
@@ -155,7 +155,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _exit_code(error: BaseException | None) -> int:
-    """That of our own error in what was raised; 2 for those of the system and of libraries."""
+    """The exit code of our own error, found in the raised one; 2 for errors of the system and of libraries."""
     return next((cause.exit_code for cause in _causes(error) if isinstance(cause, UserError)), 2)
 
 
@@ -167,7 +167,7 @@ def _explain_own(error: BaseException) -> str | None:
 
 
 def _explain_system(error: BaseException) -> str | None:
-    """What the system says to writing a file."""
+    """A line for an error of the system when writing a file."""
     if isinstance(error, OSError) and error.errno in UNWRITABLE:
         place = f"{error.filename}: " if error.filename else ""
         reason = f"{error.strerror}{_disk_of(error)}"
@@ -179,7 +179,7 @@ def _explain_system(error: BaseException) -> str | None:
 
 
 def _disk_of(error: OSError) -> str:
-    """Which one is full: a user may look at another."""
+    """The disk that is full, since a user may look at another."""
     if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not isinstance(error.filename, str):
         return ""
     folder = Path(error.filename).resolve().parent

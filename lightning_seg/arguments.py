@@ -1,4 +1,4 @@
-"""What the user typed: turned into what Lightning's parser understands, with errors of one line."""
+"""The typed words as Lightning's parser needs them, with errors of one line."""
 
 import json
 import re
@@ -225,12 +225,12 @@ def dotted(content: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, 
 
 
 def content_of(run: Run, typed: Typed, own: bool = False, part: str = "") -> dict[str, Any]:
-    """What the config of a run holds, once it is found to build what is known or typed.
+    """The content of a run's config, after checking that it builds only known or typed classes.
 
     Args:
-        run: whose config it is.
-        typed: what the user says.
-        own: whether it is trained further, so that it is the user's own.
+        run: the run of the config.
+        typed: what the user has typed.
+        own: whether the run is trained further, so that it is the user's own.
         part: the one section that is needed; all of them if empty.
 
     Raises:
@@ -250,7 +250,7 @@ def content_of(run: Run, typed: Typed, own: bool = False, part: str = "") -> dic
 
 
 def import_public_classes() -> None:
-    """jsonargparse knows a class by its short name once its module is imported."""
+    """jsonargparse knows the short name of a class once its module is imported."""
     for name in CLASS_NAMES:
         getattr(lightning_seg, name)
 
@@ -272,16 +272,16 @@ def read_config(config: str | Path) -> dict[str, Any]:
 
 
 def bare_is_true(words: Sequence[str], flag: str) -> list[str]:
-    """``--compare`` as ``--compare=true``: a flag that needs no value."""
+    """``--compare`` as ``--compare=true``, for a flag that needs no value."""
     bare = [word == flag and after not in ("true", "false") for word, after in pairwise([*words, ""])]
     return [f"{flag}=true" if alone else word for word, alone in zip(words, bare, strict=True)]
 
 
 class OneLineErrors:
-    """For parsers: an error is one line on stderr and exit code 2; the usage is left to ``--help``."""
+    """For parsers: an error is one line on stderr and exit code 2; the usage appears only with ``--help``."""
 
     typed: ClassVar[Sequence[str]] = ()
-    """The whole command line, of which the parser of a class is handed a part alone."""
+    """The whole command line; the parser of a class gets only a part of it."""
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         if ex is not None and "--debug" in sys.argv:
@@ -301,8 +301,8 @@ def rephrase(message: str, options: Sequence[str] = (), words: Sequence[str] = (
 
     Args:
         message: as jsonargparse words it, often over many lines.
-        options: what could have been meant by an option that does not exist.
-        words: what was typed.
+        options: existing options, to suggest in place of an unknown one.
+        words: the typed words.
     """
     lines = [line.strip(" -\t") for line in message.splitlines() if line.strip(" -\t")]
     said = Said(lines, options, words)
@@ -390,7 +390,7 @@ def _is_of_the_other_lightning(path: str) -> bool:
 
 
 def _rephrase_class(given: str, words: Sequence[str]) -> str:
-    """No class has been found by this name."""
+    """The message for an unknown class name."""
     if given.rpartition(".")[2] in CLASS_NAMES:
         return f"the class {given} is of another kind; tasks go to model, datamodules to data"
     # An argument that is built from several values, of which the first alone was given.
@@ -403,7 +403,7 @@ def _rephrase_class(given: str, words: Sequence[str]) -> str:
 
 
 def named_type(words: str) -> str:
-    """A type in words that everyone knows."""
+    """A type in common words."""
     name = re.sub(r"<class '([\w.]+)'>", r"\1", words).strip()
     if choices := re.search(r"Literal\[(.*)\]", name):
         return choices[1].replace("'", "").replace(", ", " or ")
@@ -435,13 +435,13 @@ def _file_with(name: str, words: Sequence[str]) -> str:
 
 
 def _section_of(option: str, words: Sequence[str]) -> str:
-    """What was typed before the name of an option: ``--model.``."""
+    """The section typed before the name of an option: ``--model.``."""
     typed = (word.partition("=")[0] for word in words)
     return next((word.removesuffix(option) for word in typed if word.endswith(f".{option}")), "--")
 
 
 def _without_value(flag: str, words: Sequence[str]) -> str | None:
-    """The typed flag of this section behind which no value stands."""
+    """The typed flag of this section without a value."""
     for word, following in pairwise([*words, "--"]):
         if word.partition(".")[0] == flag and "=" not in word and following.startswith("--"):
             return word

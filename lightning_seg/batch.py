@@ -12,7 +12,7 @@ Split = Literal["train", "val", "test"]
 
 
 class LabelledSample(TypedDict):
-    """One picture as a dataset returns it; a kind of dataset adds what it knows about the picture."""
+    """One picture as a dataset returns it; a kind of dataset adds its labels."""
 
     image: Tensor  # (3, H, W) uint8 RGB, a permuted view of an (H, W, 3) array
     index: int  # position in its split
@@ -44,7 +44,7 @@ class SegmentationBatch(LabelledBatch):
 
 
 class MixedSegmentationBatch(SegmentationBatch):
-    """What ``lightning_seg.augmentation.mixing`` makes of a batch for training."""
+    """A training batch after ``lightning_seg.augmentation.mixing``."""
 
     mask_b: Tensor  # (B, H, W) uint8, of Mixup the mask of the second picture, otherwise ``mask`` again
     lam: Tensor  # (B,) float32, share of ``mask``; 1 where there is no second picture
@@ -97,7 +97,7 @@ class Unreadable(NamedTuple):
 
 
 class PictureBatch(TypedDict):
-    """Pictures to predict; files that could not be read travel beside them."""
+    """Pictures to predict, together with files that could not be read."""
 
     image: Tensor  # (B, 3, H, W) uint8 RGB, channels_last; B may be 0
     path: list[str]
@@ -108,7 +108,7 @@ class PictureBatch(TypedDict):
 
 
 class MaskPrediction(NamedTuple):
-    """What a segmentation model says to one picture, at the size of its file."""
+    """The prediction of a segmentation model for one picture, at the size of its file."""
 
     mask: Tensor  # (H, W) uint8 class indices
     confidence: float  # mean over the pixels of the probability of the chosen class, in (0, 1]
@@ -117,12 +117,12 @@ class MaskPrediction(NamedTuple):
 
     @property
     def is_number(self) -> bool:
-        """Whether the model has answered at all, and not by NaN."""
+        """Whether the answer is not NaN."""
         return isfinite(self.confidence)
 
 
 class LabelPrediction(NamedTuple):
-    """What a classification model says to one picture."""
+    """The prediction of a classification model for one picture."""
 
     probs: Tensor  # (C,) float32 on the CPU
     label: int  # the likeliest class
@@ -131,12 +131,12 @@ class LabelPrediction(NamedTuple):
 
     @property
     def is_number(self) -> bool:
-        """Whether the model has answered at all, and not by NaN."""
+        """Whether the answer is not NaN."""
         return bool(self.probs.isfinite().all())
 
 
 class BoxPrediction(NamedTuple):
-    """What a detector says to one picture; boxes are x1, y1, x2, y2 in pixels of its file, all on the CPU."""
+    """The prediction of a detector for one picture; boxes are x1, y1, x2, y2 in pixels of its file, all on the CPU."""
 
     boxes: Tensor  # (N, 4) float32
     scores: Tensor  # (N,) float32, the highest first
@@ -148,7 +148,7 @@ class BoxPrediction(NamedTuple):
 
     @property
     def is_number(self) -> bool:
-        """Whether the model has answered at all, and not by NaN."""
+        """Whether the answer is not NaN."""
         return all(bool(probs.isfinite().all()) for probs in (self.maps, self.whole, self.window_probs))
 
 
@@ -156,7 +156,7 @@ Prediction = TypeVar("Prediction", MaskPrediction, LabelPrediction, BoxPredictio
 
 
 class PredictedBatch(TypedDict, Generic[Prediction]):
-    """What ``predict_step`` returns."""
+    """The return value of ``predict_step``."""
 
     predictions: list[Prediction]
     path: list[str]

@@ -1,4 +1,4 @@
-"""Lightning's checkpoints, whole or not there."""
+"""Writing Lightning's checkpoints completely or not at all."""
 
 import io
 import re
@@ -13,14 +13,14 @@ from lightning_seg.files import replacing
 
 
 class WholeCheckpointIO(TorchCheckpointIO):
-    """Lightning's own, whose file is whole or the previous one whatever ends the process.
+    """Lightning's, but the file is always complete: the new or the previous one, in whatever way the process ends.
 
-    Lightning writes into the folder for temporary files. Where that is another disk, moving the file means to write it
-    again into the one that is replaced: a process that is killed then leaves a part of it, a full disk nothing.
+    Lightning writes into the folder for temporary files. If that is another disk, moving the file means copying it over
+    the old one: a process that is killed meanwhile leaves a part of it, a full disk nothing.
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
-        """As Lightning's; what lies elsewhere than on a disk of this machine is left to it.
+        """As Lightning's; paths outside of this machine's disks are left to Lightning.
 
         Raises:
             OSError: naming ``path``; the previous file is still there.
@@ -36,14 +36,14 @@ class WholeCheckpointIO(TorchCheckpointIO):
 
 
 def write_whole(strategy: Strategy) -> None:
-    """A strategy that writes checkpoints as Lightning does by itself gets the plugin; others have their own reasons."""
+    """Add the plugin to a strategy that writes checkpoints in Lightning's own way; other strategies keep theirs."""
     writer = strategy.checkpoint_io
     if type(writer) is TorchCheckpointIO:
         strategy.checkpoint_io = WholeCheckpointIO()
 
 
 def write_whole_in_background(plugins: Any) -> None:
-    """The same for plugins that hand checkpoints on to another one, and were given none."""
+    """The same for plugins that wrap another one and were given none."""
     for plugin in plugins if isinstance(plugins, list) else [plugins]:
         if isinstance(plugin, AsyncCheckpointIO) and plugin.checkpoint_io is None:
             plugin.checkpoint_io = WholeCheckpointIO()

@@ -1,6 +1,6 @@
-"""Checkpoints from anywhere: read without running code, and refused where they hold more than plain values.
+"""Reading checkpoints from anywhere without running code; more than plain values is refused.
 
-``torch.load(weights_only=True)`` keeps a file from running code while it is read. What it holds can still be used to
+``torch.load(weights_only=True)`` keeps a file from running code while it is read. Its content can still make Lightning
 run some: Lightning builds classes that hyper-parameters name, and deletes files that a callback remembers.
 """
 
@@ -19,28 +19,28 @@ from lightning_seg.errors import ConfigError, one_line
 from lightning_seg.files import printable
 
 CHECKPOINT_KEY = "lightning_seg"
-"""Key of what tasks of this package remember beside Lightning."""
+"""Key of the values that tasks of this package add to Lightning's."""
 HYPER_PARAMETERS = "hyper_parameters"
-"""Key of the arguments that the task's constructor received."""
+"""Key of the arguments of the task's constructor."""
 OF_LIGHTNING = ("state_dict", "epoch", "pytorch-lightning_version")
 FORMER = ("hparams", "module_arguments")
-"""Where Lightning looks for arguments, too: keys of years ago, which no checkpoint of this package has."""
+"""Old keys where Lightning also looks for arguments; no checkpoint of this package has them."""
 BUILDING = ("class_path", "init_args", "dict_kwargs", "_target_", "_instantiator", "_class_path")
-"""Keys by which Lightning, jsonargparse or hydra know that a mapping stands for an object."""
+"""Keys by which Lightning, jsonargparse or hydra know that a mapping is an object."""
 STATES: dict[str, Any] = {"callbacks": Mapping, "loops": Mapping, "optimizer_states": list, "lr_schedulers": list}
-"""What Lightning restores a training from."""
+"""States from which Lightning restores a training."""
 OF_ARGUMENTS = ("hparams_name", "hparams_type")
-"""What Lightning remembers of the arguments beside their values."""
+"""Values that Lightning stores about the arguments beside their values."""
 REMEDY = "a checkpoint holds plain values alone, so do not use this file"
 LIBRARIES = ("builtins", "pytorch_lightning", "lightning_fabric", "torch", "abc", "typing")
-"""Their constructors, at the end of every task's, receive no arguments of the user."""
+"""Modules whose constructors, at the end of every task's, get no arguments of the user."""
 
 
 def read_checkpoint(path: str | Path | IO[bytes]) -> dict[str, Any]:
-    """What a checkpoint holds; the tensors stay in the file until they are used.
+    """The content of a checkpoint; tensors stay in the file until they are used.
 
     Args:
-        path: a file, an address (http, https) whose file torch keeps, or an open file, which is wound back.
+        path: a file, an address (http, https) that torch downloads and keeps, or an open file, which is rewound.
 
     Raises:
         ConfigError: if nothing can be read, the file would run code, or it is no mapping.
@@ -77,7 +77,9 @@ def _weights(content: Mapping[str, Any]) -> list[Tensor]:
 
 
 def refused_call(error: Exception) -> str:
-    """What a file would have called while it is read, by the error of ``torch.load``; empty for other errors."""
+    """The function that a file would have called while being read, from the error of ``torch.load``; empty for other
+    errors.
+    """
     found = re.search(r"unsupported global:?(?: global)? ([\w.]+)", one_line(error), re.IGNORECASE)
     return f" (it would call {found[1]})" if found else ""
 
@@ -94,7 +96,7 @@ def check_checkpoint(path: Path) -> None:
 
 
 def check_content(content: Mapping[str, Any], source: Any, key: str = HYPER_PARAMETERS) -> None:
-    """Raises ConfigError naming what in a checkpoint is more than a plain value, or no file of the run.
+    """Raises ConfigError naming an entry that is no plain value, or a file outside of the run.
 
     Args:
         content: of the checkpoint.
@@ -123,7 +125,7 @@ def check_content(content: Mapping[str, Any], source: Any, key: str = HYPER_PARA
 
 
 def _check_states(content: Mapping[str, Any], source: Any) -> None:
-    """Raises ConfigError if what Lightning restores a training from has another form than what it saves."""
+    """Raises ConfigError if the states of a training do not have the form in which Lightning saves them."""
     for name, kind in STATES.items():
         held = content.get(name)
         parts = held.values() if isinstance(held, Mapping) else held if isinstance(held, list) else ()
@@ -140,7 +142,7 @@ def _check_states(content: Mapping[str, Any], source: Any) -> None:
 
 
 def _progresses(content: Mapping[str, Any]) -> list[Any]:
-    """How far each loop is."""
+    """The progress of each loop."""
     loops = (content.get("loops") or {}).values()
     return [state for loop in loops for name, state in loop.items() if str(name).endswith("progress")]
 
@@ -154,7 +156,7 @@ def _is_progress(state: Any) -> bool:
 
 
 def _check_own(own: Any, source: Any) -> None:
-    """Raises ConfigError if what a task remembers has another form than what it saves."""
+    """Raises ConfigError if a task's own values do not have the form in which it saves them."""
     if not isinstance(own, Mapping):
         raise ConfigError(f"{source}: its {CHECKPOINT_KEY} is a {type(own).__name__} and no mapping; {REMEDY}")
     for name in ("seed", "batches_without_step"):
@@ -175,20 +177,20 @@ def check_loadable(
     given: Mapping[str, Any],
     key: str = HYPER_PARAMETERS,
 ) -> int:
-    """What has to hold before Lightning builds a class from a checkpoint.
+    """Checks before Lightning builds a class from a checkpoint.
 
     Args:
         kind: the class.
         path: see ``read_checkpoint``.
-        args: further arguments of ``load_from_checkpoint`` by their order,
+        args: further positional arguments of ``load_from_checkpoint``,
         given: and by name.
         key: of the stored arguments.
 
     Returns:
-        How many numbers the weights are.
+        The number of elements of the weights.
 
     Raises:
-        ConfigError: naming what is no plain value or no argument of the class.
+        ConfigError: naming the entry that is no plain value or no argument of the class.
     """
     file = args[1] if len(args) > 1 else given.get("hparams_file")
     if file is not None:
@@ -208,7 +210,7 @@ def check_arguments(kind: type, stored: Mapping[str, Any], source: Any) -> None:
     """Raises ConfigError naming a stored argument that a class does not have.
 
     Args:
-        kind: whose constructor is to receive them.
+        kind: the class that will receive them.
         stored: arguments by name; ``check_content`` has found them plain.
         source: for the message.
     """
@@ -242,7 +244,8 @@ def check_complete(kind: type, known: Collection[str], source: Any) -> None:
 def argument_names(kind: type) -> tuple[set[str], bool]:
     """The arguments of all constructors of a class, and whether it takes others.
 
-    A task stores those of its base classes, too. Where ``**options`` of the user's own classes lead is not known here.
+    A task also stores those of its base classes. Where the ``**options`` of the user's own classes go is not known
+    here.
     """
     names: set[str] = set()
     open_ended = False
@@ -257,7 +260,7 @@ def argument_names(kind: type) -> tuple[set[str], bool]:
 
 
 def problems(value: Any, place: str) -> Iterator[str]:
-    """What in a value is not a number, text, list or mapping of such, each with its place."""
+    """The parts of a value that are no number, text, list or mapping of such, each with its place."""
     if isinstance(value, Mapping):
         for key, held in value.items():
             yield from _key_problems(key, place)
@@ -277,7 +280,7 @@ def _key_problems(key: Any, place: str) -> Iterator[str]:
 
 
 def builds(key: Any) -> bool:
-    """Whether a key makes of its mapping an object; dotted ones are keys of mappings in it."""
+    """Whether a key turns its mapping into an object; dotted keys are keys of mappings inside."""
     return isinstance(key, str) and not set(BUILDING).isdisjoint(key.split("."))
 
 
@@ -287,7 +290,7 @@ def _join(place: str, key: Any) -> str:
 
 
 def _paths(value: Any, place: str) -> Iterator[tuple[str, str]]:
-    """Files that callbacks remember: they replace and delete them."""
+    """Files that callbacks remember, which they replace and delete."""
     if isinstance(value, Mapping):
         for key, held in value.items():
             if isinstance(key, str) and place.endswith("best_k_models"):

@@ -1,4 +1,4 @@
-"""How many cores this process may compute on."""
+"""Number of cores that this process may use."""
 
 import os
 from collections.abc import Iterator
@@ -9,9 +9,9 @@ GROUPS = Path("/sys/fs/cgroup")
 
 
 def usable_cores() -> int:
-    """At least 1: cores that the process may run on (affinity), or fewer where a container gives it less time.
+    """At least 1: cores that the process may run on (affinity), or fewer if a container limits its time.
 
-    Quotas of time are read as Linux' control groups have them, of both versions, those of outer groups included.
+    The limits are the quotas of Linux' control groups, of both versions, outer groups included.
     """
     return max(1, int(min([_allowed(), *_quotas()])))
 
@@ -24,7 +24,7 @@ def _allowed() -> int:
 
 
 def _quotas() -> Iterator[float]:
-    """Of the groups that the process is in, in cores."""
+    """Quotas of the process's groups, in cores."""
     try:
         lines = OWN_GROUPS.read_text().splitlines()
     except OSError:
@@ -42,7 +42,7 @@ def _quotas() -> Iterator[float]:
 
 
 def _quota(folder: Path) -> Iterator[float]:
-    """Of one group: time per period, in ``cpu.max``, or in two files of the first version."""
+    """Quota of one group: time per period, in ``cpu.max``, or in two files of the first version."""
     for names in (("cpu.max",), ("cpu.cfs_quota_us", "cpu.cfs_period_us")):
         try:
             words = " ".join((folder / name).read_text() for name in names).split()

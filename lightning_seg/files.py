@@ -1,4 +1,4 @@
-"""Files that are whole or not there, and names of files that do no harm where they are shown."""
+"""Writing files completely or not at all, and making file names safe to print."""
 
 import hashlib
 import os
@@ -13,27 +13,27 @@ from pathlib import Path
 from typing import IO, Any
 
 LONGEST_NAME = 255
-"""Bytes of a file's name, on all common disks."""
+"""Bytes of a file name on all common disks."""
 ABANDONED = 3600
-"""Seconds without a change after which a partial file of another machine belongs to nobody."""
+"""Seconds without a change after which a partial file of another machine is abandoned."""
 
 
 @contextmanager
 def replacing(path: Path, mode: str = "wb", flushed: bool = True, **options: Any) -> Iterator[IO[Any]]:
-    """A new file that takes the place of ``path`` when the block ends without an error.
+    """A new file that replaces ``path`` when the block ends without an error.
 
-    Whoever reads ``path``, or ends this process at any moment, finds the old content or the new one. The new file lies
-    in the same folder until then, because a file cannot be moved to another disk at once.
+    A reader of ``path``, at any moment and however this process ends, finds the old content or the new one. Until then
+    the new file is in the same folder, because moving it to another disk would not be atomic.
 
     Args:
         path: the file; its folder is made.
         mode: ``wb`` or ``w``.
-        flushed: also a loss of power finds the old content or the new one. It takes a few milliseconds, which thousands
-            of predicted pictures need not wait for.
+        flushed: also after a loss of power the content is the old or the new one. It takes a few milliseconds, too much
+            for thousands of predicted pictures.
         options: see ``open``.
 
     Raises:
-        OSError: naming ``path``; what was there before is still there.
+        OSError: naming ``path``; the old content is still there.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = _partial_of(path)
@@ -57,9 +57,9 @@ def replacing(path: Path, mode: str = "wb", flushed: bool = True, **options: Any
 
 @contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
-    """As ``replacing``, for a folder: what the block puts into the one that it is handed is seen when it is complete.
+    """As ``replacing``, for a folder: the block gets a temporary folder, which becomes visible when it is complete.
 
-    Whoever writes files into it flushes them.
+    The block has to flush its files.
 
     Args:
         path: the folder; no other process replaces it at the same time.
@@ -80,13 +80,13 @@ def replacing_folder(path: Path) -> Iterator[Path]:
 
 
 def replace_text(path: Path, text: str) -> None:
-    """``path.write_text``, whole; bytes of names that are no UTF-8 stay as they are."""
+    """``path.write_text``, complete or not at all; bytes of names that are no UTF-8 are kept."""
     with replacing(path, "w", encoding="utf-8", errors="surrogateescape") as file:
         file.write(text)
 
 
 def remove_left_overs(folder: Path, pattern: str = "**/.*.partial") -> None:
-    """Remove what processes that were killed had begun to write with ``replacing`` or ``replacing_folder``."""
+    """Remove partial files of killed processes, from ``replacing`` or ``replacing_folder``."""
     for path in folder.glob(pattern):
         if _is_left_over(path):
             if path.is_dir() and not path.is_symlink():
@@ -96,7 +96,7 @@ def remove_left_overs(folder: Path, pattern: str = "**/.*.partial") -> None:
 
 
 def printable(text: str) -> str:
-    """``text`` in one line and without what a terminal would obey: line breaks and escapes are written as in Python."""
+    """``text`` in one line without control characters: line breaks and escapes are written as in Python."""
     return "".join(one if one.isprintable() or one == " " else one.encode("unicode_escape").decode() for one in text)
 
 
@@ -131,7 +131,7 @@ def _is_alive(process: int) -> bool:
 
 
 def _flush_folder(folder: Path) -> None:
-    """The new name, too, reaches the disk."""
+    """Write the new name to the disk, too."""
     if sys.platform == "win32":
         return
     descriptor = os.open(folder, os.O_RDONLY)

@@ -1,13 +1,13 @@
-"""Picture files to arrays and arrays to another size: one policy for training and for inference.
+"""Reading and resizing picture files: one policy for training and inference.
 
-Every file, picture or mask, is turned upright by the EXIF orientation that it carries itself, as viewers and labelling
-tools show it; EXIF that cannot be read turns nothing. Heights and widths are those of the upright picture.
+Every file, picture or mask, is turned upright by its own EXIF orientation, as viewers and labelling tools show it;
+invalid EXIF is ignored. Heights and widths are those of the upright picture.
 
-A JPEG that is wanted smaller is decoded at the smallest of its scales, 1/8, 1/4, 1/2 and 1, at which it is still at
-least as large, and resized from there. Masks are always decoded in full.
+A JPEG for a smaller size is decoded at the smallest of its scales 1/8, 1/4, 1/2 and 1 at which it is still large
+enough, and resized from there. Masks are always decoded in full.
 
-A file is one picture. One of several pages or frames is refused, since nobody says which is meant; what does not count
-are the previews that phones put behind a photo (MPO) and the smaller copies in a TIFF.
+A file is one picture. A file of several pages or frames is refused, since nobody says which one is meant; the previews
+of phones (MPO) and smaller copies in a TIFF do not count.
 """
 
 import os
@@ -28,20 +28,20 @@ from lightning_seg.files import replacing
 
 Array = NDArray[np.uint8]
 READING_POLICY = 2
-"""Of the pixels that a file gives at a size. It is raised whenever they change; what was kept of others is then old."""
+"""Version of the pixels that a file gives at a size. Raise it when they change: cached pictures are then outdated."""
 LARGE, BAND = 2**22, 2**18
-"""Bytes from which on Pillow hands a picture over in bands, and bytes of a band; large blocks are slow to be had."""
+"""Bytes from which on Pillow copies a picture in bands, and bytes of a band; large blocks of memory are slow to get."""
 COMMON = ("JPEG", "PNG", "GIF")
 """Formats that a file is taken for first."""
 MAX_PIXELS = int(os.environ.get("LIGHTNING_SEG_MAX_PIXELS", 1_000_000_000))
-"""A picture of more is refused before it is decoded: it would take 7 bytes of memory for each."""
+"""Larger pictures are refused before they are decoded: each pixel would take 7 bytes of memory."""
 # Pillow stops at 179 million, since a small file can hold a large picture; aerial pictures are larger than that.
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 # It warns before it stops, and of EXIF that it cannot read; here the one is an error and the other no matter.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 PIXELS_PER_BYTE = {"raw": 8, "zip": 10_000, "gif": 10_000, "jpeg": 10_000}
-"""More than a byte of a file can hold, by the way it is stored; for the other ways there is no limit."""
+"""An upper bound of pixels per byte of a file, by its encoding; other encodings have no limit."""
 SMALL = 2**20
 MAX_PAGES = 64
 END_OF_JPEG = b"\xff\xd9"
@@ -51,7 +51,7 @@ DECODED_AT = {
     4: cv2.IMREAD_REDUCED_COLOR_4,
     8: cv2.IMREAD_REDUCED_COLOR_8,
 }
-"""How OpenCV is told a scale; Pillow has the same ones."""
+"""OpenCV's names of the scales, which Pillow has too."""
 # Of TIFF: a tag, and two of its bits.
 NEW_SUBFILE_TYPE, REDUCED, MASK = 254, 1, 4
 UPRIGHT = {
@@ -63,23 +63,22 @@ UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""What turns a picture upright, by its EXIF orientation."""
+"""Transpositions that turn a picture upright, by EXIF orientation."""
 ON_ITS_SIDE = range(5, 9)
-"""Orientations of which the stored width is the height."""
+"""EXIF orientations with width and height swapped."""
 
 
 class SizedImage(NamedTuple):
-    """A picture as it was wanted, and as it is."""
+    """A picture at the wanted size, and its original size."""
 
     pixels: Array  # (H, W, 3) uint8 RGB
     original_size: tuple[int, int]  # (height, width) of the file, upright
 
 
 def read_image(path: str | Path) -> Array:
-    """A picture of any format and mode that Pillow reads, as ``(H, W, 3)`` uint8 RGB.
+    """A picture in any format and mode of Pillow, as ``(H, W, 3)`` uint8 RGB.
 
-    The content decides about the format, not the suffix. Transparency is dropped: the colours that the file stores
-    count, as in OpenCV, whatever shows through.
+    The content decides the format, not the suffix. Transparency is dropped: the stored colours count, as in OpenCV.
 
     Raises:
         DataError: if the file is missing, truncated, no picture or several, too large, or holds more than 8 bits of
@@ -89,9 +88,9 @@ def read_image(path: str | Path) -> Array:
 
 
 def read_image_at(path: str | Path, size: tuple[int, int] | None) -> SizedImage:
-    """A picture at ``size``, as networks see it in training and in prediction; None leaves it as it is.
+    """A picture at ``size``, as networks see it in training and prediction; None keeps its size.
 
-    A JPEG is decoded no larger than it has to be, so its pixels differ a little from those of ``read_image`` resized.
+    A JPEG is decoded no larger than needed, so its pixels differ a little from those of ``read_image`` resized.
 
     Raises:
         DataError: see ``read_image``.
@@ -102,7 +101,7 @@ def read_image_at(path: str | Path, size: tuple[int, int] | None) -> SizedImage:
 
 
 def _read_pixels(path: str | Path, wanted: tuple[int, int] | None) -> SizedImage:
-    """At least as large as ``wanted``, or as it is; writable where nobody resizes it."""
+    """At least as large as ``wanted``, or original size; writable if it will not be resized."""
     with _open(path) as image:
         if image.format in ("JPEG", "MPO"):
             return _read_jpeg(image, wanted, str(path))
@@ -131,13 +130,13 @@ def _read_jpeg(image: Any, wanted: tuple[int, int] | None, name: str) -> SizedIm
 
 
 def _smallest_scale(stored: tuple[int, int], wanted: tuple[int, int]) -> int:
-    """By how much a JPEG can be divided and still be at least as large as wanted."""
+    """The largest divisor of a JPEG's size at which it is still large enough."""
     least = min(have // want for have, want in zip(stored, wanted, strict=True))
     return next((scale for scale in sorted(DECODED_AT, reverse=True) if scale <= least), 1)
 
 
 def _decode_fast(image: Any, scale: int) -> Array | None:
-    """A JPEG by OpenCV, with Pillow's pixels in less time; None where Pillow has to say what it is or what is wrong."""
+    """A JPEG by OpenCV, with Pillow's pixels in less time; None if Pillow has to read it or find the error."""
     if image.format != "JPEG" or image.mode != "RGB":
         return None
     image.fp.seek(0)
@@ -156,7 +155,7 @@ def _decode_fast(image: Any, scale: int) -> Array | None:
 
 
 def to_rgb(image: Image.Image, name: str, writable: bool = True) -> Array:
-    """A Pillow image of any mode as ``(H, W, 3)`` uint8 RGB, a copy of its own if it has to be writable.
+    """A Pillow image of any mode as ``(H, W, 3)`` uint8 RGB; copied if it has to be writable.
 
     Raises:
         DataError: naming it, if it holds more than 8 bits of grey per pixel.
@@ -210,14 +209,14 @@ def _decode_grey(image: Any) -> Array | None:
 
 
 def write_image(image: Image.Image, path: Path, flushed: bool = True, **options: Any) -> None:
-    """A Pillow image in the format of the suffix; the file is whole or the previous one, see ``replacing``."""
+    """A Pillow image in the format of the suffix; complete or not at all, see ``replacing``."""
     kind = Image.registered_extensions()[path.suffix.lower()]
     with replacing(path, flushed=flushed) as file:
         image.save(file, kind, **options)
 
 
 class Header(NamedTuple):
-    """What a picture file tells without being decoded."""
+    """Properties of a picture file that need no decoding."""
 
     size: tuple[int, int]  # (height, width), upright
     orientation: int  # of EXIF; 1 is stored upright
@@ -241,7 +240,7 @@ def read_header(path: str | Path) -> Header:
 
 
 def read_upright(path: str | Path) -> Image.Image:
-    """A file as Pillow holds it, in the mode that it is stored in.
+    """A file as a Pillow image, in its stored mode.
 
     Raises:
         DataError: if the file is missing, truncated, too large, no picture or several.
@@ -257,7 +256,7 @@ def _decode(path: str | Path) -> Image.Image:
 
 
 def upright(image: Image.Image) -> Image.Image:
-    """A Pillow image turned as its EXIF says; broken EXIF turns nothing."""
+    """A Pillow image turned by its EXIF orientation; invalid EXIF is ignored."""
     return _turn(image, _orientation(image, type(image).getexif))
 
 
@@ -267,7 +266,7 @@ def _turn(image: Image.Image, orientation: int) -> Image.Image:
 
 
 def _orientation(image: Image.Image, getexif: Callable[[Any], Image.Exif]) -> int:
-    """Of EXIF; 1 where there is none, or nobody can read it: the pixels are good nevertheless."""
+    """EXIF orientation; 1 if there is none, or it cannot be read: the pixels are still good."""
     try:
         orientation = getexif(image).get(ExifTags.Base.Orientation, 1)
     # Broken EXIF is answered with errors of many kinds.
@@ -278,7 +277,7 @@ def _orientation(image: Image.Image, getexif: Callable[[Any], Image.Exif]) -> in
 
 @contextmanager
 def _open(path: str | Path) -> Iterator[Image.Image]:
-    """A file before it is decoded, if it is one picture and can be what it says.
+    """An undecoded file, checked to be one picture of a possible size.
 
     Raises:
         DataError: if it is no file, holds several pictures or claims too many pixels.
@@ -344,7 +343,7 @@ def _has_pages(image: Image.Image) -> bool:
 
 
 def _is_page(image: Any, number: int) -> bool:
-    """Of a TIFF: not a smaller copy or a mask of the first page."""
+    """Whether a TIFF's page is no smaller copy and no mask of the first one."""
     try:
         image.seek(number)
     except EOFError:
@@ -372,7 +371,7 @@ def _one_line_errors(path: str | Path) -> Iterator[None]:
 def to_array(image: Image.Image, writable: bool = True) -> Array:
     """A ``(H, W, 3)`` or ``(H, W)`` uint8 array.
 
-    A large one is filled a few rows at a time, since numpy's own way holds it three times.
+    Large ones are filled a few rows at a time, since numpy would hold them three times.
     """
     channels = (3,) if image.mode == "RGB" else ()
     row = image.width * (3 if channels else 1)
@@ -386,10 +385,10 @@ def to_array(image: Image.Image, writable: bool = True) -> Array:
 
 
 def resize_image(image: Array, size: tuple[int, int]) -> Array:
-    """``(H, W, 3)`` to ``(*size, 3)``, with a part of every pixel in the result.
+    """``(H, W, 3)`` to ``(*size, 3)``; every pixel contributes to the result.
 
-    Averages where both sides shrink by whole numbers. Otherwise sides of more than twice the wanted length are halved,
-    which averages pairs, and the rest is linear.
+    Averages if both sides shrink by whole numbers. Otherwise sides of more than twice the wanted length are halved by
+    averaging pairs, and the rest is linear.
     """
     if all(side % want == 0 for side, want in zip(image.shape, size, strict=False)):
         return image if image.shape[:2] == size else _resize(image, size, cv2.INTER_AREA)

@@ -1,4 +1,4 @@
-"""JSON files that are whole or not there, and that every program can read."""
+"""JSON files that are complete or not there, and that every program can read."""
 
 import json
 import math
@@ -11,7 +11,7 @@ from lightning_seg.files import replacing
 
 
 def write_json(path: Path, content: Any, flushed: bool = True) -> None:
-    """Replace ``path`` at once: whoever reads it, or ends this process, finds the old content or the new one.
+    """Replace ``path`` atomically: a reader finds the old content or the new one, however this process ends.
 
     Numbers that are not finite become null, since JSON has none. For ``flushed`` see ``replacing``.
     """
@@ -24,7 +24,7 @@ def read_json(path: Path, remedy: str) -> dict[str, Any]:
 
     Args:
         path: of the file.
-        remedy: end of the message where it cannot be read.
+        remedy: end of the message if it cannot be read.
 
     Raises:
         DataError: if it holds something else, for instance because it was cut off.
@@ -40,7 +40,7 @@ def read_json(path: Path, remedy: str) -> dict[str, Any]:
 
 
 def as_read(content: Any) -> Any:
-    """What would be read again: JSON has strings alone as keys, and lists for tuples."""
+    """The value as it would be read again: JSON has only strings as keys, and lists for tuples."""
     return json.loads(_as_text(content))
 
 

@@ -1,4 +1,4 @@
-"""One process at a time: locks that the system takes back when their process ends, however that comes about."""
+"""File locks for one process at a time, which the system releases when their process ends in any way."""
 
 import logging
 import os
@@ -16,7 +16,7 @@ if sys.platform != "win32":
 
 log = logging.getLogger(__name__)
 _held: set[int] = set()
-"""Descriptors of the files that this process holds."""
+"""File descriptors of the locks of this process."""
 
 
 class HeldError(UserError):
@@ -31,12 +31,12 @@ class HeldError(UserError):
 def holding(path: Path, wait: bool = False) -> Iterator[None]:
     """The lock file ``path`` belongs to this process alone until the block ends.
 
-    The file stays behind and means nothing without the lock of the system: a killed process blocks nobody. It says who
-    holds it. On a disk that knows no locks a warning is all there is.
+    The file remains, but means nothing without the system's lock: a killed process blocks nobody. It names its holder.
+    On a disk without locks there is only a warning.
 
     Args:
         path: the file; its folder is made.
-        wait: until the other process lets go, instead of failing.
+        wait: for the other process, instead of failing.
 
     Raises:
         HeldError: if another process has it.
@@ -82,7 +82,7 @@ def _sign(descriptor: int, path: Path) -> None:
 
 
 def _let_go() -> None:
-    """A process that was forked, such as a loader's worker, would keep the lock of one that was killed."""
+    """A forked process, such as a loader's worker, would keep the lock of a killed one."""
     for descriptor in _held:
         os.close(descriptor)
     _held.clear()
@@ -98,7 +98,7 @@ def this_process() -> str:
 
 @contextmanager
 def taking_turns(path: Path) -> Iterator[None]:
-    """As ``holding``, but it waits for others, says so, and leaves no file behind.
+    """As ``holding``, but it waits for others, says so, and leaves no file.
 
     Raises:
         OSError: if the file cannot be written.
@@ -117,7 +117,7 @@ def taking_turns(path: Path) -> Iterator[None]:
 
 
 def is_held(path: Path) -> bool:
-    """Whether a process that is alive holds a lock file; also where the disk knows no locks, and nobody can tell."""
+    """Whether a living process holds a lock file; True also if the disk has no locks, so that nobody can tell."""
     try:
         with path.open("rb") as file:
             if sys.platform == "win32":

@@ -1,4 +1,4 @@
-"""How the process asks the system for memory."""
+"""Memory settings of the process, and a limit on the memory that a file may ask for."""
 
 import ctypes
 import sys
@@ -16,23 +16,23 @@ PICTURE = 2**25
 """Bytes of the largest block that loader processes keep; glibc takes no more."""
 _ATEN = torch.ops.aten
 MAKING = {_ATEN.empty, _ATEN.empty_strided, _ATEN.zeros, _ATEN.ones, _ATEN.full, _ATEN.rand, _ATEN.randn}
-"""Operations that make a tensor of the size that comes first among their arguments."""
+"""Operations that make a tensor of the size in their first argument."""
 
 
 @cache
 def keep_freed_memory() -> bool:
-    """Let glibc keep and reuse the memory of freed tensors instead of handing it back after every layer.
+    """Let glibc keep and reuse the memory of freed tensors instead of returning it to the system after every layer.
 
-    By default each large activation is mapped from the system anew, and the kernel fills it with zeros page by page:
-    half the time of a training step of 64 pictures of 128 pixels (docs/performance.md). Affects the whole process, and
-    does nothing where there is no glibc. Returns whether it took effect.
+    By default the system maps each large activation anew and fills it with zeros page by page: half the time of a
+    training step of 64 pictures of 128 pixels (docs/performance.md). Affects the whole process, and does nothing
+    without glibc. Returns whether it took effect.
     """
     return _set(((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, 2**31 - 1), (M_TOP_PAD, 2**28)))
 
 
 @cache
 def keep_freed_pictures() -> bool:
-    """The same for processes that only decode: blocks up to 32 MiB are kept, 64 MiB in all; larger pictures go back."""
+    """The same for processes that only decode: blocks up to 32 MiB are kept, 64 MiB in all; larger ones go back."""
     return _set(((M_MMAP_THRESHOLD, PICTURE), (M_TRIM_THRESHOLD, 2 * PICTURE)))
 
 
@@ -48,16 +48,16 @@ def _set(settings: Sequence[tuple[int, int]]) -> bool:
 
 
 class AtMost(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Tensors that are made inside have so many elements at most, all together.
+    """Limits the elements of all tensors that are made inside.
 
-    A size that a file names is met before the memory is asked for: what the system lends too much of ends the process.
-    Networks on the meta device take none.
+    It checks a size from a file before the memory is requested: asking for too much may end the process. Tensors on the
+    meta device take none.
 
     Args:
         limit: number of elements.
 
     Raises:
-        MemoryError: where there would be more.
+        MemoryError: if there would be more.
     """
 
     def __init__(self, limit: int) -> None:

@@ -1,4 +1,4 @@
-"""Ranges of numbers that arguments may have."""
+"""Ranges of numeric arguments."""
 
 from math import inf, isfinite, nan
 from numbers import Real
@@ -9,11 +9,11 @@ from lightning_seg.errors import ConfigError
 def check_number(
     name: str, value: object, example: float, least: float = 0.0, most: float = inf, positive: bool = False
 ) -> None:
-    """A number that is none, and one that is infinite, is in no range.
+    """NaN and infinity are in no range.
 
     Args:
         name: of the argument.
-        value: what was given.
+        value: the given value.
         example: a usual value, for the error.
         least: the lowest value.
         most: the highest value.

@@ -28,7 +28,7 @@ from lightning_seg.tasks.watched import refused_weights
 
 
 class SegmentedPicture(NamedTuple):
-    """What a segmentation model says to one picture, at the size of the picture."""
+    """The prediction of a segmentation model for one picture, at the size of the picture."""
 
     image: Array  # (H, W, 3) uint8 RGB
     mask: Array  # (H, W) uint8 class indices
@@ -50,7 +50,7 @@ class SegmentedPicture(NamedTuple):
 
 
 class ClassifiedPicture(NamedTuple):
-    """What a classification model says to one picture."""
+    """The prediction of a classification model for one picture."""
 
     image: Array  # (H, W, 3) uint8 RGB
     label: str
@@ -70,7 +70,7 @@ class ClassifiedPicture(NamedTuple):
 
 
 class DetectedPicture(NamedTuple):
-    """The objects that a detector finds in one picture, the likeliest first."""
+    """The objects that a detector found in one picture, the likeliest first."""
 
     image: Array  # (H, W, 3) uint8 RGB
     boxes: NDArray[np.float32]  # (N, 4): x1, y1, x2, y2 in pixels of the picture
@@ -87,7 +87,7 @@ class DetectedPicture(NamedTuple):
 
     @property
     def overlay(self) -> Image.Image:
-        """The picture with its boxes, in a colour per label."""
+        """The picture with its boxes, one colour per label."""
         names = list(self.heat_maps)
         colours = class_palette(len(names))[[names.index(label) for label in self.labels]]
         captions = [f"{label} {score:.2f}" for label, score in zip(self.labels, self.scores, strict=True)]
@@ -105,11 +105,11 @@ PICTURES: dict[type, Callable[[Array, Any, tuple[str, ...]], Any]] = {
 class Predictor:
     """Applies a trained task to pictures of any size: ``Predictor.from_run("runs/pets")("photo.jpg").mask``.
 
-    The kind of task decides about the result: a ``SegmentedPicture``, a ``ClassifiedPicture`` or a ``DetectedPicture``.
+    The result depends on the kind of task: a ``SegmentedPicture``, a ``ClassifiedPicture`` or a ``DetectedPicture``.
 
     Args:
         task: the trained task.
-        image_size: (height, width) that a picture is shown at; None shows it as it is.
+        image_size: (height, width) of a picture for the network; None keeps its size.
         device: where to compute; None takes CUDA where there is one.
         options: of segmentation see ``MaskInference``: ``tile``, ``overlap``, ``tta``, ``keep_probs``; of
             classification see ``LabelInference``: ``tta``; of detection see ``BoxInference``.
@@ -141,13 +141,13 @@ class Predictor:
     ) -> Self:
         """From a run folder, ``runs/pets`` for its newest run (the best checkpoint), or a checkpoint file.
 
-        The file runs no code, whoever has made it: the config is not read, and the checkpoint holds plain values.
+        No code in the files is run: the config is not read, and the checkpoint may only hold plain values.
 
         Args:
             path: the folder or file.
             device: where to compute; None takes CUDA where there is one.
-            trust: modules of your own, ``["my_code"]``, that may be imported because the checkpoint names a class in
-                them. A class that is imported already needs none.
+            trust: modules of your own, ``["my_code"]``, that may be imported for a class that the checkpoint names. A
+                class that is already imported needs none.
             options: see the class.
 
         Raises:
@@ -164,17 +164,17 @@ class Predictor:
         return cls(cast(SupervisedTask, task), image_size, device, **options)
 
     def __call__(self, image: str | Path | Image.Image | Array) -> Any:
-        """What the task says to one picture: a file, a Pillow image, or ``(H, W, 3)`` uint8 RGB or ``(H, W)`` grey.
+        """The prediction for one picture: a file, a Pillow image, or ``(H, W, 3)`` uint8 RGB or ``(H, W)`` grey.
 
-        Files and Pillow images are turned upright by their EXIF orientation. A JPEG is best given as a file: it is then
-        read as in training, see ``read_image_at``.
+        Files and Pillow images are turned upright by their EXIF orientation. Give a JPEG as a file, so that it is read
+        as in training, see ``read_image_at``.
 
         Returns:
             A ``SegmentedPicture``, a ``ClassifiedPicture`` or a ``DetectedPicture``.
 
         Raises:
             DataError: if it cannot be read or is no such array.
-            ModelError: if the network's answer is no number.
+            ModelError: if the prediction is NaN.
         """
         pixels = _pixels(image)
         shown = pixels if self.image_size is None else _resized(image, pixels, self.image_size)
@@ -188,16 +188,14 @@ class Predictor:
 def load_task(checkpoint: str | Path, trust: Sequence[str] = ()) -> tuple[Task, tuple[int, int] | None]:
     """A trained task in eval mode on the CPU, and the (height, width) it was trained at, from one file.
 
-    A model exported to another format will be found here by the suffix of its file.
-
     Args:
         checkpoint: the file. It runs no code.
-        trust: modules that may be imported because the file names a class in them.
+        trust: modules that may be imported for a class that the file names.
 
     Raises:
         ConfigError: if the file is no checkpoint of this library, its class is not known here, or it holds more than
             plain values.
-        WeightsError: if its weights hold no numbers.
+        WeightsError: if its weights are NaN or infinite.
     """
     path = Path(checkpoint)
     name, size = _origin(path)
@@ -218,7 +216,7 @@ def load_task(checkpoint: str | Path, trust: Sequence[str] = ()) -> tuple[Task, 
 
 
 def _origin(path: Path) -> tuple[str, tuple[int, int] | None]:
-    """Class and picture size, by what ``Task.on_save_checkpoint`` has written."""
+    """Class and picture size, from the entries of ``Task.on_save_checkpoint``."""
     try:
         origin = read_checkpoint(path)[CHECKPOINT_KEY]
         name, size = origin["task"], origin["image_size"]
@@ -248,7 +246,7 @@ def _on_device(task: Any, device: str | torch.device | None) -> tuple[torch.devi
 
 
 def _find_task(path: Path, name: str, trust: Sequence[str]) -> type[Task]:
-    """One that exists already, or that lies in a module which the user trusts."""
+    """A class that is already imported, or that is in a module which the user trusts."""
     known = {f"{kind.__module__}.{kind.__qualname__}": kind for kind in _kinds_of(Task)}  # type: ignore[type-abstract]
     if name in known:
         return known[name]
@@ -281,7 +279,7 @@ def _kinds_of(kind: type[Task]) -> Iterator[type[Task]]:
 
 
 def _resized(image: str | Path | Image.Image | Array, pixels: Array, size: tuple[int, int]) -> Array:
-    """What the network sees of ``image``, whose pixels are ``pixels``."""
+    """``image`` as the network sees it; its pixels are ``pixels``."""
     return read_image_at(image, size).pixels if isinstance(image, str | Path) else resize_image(pixels, size)
 
 

@@ -1,4 +1,4 @@
-"""The processes that a process has started, and how they end together."""
+"""The processes that a process has started, and ending them."""
 
 import ctypes
 import multiprocessing
@@ -15,25 +15,25 @@ PR_SET_PDEATHSIG = 1
 
 
 RANKS = ("RANK", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "SLURM_PROCID")
-"""What Lightning, torchrun and SLURM tell each process of a training about its place."""
+"""Variables by which Lightning, torchrun and SLURM tell each process its place."""
 
 
 def is_first_process() -> bool:
-    """Of all machines: it makes folders and speaks for the others. Not for processes that were spawned or forked."""
+    """Of all machines: it makes folders and speaks for the others. Not for spawned or forked processes."""
     return all(os.environ.get(name, "0") == "0" for name in RANKS)
 
 
 class Process(NamedTuple):
-    """One process; the moment of its start tells it from a later one that the system gives the same number."""
+    """One process; its start time tells it from a later process with the same number."""
 
     number: int
     start: int
 
 
 def descendants(of: int | None = None) -> set[Process]:
-    """The processes that one has started, those that they have started, and so on; None stands for this process.
+    """The processes that a process has started, those that they have started, and so on; None is this process.
 
-    Where the system has no ``/proc`` only those of ``multiprocessing`` are known.
+    Without ``/proc`` only the processes of ``multiprocessing`` are known.
     """
     family = _all_by_parent()
     if not family:
@@ -51,8 +51,7 @@ def descendants(of: int | None = None) -> set[Process]:
 def kill(processes: Iterable[Process]) -> None:
     """End processes at once.
 
-    Left out are those that have ended by now, and Python's own that remove what others have left in memory: they end by
-    themselves when nobody is left.
+    It leaves out those that have ended, and Python's resource trackers, which end by themselves when nobody needs them.
     """
     for process in processes:
         if process.start and (process != _read(process.number)[0] or _removes(process)):
@@ -63,15 +62,15 @@ def kill(processes: Iterable[Process]) -> None:
 
 
 def kill_workers() -> None:
-    """End the processes of loaders at once: nobody waits for their pictures any more."""
+    """End loader processes at once; nobody waits for their pictures any more."""
     for child in multiprocessing.active_children():
         if child.daemon:
             child.kill()
 
 
 def dying_with(parent: int) -> Callable[[], None] | None:
-    """What a process calls so that the system kills it once its parent has ended, however that comes about; None where
-    the system cannot do that.
+    """A function with which a process asks the system to kill it once its parent has ended in any way; None if the
+    system cannot do that.
     """
     if not sys.platform.startswith("linux"):
         return None

@@ -1,4 +1,4 @@
-"""A run folder: ``runs/<name>/version_N`` with its config, checkpoints, logs and results."""
+"""Run folders ``runs/<name>/version_N`` with config, checkpoints, logs and results."""
 
 import logging
 import re
@@ -15,7 +15,7 @@ OTHER = {"best": "last", "last": "best"}
 
 
 class Run(NamedTuple):
-    """A folder that ``fit`` wrote, and one of its checkpoints if that was named."""
+    """A folder that ``fit`` wrote, and one of its checkpoints if it was named."""
 
     folder: Path
     chosen: Path | None = None
@@ -25,7 +25,7 @@ class Run(NamedTuple):
         return self.folder / "config.yaml"
 
     def checkpoint(self, name: str) -> Path:
-        """The chosen one; without one ``best`` or ``last``, and for a last one that cannot be read the newest other.
+        """The named checkpoint; otherwise ``best`` or ``last``, and for an unreadable last one the newest other.
 
         Raises:
             ConfigError: if the run has not saved it, or it cannot be read.
@@ -76,7 +76,7 @@ def find_run(path: str | Path) -> Run:
 
 
 def _newest_other(checkpoint: Path) -> Path | None:
-    """The one that was trained longest, of those that can be read."""
+    """The readable checkpoint that was trained longest."""
     others = (other for other in checkpoint.parent.glob("*.ckpt") if other != checkpoint and is_readable(other))
     return max(others, key=steps_done, default=None)
 
@@ -95,13 +95,13 @@ def _run_of(checkpoint: Path) -> Run:
 
 
 def find_checkpoint(path: str | Path) -> Path:
-    """A checkpoint file as it is, otherwise the best of the run that ``find_run`` finds."""
+    """A checkpoint file itself, otherwise the best checkpoint of the run that ``find_run`` finds."""
     file = Path(path).expanduser()
     return file if file.is_file() else find_run(file).checkpoint("best")
 
 
 def is_readable(checkpoint: Path) -> bool:
-    """Whether a file holds anything of torch's: one that was cut off does not."""
+    """Whether torch can read the file; a file that was cut off cannot be read."""
     try:
         read_checkpoint(checkpoint)
     # torch.load answers a broken file with errors of many kinds.
@@ -111,7 +111,7 @@ def is_readable(checkpoint: Path) -> bool:
 
 
 def _loops(content: dict[str, Any]) -> dict[str, Any]:
-    """How far the training in a checkpoint is, as ``fit --run`` takes it; empty where it does not tell."""
+    """The progress of the training in a checkpoint, for ``fit --run``; empty if it has none."""
     loops: dict[str, Any] = content.get("loops", {}).get("fit_loop", {})
     if "epoch_progress" in loops:
         reopen_epoch(content)
@@ -119,7 +119,7 @@ def _loops(content: dict[str, Any]) -> dict[str, Any]:
 
 
 def epochs_done(checkpoint: Path) -> int:
-    """How many whole epochs a checkpoint has been trained for."""
+    """Number of whole epochs that a checkpoint was trained for."""
     content = read_checkpoint(checkpoint)
     loops = _loops(content)
     if "epoch_progress" not in loops:
@@ -131,14 +131,14 @@ def epochs_done(checkpoint: Path) -> int:
 
 
 def epochs_ended(checkpoint: Path) -> int:
-    """How many epochs had ended, with validation, when a checkpoint was saved."""
+    """Number of epochs that had ended, with validation, when a checkpoint was saved."""
     content = read_checkpoint(checkpoint)
     loops = _loops(content)
     return int(loops["epoch_progress"]["current"]["processed"] if "epoch_progress" in loops else content["epoch"] + 1)
 
 
 def batches_begun(checkpoint: Path) -> int:
-    """How many batches of the epoch after these a checkpoint has been trained for."""
+    """Number of batches of the next epoch that a checkpoint was trained for."""
     loops = _loops(read_checkpoint(checkpoint))
     if "epoch_progress" not in loops:
         return 0
@@ -154,26 +154,26 @@ def training_done(checkpoint: Path) -> str:
 
 
 def callback_state(checkpoint: Path, name: str) -> dict[str, Any]:
-    """What a callback of the training has remembered there; empty where it has not."""
+    """The state of a callback of the training; empty if there is none."""
     state: dict[str, Any] = (read_checkpoint(checkpoint).get("callbacks") or {}).get(name, {})
     return state
 
 
 def steps_done(checkpoint: Path) -> int:
-    """How many steps of its optimisers a checkpoint has been trained for."""
+    """Number of optimiser steps that a checkpoint was trained for."""
     done: int = read_checkpoint(checkpoint)["global_step"]
     return done
 
 
 def lost_patience(checkpoint: Path) -> bool:
-    """Whether early stopping had waited long enough when the checkpoint was written."""
+    """Whether early stopping had run out of patience when the checkpoint was written."""
     states: dict[str, Any] = read_checkpoint(checkpoint).get("callbacks", {})
     stopping = [state for name, state in states.items() if name.startswith("EarlyStopping")]
     return any(0 < state["patience"] <= state["wait_count"] for state in stopping)
 
 
 def task_arguments(checkpoint: Path) -> dict[str, Any]:
-    """What the constructor of a checkpoint's task received, class names among it; empty for another library's.
+    """Arguments of a checkpoint's task, with class names; empty for a checkpoint of another library.
 
     Raises:
         ConfigError: if these are more than plain values.
@@ -184,14 +184,14 @@ def task_arguments(checkpoint: Path) -> dict[str, Any]:
 
 
 def values_found(checkpoint: Path) -> dict[str, int | float]:
-    """The batch size and the rate that a checkpoint was trained with; older ones do not know their size."""
+    """The batch size and the rate that a checkpoint was trained with; older checkpoints do not have the batch size."""
     size = (read_checkpoint(checkpoint).get(CHECKPOINT_KEY) or {}).get("batch_size")
     found = {"batch_size": size, "lr": task_arguments(checkpoint).get("lr")}
     return {name: value for name, value in found.items() if isinstance(value, int | float)}
 
 
 def make_version(runs: Path) -> int:
-    """The next number below ``runs``, whose folder is made at once: nobody else gets it."""
+    """The next number below ``runs``; its folder is made at once, so that nobody else gets it."""
     number = 1 + max((_number(version) for version in runs.glob("version_*")), default=-1)
     while True:
         try:

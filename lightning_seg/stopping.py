@@ -1,7 +1,7 @@
-"""How a command answers Ctrl-C, a request to end and a closed terminal: one line, the signal's exit code, ten seconds.
+"""Answers of a command to Ctrl-C, SIGTERM and SIGHUP: one line, the signal's exit code, within ten seconds.
 
-The signal becomes a ``Stopped`` in the main thread, wherever that is, so blocks are left as after any error. A thread
-watches: it ends the process where the main thread does not come to its end in time, or where a second signal comes.
+The signal raises ``Stopped`` in the main thread, wherever it is, so blocks are left as after any error. A thread ends
+the process if the main thread does not end in time, or a second signal comes.
 """
 
 import atexit
@@ -19,16 +19,16 @@ from lightning_seg.process_tree import Process, descendants, dying_with, kill, k
 
 ANSWERED = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 LIMIT = 7.5
-"""Seconds that the main thread has for coming to its end."""
+"""Seconds that the main thread has to end."""
 SAME = 1.0
-"""Seconds within which a second signal is taken for an echo: of the other processes, or of who asks twice at once."""
+"""Seconds within which a second signal is an echo: from the other processes, or from a sender that signals twice."""
 FIRST_PROCESS = "LIGHTNING_SEG_FIRST_PROCESS"
-"""Tells the processes of one training who has started them."""
+"""Variable that tells the processes of a training who has started them."""
 OVER = b"\0"
 
 
 class Stopped(BaseException):
-    """Raised in the main thread by a signal; no ``Exception``, so that nobody takes it for an error and goes on."""
+    """Raised in the main thread by a signal; no ``Exception``, so that nobody handles it and continues."""
 
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)
@@ -36,20 +36,20 @@ class Stopped(BaseException):
 
 
 class Stake(NamedTuple):
-    """What is lost and kept when a command ends now."""
+    """What is kept and lost if a command ends now."""
 
     tell: Callable[[], str]
-    """What is kept and how to go on, in a line."""
+    """What is kept and how to continue, in a line."""
     end_others: Callable[[], None]
-    """Called at once, to end processes that work on the same."""
+    """Called at once, to end processes that work on the same task."""
 
 
 def answered(run: Callable[[], int], whole_process: bool) -> int:
-    """Run a command and return its exit code: 128 and its number if a signal has stopped it.
+    """Run a command and return its exit code: 128 plus its number if a signal has stopped it.
 
     Args:
         run: the command.
-        whole_process: nothing else happens in this process, so it may be ended from within.
+        whole_process: nothing else runs in this process, so it may be ended.
     """
     answer = _Answer(whole_process)
     code = None
@@ -69,18 +69,18 @@ def answered(run: Callable[[], int], whole_process: bool) -> int:
 
 
 def at_stake(tell: Callable[[], str], end_others: Callable[[], None] = lambda: None) -> None:
-    """From now on ``tell`` says what is kept and how to go on if a signal comes; see ``Stake``."""
+    """From now on ``tell`` says what is kept and how to continue if a signal comes; see ``Stake``."""
     if _Answer.current is not None:
         _Answer.current.stake = Stake(tell, end_others)
 
 
 def is_stopping() -> bool:
-    """Whether a signal has come: what goes wrong from then on is no news."""
+    """Whether a signal has come; later errors are then not reported."""
     return _Answer.current is not None and _Answer.current.number is not None
 
 
 def signal_of(error: BaseException | None) -> int | None:
-    """The signal that an error stands for: Lightning makes an exit of Ctrl-C."""
+    """The signal behind an error: Lightning turns Ctrl-C into an exit."""
     if isinstance(error, Stopped):
         return error.number
     if isinstance(error, KeyboardInterrupt):
@@ -89,7 +89,7 @@ def signal_of(error: BaseException | None) -> int | None:
 
 
 class _Answer:
-    """One command and the signal that it gets."""
+    """One command and its signal."""
 
     current: "_Answer | None" = None
 
@@ -105,7 +105,7 @@ class _Answer:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Handlers and watcher, for as long as the block takes; where no signal can arrive, none."""
+        """Handlers and watcher for the length of the block; none outside of the main thread."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -151,7 +151,7 @@ class _Answer:
         raise Stopped(self.number)
 
     def _raise_again(self, lost: Any) -> None:
-        """Python passes over what is raised while an object is deleted."""
+        """Python ignores errors that are raised while an object is deleted."""
         if not isinstance(lost.exc_value, Stopped):
             self._hook(lost)
             return
@@ -159,7 +159,9 @@ class _Answer:
         threading.Timer(0.02, os.kill, (os.getpid(), lost.exc_value.number)).start()
 
     def _start_watching(self) -> int:
-        """Signals wake a thread, too, whatever the main thread is doing. Returns what they have woken before."""
+        """Signals also wake a thread, whatever the main thread is doing. Returns the wakeup descriptor that was set
+        before.
+        """
         self._ears, self._mouth = socket.socketpair()
         self._mouth.setblocking(False)
         threading.Thread(target=self._watch, daemon=True, name="stopping").start()
@@ -182,7 +184,7 @@ class _Answer:
         self._tell_first_process()
 
     def _runs_out(self, limit: float, echo: float) -> bool:
-        """Wait until there is no more time, by the clock or a second signal; False if the command is over before."""
+        """Wait until the time is over or a second signal comes; False if the command ends before."""
         while (left := limit - time.monotonic()) > 0:
             again = self._hear(left)
             if again == 0:
@@ -192,7 +194,7 @@ class _Answer:
         return True
 
     def _hear(self, seconds: float | None) -> int | None:
-        """The next signal; 0 once the command is over, None after so many seconds."""
+        """The next signal; 0 when the command is over, None after so many seconds."""
         end = time.monotonic() + (seconds or 0)
         while True:
             self._ears.settimeout(None if seconds is None else max(0.01, end - time.monotonic()))
@@ -207,7 +209,7 @@ class _Answer:
                 return heard[0]
 
     def say(self) -> None:
-        """What stopped it, what is kept and how to go on, once, and by one process of a training."""
+        """Print the signal, what is kept and how to continue, once, and from one process of a training."""
         if not self._said.acquire(blocking=False) or _rank():
             return
         told = ""
@@ -219,7 +221,7 @@ class _Answer:
             print(f"lightning-seg: stopped by {name}: {told or 'what was written stays'}", file=sys.stderr, flush=True)
 
     def end_children(self) -> None:
-        """Leave no process behind that the command has started."""
+        """End all processes that the command has started."""
         kill((self._family | descendants()) - self._before)
 
     def leave(self) -> None:
@@ -233,7 +235,7 @@ class _Answer:
         os._exit(128 + (self.number or 0))
 
     def _leave_at_last(self) -> None:
-        """What libraries take down after this, they take down with errors once another process is gone."""
+        """End before libraries clean up, which raises errors once another process is gone."""
         if self.number is None:
             return
         self.say()
@@ -243,7 +245,7 @@ class _Answer:
         os._exit(128 + self.number)
 
     def _join_family(self) -> None:
-        """One of several processes of a training on this machine ends with the first one, and it with them."""
+        """A process of a training on this machine ends with the first one, and the first one with it."""
         parent = os.getppid()
         # Other programs that start the processes of a training look after them.
         self._first_process = parent if _rank() and os.environ.get(FIRST_PROCESS) == str(parent) else None
@@ -257,7 +259,7 @@ class _Answer:
                 os.kill(self._first_process, self.number or signal.SIGTERM)
 
     def forget(self) -> None:
-        """In a process that was forked: it ends when its parent says so, and does not speak of it."""
+        """In a forked process: it ends when its parent says so, and prints nothing."""
         signal.set_wakeup_fd(-1)
         self._ears.close()
         self._mouth.close()
@@ -268,7 +270,7 @@ class _Answer:
 
 
 def _rank() -> int:
-    """Which process of a training this is."""
+    """The number of this process in its training."""
     return next((int(os.environ[name]) for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID") if name in os.environ), 0)
 
 

@@ -1,8 +1,8 @@
-"""Tables as CSV files: rows that are whole after any kill, and cells that do no harm.
+"""CSV tables whose rows are complete after any kill, and whose cells are safe to open.
 
-A cell that a spreadsheet would compute has an apostrophe before it. One that a terminal would obey, breaks the line or
-is no UTF-8, as names of files may, is written with Python's escapes and with its backslashes doubled; so is one that
-looks like that. ``read_rows`` gives back what was written.
+A cell that a spreadsheet would compute gets an apostrophe in front. A cell with control characters, line breaks or
+bytes that are no UTF-8, as in names of files, is written with Python's escapes and doubled backslashes; so is a cell
+that looks like that. ``read_rows`` returns what was written.
 """
 
 import csv
@@ -16,24 +16,24 @@ from typing import Any
 from lightning_seg.files import printable, replacing
 
 ENCODING: Any = {"encoding": "utf-8", "errors": "surrogateescape"}
-"""Of tables; those of earlier versions hold the bytes of names that are no UTF-8."""
+"""Encoding of tables; those of earlier versions hold raw bytes of names that are no UTF-8."""
 FORMULA = re.compile(r"'*[=+\-@\t\r]")
-"""How a cell begins that a spreadsheet computes; apostrophes stand for themselves, and more of them say so."""
+"""Beginning of a cell that a spreadsheet computes, also after apostrophes."""
 ESCAPE = re.compile(r"\\(\\|[nrt]|x[0-9a-f]{2}|u[0-9a-f]{4}|U00(?:0[0-9a-f]|10)[0-9a-f]{4})")
-"""What Python's escapes of one character look like."""
+"""Python's escapes of one character."""
 
 
 def write_rows(path: Path, fields: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
-    """The whole table, in place of the one that was there."""
+    """Write the whole table, in place of the existing one."""
     with replacing(path) as file:
         file.write(_lines(fields, rows, header=True))
 
 
 def append_rows(path: Path, fields: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
-    """All rows by one request to the system.
+    """Append all rows in one write.
 
-    A process that is killed has written whole rows; where they fill several pages of memory perhaps a part of one,
-    which readers leave out and ``drop_cut_row`` removes.
+    A killed process leaves complete rows; if they fill several pages of memory, perhaps a part of one, which readers
+    leave out and ``drop_cut_row`` removes.
 
     Raises:
         OSError: naming ``path``, for instance because the disk is full; none of the rows stays.
@@ -52,7 +52,7 @@ def append_rows(path: Path, fields: Sequence[str], rows: Iterable[Mapping[str, A
 
 
 def read_fields(path: Path) -> list[str]:
-    """The columns; none where there is no table."""
+    """The columns; none without a table."""
     if not path.is_file():
         return []
     with path.open(newline="", **ENCODING) as file:
@@ -60,7 +60,7 @@ def read_fields(path: Path) -> list[str]:
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
-    """What was written, as text, without a last row that was cut off; no rows where there is no table."""
+    """The written rows, as text, without a last row that was cut off; none without a table."""
     if not path.is_file():
         return []
     content = path.read_bytes()
@@ -70,7 +70,7 @@ def read_rows(path: Path) -> list[dict[str, str]]:
 
 
 def drop_cut_row(path: Path) -> None:
-    """A last row that was cut off, by a full disk or an earlier version, would swallow the next one."""
+    """Remove a last row that was cut off, by a full disk or an earlier version, since it would swallow the next one."""
     if not path.is_file():
         return
     content = path.read_bytes()
@@ -81,7 +81,7 @@ def drop_cut_row(path: Path) -> None:
 
 
 def harmless_path(path: str) -> str:
-    """The same file by a name that begins no formula."""
+    """Another spelling of the same path that does not look like a formula."""
     return f"./{path}" if FORMULA.match(path) else path
 
 
@@ -125,7 +125,7 @@ def _is_number(cell: str) -> bool:
 
 
 def _whole(content: bytes) -> int:
-    """Where the last whole row ends: a line break inside quotes ends none."""
+    """The end of the last complete row; line breaks inside quotes do not end a row."""
     end = position = quotes = 0
     while (line_break := content.find(b"\n", position)) >= 0:
         quotes += content.count(b'"', position, line_break)

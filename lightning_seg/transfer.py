@@ -1,4 +1,4 @@
-"""Published files to this disk: verified, by one process at a time, and going on where it stopped."""
+"""Downloads of published files: verified, by one process at a time, continued after an interruption."""
 
 import hashlib
 import logging
@@ -21,11 +21,11 @@ from lightning_seg.locks import taking_turns
 
 log = logging.getLogger(__name__)
 SILENCE = 30.0
-"""Seconds without an answer or a byte, after which the server is asked again."""
+"""Seconds without an answer or a byte, after which the request is repeated."""
 TRIES = 4
-"""How often it is asked in vain, one after the other."""
+"""Failed requests in a row before giving up."""
 PAUSE = 1.0
-"""Seconds before it is asked again, twice as many before each further time."""
+"""Seconds before the request is repeated; doubled each time."""
 CHUNK = 2**18
 # The name under which torchvision fetches these files; some servers refuse Python's own.
 HEADERS = {"User-Agent": "pytorch/vision"}
@@ -34,7 +34,8 @@ HEADERS = {"User-Agent": "pytorch/vision"}
 class Published(NamedTuple):
     """A file on a server.
 
-    ``checksum`` holds hexadecimal digits: 32 of MD5, 64 of SHA-256 or the first ones of those; none where nobody tells.
+    ``checksum`` are hexadecimal digits: 32 of MD5, 64 of SHA-256 or the first ones of those; empty if none is
+    published.
     """
 
     url: str
@@ -55,15 +56,14 @@ class Published(NamedTuple):
 def transfer(published: Published, path: Path, remedy: str) -> None:
     """Download to ``path``, unless it holds the file already.
 
-    What has arrived stays in ``path`` with ``.part`` behind its name, whatever ends the process, and the next call goes
-    on from there. A server that cannot do that, or a page that asks for a password in its place, sends a whole file: it
-    takes the place of what is there only if it is the published one. Of several processes one downloads and the others
-    wait.
+    Received bytes stay in ``path`` plus ``.part``, however the process ends, and the next call continues there. A
+    server that cannot continue, or sends a login page instead, sends a whole file: it replaces the part only if it is
+    the published one. One process downloads and the others wait.
 
     Args:
-        published: what to fetch.
-        path: where it goes; its folder is made.
-        remedy: end of the message where it cannot be fetched.
+        published: the file.
+        path: its destination; the folder is made.
+        remedy: end of the message if it cannot be fetched.
 
     Raises:
         DownloadError: if it cannot be fetched or written, or differs from its checksum.
@@ -102,7 +102,7 @@ def _transfer(published: Published, path: Path, remedy: str) -> None:
 
 @contextmanager
 def _aside(part: Path) -> Iterator[Path]:
-    """Where a whole file arrives beside a part of one."""
+    """Path of a whole file that arrives beside a part of one."""
     whole = part.with_name(f"{part.name}.whole")
     whole.unlink(missing_ok=True)
     try:
@@ -112,15 +112,15 @@ def _aside(part: Path) -> Iterator[Path]:
 
 
 class _CutError(Exception):
-    """The server ended before the file did."""
+    """The server ended before the file was complete."""
 
 
 class _OtherError(Exception):
-    """The server sent another file than the published one, in place of the rest of that."""
+    """The server sent another file than the published one, in place of its rest."""
 
 
 def _arrive(published: Published, part: Path, remedy: str) -> bool:
-    """Fill ``part`` to its end, and return whether it is made of several pieces."""
+    """Complete ``part``, and return whether it consists of several pieces."""
     answers, in_vain, most = min(_size(part), 1), 0, _size(part)
     while True:
         try:
@@ -149,7 +149,7 @@ def _arrive(published: Published, part: Path, remedy: str) -> bool:
 
 
 def _is_final(failure: Exception, answers: int) -> bool:
-    """Whether asking again is of no use: refused by the server, or nobody is there."""
+    """Whether repeating is useless: the server has refused, or does not exist."""
     if isinstance(failure, HTTPError):
         return failure.code < 500 and failure.code not in (408, 429)
     if isinstance(failure, _OtherError):
@@ -178,7 +178,7 @@ def _answer(url: str, start: int) -> HTTPResponse:
 
 
 def _take(answer: HTTPResponse, part: Path, published: Published) -> None:
-    """The rest of the file, or all of it if the server begins anew."""
+    """Receive the rest of the file, or all of it if the server starts again."""
     start = _start(answer)
     if start or not _size(part):
         _append(answer, part, start)
@@ -216,7 +216,7 @@ def _read(answer: HTTPResponse) -> bytes:
 
 
 def _start(answer: HTTPResponse) -> int:
-    """The first byte that is sent: servers that know no ranges send the whole file."""
+    """The first byte of the answer: servers without ranges send the whole file."""
     if answer.status != 206:
         return 0
     first = answer.headers.get("Content-Range", "").removeprefix("bytes ").partition("-")[0]
@@ -230,7 +230,7 @@ class _DiskError(DownloadError):
 
 @contextmanager
 def _writing(part: Path, total: int | None, start: int) -> Iterator[IO[bytes]]:
-    """The file, and errors of the disk in one line."""
+    """Opens the file; errors of the disk become one line."""
     try:
         if total is not None and (free := shutil.disk_usage(part.parent).free) < total - start:
             raise _DiskError(

@@ -1,7 +1,7 @@
-"""What the config of a run may build: a config is code, and a run folder may come from a stranger.
+"""The classes that a run's config may build: a config is code, and a run folder may come from a stranger.
 
-``class_path`` builds anything, with any arguments. So of the config of a run, classes of this package, of Lightning and
-of Albumentations are built where their kind belongs, and what the user has typed. Everything else is named.
+``class_path`` builds anything, with any arguments. So from a run's config, classes of this package, of Lightning and of
+Albumentations are built at their own places, and classes that the user has typed. Everything else is refused by name.
 """
 
 import sys
@@ -28,7 +28,7 @@ Names = frozenset[str]
 
 
 class Place(NamedTuple):
-    """Where in a config a class may stand."""
+    """A place for classes in a config."""
 
     what: str
     base: str  # class that it has to derive from
@@ -64,24 +64,24 @@ PLUGINS = (
     "lightning_fabric.plugins.CheckpointIO",
     "pytorch_lightning.plugins.LayerSync",
 )
-"""What a plugin derives from, since all have no base of their own."""
+"""Bases of plugins, which have no common base."""
 HOLDING_PLUGINS = ("trainer.strategy", "trainer.plugins", "trainer.accelerator")
-"""Their arguments are plugins, too."""
+"""Places whose arguments may be plugins, too."""
 PLAIN = (str, int, float, bytes, type(None), PathLike, Enum, timedelta, torch.device, list, tuple, dict, set)
 """Types of arguments for which the parser imports nothing."""
 REMEDY = "a config is code: give --trust_config if you know what it does"
 
 
 def check_config(path: Path, content: Mapping[str, Any], typed: Names, own: bool = False) -> None:
-    """Raises ConfigError naming what the config of a run would build that is neither known nor typed.
+    """Raises ConfigError naming a class in a run's config that is neither known nor typed.
 
-    Nothing outside of this package, Lightning and Albumentations is imported but modules that the user has typed.
+    Outside of this package, Lightning and Albumentations, only modules that the user has typed are imported.
 
     Args:
         path: of the config, for the message.
         content: of the config.
         typed: every text that the user has typed, or written in a config that was typed.
-        own: whether classes of any module may stand where their kind belongs, since the user goes on with a run. They
+        own: whether classes of any module are accepted at their places, since the user continues a run of his own. They
             are imported.
     """
     for problem in _Check(typed, own).problems(content):
@@ -89,7 +89,7 @@ def check_config(path: Path, content: Mapping[str, Any], typed: Names, own: bool
 
 
 def replace_unknown(content: dict[str, Any], section: str, name: str) -> None:
-    """Put the class that the user gives in the place of an unknown one, with those arguments that it has, too.
+    """Replace an unknown class by the user's, with those arguments that it has, too.
 
     The parser would import the other one first.
     """
@@ -116,10 +116,10 @@ def names_foreign(content: Mapping[str, Any]) -> bool:
 
 
 def make_importable(names: Sequence[str]) -> None:
-    """Classes that the user names are found in the working folder, too.
+    """Let classes that the user names be found in the working folder.
 
-    It comes last, and only where a module of that name lies there and nowhere else: a file of the folder never takes
-    the place of a library. Until then it is left out, since libraries look for others that they can do without.
+    The folder is searched last, and only for a module of that name that exists nowhere else: a file of the folder never
+    replaces a library. Until then it is left out, since libraries look for optional others.
     """
     for name in names:
         module, dot, _ = name.partition(".")
@@ -132,7 +132,7 @@ def make_importable(names: Sequence[str]) -> None:
 
 
 def texts(value: Any) -> Iterator[str]:
-    """Every text in what YAML holds."""
+    """Every text in the content of a YAML file."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
@@ -145,7 +145,7 @@ def texts(value: Any) -> Iterator[str]:
 
 
 class _Check:
-    """The problems of a config, the first of which is enough."""
+    """The problems of a config; the first one is enough."""
 
     def __init__(self, typed: Names, own: bool) -> None:
         self.typed = typed
@@ -178,7 +178,7 @@ class _Check:
                 yield from self._plain(held, where)
 
     def _at_place(self, value: Any, place: str, where: str) -> Iterator[str]:
-        """A class, or several, by path, by name or with arguments; names of Lightning's registries, too."""
+        """A class, or several, by path, by name or with arguments; also by a name of Lightning's registries."""
         if isinstance(value, list):
             for index, one in enumerate(value):
                 yield from self._at_place(one, place, f"{where}.{index}")
@@ -250,32 +250,32 @@ class _Check:
             yield f"{where} is {_shown(value)}, which would be imported"
 
     def _is_unknown(self, value: str) -> bool:
-        """Whether a text that may name an object names one of somebody else, or a file."""
+        """Whether a text may name an object of an unknown module, or a file."""
         return value not in self.typed and _reads_or_imports(value) and find_function(value) is None
 
 
 def find_class(path: Any, place: str) -> type | None:
-    """The known class of this name that may stand here; None where there is none. Nothing else is imported."""
+    """The known class of this name for this place; None if there is none. Nothing else is imported."""
     modules = PLACES[place].modules
     found = _find(path, modules)
     return found if _belongs(found, place) and _lies_in(found, modules) else None
 
 
 def _belongs(found: Any, place: str) -> TypeGuard[type]:
-    """Whether it is a class of the kind that its place asks for."""
+    """Whether a class is of the kind for this place."""
     bases = PLUGINS if place == "trainer.plugins" else (PLACES[place].base,)
     return isinstance(found, type) and any(issubclass(found, resolve_name(base)) for base in bases)
 
 
 def find_function(path: str) -> Any:
-    """A function or class of Lightning or torch by which an argument is given; None where it is another's."""
+    """A function or class of Lightning or torch as the value of an argument; None if it is not theirs."""
     modules = ("pytorch_lightning", "lightning_fabric", "torch.optim")
     found = _find(path, modules)
     return found if (isroutine(found) or isinstance(found, type)) and _lies_in(found, modules) else None
 
 
 def _find(path: Any, modules: Sequence[str]) -> Any:
-    """What lies at this path in one of these modules; None where nothing does."""
+    """The object at this path in one of these modules; None if there is none."""
     if not isinstance(path, str) or not all(part.isidentifier() for part in path.split(".")):
         return None
     within = tuple(f"{module}." for module in modules)
@@ -292,14 +292,14 @@ def _find(path: Any, modules: Sequence[str]) -> Any:
 
 
 def _lies_in(found: Any, modules: Sequence[str]) -> bool:
-    """Where it is defined: modules offer what they import, too."""
+    """Whether it is defined in these modules: modules also offer what they import."""
     return f"{found.__module__}.".startswith(tuple(f"{module}." for module in modules))
 
 
 def _may_be_own(path: str, place: str) -> bool:
-    """Whether the user himself may have written a class of this name that belongs here; its module is imported.
+    """Whether a class of this name may be the user's own and belongs here; its module is imported.
 
-    Of one that cannot be imported the parser says so.
+    If it cannot be imported, the parser says so.
     """
     root = path.partition(".")[0]
     known = {module.partition(".")[0] for kind in PLACES.values() for module in kind.modules}
@@ -317,7 +317,7 @@ def types_of(kind: type) -> dict[str, Any]:
 
 
 def _reads_or_imports(text: str) -> bool:
-    """Whether the parser would take a text for a class in some module, or for a file to read."""
+    """Whether the parser would import a class for a text, or read a file."""
     if not text:
         return False
     # No file has a longer name, and the system complains.
@@ -325,7 +325,7 @@ def _reads_or_imports(text: str) -> bool:
 
 
 def _takes_objects(kind: Any) -> bool:
-    """Whether an argument of this type may be an object that is imported."""
+    """Whether an argument of this type may be an imported object."""
     if get_origin(kind) is Annotated:
         return _takes_objects(get_args(kind)[0])
     if get_origin(kind) is Literal or kind is None or kind is Any:
@@ -338,7 +338,9 @@ def _takes_objects(kind: Any) -> bool:
 
 
 def _is_name(key: Any) -> bool:
-    """Keys may also be dotted, or end in a plus: the parser makes sections of them, and appends."""
+    """Whether a key is a name; keys may also be dotted, or end in a plus: the parser makes sections of them, and
+    appends.
+    """
     return isinstance(key, str) and key.isidentifier()
 
 

@@ -1,4 +1,4 @@
-"""YAML of strangers: what would explode when it is expanded, or goes too deep, is refused before it is built."""
+"""Reading YAML of strangers: a text that would expand too far or is too deep is refused before it is built."""
 
 import re
 from pathlib import Path
@@ -10,20 +10,20 @@ from jsonargparse import get_loader, set_loader
 from lightning_seg.errors import ConfigError
 
 MAX_SIZE = 2**20
-"""Characters of a config, also where aliases (``*name``) are replaced by what they stand for; ours have some 1,000."""
+"""Characters of a config, with aliases (``*name``) expanded; ours have about 1,000."""
 MAX_DEPTH = 50
 PLAIN = 200
 NUMBER = re.compile(r"[-+]?[0-9][0-9_:.]{300}")
-"""What takes the parser longer than its square to read as a number, to base 60 for instance."""
+"""Numbers, for instance to base 60, that the parser needs more than quadratic time for."""
 _plain_loader = get_loader("yaml")
 
 
 class HarmfulError(yaml.YAMLError):
-    """Expanded it would be too large or too deep."""
+    """The expanded content would be too large or too deep."""
 
 
 def check_yaml(text: str) -> None:
-    """Counts what is in a text, aliases as often as they are used, without building it.
+    """Counts the content of a text without building it; aliases count as often as they are used.
 
     Raises:
         HarmfulError: if it is larger or deeper than a config can be.
@@ -37,7 +37,7 @@ def check_yaml(text: str) -> None:
 
 
 class _Count:
-    """Characters by open collection, and by anchor; None while an anchor is open, for what would hold itself."""
+    """Characters by open collection, and by anchor; None while an anchor is open, which would contain itself."""
 
     def __init__(self) -> None:
         self.totals = [0]
@@ -99,7 +99,7 @@ def read_yaml(path: Path) -> Any:
     """The content of a file.
 
     Raises:
-        ConfigError: if it is too large, no text, no YAML, or would explode.
+        ConfigError: if it is too large, no text or no YAML, or would expand too far.
         OSError: if it cannot be read.
     """
     if path.exists() and not path.is_file():
@@ -117,7 +117,7 @@ def read_yaml(path: Path) -> Any:
 
 
 def guard_parsers() -> None:
-    """Let jsonargparse, which reads configs by itself and files that they name, refuse the same."""
+    """Let jsonargparse, which reads configs and files that they name, refuse the same."""
     set_loader("yaml", _guarded, (yaml.YAMLError,))
 
 

@@ -1,11 +1,21 @@
-"""What ``benchmarks/gpu.py`` says of its measurements; the measurements themselves need a card and minutes."""
+"""The report of ``benchmarks/gpu.py``; the measurements themselves need a card and minutes."""
 
+import os
 import time
+from importlib import import_module
+from pathlib import Path
 
 import pytest
+import pytorch_lightning as pl
 import torch
 
-from benchmarks.gpu import Row, Setting, advice, aims_of, attempt, limit_of, rows_for, table
+from benchmarks import gpu
+from benchmarks.card.aims import advice, aims_of
+from benchmarks.card.commands import environment, first_step_words
+from benchmarks.card.measuring import attempt
+from benchmarks.card.report import table
+from benchmarks.card.rows import Row, limit_of, rows_for
+from benchmarks.card.settings import Setting
 
 
 def row(card: float, loader: float, trainer: float, plain: float = 50.0) -> Row:
@@ -79,3 +89,23 @@ def test_the_table_has_the_rows_that_are_asked_for() -> None:
     assert [one.name for one in rows_for(False, False) if one.compiles] == ["pets 64@128", "ResNet50 64@224"]
     assert sum(one.compiles for one in rows_for(False, compile_all=True)) == 7
     assert len(table(rows_for(False, False)).splitlines()) == 11
+
+
+@pytest.mark.parametrize(("device", "kept"), [("cpu", [True]), ("cuda", [])])
+def test_a_cpu_keeps_freed_memory_before_anything_is_measured(
+    device: str, kept: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[bool] = []
+    monkeypatch.setattr(gpu, "keep_freed_memory", lambda: calls.append(True))
+    gpu.prepare(device)
+    assert calls == kept
+
+
+def test_the_command_that_is_ended_after_a_step_finds_its_callback(tmp_path: Path) -> None:
+    setting = Setting(torch.device("cpu"), True, 0.1, {}, time.monotonic() + 60, {})
+    words = first_step_words(Row("pets", "pets", 2, 64), setting, tmp_path)
+    (callback,) = [word.partition("+=")[2] for word in words if word.startswith("--trainer.callbacks+=")]
+    module, _, name = callback.rpartition(".")
+    assert issubclass(getattr(import_module(module), name), pl.Callback)
+    folder = Path(environment()["PYTHONPATH"].split(os.pathsep)[0])
+    assert folder.joinpath(*module.split(".")).with_suffix(".py").is_file()

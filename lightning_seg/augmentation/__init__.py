@@ -1,4 +1,4 @@
-"""Everything random: pipelines, the seeding of their draws, the order of samples, and how samples become a batch."""
+"""Random parts of the data side: pipelines, seeded draws, the order of samples, and stacking samples to a batch."""
 
 import os
 

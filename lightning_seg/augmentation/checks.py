@@ -1,4 +1,4 @@
-"""What transforms may do to a mask: move its pixels, but neither mix classes nor invent any unseen."""
+"""Checks of transforms: they may move a mask's pixels, but not mix classes or silently invent pixels."""
 
 import logging
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 def check_transform(transform: Transform) -> None:
-    """Refuse what Albumentations accepts or only warns about.
+    """Raise an error where Albumentations accepts a wrong argument, or only warns about it.
 
     Raises:
         ConfigError: for an argument that does not exist, or if masks would be interpolated.
@@ -32,13 +32,13 @@ def check_transform(transform: Transform) -> None:
 
 
 def check_fill(transforms: Sequence[Transform], class_names: Sequence[str]) -> None:
-    """What the pixels are called that a transform invents, for instance beside a turned picture.
+    """Check the class of the pixels that a transform adds, for instance beside a rotated picture.
 
-    Albumentations calls them 0 unless told otherwise. That is right where class 0 is the background; elsewhere there
-    is a warning.
+    Albumentations fills them with 0 by default. That is right where class 0 is the background; elsewhere there is a
+    warning.
 
     Raises:
-        ConfigError: if they get a number that is neither a class nor ignored.
+        ConfigError: if the fill value is neither a class nor ignored.
     """
     for single in single_transforms(transforms):
         name = type(single).__name__

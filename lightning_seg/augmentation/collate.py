@@ -1,4 +1,4 @@
-"""Samples to a batch."""
+"""Stacking samples to a batch."""
 
 from collections.abc import Sequence
 from typing import cast
@@ -32,7 +32,7 @@ def stack_images(images: Sequence[Tensor]) -> Tensor:
 
 
 def _stack(tensors: Sequence[Tensor]) -> Tensor:
-    """As ``torch.stack``; in a loader process straight into the memory that it shares, where a copy would follow."""
+    """``torch.stack``; in a loader process directly into shared memory, which saves a copy."""
     stacked: Tensor = default_collate(list(tensors))
     return stacked
 
@@ -71,7 +71,7 @@ def collate_objects(samples: Sequence[ObjectSample]) -> ObjectBatch:
 
 
 def _collate(samples: Sequence[LabelledSample]) -> LabelledBatch:
-    """What all kinds of samples have."""
+    """The keys that all kinds of samples have."""
     _check_sizes(samples)
     return {
         "image": stack_images([sample["image"] for sample in samples]),
@@ -83,7 +83,7 @@ def _collate(samples: Sequence[LabelledSample]) -> LabelledBatch:
 
 
 def collate_pictures(samples: Sequence[PictureSample | Unreadable]) -> PictureBatch:
-    """See ``PictureBatch``; a batch may hold no readable picture at all."""
+    """See ``PictureBatch``; a batch may have no readable picture."""
     pictures = [sample for sample in samples if not isinstance(sample, Unreadable)]
     images = [picture["image"] for picture in pictures]
     return {

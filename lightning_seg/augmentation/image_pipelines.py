@@ -1,8 +1,8 @@
-"""The augmentations that the tutorials on flowers and dogs show: one by one, and as they combine them.
+"""The augmentations of the tutorials on flowers and dogs, single and combined as there.
 
-Each keeps the size of the picture. The pixels of a mask move with it, by the nearest one; what a picture has no pixels
-for is mirrored, or black and not counted. What the tutorials show as a fixed change, such as grey, happens to every
-second picture: a network that only trains on grey pictures would be tested on colours it has never seen.
+Each keeps the size of the picture. Mask pixels move with it, by the nearest one; new pixels are mirrored, or black and
+ignored. A change that the tutorials show as fixed, such as grey, happens to every second picture: a network trained on
+grey pictures alone would be tested on unseen colours.
 """
 
 from typing import Any, TypeAlias
@@ -24,12 +24,12 @@ def flip() -> Transforms:
 
 
 def flips() -> Transforms:
-    """Left-right and, drawn apart, up-down flip of every second picture."""
+    """Left-right flip and, drawn separately, up-down flip of every second picture."""
     return [*flip(), A.VerticalFlip(p=0.5)]
 
 
 def rot90() -> Transforms:
-    """None to three quarter turns; a picture that is not square is squeezed into its frame."""
+    """No turn, or one to three quarter turns; a picture that is not square is squeezed into its frame."""
     return [QuarterTurns(p=1.0)]
 
 
@@ -49,27 +49,29 @@ def zoom() -> Transforms:
 
 
 def center_crop() -> Transforms:
-    """Of every second picture the central half of both sides, back at full size."""
+    """The central half of both sides of every second picture, resized back."""
     return [crop_back(0.25, 0.25, p=0.5)]
 
 
 def random_center_crop() -> Transforms:
-    """The central 50 to 100 % of both sides, drawn for each picture, back at full size."""
+    """The central 50 to 100 % of both sides, drawn for each picture, resized back."""
     return [crop_back(0.0, 0.25)]
 
 
 def random_crop() -> Transforms:
-    """Each of the four sides loses up to a fifth, drawn apart; back at full size."""
+    """Each of the four sides loses up to a fifth, drawn separately; resized back."""
     return [crop_back(0.0, 0.2, alike=False)]
 
 
 def pad_crop() -> Transforms:
-    """Three black pixels on each side, then a crop of the first size anywhere in it: a move by up to 3 pixels."""
+    """Three black pixels on each side, then a crop of the original size anywhere in it: a move by up to 3 pixels."""
     return [A.Affine(translate_px=(-3, 3), border_mode=cv2.BORDER_CONSTANT, fill=0, fill_mask=IGNORE_INDEX, p=1.0)]
 
 
 def cutout() -> Transforms:
-    """A grey rectangle somewhere, a quarter to a half of each side long (DeVries and Taylor, 2017); not counted."""
+    """A grey rectangle somewhere, each side a quarter to a half of the picture's (DeVries and Taylor, 2017); ignored in
+    masks.
+    """
     side = (0.25, 0.5)
     return [A.CoarseDropout((1, 1), side, side, fill=128, fill_mask=IGNORE_INDEX, p=1.0)]
 
@@ -90,7 +92,7 @@ def hue() -> Transforms:
 
 
 def saturation() -> Transforms:
-    """Every colour 0.5 to 1.5 times as far from its grey."""
+    """Every colour 0.5 to 1.5 times as far from its grey, clipped."""
     return [colours(saturation=(0.5, 1.5))]
 
 
@@ -105,17 +107,17 @@ def contrast() -> Transforms:
 
 
 def brightness() -> Transforms:
-    """Up to half of the range, 127 of 255, is added to all pixels or taken off; clipped."""
+    """Adds or subtracts up to half of the range, 127 of 255; clipped."""
     return [shift_brightness(-0.5, 0.5)]
 
 
 def brighter() -> Transforms:
-    """0.4 of the range, 102 of 255, is added to all pixels of every second picture; clipped."""
+    """Adds 0.4 of the range, 102 of 255, to all pixels of every second picture; clipped."""
     return [shift_brightness(0.4, 0.4, p=0.5)]
 
 
 def jpeg() -> Transforms:
-    """Saved and read again as JPEG of a quality from 20 to 95 of 100."""
+    """Compressed as JPEG with a quality from 20 to 95 of 100."""
     return [Jpeg(quality_range=(20, 95), p=1.0)]
 
 
@@ -140,12 +142,12 @@ def dogs() -> Transforms:
 
 
 def turn(degrees: float, scale: tuple[float, float] = (1.0, 1.0)) -> A.BasicTransform:
-    """Up to so many degrees to either side and scaled, around the centre, at once: pixels are mixed only one time."""
+    """Rotated by up to so many degrees to either side and scaled, around the centre, with one interpolation."""
     return A.Affine(rotate=(-degrees, degrees), scale=scale, keep_ratio=True, border_mode=cv2.BORDER_REFLECT_101, p=1.0)
 
 
 def crop_back(least: float, most: float, alike: bool = True, p: float = 1.0) -> A.BasicTransform:
-    """Every side loses a share, one for all or one for each, and what is left is resized to the first size."""
+    """Crops a share of every side, one draw for all or one for each, and resizes to the original size."""
     return A.CropAndPad(
         percent=(-most, -least),
         sample_independently=not alike,
@@ -164,7 +166,7 @@ def shift_brightness(least: float, most: float, p: float = 1.0) -> A.BasicTransf
 def colours(
     contrast: tuple[float, float] = (1.0, 1.0), saturation: tuple[float, float] = (1.0, 1.0), p: float = 1.0
 ) -> A.BasicTransform:
-    """Factors of what is named alone: by default ``ColorJitter`` changes the others as well."""
+    """``ColorJitter`` of the named properties alone: by default it changes the others as well."""
     return A.ColorJitter(brightness=(1.0, 1.0), contrast=contrast, saturation=saturation, hue=(0.0, 0.0), p=p)
 
 
@@ -185,7 +187,9 @@ class QuarterTurns(A.RandomRotate90):  # type: ignore[misc]
 
 
 class Jpeg(A.ImageCompression):  # type: ignore[misc]
-    """Albumentations takes red for blue here, which JPEG keeps with less care."""
+    """JPEG compression in the right colour order: Albumentations swaps red and blue, which JPEG stores with different
+    quality.
+    """
 
     def apply(self, img: Array, *args: Any, **params: Any) -> Array:
         compressed: Array = super().apply(np.ascontiguousarray(img[..., ::-1]), *args, **params)

@@ -1,7 +1,7 @@
-"""CutMix and Mixup: pictures of a batch mixed with others of it.
+"""CutMix and Mixup: pictures of a batch mixed with others of the same batch.
 
-Draws come first and are applied afterwards, to pictures and to whatever is their label. They depend on (seed, epoch,
-index) of a picture, as those of the pipelines do; its partner also depends on which pictures are in the batch.
+Draws come first and are applied to pictures and labels afterwards. They depend on (seed, epoch, index) of a picture, as
+those of the pipelines do; its partner also depends on the batch.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,11 +24,11 @@ from lightning_seg.images import Array
 MixKind = Literal["cutmix", "mixup", "both"]
 MixScope = Literal["image", "batch"]
 CUTMIX_SHARE: dict[MixKind, float] = {"cutmix": 1.0, "mixup": 0.0, "both": 0.5}
-"""Of the mixed pictures."""
+"""Probability of CutMix for a mixed picture."""
 MAX_ALPHA = 1_000_000
-"""Beyond it every share is a half, and far beyond it none is computed."""
+"""Above this every share is nearly a half, and far above it none can be computed."""
 STREAM = 1
-"""See ``draw_seed``: the pipeline has 0."""
+"""Stream of ``draw_seed``; the pipeline has 0."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +38,11 @@ class Mixing:
     Sources: Yun et al., "CutMix", 2019; Zhang et al., "mixup", 2018.
 
     Args:
-        kind: ``cutmix``, ``mixup``, or ``both``, one of the two for each picture.
-        alpha: of the Beta distribution that the share is drawn from; 1 is uniform.
+        kind: ``cutmix``, ``mixup``, or ``both``: one of the two for each picture.
+        alpha: parameter of the Beta distribution of the share; 1 is uniform.
         prob: probability that a picture is mixed.
-        per: whether each ``image`` has draws of its own, or the whole ``batch`` has the same ones.
-        until_epoch: from this epoch on nothing is mixed; epochs are counted from 0.
+        per: ``image``: a draw for each picture; ``batch``: one draw for the whole batch.
+        until_epoch: first epoch without mixing, counted from 0.
 
     Raises:
         ConfigError: if a value is impossible.
@@ -69,7 +69,7 @@ class Mixing:
 
 
 class Box(NamedTuple):
-    """Rows ``top`` to ``bottom`` and columns ``left`` to ``right``, without the last ones."""
+    """Rows ``top`` to ``bottom`` and columns ``left`` to ``right``; the last ones are excluded."""
 
     top: int
     left: int
@@ -82,7 +82,7 @@ class Box(NamedTuple):
 
 
 class Draw(NamedTuple):
-    """What happens to one picture: a box of its partner is pasted, or the two are averaged if there is no box."""
+    """The mixing of one picture: a box of its partner is pasted, or without a box the two are averaged."""
 
     lam: float = 1.0  # share kept of the picture; with 1 it stays as it is
     partner: int = 0  # position in the batch
@@ -90,12 +90,12 @@ class Draw(NamedTuple):
 
 
 def sample_lam(alpha: float, generator: Generator) -> float:
-    """A share in [0, 1] of Beta(alpha, alpha)."""
+    """A share in [0, 1], drawn from Beta(alpha, alpha)."""
     return float(generator.beta(alpha, alpha))
 
 
 def sample_box(lam: float, size: tuple[int, int], generator: Generator) -> Box:
-    """A box of the share ``1 - lam`` of a picture of (height, width), its centre anywhere, clipped to the picture."""
+    """A box with the share ``1 - lam`` of a picture of (height, width), centred anywhere, clipped to the picture."""
     sides = []
     for length in size:
         half = length * sqrt(1 - lam) / 2
@@ -106,7 +106,7 @@ def sample_box(lam: float, size: tuple[int, int], generator: Generator) -> Box:
 
 
 def draw_mix(mixing: Mixing, size: tuple[int, int], num_pictures: int, generator: Generator) -> tuple[Draw, int]:
-    """One draw and how many positions further the partner lies, which is never 0.
+    """One draw, and how many positions after the picture its partner is, which is never 0.
 
     The share and the box do not depend on ``num_pictures``.
     """
@@ -123,10 +123,10 @@ def draw_mix(mixing: Mixing, size: tuple[int, int], num_pictures: int, generator
 def draw_batch(
     mixing: Mixing, seed: int, epochs: Sequence[int], indices: Sequence[int], size: tuple[int, int]
 ) -> list[Draw]:
-    """A draw per picture. A picture alone has nobody to be mixed with.
+    """A draw per picture. A single picture is not mixed.
 
     Args:
-        mixing: what may happen.
+        mixing: kind and probability.
         seed: of the datamodule.
         epochs: of each sample.
         indices: of each sample in its split.
@@ -145,7 +145,7 @@ def draw_batch(
 
 
 def mix_images(images: Tensor, draws: Sequence[Draw]) -> Tensor:
-    """Pictures ``(B, 3, H, W)`` uint8, mixed, in channels_last; partners are taken as they were before."""
+    """Mixed pictures ``(B, 3, H, W)`` uint8, in channels_last; partners are taken unmixed."""
     before: Array = images.permute(0, 2, 3, 1).contiguous().numpy()
     mixed = before.copy()
     for position, (lam, partner, box) in enumerate(draws):
@@ -158,13 +158,13 @@ def mix_images(images: Tensor, draws: Sequence[Draw]) -> Tensor:
 
 
 def paste(target: Array, source: Array, box: Box) -> None:
-    """A box of ``source`` into ``target``, both ``(H, W)`` or ``(H, W, 3)``, in place."""
+    """Copy a box of ``source`` into ``target``, both ``(H, W)`` or ``(H, W, 3)``, in place."""
     rows, columns = slice(box.top, box.bottom), slice(box.left, box.right)
     target[rows, columns] = source[rows, columns]
 
 
 def mix_segmentation(batch: SegmentationBatch, draws: Sequence[Draw]) -> MixedSegmentationBatch:
-    """CutMix moves the mask with the picture. Mixup keeps both masks, and ``lam`` is the share of the first."""
+    """CutMix pastes the mask with the picture. Mixup keeps both masks, and ``lam`` is the share of the first."""
     before: Array = batch["mask"].numpy()
     mask = before.copy()
     for position, draw in enumerate(draws):
@@ -184,7 +184,7 @@ def mix_segmentation(batch: SegmentationBatch, draws: Sequence[Draw]) -> MixedSe
 
 
 def mix_classification(batch: ClassificationBatch, draws: Sequence[Draw], num_classes: int) -> ClassificationBatch:
-    """Both mix the labels: of CutMix by the area that is really covered."""
+    """Both mix the labels; CutMix by the area that is really covered."""
     label = mix_labels(batch["label"], draws, num_classes)
     return {**batch, "image": mix_images(batch["image"], draws), "label": label}
 
@@ -197,16 +197,16 @@ def mix_labels(labels: Tensor, draws: Sequence[Draw], num_classes: int) -> Tenso
 
 
 Mix = Callable[[Any, Sequence[Draw]], Any]
-"""A batch and its draws to the mixed batch; the only part that knows what a label is."""
+"""Applies draws to a batch and returns it; the only part that knows the kind of label."""
 
 
 class MixingCollate:
-    """Samples to a batch, some pictures of which are mixed.
+    """Samples to a batch with some mixed pictures.
 
     Args:
         collate: samples to a batch.
-        mix: what applies the draws, for instance ``mix_segmentation``.
-        mixing: what may happen.
+        mix: applies the draws, for instance ``mix_segmentation``.
+        mixing: kind and probability.
         seed: of the draws.
     """
 

@@ -1,4 +1,4 @@
-"""The shipped pipelines, by name. Masks are always moved with their image and never interpolated."""
+"""The shipped pipelines by name. Masks move with their picture and are never interpolated."""
 
 from collections.abc import Callable
 from difflib import get_close_matches
@@ -15,7 +15,7 @@ from lightning_seg.errors import ConfigError
 
 # A bare dict: jsonargparse leaves what is in it alone, so that build_transform can say what is wrong there.
 Augment: TypeAlias = bool | str | list[str | dict | Transform]  # type: ignore[type-arg]
-"""What a datamodule takes: see ``resolve_pipeline``; the items of a list are what ``build_transform`` takes."""
+"""Values of ``augment``, see ``resolve_pipeline`` and ``build_transform``."""
 
 
 def flip_affine_brightness() -> Transforms:
@@ -34,17 +34,19 @@ def flip_rotate_colour() -> Transforms:
 
 
 def flip_shift_hue() -> Transforms:
-    """Flips, shift up to a tenth that leaves black behind, hue: the augmentation of the Carvana tutorial."""
+    """Flips, shift up to a tenth that leaves black pixels, hue: the augmentation of the Carvana tutorial."""
     return [*flip(), pixel_shift(fill_mask=0), hue_jitter()]
 
 
 def flip_shift_hue_ignored() -> Transforms:
-    """The same, but what the shift leaves behind is not counted."""
+    """The same, but the black pixels are ignored in the mask."""
     return [*flip(), pixel_shift(fill_mask=IGNORE_INDEX), hue_jitter()]
 
 
 def affine(scale: tuple[float, float], shift: float = 0.1, degrees: float = 0.0) -> A.BasicTransform:
-    """Nine of ten pictures are scaled (each side on its own), shifted by a share of it and turned; borders mirrored."""
+    """Nine of ten pictures are scaled (each side separately), shifted by a share of it and rotated; borders are
+    mirrored.
+    """
     return A.Affine(
         scale=scale,
         translate_percent=(-shift, shift),
@@ -56,7 +58,7 @@ def affine(scale: tuple[float, float], shift: float = 0.1, degrees: float = 0.0)
 
 
 def pixel_shift(fill_mask: int, share: float = 0.1) -> A.BasicTransform:
-    """Every picture moves by whole pixels, up to a share of each side, drawn for each side; what is left is 0."""
+    """Every picture moves by whole pixels, up to a share of each side, drawn for each side; new pixels are 0."""
     return A.Affine(
         translate_percent=(-share, share),
         border_mode=cv2.BORDER_CONSTANT,
@@ -86,10 +88,11 @@ PIPELINES: dict[str, Callable[[], Transforms]] = {
 
 
 def resolve_pipeline(augment: Augment, default: str) -> Transforms:
-    """``True`` is the dataset's default pipeline, ``False`` none, a string one of ``PIPELINES``, a list itself.
+    """``True`` is the dataset's default pipeline, ``False`` none, a string one of ``PIPELINES``, a list its own
+    transforms.
 
     Raises:
-        ConfigError: if there is no such pipeline, or a transform is not what it should be, see ``build_transform`` and
+        ConfigError: if there is no such pipeline, or a transform is wrong, see ``build_transform`` and
             ``check_transform``.
     """
     if isinstance(augment, bool):

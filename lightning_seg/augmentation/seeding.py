@@ -1,7 +1,7 @@
-"""Random draws that depend on (seed, epoch, sample index) and on nothing else.
+"""Random draws that depend on (seed, epoch, sample index) alone.
 
 Albumentations seeds its transforms per process, which repeats draws between epochs and between workers. Here the
-sampler hands each worker (epoch, index), and the pipeline is seeded anew for every sample.
+sampler gives each worker (epoch, index), and the pipeline is seeded anew for every sample.
 """
 
 import random
@@ -20,19 +20,19 @@ from lightning_seg.errors import ConfigError
 from lightning_seg.images import Array
 
 EpochIndex = tuple[int, int]
-"""(epoch, index): what the sampler asks a dataset for; a plain ``int`` means epoch 0."""
+"""(epoch, index), which the sampler asks a dataset for; a plain ``int`` means epoch 0."""
 
 
 def draw_seed(seed: int, epoch: int, index: int, stream: int = 0) -> int:
-    """One 32-bit seed for one sample in one epoch; what draws beside the pipeline has a ``stream`` of its own."""
+    """A 32-bit seed for one sample in one epoch; draws outside of the pipeline have another ``stream``."""
     return int(np.random.SeedSequence((seed, epoch, index, stream)).generate_state(1)[0])
 
 
 class SeededPipeline:
-    """Albumentations transforms applied to an image and its mask, if it has one, together; seeded per sample.
+    """Albumentations transforms of an image together with its mask, if it has one; seeded per sample.
 
     Raises:
-        ConfigError: when called, if a transform fails, or leaves no uint8 image of three channels.
+        ConfigError: when called, if a transform fails, or does not return a uint8 image of three channels.
     """
 
     def __init__(self, transforms: Sequence[Transform], seed: int = 0) -> None:
@@ -60,7 +60,7 @@ class SeededPipeline:
 
 
 def _culprit(error: Exception) -> str:
-    """The innermost transform that an error passed through."""
+    """The innermost transform that an error has passed through."""
     frames = [frame.f_locals.get("self") for frame, _ in walk_tb(error.__traceback__)]
     return next((type(one).__name__ for one in reversed(frames) if isinstance(one, A.BasicTransform)), "a transform")
 
@@ -82,10 +82,10 @@ def _distributed() -> bool:
 
 
 class TrainSampler(DistributedSampler[Any]):
-    """Shuffled by (seed, epoch); Lightning calls ``set_epoch`` and leaves this kind of sampler in place.
+    """Order shuffled by (seed, epoch); Lightning calls ``set_epoch`` and leaves this kind of sampler in place.
 
-    ``start`` is how many pictures of the epoch are left out at its beginning, over all processes: those that were seen
-    before an interruption, whatever the number of processes was then.
+    ``start`` is the number of pictures, over all processes, that are left out at the beginning of the epoch: they were
+    seen before an interruption, whatever the number of processes was then.
     """
 
     def __init__(self, dataset: Dataset[object], seed: int = 0) -> None:
@@ -104,7 +104,9 @@ class TrainSampler(DistributedSampler[Any]):
 
 
 class EvalSampler(DistributedSampler[int]):
-    """In order, every sample exactly once over all processes: torch's own sampler repeats some to even them out."""
+    """Every sample in order, exactly once over all processes; torch's own sampler repeats some to give all the same
+    number.
+    """
 
     def __init__(self, dataset: Dataset[object]) -> None:
         replicas, rank = (None, None) if _distributed() else (1, 0)

@@ -1,7 +1,7 @@
-"""Albumentations transforms from ``class_path`` and ``init_args``, as a config holds them.
+"""Albumentations transforms from ``class_path`` and ``init_args``, as configs hold them.
 
-jsonargparse could build them too, but what a constructor says about a value gets lost on its way: ``augment`` may also
-be a bool or a string, and of several types that all fail only the first one's error is kept.
+jsonargparse could build them too, but would lose the constructor's message: ``augment`` may also be a bool or a string,
+and if all types fail, jsonargparse keeps only the first error.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,7 +18,7 @@ from lightning_seg.errors import ConfigError
 Transform: TypeAlias = A.BasicTransform | A.BaseCompose
 KINDS = (A.BasicTransform, A.BaseCompose)
 CHILDREN = ("transforms", "first", "second")
-"""What the arguments of containers are called that hold transforms."""
+"""Arguments of containers that hold transforms."""
 EXAMPLE = "{class_path: HorizontalFlip, init_args: {p: 0.5}}"
 
 
@@ -26,8 +26,8 @@ def build_transform(spec: Any) -> Transform:
     """One transform.
 
     Args:
-        spec: a mapping with ``class_path`` and ``init_args``; a class alone; or a transform. Those in a container are
-            given in the same ways. Albumentations' own classes need no module.
+        spec: a mapping with ``class_path`` and ``init_args``, the name of a class, or a transform. The same holds for
+            transforms in a container. Albumentations' own classes need no module.
 
     Raises:
         ConfigError: if a class or an argument does not exist, or an argument has an impossible value.
@@ -45,7 +45,7 @@ def build_transform(spec: Any) -> Transform:
 
 
 def single_transforms(transforms: Sequence[Transform]) -> Iterator[A.BasicTransform]:
-    """The transforms themselves, out of ``OneOf``, ``SomeOf`` and the like."""
+    """The single transforms, also those in ``OneOf``, ``SomeOf`` and other containers."""
     for transform in transforms:
         if isinstance(transform, A.BaseCompose):
             yield from single_transforms(transform.transforms)
@@ -69,7 +69,7 @@ def _parts(spec: Any) -> tuple[str, Mapping[str, Any]]:
 
 
 def _argument(kind: type, name: str, value: Any) -> Any:
-    """Of a container, the transforms in it are built; everything else is what it is."""
+    """Builds the transforms in a container's argument; other arguments stay as they are."""
     if not issubclass(kind, A.BaseCompose) or name not in CHILDREN or value is None:
         return value
     return [build_transform(item) for item in value] if isinstance(value, list) else build_transform(value)
@@ -89,7 +89,7 @@ def _find_class(path: str) -> Any:
 
 
 def check_names(kind: type, arguments: Iterable[str]) -> None:
-    """Refuse an argument that a class does not have."""
+    """Raise ConfigError for an argument that a class does not have."""
     parameters = signature(kind).parameters
     if any(parameter.kind is Parameter.VAR_KEYWORD for parameter in parameters.values()):
         return
@@ -104,7 +104,7 @@ def _nearest(name: str, names: Sequence[str]) -> str:
 
 
 def _reason(error: Exception) -> str:
-    """What is wrong with the first bad argument; pydantic reports one problem per type that it could have had."""
+    """The reason for the first bad argument; pydantic reports one problem for each possible type."""
     if not isinstance(error.__cause__, ValidationError):
         return " ".join(f"{type(error).__name__}: {error}".split())
     problems = error.__cause__.errors()

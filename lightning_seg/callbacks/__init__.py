@@ -1,4 +1,4 @@
-"""When to draw, write or switch something."""
+"""Lightning callbacks and loggers of this package: they draw, write or switch something."""
 
 from lightning_seg.batch import BoxPrediction, LabelPrediction, MaskPrediction
 from lightning_seg.callbacks.box_writer import BoxWriter

@@ -18,16 +18,16 @@ from lightning_seg.plots.palette import class_palette
 from lightning_seg.tables import harmless_path
 
 LISTED = 7
-"""Labels of windows in a line of the listing, and windows of each."""
+"""Labels in a line of the listing, and windows of each."""
 
 
 class BoxWriter(PredictionWriter):
-    """Writes, for every picture, its objects, and prints what the windows were taken for.
+    """Writes the objects of every picture, and prints the classes of its windows.
 
     * ``<name>.json``: ``{"image", "width", "height", "detections": [{"box": [x1, y1, x2, y2], "score", "label"}]}`` in
       pixels of the file;
     * ``boxes/<name>.jpg``: the picture with its boxes;
-    * ``heat_maps/<name>/<label>.jpg``: of each detected label, the picture under its probabilities;
+    * ``heat_maps/<name>/<label>.jpg``: the picture under the probabilities of each detected label;
     * ``windows/<name>/<label>.jpg``: the best box of each detected label, cut out;
     * ``predictions.csv``: number of objects, the best one, the likeliest classes of the whole picture and of its
       windows, which are numbered row by row at the coarsest size.
@@ -98,7 +98,7 @@ def _listed(answers: Sequence[tuple[str, float]]) -> str:
 
 
 def _windows(probs: Tensor, class_names: Sequence[str]) -> str:
-    """Class to the windows that were taken for it and their probabilities, the best class first."""
+    """Windows and their probabilities by class, the best class first."""
     scores, classes = probs.max(dim=1)
     taken: dict[str, list[tuple[float, int]]] = {}
     for window, (score, index) in enumerate(zip(scores.tolist(), classes.tolist(), strict=True)):

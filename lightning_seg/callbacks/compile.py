@@ -11,12 +11,12 @@ from lightning_seg.callbacks.matmul_precision import MatmulPrecision, Precision
 
 
 class Compile(MatmulPrecision):
-    """Compiles what the network does in training, in place, so that checkpoints keep their names.
+    """Compiles the network for training, in place, so that checkpoints keep their names.
 
-    Nothing else: validation, test, pictures of samples and the graph in TensorBoard use the network as it was written.
-    One graph for one size of batches, since a graph for several takes longer to make and is slower; a batch with fewer
-    pictures, or with pictures of another size, is computed as without this. A network of which other parts train from
-    some epoch on is another graph, and compiled anew. docs/performance.md says from how many steps on it pays.
+    Validation, test, sample pictures and the graph in TensorBoard use the network without compiling. It is one graph
+    for one size of batches, since a graph for several sizes takes longer to compile and is slower; a batch with fewer
+    pictures, or with pictures of another size, is not compiled. If other parts of the network begin to train, a new
+    graph is compiled. docs/performance.md says from how many steps on it pays.
 
     Args:
         mode: see ``torch.compile``.
@@ -51,17 +51,17 @@ class Compile(MatmulPrecision):
 
 
 class TrainingOnly:
-    """Calls a compiled network with batches of training, and the network as it was written with others.
+    """Calls a compiled network with training batches, and the original network with others.
 
     Args:
-        network: as it was written.
+        network: the original.
         compiled: the same, compiled.
     """
 
     def __init__(self, network: torch.nn.Module, compiled: Callable[..., Any]) -> None:
         self.network, self.compiled = network, compiled
         self.shape: Size | None = None
-        """Of the largest batch of training so far."""
+        """Shape of the largest training batch so far."""
 
     def __call__(self, images: Tensor, *args: Any, **kwargs: Any) -> Any:
         if self.network.training and torch.is_grad_enabled() and self._has_the_size(images.shape):

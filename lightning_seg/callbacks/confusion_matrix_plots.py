@@ -1,4 +1,4 @@
-"""Which classes a classifier takes for which."""
+"""Figures of the confusion matrix of classifiers."""
 
 from typing import Any
 

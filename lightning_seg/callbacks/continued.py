@@ -1,4 +1,4 @@
-"""Lightning's callbacks where a continued run needs something else of them."""
+"""Lightning's callbacks with the changes that a continued run needs."""
 
 import logging
 from collections.abc import Sequence
@@ -18,11 +18,11 @@ log = logging.getLogger(__name__)
 BEST = "best"
 """Name of the checkpoint that ``test --run`` measures."""
 LAST = "last"
-"""Name of the checkpoint that ``fit --run`` goes on from."""
+"""Name of the checkpoint from which ``fit --run`` continues."""
 
 
 class RunCheckpoint(ModelCheckpoint):
-    """Remembers the best score also where the run folder is reached by another path, or was moved or copied."""
+    """Remembers the best score also if the run folder has another path, or was moved or copied."""
 
     @property
     def former_key(self) -> str:
@@ -42,9 +42,9 @@ class RunCheckpoint(ModelCheckpoint):
             super()._save_none_monitor_checkpoint(trainer, monitor_candidates)
 
     def on_load_checkpoint(self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: Any) -> None:
-        """The state is that of the best file where that is newer, and fresh where there is none that can be read.
+        """Takes the state of the best file if that is newer, and a fresh one if there is no readable best file.
 
-        A process may end between the best checkpoint and the last one of an epoch, which is then trained again.
+        A process may end between the best and the last checkpoint of an epoch, which is then trained again.
         """
         states, name = checkpoint.get("callbacks", {}), self.filename or "{"
         if self.state_key not in states and self.former_key in states:
@@ -86,7 +86,7 @@ def _read_state(path: Path, keys: Sequence[str]) -> tuple[int, dict[str, Any]] |
 
 
 def moved(state: dict[str, Any], folder: str) -> dict[str, Any]:
-    """The state of a ``ModelCheckpoint`` whose files lie in ``folder`` now."""
+    """The state of a ``ModelCheckpoint`` whose files are now in ``folder``."""
 
     def here(path: str) -> str:
         name = Path(path).name
@@ -99,7 +99,7 @@ def moved(state: dict[str, Any], folder: str) -> dict[str, Any]:
 
 
 class RunStopping(EarlyStopping):
-    """Stops by the patience that was given and not by that of the checkpoint, and says so."""
+    """Uses the given patience and not that of the checkpoint, and says why it stops."""
 
     @property
     def state_key(self) -> str:

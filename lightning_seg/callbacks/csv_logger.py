@@ -1,4 +1,4 @@
-"""Lightning's CSV log, kept when a run is continued, and whole after any kill."""
+"""Lightning's CSV log, kept in a continued run, and complete after any kill."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,13 +18,13 @@ RESULTS_LOCK = ".results.lock"
 
 @contextmanager
 def changing_results(folder: Path) -> Iterator[None]:
-    """The table and the numbers of a run, which a test may change while the run is training."""
+    """Lock on the table and the numbers of a run, which a test may change while the run is training."""
     with holding(folder / RESULTS_LOCK, wait=True):
         yield
 
 
 class _AppendingWriter(ExperimentWriter):
-    """Continues the file that it finds, with the columns it has at that moment."""
+    """Continues an existing file with its columns."""
 
     def __init__(self, log_dir: str) -> None:
         super().__init__(log_dir=log_dir)
@@ -86,7 +86,7 @@ class ContinuedCSVLogger(CSVLogger):
 
 
 def read_curves(path: Path) -> dict[str, dict[int, float]]:
-    """Epoch to value by metric name; where an epoch was logged twice, the later value counts."""
+    """Values by epoch and metric name; if an epoch was logged twice, the later value counts."""
     curves: dict[str, dict[int, float]] = {}
     for row in read_rows(path):
         for name, value in row.items():

@@ -1,4 +1,4 @@
-"""How much of the time steps wait for data."""
+"""Measuring the share of time that steps wait for data."""
 
 import logging
 import time
@@ -15,7 +15,7 @@ KEY = "data_wait_share"
 MUCH = 0.1
 """Share of the time of an epoch's steps."""
 LEAST_SECONDS = 1.0
-"""Of waiting in an epoch: what loses less has nothing to gain, and loader processes take some of it to start."""
+"""Seconds of waiting in an epoch; less is not worth a message, since loader processes need some to start."""
 
 
 class DataWait(pl.Callback):
@@ -38,7 +38,7 @@ class DataWait(pl.Callback):
         self._begin()
 
     def _begin(self) -> None:
-        """Of an epoch: the end of its newest step, and seconds of validation before and after that."""
+        """Start of an epoch: the end of its newest step, and seconds of validation before and after that."""
         self.last_step = self.validated = self.validated_since = self.validation_began = 0.0
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -72,7 +72,7 @@ class DataWait(pl.Callback):
             self._judge(trainer, self.waited / self.seconds, self.waited, self.seconds)
 
     def _measure(self, trainer: pl.Trainer) -> tuple[float, float]:
-        """Seconds that this epoch has waited, and that it has taken; 0 where nothing measures them."""
+        """Seconds that this epoch has waited and taken; 0 if nothing measures them."""
         waiting = getattr(trainer.train_dataloader, "waiting", None)
         if waiting is None or not self.last_step:
             return 0.0, 0.0
@@ -80,7 +80,7 @@ class DataWait(pl.Callback):
         return waited, self.last_step - asked - self.validated
 
     def _of_all_processes(self, trainer: pl.Trainer, waited: float, seconds: float) -> tuple[float, float, float]:
-        """The largest share, and seconds that make it."""
+        """The largest share, and its seconds."""
         share = waited / seconds if seconds > 0 else 0.0
         values = torch.tensor([share, seconds], device=trainer.strategy.root_device)
         share, seconds = trainer.strategy.reduce(values, reduce_op="max").tolist()

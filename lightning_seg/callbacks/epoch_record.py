@@ -1,4 +1,4 @@
-"""What a checkpoint remembers of its epoch, so that a continued run has the numbers that it belongs to.
+"""The record of an epoch in its checkpoint, so that a continued run has the right numbers.
 
 Lightning writes the last row of an epoch after the checkpoint, and ``metrics.json`` follows when the next epoch begins.
 A process that ends in between leaves a checkpoint without its numbers, or rows of an epoch that is trained again.
@@ -21,23 +21,24 @@ SPLITS = {"train", "val", "test", "val_full", "test_full"}
 
 EpochRecord: TypeAlias = dict[str, Any]
 """Plain values: ``next_step`` that a row can have, ``row`` that Lightning is about to write, ``numbers`` for
-``metrics.json``, ``curves`` that are drawn, splits ``to_come`` that are still to be measured after the step before."""
+``metrics.json``, ``curves`` to draw, splits ``to_come`` that are still to be measured after the step before.
+"""
 
 
 def has_ended(trainer: pl.Trainer) -> bool:
-    """Whether an epoch has just ended, as it has where Lightning saves checkpoints after it."""
+    """Whether an epoch has just ended, as when Lightning saves checkpoints after it."""
     return epochs_trained(trainer) > trainer.fit_loop.epoch_progress.current.completed
 
 
 def epochs_trained(trainer: pl.Trainer) -> int:
-    """One more than Lightning has completed where an epoch has just ended."""
+    """One more than Lightning has completed if an epoch has just ended."""
     progress: Any = trainer.fit_loop.epoch_progress.current
     trained: int = progress.processed
     return trained
 
 
 def remember(trainer: pl.Trainer, numbers: Mapping[str, Any], curves: tuple[str, ...]) -> EpochRecord:
-    """The record of an epoch that has just ended. All processes have to ask."""
+    """The record of an epoch that has just ended. All processes have to call it."""
     step = trainer.fit_loop.epoch_loop._batches_that_stepped
     # What Lightning logs next.
     row = {name: float(value) for name, value in trainer._logger_connector.metrics["log"].items()}
@@ -50,7 +51,7 @@ def remember(trainer: pl.Trainer, numbers: Mapping[str, Any], curves: tuple[str,
 
 
 def complete(folder: Path, record: EpochRecord) -> bool:
-    """Bring the results of a run to where its checkpoint is: later rows go, since they will come again.
+    """Bring the results of a run to the state of its checkpoint: later rows are removed, since they will come again.
 
     Returns:
         Whether the epoch's last row was missing.
@@ -78,7 +79,7 @@ def _complete_table(folder: Path, record: EpochRecord) -> bool:
 
 
 def add_numbers(folder: Path, values: Mapping[str, Any]) -> None:
-    """To ``metrics.json``."""
+    """Add numbers to ``metrics.json``."""
     path = folder / RECORD_FILE
     # A class that no longer occurs must not keep its old value beside new means.
     measured = {name.partition("/")[0] for name in values} & SPLITS
@@ -89,13 +90,15 @@ def add_numbers(folder: Path, values: Mapping[str, Any]) -> None:
 
 
 def draw(folder: Path, quantities: list[str]) -> None:
-    """``curves.png``; nothing where there are no epochs."""
+    """Draw ``curves.png``, if there are epochs."""
     if curves := read_curves(folder / METRICS_FILE):
         save_figure(draw_curves(curves, tuple(quantities)), folder / "curves.png")
 
 
 def _comes_again(row: Mapping[str, str], record: EpochRecord) -> bool:
-    """Whether the continued run will write a row: of a later step, or of what the last step still has before it."""
+    """Whether the continued run will write a row: of a later step, or of a split that is still to be measured after the
+    last step.
+    """
     step = int(row.get("step") or 0)
     measured = {name.partition("/")[0] for name, value in row.items() if value}
     return step >= record["next_step"] or (

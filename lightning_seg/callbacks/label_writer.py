@@ -13,7 +13,7 @@ RANKS = ("label", "second", "third")
 
 
 class LabelWriter(PredictionWriter):
-    """Writes, for every picture, a row of the table, and prints "photo.jpg: sunflowers 94.7 %, daisy 3.1 %, ...".
+    """Writes a row of the table for every picture, and prints "photo.jpg: sunflowers 94.7 %, daisy 3.1 %, ...".
 
     * ``predictions.csv``: the class (``label``) with its probability (``confidence``), relative entropy in [0, 1], the
       runners-up (``second``, ``third``, of two classes the second alone) with theirs, and ``prob/<class>`` of all;

@@ -1,4 +1,4 @@
-"""Pictures to the loggers that take them."""
+"""Sending pictures to loggers that take them."""
 
 from typing import Any
 

@@ -15,11 +15,11 @@ from lightning_seg.plots.overlay import draw_overlay
 from lightning_seg.plots.palette import class_palette
 
 LONGEST_JPEG = 65_500
-"""Side in pixels at which the JPEG library stops."""
+"""Largest side in pixels of the JPEG library."""
 
 
 class MaskWriter(PredictionWriter):
-    """Writes, for every picture at its original size, a mask, an overlay and a row of the table.
+    """Writes a mask, an overlay and a row of the table for every picture, at its original size.
 
     * ``masks/<name>.png``: class indices with a palette;
     * ``overlays/<name>.jpg``: the picture tinted by class; a PNG where the picture is too large for JPEG;
@@ -83,7 +83,7 @@ def write_mask(path: Path, mask: Array, palette: Array) -> None:
 
 
 def _original(batch: PictureBatch, position: int) -> Array:
-    """The picture ``(H, W, 3)`` at its own size; read again where the model saw it at another."""
+    """The picture ``(H, W, 3)`` at its own size; read again if the model saw another size."""
     image = batch["image"][position]
     if tuple(image.shape[1:]) == tuple(batch["original_size"][position]):
         pixels: Array = image.permute(1, 2, 0).cpu().numpy()

@@ -1,4 +1,4 @@
-"""How exactly a CUDA device multiplies matrices of float32."""
+"""Precision of float32 matrix products on CUDA devices."""
 
 from typing import Literal
 
@@ -9,10 +9,10 @@ Precision = Literal["highest", "high", "medium"]
 
 
 class MatmulPrecision(pl.Callback):
-    """Lets CUDA devices round what goes into products of float32 matrices, while this trainer is at work.
+    """Lets CUDA devices round the inputs of float32 matrix products while this trainer runs.
 
-    ``high`` is TF32, with 10 bits after the point; see ``torch.set_float32_matmul_precision``. torch rounds what goes
-    into convolutions like that by itself. Products in bf16 are not concerned, and on other devices nothing changes.
+    ``high`` is TF32, with 10 bits of mantissa; see ``torch.set_float32_matmul_precision``. torch rounds the inputs of
+    convolutions like that by default. Products in bf16 and other devices do not change.
 
     Args:
         matmul_precision: ``highest`` rounds nothing.

@@ -1,4 +1,4 @@
-"""The pictures that a model was least sure of."""
+"""The sheet of the most uncertain pictures."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,12 +15,12 @@ SHEET = "most_uncertain.png"
 
 
 def most_uncertain(rows: Sequence[dict[str, str]], number: int) -> list[dict[str, str]]:
-    """The rows of a table of predictions with the highest entropies, the highest first."""
+    """The rows with the highest entropies in a table of predictions, the highest first."""
     return sorted(rows, key=lambda row: float(row["entropy"]), reverse=True)[:number]
 
 
 def write_sheet(folder: Path, pictures: Sequence[Path], captions: Sequence[str], legend: Sequence[str] = ()) -> None:
-    """``most_uncertain.png`` with these picture files; nothing without any."""
+    """Write ``most_uncertain.png`` with these picture files, if there are any."""
     if pictures:
         thumbnails = [_thumbnail(path) for path in pictures]
         save_figure(draw_contact_sheet(thumbnails, captions, legend), folder / SHEET)

@@ -1,4 +1,4 @@
-"""The table of a network's layers that stands at the start of a fit."""
+"""The table of a network's layers at the start of a fit."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ class NetworkSummary(ModelSummary):
 
     @staticmethod
     def summarize(summary_data: list[tuple[str, list[str]]], *args: Any, **kwargs: Any) -> None:
-        """The columns of the table, each with its title, and the totals below it."""
+        """The columns of the table with their titles, and the totals below."""
         names = next(column for title, column in summary_data if title == "Name")
         kept = [row for row, name in enumerate(names) if name.partition(".")[0] in ("normalize", "model")]
         network = [(title, [column[row] for row in kept]) for title, column in summary_data]

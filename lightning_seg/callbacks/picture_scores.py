@@ -1,4 +1,4 @@
-"""A score for each test picture, so that models can be compared picture by picture."""
+"""Scores of single test pictures, so that models can be compared picture by picture."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,7 +19,7 @@ Row: TypeAlias = tuple[int, str, float, str]
 
 
 class ScoredPictures(NamedTuple):
-    """What the table holds."""
+    """Content of the table."""
 
     quantity: str
     scores: dict[str, float]  # by path
@@ -27,12 +27,12 @@ class ScoredPictures(NamedTuple):
 
 
 class PictureScoreWriter(pl.Callback):
-    """Writes ``test_pictures.csv`` into the run folder, a row per picture: path, score, what the score is, group.
+    """Writes ``test_pictures.csv`` into the run folder, a row per picture: path, score, name of the score, group.
 
-    A picture is right (1) or wrong (0) for a classifier. For a segmentation it is its mean IoU over the classes of its
-    mask, with one logit Dice of the foreground. What is measured at the original size goes to
-    ``test_full_pictures.csv``. Tasks that count otherwise are left alone. Pictures of one group, such as 16 views of a
-    car, are no independent samples; the dataset knows their groups.
+    The score of a classifier is 1 (right) or 0 (wrong), that of a segmentation the mean IoU over the classes of the
+    picture's mask, with one logit Dice of the foreground. Scores at the original size go to ``test_full_pictures.csv``.
+    Other kinds of tasks have none. Pictures of one group, such as 16 views of a car, are no independent samples; the
+    dataset knows their groups.
     """
 
     def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -76,7 +76,7 @@ class PictureScoreWriter(pl.Callback):
 
 
 def read_picture_scores(path: Path) -> ScoredPictures:
-    """What the callback wrote, without pictures that have no score; earlier tables tell no groups."""
+    """The content of the table, without pictures that have no score; earlier tables have no groups."""
     rows = read_rows(path)
     scored = [row for row in rows if row["score"]]
     scores = {row["path"]: float(row["score"]) for row in scored}
@@ -100,7 +100,7 @@ def _test_scores(pl_module: pl.LightningModule) -> Any:
 
 
 def _of_all_processes(rows: list[Row]) -> list[Row]:
-    """In the order of the split."""
+    """Ordered by position in the split."""
     if dist.is_available() and dist.is_initialized():
         parts: list[Any] = [None] * dist.get_world_size()
         dist.all_gather_object(parts, rows)

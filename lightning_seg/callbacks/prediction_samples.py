@@ -1,4 +1,4 @@
-"""Pictures with what is true and what is predicted, before training and after every epoch."""
+"""Sample pictures with truth and prediction, before training and after every epoch."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -74,7 +74,7 @@ def _samples(loader: DataLoader[Any], truth: str, num_samples: int | None) -> di
 
 
 def _figure(trainer: pl.Trainer, pl_module: pl.LightningModule, batch: dict[str, Any], truth: str) -> Figure:
-    """What a task in eval mode says to a batch."""
+    """The figure of a batch, by a task in eval mode."""
     task: Any = pl_module
     images, names = batch["image"], class_names(pl_module)
     with torch.no_grad(), trainer.precision_plugin.forward_context():

@@ -1,4 +1,4 @@
-"""Predictions as files and as rows of a table, written as they come."""
+"""Writing predictions as files and as rows of a table, batch by batch."""
 
 import logging
 from abc import ABC, abstractmethod
@@ -24,18 +24,18 @@ Row = dict[str, Any]
 
 
 class PredictionWriter(BasePredictionWriter, ABC):
-    """What all kinds of prediction share: the folder, the table, and files that could not be read.
+    """Base of the writers of all kinds of predictions: the folder, the table, and files that could not be read.
 
     Every picture is a row of ``predictions.csv``, which is complete up to the last batch at any time. A file that could
-    not be read is reported, and its row holds the reason under ``error``. Masks and labels are two kinds; boxes will be
-    a third subclass that says which columns it has and what it writes for one picture.
+    not be read is reported, and its row holds the reason under ``error``. Subclasses for masks, labels and boxes define
+    their columns and the files of one picture.
 
     Args:
         output: folder.
     """
 
     folders: tuple[str, ...] = ()
-    """Where the files of pictures lie, below ``output``: folders, or patterns of files."""
+    """Places of the files of pictures below ``output``: folders, or patterns of files."""
 
     def __init__(self, output: str | Path = "predictions") -> None:
         super().__init__(write_interval="batch")
@@ -52,18 +52,18 @@ class PredictionWriter(BasePredictionWriter, ABC):
         """Write the files of one picture and return its row."""
 
     def finish(self, rows: Sequence[dict[str, str]], class_names: Sequence[str]) -> None:
-        """Called once all rows of all processes are there, on the first process."""
+        """Called on the first process when all rows of all processes are there."""
 
     @property
     def num_unreadable(self) -> int:
-        """Of all processes: the table says so, also to the process that has started them and predicted nothing."""
+        """Of all processes, from the table; also for a process that only started the others and predicted nothing."""
         table = self.output / TABLE
         if not table.is_file():
             return 0
         return sum(bool(row["error"]) for row in read_rows(table))
 
     def _check_output(self) -> None:
-        """Nothing is overwritten but what an earlier prediction has written."""
+        """Only files of an earlier prediction may be overwritten."""
         try:
             self.output.mkdir(parents=True, exist_ok=True)
             foreign = [name for name in self.folders if _holds_files(self.output, name)]
@@ -139,17 +139,17 @@ class PredictionWriter(BasePredictionWriter, ABC):
         self.finish([row for row in rows if not row["error"]], self.class_names)
 
     def tables(self, world_size: int) -> list[tuple[Path, int]]:
-        """The tables of all processes and how many pictures are in them, while it predicts or after it was stopped."""
+        """The tables of all processes and their numbers of pictures, during prediction or after it was stopped."""
         if not hasattr(self, "table"):
             return []
         tables = map(self._table_of, range(world_size))
         return [(table, len(read_rows(table))) for table in tables if table.is_file()]
 
     def place(self, picture: str, file: str) -> Path:
-        """The path of a file below ``output`` about a picture, in a folder that exists.
+        """The path of a file of a picture below ``output``, in an existing folder.
 
         Raises:
-            ConfigError: if the picture would be replaced by what is said about it.
+            ConfigError: if the file would replace the picture itself.
         """
         path = self.output / file
         if path.resolve() == Path(picture).resolve():
@@ -161,7 +161,7 @@ class PredictionWriter(BasePredictionWriter, ABC):
         return self.output / (f"rank_{rank}.{TABLE}" if rank else TABLE)
 
     def _collect_rows(self, world_size: int) -> list[dict[str, str]]:
-        """The rows of all processes, in the first one's table."""
+        """Collects the rows of all processes in the first one's table."""
         rows: list[dict[str, str]] = []
         for rank in range(world_size):
             if not self._table_of(rank).is_file():
@@ -190,5 +190,5 @@ def _holds_files(output: Path, name: str) -> bool:
 
 
 def _pictures_in(table: Path) -> set[str]:
-    """The pictures in the table of an earlier prediction, those that could be read."""
+    """The pictures in the table of an earlier prediction that could be read."""
     return {row["picture"] for row in read_rows(table) if row.get("picture") and not row.get("error")}

@@ -1,4 +1,4 @@
-"""What a run leaves behind besides checkpoints and logs: its numbers and its curves."""
+"""The numbers and curves of a run, beside checkpoints and logs."""
 
 import hashlib
 import platform
@@ -27,19 +27,19 @@ from lightning_seg.callbacks.epoch_record import (
 )
 
 STOPPED_EARLY = "stopped_early"
-"""The epochs of a training that ended by itself before all epochs or steps that it was given."""
+"""Key of the epochs of a training that ended before its given epochs or steps."""
 
 
 class RunRecord(pl.Callback):
     """Writes ``metrics.json`` (flat keys, the last value of every metric) and ``curves.png`` into the run folder.
 
-    Both are brought up to date after every epoch; validating and testing add their values. ``seconds_per_epoch`` is the
-    median over the epochs since the last start, validation and drawing included. ``initial_weights`` tells whether two
-    runs have started from the same ones. A checkpoint remembers the numbers of its epoch; where they were not written
-    any more, the continued run does.
+    Both are updated after every epoch; validation and test add their values. ``seconds_per_epoch`` is the median over
+    the epochs since the last start, with validation and drawing. ``initial_weights`` is equal for runs with the same
+    initial weights. A checkpoint remembers the numbers of its epoch; if they were not written, the continued run writes
+    them.
 
     Args:
-        quantities: what the curves show, each for training and validation; None takes the task's own choice.
+        quantities: the curves, each for training and validation; None takes the task's own choice.
     """
 
     def __init__(self, quantities: tuple[str, ...] | None = None) -> None:
@@ -111,7 +111,7 @@ class RunRecord(pl.Callback):
     # Writing
 
     def _numbers(self, trainer: pl.Trainer) -> dict[str, Any]:
-        """Of the epochs until now."""
+        """Numbers of the epochs so far."""
         values = _plain(trainer.callback_metrics)
         if self.seconds:
             values["seconds_per_epoch"] = round(statistics.median(self.seconds), 3)
@@ -138,14 +138,14 @@ class RunRecord(pl.Callback):
 
 
 def _ended_early(trainer: pl.Trainer) -> bool:
-    """By a callback, such as early stopping or a limit of time; what an error or a signal does is no end."""
+    """Whether a callback ended it, such as early stopping or a limit of time; an error or a signal does not count."""
     epochs, steps = trainer.max_epochs, trainer.max_steps
     all_epochs = epochs is not None and 0 <= epochs <= trainer.fit_loop.epoch_progress.current.completed
     return not all_epochs and not 0 <= steps <= trainer.global_step
 
 
 def weights_digest(module: torch.nn.Module) -> str:
-    """Sixteen digits that tell networks with other numbers apart; names do not count."""
+    """Sixteen digits that differ between networks with different weights; names do not count."""
     digest = hashlib.sha256()
     network = getattr(module, "model", module)
     for tensor in network.state_dict().values():
@@ -156,7 +156,7 @@ def weights_digest(module: torch.nn.Module) -> str:
 
 
 def versions() -> dict[str, str]:
-    """What the numbers were made with."""
+    """Versions of the libraries behind the numbers."""
     return {
         "version/lightning_seg": lightning_seg.__version__,
         "version/python": platform.python_version(),

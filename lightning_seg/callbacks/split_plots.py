@@ -1,4 +1,4 @@
-"""A figure of what was counted over a split."""
+"""Base of the callbacks that draw a figure of a split's counts."""
 
 from abc import ABC, abstractmethod
 from pathlib import Path
@@ -15,14 +15,14 @@ from lightning_seg.plots.figures import figure_to_array, save_array
 class SplitPlots(pl.Callback, ABC):
     """Draws ``<name>_<split>.png`` into the run folder and ``<name>/<split>`` into TensorBoard.
 
-    After every validation and test; a subclass says what it draws of the scores, and whether there is anything to draw.
+    It draws after every validation and test; a subclass draws the figure of the scores, if there is anything to draw.
     """
 
     name: ClassVar[str]
 
     @abstractmethod
     def draw(self, scores: Any, class_names: tuple[str, ...], split: Split) -> Figure | None:
-        """A figure of the scores that a task has counted; None where they are of another kind."""
+        """A figure of a task's scores; None if they are of another kind."""
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if not trainer.sanity_checking:

@@ -1,4 +1,4 @@
-"""Precision and recall over the threshold, for tasks with one logit."""
+"""Figures of precision and recall over the threshold, for tasks with one logit."""
 
 from typing import Any
 

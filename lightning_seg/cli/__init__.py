@@ -14,11 +14,11 @@ from lightning_seg.cli.stopped import nothing_kept
 from lightning_seg.stopping import at_stake
 
 SOME_UNREADABLE = 3
-"""Exit code of ``predict`` where files could not be read and the others were predicted."""
+"""Exit code of ``predict`` if some files could not be read and the others were predicted."""
 
 
 def run_lightning(argv: Sequence[str]) -> int:
-    """Run one of Lightning's subcommands, print the folder it wrote to as the last line, return the exit code."""
+    """Run one of Lightning's subcommands, print the folder of its results as the last line, return the exit code."""
     import_public_classes()
     silence_libraries()
     if {"-h", "--help"}.intersection(argv):

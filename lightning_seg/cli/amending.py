@@ -1,4 +1,4 @@
-"""What a config gets from a checkpoint, or does without, before its classes are built."""
+"""Changes of a config, by a checkpoint or for missing data, before its classes are built."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from lightning_seg.datamodules.pictures import PicturesDataModule
 from lightning_seg.tasks.class_names import check_same
 
 LINKS = ("num_classes", "class_names", "ignore_index", "image_size")
-"""What a task learns from the datamodule, as far as it has such an argument."""
+"""Arguments that a task gets from the datamodule, if it has them."""
 PRETRAINED = ("encoder_weights", "weights")
 """Arguments of tasks that name pretrained weights."""
 OF_LOADERS = ("image_size", "batch_size", "num_workers")
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 def take_classes(data: Namespace, learned: Sequence[str] | None) -> None:
-    """The classes are those that the checkpoint has learned, not those that lie in today's folder.
+    """Use the classes that the checkpoint has learned, not those in today's folder.
 
     Args:
         data: section of the config.
@@ -77,7 +77,7 @@ def _is_ours(data: Namespace) -> bool:
 
 
 def spare_downloads(data: Namespace, model: Namespace, typed: Sequence[str]) -> None:
-    """Synthetic pictures need no download; then the encoder's weights are fetched only if they were asked for.
+    """Synthetic pictures need no download; then the encoder's weights are fetched only if they are typed.
 
     Args:
         data: section of the config.

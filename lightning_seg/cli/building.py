@@ -1,4 +1,4 @@
-"""A training up to its first step, so that mistakes show before anything is trained."""
+"""Building a training without running it, so that mistakes show before anything is trained."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ WITHOUT_SEED = ("--seed_everything", "false")
 
 
 class _Building(CommandLine):
-    """Builds everything, and runs nothing."""
+    """Builds everything and runs nothing."""
 
     def before_fit(self) -> None:
         pass
@@ -26,9 +26,9 @@ class _Building(CommandLine):
 
 
 def build(words: Sequence[str]) -> str | None:
-    """Build what ``fit`` with these flags would train, and read which pictures it would train and test on.
+    """Build everything that ``fit`` with these flags would train, and list its training and test pictures.
 
-    Nothing is written but what a datamodule downloads or synthesizes.
+    Nothing is written except downloads and synthetic data of a datamodule.
 
     Returns:
         The metric that would choose the best checkpoint; None if the last epoch would count as the best.
@@ -51,7 +51,7 @@ def build(words: Sequence[str]) -> str | None:
 
 @contextmanager
 def _without_information() -> Iterator[None]:
-    """The run itself says again which devices there are."""
+    """Hides information about devices, which the run itself prints again."""
     before = logging.root.manager.disable
     logging.disable(logging.INFO)
     try:
@@ -62,7 +62,7 @@ def _without_information() -> Iterator[None]:
 
 @contextmanager
 def _own_message() -> Iterator[None]:
-    """A user's mistake as itself: jsonargparse wraps what a constructor raises."""
+    """A user's mistake as itself: jsonargparse wraps errors of constructors."""
     try:
         yield
     except Exception as error:

@@ -56,7 +56,7 @@ FINDERS = (BatchSizeFinder, LearningRateFinder)
 
 
 class Parser(OneLineErrors, LightningArgumentParser):
-    """Lightning's parser, whose errors are one line and which does not guess what an unfinished flag means."""
+    """Lightning's parser with errors of one line; it does not complete abbreviated flags."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{"allow_abbrev": False, **kwargs})
@@ -163,7 +163,7 @@ class CommandLine(LightningCLI):
             parser.link_arguments(f"data.{name}", f"model.init_args.{name}", self._linked(name), "instantiate")
 
     def _linked(self, name: str) -> Callable[[Any], Any]:
-        """What the task gets for an argument that the datamodule has, too."""
+        """The task's value of an argument that the datamodule has, too."""
 
         def from_data(value: Any) -> Any:
             return self._own_classes().get(name, value)
@@ -197,7 +197,7 @@ class CommandLine(LightningCLI):
             self.says_epochs = epochs_are_said(parser, args, "fit")
 
     def _parse_ckpt_path(self) -> None:
-        """Lightning lets hyper-parameters of the checkpoint win over typed flags; here they do not."""
+        """Lightning would let hyper-parameters of the checkpoint win over typed flags; here they do not."""
 
     def before_instantiate_classes(self) -> None:
         self._refuse_flags()
@@ -223,14 +223,14 @@ class CommandLine(LightningCLI):
                 log.warning("no checkpoint is given, so the network is as it was before training; give --run RUN")
 
     def _refuse_flags(self) -> None:
-        """What a config may hold and is not meant to."""
+        """Refuses flags that a config may not hold."""
         if self._given("run") is not None:
             raise ConfigError("run stands in a config; type --run RUN instead")
         if self._given("weights_only") is False:
             raise ConfigError("weights_only false: such a checkpoint could run code; leave it out, or use a script")
 
     def _amend(self, data: Namespace, model: Namespace, stored: dict[str, Any]) -> None:
-        """The config, by what the checkpoint tells of its task."""
+        """Changes the config by what the checkpoint tells about its task."""
         if not self._own_classes():
             take_classes(data, stored.get("class_names"))
         said = self.arguments.typed
@@ -352,7 +352,7 @@ class CommandLine(LightningCLI):
         return add_defaults(own, [*defaults, *self.division, FilesInRunFolder(), Processes()])
 
     def _output(self) -> Path:
-        """Where predictions are written."""
+        """Folder of the predictions."""
         output, run = self._given("output"), self.arguments.run
         if output is not None:
             return Path(output).expanduser()
@@ -408,7 +408,7 @@ class CommandLine(LightningCLI):
             )
 
     def _take_what_was_found(self, checkpoint: Path) -> None:
-        """A batch size and a rate that were searched for once are not searched for again."""
+        """A batch size and a rate that a finder has found are not searched for again."""
         found = values_found(checkpoint)
         kinds = {"batch_size": (BatchSizeFinder, self.datamodule), "lr": (LearningRateFinder, self.model.hparams)}
         for name, (finder, holder) in kinds.items():
@@ -423,7 +423,7 @@ class CommandLine(LightningCLI):
                 setattr(holder, name, found[name])
 
     def _complete_record(self, checkpoint: Path) -> None:
-        """What a process that ended behind its last checkpoint has not written any more."""
+        """Writes the numbers that a process did not write before it ended after its last checkpoint."""
         run, record = self.arguments.run, callback_state(checkpoint, RunRecord.__qualname__)
         if run is not None and record and is_first_process():
             complete(run.folder, record)

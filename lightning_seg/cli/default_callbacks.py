@@ -1,4 +1,4 @@
-"""The callbacks that a subcommand adds to those of the user."""
+"""The default callbacks of each subcommand."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 
 def add_defaults(own: Sequence[pl.Callback], defaults: Sequence[pl.Callback]) -> list[pl.Callback]:
-    """The user's callbacks, and the defaults of which the user has given none of the same kind."""
+    """The user's callbacks, and those defaults of which the user has given none of the same kind."""
     kinds = {_kind(callback) for callback in own}
     return [*own, *(default for default in defaults if _kind(default) not in kinds)]
 
@@ -140,7 +140,7 @@ def _monitor_of(task: pl.LightningModule) -> tuple[str | None, str]:
 
 
 def _kind(callback: pl.Callback) -> tuple[type[pl.Callback], str | None]:
-    """One of a kind is enough; checkpoints differ by their file, since ``--run`` relies on best and last."""
+    """Identity of a kind of callback; checkpoints differ by their file, since ``--run`` relies on best and last."""
     if isinstance(callback, ModelCheckpoint):
         return ModelCheckpoint, callback.filename
     return (EarlyStopping if isinstance(callback, EarlyStopping) else type(callback)), None

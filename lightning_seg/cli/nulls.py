@@ -1,4 +1,4 @@
-"""Null where an argument has no null: the parser lets it through, and the class would fail on it in its own words."""
+"""Errors for null in arguments without null: the parser accepts it, and the class would fail with its own message."""
 
 from collections.abc import Mapping, Sequence
 from types import UnionType
@@ -31,7 +31,7 @@ def check_nulls(section: str, class_path: str, given: Mapping[str, Any], linked:
 
 
 def _knows_no_null(kind: Any) -> bool:
-    """For types that say so; what the user's own classes may mean by others is theirs."""
+    """Whether a type has no null; for other types the user's own classes decide."""
     if get_origin(kind) in (Union, UnionType):
         return all(_knows_no_null(member) for member in get_args(kind))
     return kind in PLAIN or get_origin(kind) in (list, tuple, dict)

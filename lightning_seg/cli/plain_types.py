@@ -1,4 +1,4 @@
-"""Types of Lightning's arguments that a config writes as text."""
+"""Types of Lightning's arguments that a config holds as text."""
 
 from datetime import timedelta
 from enum import Enum
@@ -13,7 +13,7 @@ PruningFunction = Literal["l1_unstructured", "ln_structured", "random_structured
 
 
 def register_plain_types() -> None:
-    """Without them ``config.yaml`` holds what cannot be read again, such as a device, or cannot be written."""
+    """Without them ``config.yaml`` holds values that cannot be read again, such as a device, or cannot be written."""
     register_type(torch.device, str, torch.device, deserializer_exceptions=(RuntimeError, TypeError))
     register_type(timedelta, _duration_as_text, timedelta_deserializer)
     yaml.SafeDumper.add_multi_representer(Enum, _as_text)

@@ -1,4 +1,4 @@
-"""Several processes: what the command line does in each of them, and how it ends when another one is lost."""
+"""Several processes of a command: shared set-up, and an end for all when one is lost."""
 
 import atexit
 import os
@@ -24,19 +24,19 @@ from lightning_seg.runs import epochs_done
 SECONDS = 2.0
 """Between two signs of life."""
 PATIENCE = 20
-"""How many of them may stay out."""
+"""Missing signs of life before a process counts as lost."""
 LOST = 1
-"""Exit code where another process was lost."""
+"""Exit code when another process was lost."""
 CLOSED = re.compile(
     r"Connection closed by peer|Connection reset by peer|Connection refused|Broken pipe|[Tt]imed out|[Tt]imeout|"
     r"Socket closed|recv, got 0 bytes|Failed to recv|failed to connect|remote process exited|communicator was aborted|"
     r"unhandled system error"
 )
-"""How gloo, NCCL and torch's store say that the other end is gone."""
+"""Messages of gloo, NCCL and torch's store about a closed connection."""
 
 
 class LostError(Exception):
-    """Another process has ended, or cannot be reached. The message is empty where that process has said why."""
+    """Another process has ended, or cannot be reached. The message is empty if that process has printed the reason."""
 
     def __init__(self, message: str, code: int = LOST) -> None:
         super().__init__(message)
@@ -54,7 +54,7 @@ def is_loss(error: BaseException) -> bool:
 
 
 def end(error: LostError) -> int:
-    """Say it and return the exit code, or end here, where torch would wait for connections that are gone."""
+    """Print the message and return the exit code, or exit here if torch would wait for closed connections."""
     if str(error):
         print(f"lightning-seg: error: {error}", file=sys.stderr, flush=True)
     if not dist.is_initialized():
@@ -66,15 +66,15 @@ def end(error: LostError) -> int:
 
 
 class Processes(pl.Callback):
-    """In every process: no messages of libraries, and an end within a minute when another process is gone.
+    """In every process: libraries are silent, and it ends within a minute when another process is gone.
 
     Processes on one machine notice it by their connections. A machine without power closes none, and NCCL waits for
-    half an hour; so each process gives a sign of life every two seconds, and looks for that of the next one.
+    half an hour; so each process gives a sign of life every two seconds, and watches for that of the next one.
     """
 
     def __init__(self) -> None:
         self.folder: str | None = None
-        """The run folder of a training; known to all processes."""
+        """The run folder of a training, known to all processes."""
         self.watch: Watch | None = None
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -103,11 +103,11 @@ def started_by(trainer: pl.Trainer) -> list["subprocess.Popen[bytes]"]:
 
 
 class Watch(threading.Thread):
-    """Ends this process, whose main thread may wait for ever, when another one gives no sign of life.
+    """Ends this process, whose main thread may wait forever, when another one gives no sign of life.
 
     Args:
         rank: of this process.
-        size: how many processes there are.
+        size: number of processes.
         children: of this process.
         folder: of the run.
     """
@@ -140,11 +140,11 @@ class Watch(threading.Thread):
                 self._end()
 
     def leave(self) -> None:
-        """This process has done its part."""
+        """This process has finished its work."""
         self.left.set()
 
     def _exchange(self) -> None:
-        """Signs of life. In a thread of its own, since the store may be what does not answer any more."""
+        """Signs of life, in a thread of its own, since the store may stop answering."""
         try:
             store = TCPStore(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), timeout=timedelta(seconds=30))
             while not self.left.wait(SECONDS):
@@ -160,7 +160,7 @@ class Watch(threading.Thread):
             self.failure = str(error)
 
     def _end(self) -> None:
-        """The main thread may have noticed and be on its way; if not, it waits for what will not come."""
+        """The main thread may have noticed and be ending; if not, it waits for nothing."""
         if self.left.wait(5 * SECONDS):
             return
         self._tell_others()
@@ -185,7 +185,7 @@ class Watch(threading.Thread):
 
 
 def loss_of(error: BaseException, trainer: pl.Trainer) -> LostError:
-    """What to say of the error by which another process's end has come to light."""
+    """The error to report when an error shows that another process has ended."""
     watcher = next((one for one in trainer.callbacks if isinstance(one, Processes)), None)  # type: ignore[attr-defined]
     children = started_by(trainer)
     for child in children:
@@ -204,12 +204,12 @@ def _folder_of(trainer: pl.Trainer) -> str | None:
 
 
 def exit_code(children: Sequence["subprocess.Popen[bytes]"]) -> int:
-    """That of a child which has told its own error."""
+    """The exit code of a child that has printed its own error."""
     return next((child.returncode for child in children if child.poll() is not None and child.returncode > 0), LOST)
 
 
 def what_was_lost(children: Sequence["subprocess.Popen[bytes]"], folder: str | None) -> str:
-    """One line, with the command that goes on; empty where a child has told its own error."""
+    """One line, with the command that continues; empty if a child has printed its own error."""
     if any(child.poll() is not None and child.returncode > 0 for child in children):
         return ""
     killed = [str(child.pid) for child in children if child.poll() is not None and child.returncode < 0]

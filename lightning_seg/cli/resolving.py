@@ -1,4 +1,4 @@
-"""What a command line would run with."""
+"""Resolving a command line to all its arguments, without running it."""
 
 from collections.abc import Sequence
 from contextlib import redirect_stderr
@@ -13,7 +13,7 @@ from lightning_seg.errors import ConfigError
 
 
 class _Resolving(CommandLine):
-    """Reads what was typed, and neither builds nor runs anything."""
+    """Reads the typed words, without building or running anything."""
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         super().parse_arguments(parser, args)

@@ -1,4 +1,4 @@
-"""The folder of a run: made by one process, and trained in by one command at a time."""
+"""The folder of a run: made by one process, and used by one training command at a time."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -19,7 +19,7 @@ from lightning_seg.runs import Run, make_version
 
 FIT_LOCK = ".fit.lock"
 UNUSED = (FIT_LOCK, RESULTS_LOCK, RECORD_FILE, "events.out.tfevents.*", "hparams.yaml")
-"""What there is before anything is trained or measured: locks, arguments, the number of parameters."""
+"""Files that exist before anything is trained or measured: locks, arguments, the number of parameters."""
 
 
 class Place(NamedTuple):
@@ -83,7 +83,7 @@ def run_folder(asked: str | None, run: Run | None, place: Place) -> RunFolder:
 
 
 def new_folder(given: str, run: Run | None) -> Path:
-    """What ``--run_folder`` says.
+    """The folder of ``--run_folder``.
 
     Raises:
         ConfigError: if it cannot be the folder of a new run.
@@ -97,20 +97,20 @@ def new_folder(given: str, run: Run | None) -> Path:
 
 
 def missing(folder: Path) -> list[Path]:
-    """A folder and those around it, as far as they have to be made."""
+    """A folder and its parents, as far as they do not exist."""
     return [one for one in (folder, *folder.parents) if not one.exists()]
 
 
 @contextmanager
 def training_alone(folder: Path, run: Run | None) -> Iterator[None]:
-    """No other command trains in ``folder`` until the block ends, or the process, however that comes about.
+    """No other command trains in ``folder`` until the block or the process ends, in any way.
 
     Args:
         folder: of the run.
-        run: the one that is continued.
+        run: the continued run.
 
     Raises:
-        ConfigError: if another command does, or has done so and this one is no continuation.
+        ConfigError: if another command trains there, or has done so and this one does not continue it.
     """
     try:
         with holding(folder / FIT_LOCK):
@@ -124,7 +124,7 @@ def training_alone(folder: Path, run: Run | None) -> Iterator[None]:
 
 
 def remove_unused(folders: Sequence[Path]) -> None:
-    """A folder that nothing was trained in is no run; those around it, which were made for it, go too."""
+    """Remove a folder in which nothing was trained, and the parents that were made for it."""
     # What others have put there meanwhile stays.
     with suppress(OSError):
         if folders and all(any(fnmatch(path.name, name) for name in UNUSED) for path in folders[0].iterdir()):

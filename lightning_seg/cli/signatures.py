@@ -7,9 +7,10 @@ from jsonargparse import ArgumentParser
 
 
 def parser_of(class_path: str) -> ArgumentParser:
-    """Has an action for each argument, those of base classes included; none where the path is that of a function.
+    """A parser with an action for each argument, those of base classes included; without any for the path of a
+    function.
 
-    Nothing is imported: a class that nobody has imported is none that is built.
+    Nothing is imported: a class that nobody has imported is not built.
     """
     parser, kind = ArgumentParser(exit_on_error=False), _imported(class_path)
     if isinstance(kind, type):

@@ -1,4 +1,4 @@
-"""Messages that no user can act on."""
+"""Hiding messages that no user can act on."""
 
 import logging
 import warnings
@@ -29,7 +29,7 @@ LOGGED = ("Tip: For seamless cloud", "Trainer already configured with model summ
 
 
 def silence_libraries() -> None:
-    """In this process; what all processes would say alike, the first says alone."""
+    """In this process; messages that all processes would print alike come only from the first."""
     for message in MESSAGES:
         warnings.filterwarnings("ignore", message)
     warnings.filterwarnings("ignore", category=TracerWarning)
@@ -41,6 +41,6 @@ def silence_libraries() -> None:
 
 
 def _is_first_or_own(record: logging.LogRecord) -> bool:
-    """What is about this process alone carries ``extra={"every_process": True}``."""
+    """Messages about one process carry ``extra={"every_process": True}``."""
     ours = record.name.startswith("lightning_seg") and not getattr(record, "every_process", False)
     return not ours or getattr(rank_zero_only, "rank", 0) in (0, None)

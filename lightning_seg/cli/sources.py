@@ -1,4 +1,4 @@
-"""Where the values of a continued or applied run come from."""
+"""Sources of the values of a continued or applied run, and checks against the values of the run."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,12 +14,12 @@ from lightning_seg.yaml_files import read_yaml
 Values = dict[str, Any]
 SECTIONS = ("model", "data", "trainer")
 SINGLE = ("seed_everything", "early_stopping", "on_nan")
-"""Arguments of no section."""
+"""Arguments outside of sections."""
 ABSENT = object()
 
 
 def describe_sources(run: Run, checkpoint: Path, given: Mapping[str, Any], continues: bool) -> list[str]:
-    """One line each: what the run's config says, what the checkpoint holds, and what was given instead.
+    """One line each: values of the run's config, values of the checkpoint, and values that were given instead.
 
     Args:
         run: the run that is continued or applied.
@@ -38,12 +38,12 @@ def describe_sources(run: Run, checkpoint: Path, given: Mapping[str, Any], conti
 
 
 def differences(checkpoint: Path, given: Mapping[str, Any], image_size: Sequence[int] | None) -> Iterator[str]:
-    """One line for each thing that weights were trained with and that they are used without.
+    """One line for each setting that differs from the one that the weights were trained with.
 
     Args:
-        checkpoint: where the weights come from; another library's is left alone.
+        checkpoint: the file of the weights; another library's is skipped.
         given: the task's arguments.
-        image_size: (height, width) that the network will see.
+        image_size: (height, width) of the pictures for the network.
     """
     content = read_checkpoint(checkpoint) if checkpoint.is_file() else {}
     stored, origin = content.get(HYPER_PARAMETERS) or {}, content.get(CHECKPOINT_KEY) or {}
@@ -77,7 +77,7 @@ def class_defaults(class_path: str) -> Values:
 
 
 def _changes(stored: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[str]:
-    """What was given and is not as in the run."""
+    """Given values that differ from the run's."""
     for name in SINGLE:
         if name in stored and stored[name] != given.get(name):
             yield f"{name} {_plain(given.get(name))} instead of {_plain(stored[name])}"
@@ -96,7 +96,7 @@ def _section_values(section: Any) -> Values:
 
 
 def _plain(value: Any) -> str:
-    """A value as it would stand on the command line."""
+    """A value as typed on the command line."""
     if isinstance(value, str):
         return value
     text: str = yaml.safe_dump(value, default_flow_style=True, width=10_000)

@@ -1,4 +1,4 @@
-"""What a stopped ``fit``, ``validate``, ``test`` or ``predict`` says: what is kept, and how to go on."""
+"""The message of a stopped ``fit``, ``validate``, ``test`` or ``predict``: what is kept, and how to continue."""
 
 import shlex
 import signal
@@ -24,9 +24,9 @@ NOTHING = {
 
 
 class SignalConnector(_SignalConnector):
-    """Lightning's, without SIGTERM, which ``stopping`` answers: it would be noted, and looked at after the batch.
+    """Lightning's, without SIGTERM, which ``stopping`` answers: Lightning would only note it and look after the batch.
 
-    The signals of SLURM stay its business.
+    SLURM's signals stay with Lightning.
     """
 
     @staticmethod
@@ -36,12 +36,12 @@ class SignalConnector(_SignalConnector):
 
 
 def nothing_kept(subcommand: str | None) -> str:
-    """Before any of the work is done."""
+    """The message before any work is done."""
     return f"{NOTHING.get(subcommand or '', 'nothing is done')}; the same command begins anew"
 
 
 def what_is_kept(subcommand: str | None, trainer: pl.Trainer) -> str:
-    """In a line, from what lies on the disk; asks no other process, since that may have ended."""
+    """One line, from the files on the disk; it asks no other process, since that may have ended."""
     if subcommand == "fit":
         return _trained(trainer)
     if subcommand == "predict":
@@ -50,7 +50,7 @@ def what_is_kept(subcommand: str | None, trainer: pl.Trainer) -> str:
 
 
 def end_processes(trainer: pl.Trainer) -> None:
-    """Ask the other processes of this machine that work with this one to end."""
+    """Ask this machine's other processes of the command to end."""
     launcher = trainer.strategy.launcher
     for thread in threading.enumerate():
         # It kills this process where it finds that another one has ended.
@@ -74,7 +74,7 @@ def _trained(trainer: pl.Trainer) -> str:
 
 
 def _checkpoints(folder: Path | None, trainer: pl.Trainer) -> Sequence[Path]:
-    """What can be gone on from: the one that ``--run`` takes, then the newest."""
+    """The checkpoints to continue from: the one that ``--run`` takes, then the newest."""
     if folder is None:
         return []
     last = folder / "checkpoints" / "last.ckpt"

@@ -1,4 +1,4 @@
-"""The commands that Lightning does not have: one file each, a plain typed function of the file's name."""
+"""The commands beside Lightning's: one file each, with a typed function of the file's name."""
 
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -18,7 +18,7 @@ STOPPED = {
     "preview": "no picture is written",
     "synthesize": "no dataset is written, since it is moved into place when it is complete",
 }
-"""What a command has done that is stopped before it comes to its end."""
+"""What a command has done if it is stopped before its end."""
 
 
 def run_command(argv: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""``lightning-seg benchmark detector``: every window by itself against all of them out of one pass."""
+"""``lightning-seg benchmark detector``: the time of single windows against that of all in one pass."""
 
 import time
 from collections.abc import Callable
@@ -27,12 +27,12 @@ def benchmark(
     device: str | None = None,
     output: str | None = None,
 ) -> None:
-    """Measure how much faster all windows come out of one pass than each by itself, on one picture in one run.
+    """Measure how much faster one pass gives all windows than single windows do, on one picture.
 
     Both take turns, over all windows. Operations are counted, two for each multiplication and addition; their ratio is
     what the arithmetic allows. The two do not agree exactly, since a cut out window is padded with zeros at its border.
-    The head alone is timed on one window and on all. One window of VGG16 takes as long as its weights take to be read;
-    all of them read these once, and take much less than as many times as long.
+    The head alone is timed on one window and on all. One window of VGG16 takes as long as reading its weights; all
+    windows read them once, so they take much less than their number times as long.
 
     Args:
         what: What to measure.
@@ -73,7 +73,7 @@ def benchmark(
 
 
 def _measure_size(task: SlidingDetectorTask, pixels: Tensor, cut: int, rounds: int) -> dict[str, Any]:
-    """Of one picture ``(1, 3, size, size)``, without its last ``cut`` rows and columns of windows."""
+    """Measures one picture ``(1, 3, size, size)``, without its last ``cut`` rows and columns of windows."""
     size = pixels.shape[-1]
     shown = pixels[..., : size - cut * task.grid.stride, : size - cut * task.grid.stride]
     ways: dict[str, Callable[[], Tensor]] = {
@@ -107,7 +107,7 @@ def _features(task: SlidingDetectorTask, pixels: Tensor, cut: int) -> Tensor:
 
 
 def _count(way: Callable[[], Tensor]) -> tuple[Tensor, int]:
-    """What it answers, and its operations."""
+    """The result of a call, and its number of operations."""
     with FlopCounterMode(display=False) as counter:
         answer = way()
     return answer, int(counter.get_total_flops())

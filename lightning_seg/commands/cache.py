@@ -1,4 +1,4 @@
-"""``lightning-seg cache``: decodes pictures ahead of the first run, and takes caches away."""
+"""``lightning-seg cache``: decodes pictures before the first run, and removes caches."""
 
 from typing import Any, Literal
 

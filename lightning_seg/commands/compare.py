@@ -1,4 +1,4 @@
-"""``lightning-seg compare``: does it help, and how sure is that?"""
+"""``lightning-seg compare``: trains, tests and compares variants."""
 
 import gc
 import time
@@ -118,7 +118,7 @@ def _naming(variant: Variant) -> Iterator[None]:
 
 
 def _train(plan: Plan, resolved: Mapping[str, Config]) -> tuple[dict[str, list[FinishedRun]], dict[str, str]]:
-    """All runs by variant, and why some variants have none: one that fails is left out, the others go on."""
+    """All runs by variant, and the reasons of failed variants: a failed variant is left out, the others continue."""
     planned = list(plan.runs(resolved))
     steps = {run.folder: next_step(run.folder, _asked(resolved, run)) for run in planned}
     if any(steps.values()):
@@ -151,7 +151,7 @@ def _train(plan: Plan, resolved: Mapping[str, Config]) -> tuple[dict[str, list[F
 
 
 def _build_all(plan: Plan) -> None:
-    """Mistakes of any variant show before the first one trains."""
+    """Builds every variant, so that mistakes show before the first one trains."""
     monitors = {}
     for variant in plan.variants:
         with _naming(variant):
@@ -170,7 +170,7 @@ def _asked(resolved: Mapping[str, Config], run: PlannedRun) -> Asked:
 
 
 def _kept(plan: Plan, resolved: Mapping[str, Config]) -> str:
-    """What is said if a signal comes."""
+    """The message if a signal comes."""
     planned = list(plan.runs(resolved))
     finished = sum(next_step(run.folder, _asked(resolved, run)) is None for run in planned)
     return f"{finished} of {as_plural(len(planned), 'run')} {'is' if finished == 1 else 'are'} finished; {AGAIN}"

@@ -1,4 +1,4 @@
-"""The data part of what is typed for ``fit``: for commands that look at data and need no network."""
+"""The data flags of ``fit``, for commands that look at data without a network."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -24,7 +24,7 @@ LEFT_ASIDE = (
 
 
 def keep_data(flags: Sequence[str]) -> list[str]:
-    """The flags of ``fit`` for a command with an argument ``data``; what is left aside is named in one printed line.
+    """The flags of ``fit`` for a command with an argument ``data``; one printed line names those that are ignored.
 
     ``--config`` may stand anywhere and becomes the data section of the file; ``--run`` becomes that of the run.
 
@@ -51,7 +51,7 @@ def keep_data(flags: Sequence[str]) -> list[str]:
 
 
 def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """What is kept, and the names of the flags that are not."""
+    """The flags to keep, and the names of the others."""
     kept, aside, leaving = [], [], False
     for word in words:
         # A single dash begins a number.

@@ -1,4 +1,4 @@
-"""``lightning-seg preview``: what the network will really see."""
+"""``lightning-seg preview``: training pictures as the network sees them."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import BytesIO
@@ -106,7 +106,7 @@ def _variants(dataset: Any, index: int, epochs: range, compare: bool, mixes: boo
 
 
 def _cell(sample: Mapping[str, Any], title: str, class_names: Sequence[str]) -> Cell:
-    """How a sample is shown: the one place that knows what kinds there are."""
+    """How a sample is shown; the one place that knows the kinds of samples."""
     if "label" in sample:
         title = _caption(torch.as_tensor(sample["label"]), class_names, title)
     elif sample.get("lam", 1) < 1:
@@ -116,7 +116,7 @@ def _cell(sample: Mapping[str, Any], title: str, class_names: Sequence[str]) -> 
 
 
 def _caption(label: Tensor, class_names: Sequence[str], title: str) -> str:
-    """The class and the title; after mixing the classes and their shares, the largest first, leave no room for it."""
+    """Class and title; after mixing only the classes with their shares, the largest first."""
     names = class_names or [f"class_{index}" for index in range(int(label) + 1 if label.ndim == 0 else len(label))]
     if label.ndim == 0:
         return f"{names[int(label)]}: {title}"

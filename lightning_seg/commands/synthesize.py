@@ -1,4 +1,4 @@
-"""``lightning-seg synthesize``: a small dataset with nothing to download."""
+"""``lightning-seg synthesize``: writes a small dataset, without a download."""
 
 import shlex
 from collections.abc import Callable, Sequence
@@ -29,7 +29,7 @@ class Recipe:
     configs: str
     flags: Callable[..., list[str]] | None = None
     folder: str = ""
-    """What to train on, within the dataset."""
+    """Folder to train on, within the dataset."""
 
 
 RECIPES = {

@@ -1,1 +1,1 @@
-"""Variants of one training, compared over the same seeds and test pictures."""
+"""Comparing variants of one training over the same seeds and test pictures."""

@@ -1,4 +1,4 @@
-"""Mean validation curves, and where two of them cross."""
+"""Mean validation curves and their crossings."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby, pairwise
@@ -19,14 +19,14 @@ class MeanCurve(NamedTuple):
 
 
 class Crossing(NamedTuple):
-    """Where another curve goes ahead."""
+    """The place where another curve takes the lead."""
 
     epoch: int  # the first of its lead
     ahead: str
 
 
 def mean_curve(curves: Sequence[Mapping[int, float]]) -> MeanCurve:
-    """The mean of several seeds' curves, each by epoch from zero as Lightning counts."""
+    """The mean of the curves of several seeds; epochs count from 0 as in Lightning."""
     epochs = sorted(set(curves[0]).intersection(*curves[1:]))
     values = np.array([[curve[epoch] for epoch in epochs] for curve in curves]).reshape(len(curves), len(epochs))
     deviations = values.std(axis=0, ddof=1) if len(curves) > 1 else np.zeros(len(epochs))
@@ -36,11 +36,10 @@ def mean_curve(curves: Sequence[Mapping[int, float]]) -> MeanCurve:
 def find_crossings(
     first: MeanCurve, second: MeanCurve, names: tuple[str, str], lower_is_better: bool = False
 ) -> list[Crossing]:
-    """Where the lead changes between two mean curves.
+    """Changes of the lead between two mean curves.
 
-    A curve has the lead where it is ahead in ``LASTING`` validations in a row; an equal value continues what was
-    before. Shorter stretches count for nobody. A crossing is the first epoch of a lead whose owner did not have the
-    lead before.
+    A curve leads if it is ahead in ``LASTING`` validations in a row; an equal value continues the state before. Shorter
+    stretches do not count. A crossing is the first epoch of a lead that another curve had before.
     """
     others = dict(zip(second.epochs, second.means, strict=True))
     sign = -1 if lower_is_better else 1

@@ -1,4 +1,4 @@
-"""What may differ between variants, and what must be equal for their difference to mean something."""
+"""Checks of what may differ between variants, and of what must be equal for a fair comparison."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,7 +25,8 @@ BUDGET = (
     "trainer.overfit_batches",
     "trainer.val_check_interval",
 )
-"""Arguments that decide how long and with how many pictures a run trains, and out of how many epochs its best is."""
+"""Arguments that decide how long and with how many pictures a run trains, and from how many epochs its best is chosen.
+"""
 LEAVES_NOTHING: Mapping[str, tuple[Any, ...]] = {
     # 1 is True, and 0 is False.
     "trainer.enable_checkpointing": (False,),
@@ -55,7 +56,7 @@ PICTURES = (
     "data.val_list",
     "trainer.limit_test_batches",
 )
-"""Arguments that decide on which pictures, and against which masks or labels, a run trains and is tested."""
+"""Arguments that decide on which pictures, masks and labels a run trains and is tested."""
 NO_MATTER = (
     "data.cache",
     "data.cache_dir",
@@ -66,11 +67,11 @@ NO_MATTER = (
     "trainer.default_root_dir",
     "trainer.enable_progress_bar",
 )
-"""Arguments that change no result, or that every run has of its own."""
+"""Arguments that do not change results, or that every run has of its own."""
 
 
 def flatten(config: Config) -> dict[str, Any]:
-    """Dotted names to values, as they are typed: ``data.augment``; ``data`` is the name of its class."""
+    """Dotted names and values, as they are typed: ``data.augment``; ``data`` is the name of its class."""
     flat: dict[str, Any] = {}
     for name, value in config.items():
         if isinstance(value, Mapping) and "class_path" in value:
@@ -85,14 +86,14 @@ def flatten(config: Config) -> dict[str, Any]:
 
 
 def changes(before: Config, after: Config) -> dict[str, tuple[Any, Any]]:
-    """The arguments that differ and matter, with both values; None where a class does not have one."""
+    """The arguments that differ and matter, with both values; None if a class does not have one."""
     old, new = flatten(before), flatten(after)
     names = [name for name in dict.fromkeys([*new, *old]) if name not in NO_MATTER]
     return {name: (old.get(name), new.get(name)) for name in names if old.get(name) != new.get(name)}
 
 
 def as_typed(value: Any) -> str:
-    """A value as it would stand on the command line."""
+    """A value as typed on the command line."""
     return value if isinstance(value, str) else json.dumps(value)
 
 
@@ -104,7 +105,7 @@ def check_equal(configs: Mapping[str, Config], unequal_budgets: bool = False) ->
         unequal_budgets: report differing budgets instead of refusing them.
 
     Returns:
-        What has to be said about the budgets.
+        Notes about the budgets.
 
     Raises:
         ConfigError: naming the two variants and the argument.
@@ -147,7 +148,7 @@ def check_monitors(monitors: Mapping[str, str | None]) -> None:
     """The best checkpoint of all variants must be chosen by the same metric.
 
     Args:
-        monitors: of every variant, for instance ``val/miou``; None where the last epoch is taken for the best.
+        monitors: of every variant, for instance ``val/miou``; None if the last epoch counts as the best.
 
     Raises:
         ConfigError: naming the metrics, or a variant without validation.
@@ -163,7 +164,7 @@ def check_monitors(monitors: Mapping[str, str | None]) -> None:
 
 
 def overruled(flags: Sequence[str], name: str, files: Mapping[str, Config]) -> Iterator[str]:
-    """What has to be said about flags for all variants that win over what a variant's files set.
+    """Notes about flags for all variants that win over values in a variant's files.
 
     Args:
         flags: of fit, for all variants.

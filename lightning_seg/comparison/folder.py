@@ -1,4 +1,4 @@
-"""The folder of a comparison: whose it is, who works in it, and what its runs are trained with."""
+"""The folder of a comparison: its owner, its lock, and the arguments of its runs."""
 
 import logging
 from collections.abc import Iterator, Mapping
@@ -15,15 +15,15 @@ log = logging.getLogger(__name__)
 PLAN_FILE = "plan.json"
 LOCK_FILE = ".lock"
 WRITTEN = ("runs", "logs", "tensorboard", "comparison.json", "comparison.md", "curves.png", "curves_zoomed.png")
-"""What a comparison writes and replaces beside its plan."""
+"""Files that a comparison writes and replaces, beside its plan."""
 
 
 @contextmanager
 def hold(output: Path) -> Iterator[None]:
-    """The folder belongs to this process alone until the block ends, or the process, however that comes about.
+    """The folder belongs to this process alone until the block or the process ends, in any way.
 
     Raises:
-        ConfigError: if another one is at work there, or the folder is not a comparison's.
+        ConfigError: if another process works there, or the folder is not a comparison's.
     """
     _check_own(output)
     try:
@@ -43,12 +43,12 @@ def _check_own(output: Path) -> None:
 
 
 def keep_plan(plan: Plan, configs: Mapping[str, Config]) -> None:
-    """Remember what the folder's runs are trained with; variants and seeds may be added later.
+    """Write the arguments of the folder's runs; variants and seeds may be added later.
 
-    A variant of whose runs none has finished an epoch has not begun, and may become another.
+    A variant without a finished epoch has not begun, and may get other arguments.
 
     Raises:
-        ConfigError: if a variant was begun with other arguments.
+        ConfigError: if a variant has begun with other arguments.
         DataError: if the file cannot be read.
     """
     path = plan.output / PLAN_FILE
@@ -64,7 +64,7 @@ def keep_plan(plan: Plan, configs: Mapping[str, Config]) -> None:
 
 
 def _read_plan(path: Path) -> dict[str, Config]:
-    """What was trained with what; nothing where the folder is new."""
+    """The arguments of each variant; empty if the folder is new."""
     remedy = "give another --output"
     stored = read_json(path, remedy).get("variants") if path.is_file() else {}
     if not isinstance(stored, dict) or not all(isinstance(config, dict) for config in stored.values()):
@@ -73,12 +73,12 @@ def _read_plan(path: Path) -> dict[str, Config]:
 
 
 def has_begun(variant: Path) -> bool:
-    """Whether one of its runs has finished an epoch."""
+    """Whether one of the variant's runs has finished an epoch."""
     return any(has_epoch(run) for run in variant.glob("seed_*"))
 
 
 def has_epoch(run: Path) -> bool:
-    """Whether there is something to go on from."""
+    """Whether there is a finished epoch to continue from."""
     return (run / "config.yaml").is_file() and (run / "checkpoints" / "last.ckpt").is_file()
 
 

@@ -1,4 +1,4 @@
-"""How sure a paired difference is: over the test pictures, and over the seeds of training."""
+"""Intervals of paired differences, over the test pictures and the seeds of training."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeAlias
@@ -36,23 +36,26 @@ def paired_interval(
     seed: int = 0,
     groups: Mapping[str, str] | None = None,
 ) -> Interval:
-    """The interval of a mean difference between two models, each trained with several seeds.
+    """The interval of the mean difference between two models, each trained with several seeds.
 
-    Pictures of one group tell less than as many of their own, so whole groups are drawn (the cluster bootstrap). Every
-    draw takes as many groups as there are, with replacement and the same for all seeds; a seed's mean is over those of
-    their pictures that it was tested on. With one seed, the interval is what the middle of the draws spans (the
-    percentile bootstrap). Seeds are too few to be drawn likewise: the draws of three would never leave the range of the
-    three, which misses the truth one time in four. So with several, the variance between the seeds' means, and that
-    which the drawn pictures cause beyond it, add up to a standard error, and the bounds are Student's t times that on
-    both sides, with the degrees of freedom of Satterthwaite (1946, Biometrics Bulletin 2). One group alone tells
-    nothing of others: the bounds are infinite.
+    Pictures of one group are not independent, so whole groups are drawn (the cluster bootstrap). Each draw takes as
+    many groups as there are, with replacement and the same for all seeds; the mean of a seed is over those of their
+    pictures that it was tested on. With one seed, the interval is the middle ``level`` of the draws (the percentile
+    bootstrap).
+
+    Seeds are too few for the same: draws of three seeds never leave the range of the three. Where seeds matter most,
+    such an interval of 95 % misses the truth one time in six with three seeds, and one time in four with two: see
+    docs/compare.md. So with several seeds, the variance between the seeds' means and the additional variance from the
+    drawn groups add up to a squared standard error. The bounds are Student's t times that error, with the degrees of
+    freedom of Satterthwaite (1946, Biometrics Bulletin 2). One group alone tells nothing about others: the bounds are
+    infinite.
 
     Args:
-        differences: by seed, how much higher the first model scored, by picture.
-        num_draws: of pictures.
+        differences: by seed, the first model's score minus the second's, by picture.
+        num_draws: of groups.
         level: share of such intervals that hold the true difference.
         seed: of the draws.
-        groups: by picture; one that is not there is a group of its own.
+        groups: by picture; a picture that is missing is a group of its own.
     """
     sums, counts = _by_group(differences, groups or {})
     own = sums.sum(axis=1) / counts.sum(axis=1)
@@ -82,7 +85,7 @@ def _reach(means: Numbers, own: Numbers, num_groups: int, level: float) -> float
 
 
 def _by_group(differences: Sequence[Mapping[str, float]], groups: Mapping[str, str]) -> tuple[Numbers, Numbers]:
-    """``(S, G)``: the sum of the differences of each seed and group, and of how many pictures it is."""
+    """``(S, G)``: sums of the differences of each seed and group, and their numbers of pictures."""
     names = sorted(set().union(*differences))
     # A picture may be called as a group is.
     keys = [(name in groups, groups.get(name, name)) for name in names]
@@ -113,12 +116,12 @@ def _draw_means(
 
 
 def verdict(first: str, second: str, interval: Interval) -> str:
-    """What may be said of two variants.
+    """The conclusion about two variants.
 
     Args:
-        first: whose scores the others were subtracted from.
+        first: a variant.
         second: the other.
-        interval: of the difference.
+        interval: of the first's scores minus the second's.
     """
     if interval.holds_zero:
         return "no difference shown"

@@ -1,4 +1,4 @@
-"""What is compared: variants of a config, and seeds."""
+"""The plan of a comparison: variants of a config, and seeds."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,11 +10,11 @@ from lightning_seg.errors import ConfigError
 from lightning_seg.trust import names_foreign
 
 OWN = ("--run", "--run_folder", "--ckpt_path", "--seed_everything", "--data.seed", "--trainer.default_root_dir")
-"""Flags of fit that are the comparison's own business."""
+"""Flags of fit that the comparison sets itself."""
 
 
 class Variant(NamedTuple):
-    """A name, and the configs that are laid over the common ones."""
+    """A name, and the configs laid over the common ones."""
 
     name: str
     files: tuple[str, ...]
@@ -46,7 +46,7 @@ class PlannedRun(NamedTuple):
 class Plan(NamedTuple):
     """The whole comparison.
 
-    ``flags`` are those of fit for all variants, the common configs among them.
+    ``flags`` are the flags of fit for all variants, with the common configs.
     """
 
     variants: tuple[Variant, ...]
@@ -55,13 +55,13 @@ class Plan(NamedTuple):
     flags: tuple[str, ...]
 
     def flags_of(self, variant: Variant) -> list[str]:
-        """Those of fit, without seeds and folder."""
+        """The flags of fit, without seeds and folder."""
         laid_over = [word for file in variant.files for word in ("--config", file)]
         # A flag of the same name that was typed comes later and wins.
         return ["--trainer.enable_progress_bar", "false", *self.flags, *laid_over]
 
     def runs(self, configs: Mapping[str, Config]) -> Iterator[PlannedRun]:
-        """Seed by seed, so that whatever is finished can be compared."""
+        """Ordered by seed, so that finished runs can be compared at any time."""
         for seed in self.seeds:
             for variant in self.variants:
                 folder = self.folder(variant.name) / f"seed_{seed}"
@@ -76,14 +76,14 @@ class Plan(NamedTuple):
                 yield PlannedRun(variant.name, seed, folder, log, flags, again, foreign)
 
     def folder(self, variant: str) -> Path:
-        """That of all runs of a variant."""
+        """The folder of all runs of a variant."""
         return self.output / "runs" / variant
 
 
 def make_plan(
     configs: Sequence[str], variants: Sequence[str], seeds: int | Sequence[int], output: str, flags: Sequence[str]
 ) -> Plan:
-    """From what was typed.
+    """The plan from the typed values.
 
     Raises:
         ConfigError: if there is nothing to compare, or a name or seed occurs twice.

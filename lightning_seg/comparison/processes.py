@@ -1,4 +1,4 @@
-"""A program that is called, and that does not outlive its caller."""
+"""Calling a program that does not outlive its caller."""
 
 import os
 import signal
@@ -9,7 +9,7 @@ from typing import IO, Any
 from lightning_seg.process_tree import descendants, dying_with, kill
 
 GRACE = 6
-"""Seconds that a process has for ending by itself: its caller has a little more."""
+"""Seconds that a process has to end by itself; its caller has a little more."""
 
 
 def call(command: Sequence[str], output: IO[Any]) -> int:
@@ -26,7 +26,7 @@ def call(command: Sequence[str], output: IO[Any]) -> int:
 
 
 def describe_signal(code: int) -> str | None:
-    """What ended a process with this exit code, and what to do; None where it ended by itself."""
+    """The signal that ended a process with this exit code, and what to do; None if it ended by itself."""
     # Who answers a signal ends with 128 and its number, as a shell shows it.
     number = -code if code < 0 else code - 128
     if number not in set(signal.Signals):

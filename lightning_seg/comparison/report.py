@@ -18,7 +18,7 @@ COST = "seconds_per_epoch"
 
 
 def to_markdown(comparison: Comparison, configs: Mapping[str, Config]) -> str:
-    """The page: what was compared, the table, the other pairs, the curves, how sure all of it is."""
+    """The page: what was compared, the table, the other pairs, the curves, and how sure it is."""
     paragraphs = [
         f"# {', '.join(variant.name for variant in comparison.variants)}",
         _what(comparison, configs),
@@ -91,7 +91,7 @@ def _what(comparison: Comparison, configs: Mapping[str, Config]) -> str:
 
 
 def _differing(configs: Mapping[str, Config]) -> Iterator[str]:
-    """What each variant has that the first one has not."""
+    """The arguments of each variant that differ from the first one."""
     (reference, config), *others = configs.items()
     for name, other in others:
         pairs = changes(config, other).items()
@@ -132,7 +132,7 @@ def _how_sure(comparison: Comparison) -> str:
 
 
 def caveat(comparison: Comparison) -> str | None:
-    """What so few seeds cannot tell."""
+    """What these few seeds cannot tell."""
     seeds = len(comparison.seeds)
     if seeds == 1:
         return "One seed says nothing about how another one would have ended: give more --seeds."
@@ -146,7 +146,7 @@ def as_plural(count: int, word: str) -> str:
 
 
 def as_duration(seconds: float) -> str:
-    """In the units that matter: 40 s, 12 min, 3 h 20 min."""
+    """In fitting units: 40 s, 12 min, 3 h 20 min."""
     minutes = round(seconds / 60)
     if seconds < 90:
         return f"{seconds:.0f} s"
@@ -198,7 +198,7 @@ def _pair(pair: Pair) -> dict[str, Any]:
 
 
 def write_tensorboard(comparison: Comparison, folder: Path) -> None:
-    """Variant and seed as hyper-parameters of every run, with what they came to; replaces what was written before."""
+    """Variant and seed as hyper-parameters of every run, with its results; replaces earlier ones."""
     shutil.rmtree(folder, ignore_errors=True)
     for variant in comparison.variants:
         for run in variant.runs:

@@ -1,4 +1,4 @@
-"""What the runs of a comparison have left behind."""
+"""Reading and comparing the results of the runs."""
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
@@ -33,7 +33,7 @@ class FinishedRun(NamedTuple):
 
     @property
     def monitor(self) -> str | None:
-        """The validation metric that chose the best checkpoint, if one did."""
+        """The validation metric that chose the best checkpoint, if any."""
         names = (name for name in self.record if name.startswith("best/val/"))
         return next((name.removeprefix("best/") for name in names), None)
 
@@ -47,7 +47,7 @@ class VariantResult(NamedTuple):
     metric: str  # without split
 
     def values(self, name: str) -> list[float]:
-        """One value of the record per seed."""
+        """One value of the record for each seed."""
         return [run.record[name] for run in self.runs]
 
     @property
@@ -60,7 +60,7 @@ class VariantResult(NamedTuple):
 
 
 class Pair(NamedTuple):
-    """Two variants: the second's scores subtracted from the first's."""
+    """Two variants: the first's scores minus the second's."""
 
     first: str
     second: str
@@ -69,7 +69,7 @@ class Pair(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """Everything that the report tells."""
+    """Everything for the report."""
 
     variants: tuple[VariantResult, ...]
     pairs: tuple[Pair, ...]
@@ -96,12 +96,12 @@ class Comparison(NamedTuple):
 
     @property
     def quantity(self) -> str:
-        """What a picture's score is."""
+        """The name of a picture's score."""
         return self.variants[0].runs[0].pictures.quantity
 
 
 def read_record(folder: Path) -> dict[str, Any]:
-    """The numbers of a run; none where it has not written any yet."""
+    """The numbers of a run; empty if it has not written any."""
     path = folder / RECORD_FILE
     return read_json(path, f"delete {folder}, and the same command trains it again") if path.is_file() else {}
 
@@ -128,8 +128,8 @@ def compare_runs(
 
     Args:
         runs: by variant, of the same seeds in the same order.
-        notes: what else has to be said.
-        failed: variants without results, and why.
+        notes: further remarks.
+        failed: variants without results, with the reason.
 
     Raises:
         ConfigError: if the variants were chosen by different metrics, or tested on different pictures.
@@ -164,7 +164,7 @@ def _monitor_of(runs: Mapping[str, Sequence[FinishedRun]]) -> str:
 
 
 def picture_differences(first: VariantResult, second: VariantResult) -> list[dict[str, float]]:
-    """By seed, how much higher the first variant scored in each picture."""
+    """By seed, the first variant's score minus the second's, by picture."""
     differences = []
     for one, other in zip(first.runs, second.runs, strict=True):
         scores, others = one.pictures.scores, other.pictures.scores
@@ -182,7 +182,7 @@ def check_initial_weights(runs: Mapping[str, Sequence[FinishedRun]], configs: Ma
         configs: all arguments of every variant.
 
     Returns:
-        What has to be said about variants that are other networks.
+        Notes about variants that are other networks.
 
     Raises:
         ConfigError: if networks of the same arguments start from different weights.
@@ -203,5 +203,5 @@ def check_initial_weights(runs: Mapping[str, Sequence[FinishedRun]], configs: Ma
 
 
 def mean_and_deviation(values: Sequence[float]) -> tuple[float, float | None]:
-    """The standard deviation is None of a single value."""
+    """The standard deviation of a single value is None."""
     return mean(values), stdev(values) if len(values) > 1 else None

@@ -1,4 +1,4 @@
-"""The runs of a comparison: each fit and each test in its own process, from where it was interrupted."""
+"""Training and testing the runs of a comparison, each in its own process, from where it was interrupted."""
 
 import hashlib
 import shutil
@@ -18,23 +18,23 @@ from lightning_seg.files import replace_text
 from lightning_seg.runs import batches_begun, callback_state, epochs_done, lost_patience, steps_done
 
 LIGHTNINGS_CHOICE = 1000
-"""Epochs of a trainer that was given no limit."""
+"""Epochs of a trainer without a limit."""
 TESTED = ".tested"
-"""Holds what tells the results of the comparison's own test from those of another."""
+"""File with a digest of the results of the comparison's own test."""
 
 ERROR = "lightning-seg: error: "
 Step = Literal["fit", "continue", "test"]
 
 
 class Asked(NamedTuple):
-    """How long a training is to be; None without a limit."""
+    """The wanted length of a training; None without a limit."""
 
     epochs: int | None
     steps: int | None
 
     @classmethod
     def of(cls, trainer: Mapping[str, Any]) -> Self:
-        """From the arguments of Lightning's trainer, which writes no limit as -1."""
+        """From the arguments of Lightning's trainer, which uses -1 for no limit."""
         epochs, steps = trainer.get("max_epochs"), trainer.get("max_steps", -1)
         if epochs is None and steps == -1 and trainer.get("max_time") is None:
             epochs = LIGHTNINGS_CHOICE
@@ -46,10 +46,10 @@ class Asked(NamedTuple):
 
 
 def finish(run: PlannedRun, asked: Asked) -> None:
-    """Do what is still missing of a run.
+    """Do everything that is missing of a run.
 
     Raises:
-        RunError: with the last line of what the process said, or if it has not done what it was to do.
+        RunError: with the last line that the process printed, or if it has not done its work.
     """
     step = next_step(run.folder, asked)
     if step == "fit":
@@ -73,21 +73,21 @@ def finish(run: PlannedRun, asked: Asked) -> None:
 
 
 def _run_flags(run: PlannedRun) -> list[str]:
-    """Of a run that is there. Unless the comparison has classes of the user's own, its config is one of a stranger."""
+    """Flags of an existing run. Its config is a stranger's, unless the comparison has classes of the user's own."""
     return ["--run", str(run.folder), *run.again, *(["--trust_config"] if run.has_own_classes else [])]
 
 
 def _complete_record(folder: Path) -> None:
-    """A fit that was killed behind its last checkpoint has not written all its numbers."""
+    """A fit that was killed after its last checkpoint has not written all its numbers."""
     record = callback_state(folder / "checkpoints" / "last.ckpt", RunRecord.__qualname__)
     if record:
         complete(folder, record)
 
 
 def next_step(folder: Path, asked: Asked) -> Step | None:
-    """What a run needs next; None where it is finished.
+    """The next step of a run; None if it is finished.
 
-    A test that somebody has made by hand, perhaps with other flags, is made again.
+    A test that was made by hand, perhaps with other flags, is made again.
     """
     if not has_epoch(folder):
         return "fit"
@@ -98,7 +98,7 @@ def next_step(folder: Path, asked: Asked) -> Step | None:
 
 
 def is_fitted(folder: Path, asked: Asked) -> bool:
-    """Whether the last checkpoint holds as many epochs or steps as were asked for, or all until an early stop."""
+    """Whether the last checkpoint has the wanted epochs or steps, or an early stop ended the training."""
     if not has_epoch(folder):
         return False
     last = folder / "checkpoints" / "last.ckpt"
@@ -112,7 +112,7 @@ def is_fitted(folder: Path, asked: Asked) -> bool:
 
 
 def _results_digest(folder: Path) -> str | None:
-    """Of everything that is compared; None if there is nothing."""
+    """A digest of everything that is compared; None if there is nothing."""
     record = read_record(folder)
     compared = [f"{name} {value}" for name, value in record.items() if name.startswith(("best/", "test/"))]
     table = folder / TABLE

@@ -1,4 +1,4 @@
-"""Splits and loaders."""
+"""Datamodules: splits, loaders and downloads."""
 
 from lightning_seg.datamodules.carvana import CarvanaDataModule
 from lightning_seg.datamodules.coco_objects import CocoObjectsDataModule

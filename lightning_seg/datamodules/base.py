@@ -1,4 +1,4 @@
-"""What datamodules share: arguments, loaders, the synthetic stand-in; and what those of masks and of labels share."""
+"""Bases of the datamodules: arguments, loaders, synthetic stand-in; and the bases for masks and for labels."""
 
 import logging
 from abc import ABC, abstractmethod
@@ -33,25 +33,25 @@ log = logging.getLogger(__name__)
 
 
 class DataModule(StoredDataModule, Generic[Pictures], ABC):
-    """Loaders over pictures; a subclass says where they come from, how they are split and what is known about them.
+    """Loaders of pictures; a subclass defines where pictures come from, how they are split, and their labels.
 
     Args:
         root: folder of the dataset.
-        source: ``real`` reads what lies in ``root``; ``synthetic`` first writes a small stand-in there.
-        image_size: side, or (height, width), of what the model sees; None leaves pictures as they are, which asks for
+        source: ``real`` reads the files in ``root``; ``synthetic`` first writes a small dataset there.
+        image_size: side, or (height, width), of the pictures for the model; None keeps their sizes, which needs
             batch_size 1 or a pipeline that crops to one size. Evaluation then takes one picture at a time.
         batch_size: pictures per step and process.
-        num_workers: loader processes of each process that trains; None leaves it to ``choose_num_workers``: by the
-            cores of each, the device, and whether pictures are cached.
+        num_workers: loader processes of each training process; None lets ``choose_num_workers`` decide by its cores,
+            the device and the cache.
         augment: True for the dataset's pipeline, False for none, a name of ``augmentation.pipelines.PIPELINES``, or a
             list of Albumentations transforms, in a config by ``class_path`` and ``init_args``.
         mixing: CutMix or Mixup of training pictures, see ``Mixing``: ``{kind: cutmix, prob: 0.5}``.
         val_fraction: share of the training pictures held out for validation.
         seed: of the split, the order and the random draws.
-        cache: keep the decoded and resized pictures that are trained and validated on. ``disk`` or True: for every run,
-            see ``datamodules.kept``. ``ram``: for this process alone, in temporary files, see ``PictureCache``.
-        cache_dir: folder for what stays, in place of ``root/.lightning_seg_cache``.
-        download: fetch what is missing in ``root``.
+        cache: keep the decoded and resized pictures of training and validation. ``disk`` or True: for all runs, see
+            ``datamodules.kept``. ``ram``: for this process, in temporary files, see ``PictureCache``.
+        cache_dir: folder of the disk cache, in place of ``root/.lightning_seg_cache``.
+        download: fetch files that are missing in ``root``.
         start_method: ``fork``, ``spawn`` or ``forkserver`` for the loader processes; None is Python's default.
         persistent_workers: keep the loader processes from one epoch to the next.
 
@@ -90,7 +90,7 @@ class DataModule(StoredDataModule, Generic[Pictures], ABC):
             raise ConfigError(f"source {source!r} does not exist; choose real or synthetic")
         self.image_size = None if image_size is None else as_size(image_size)
         self.predict_size = self.image_size
-        """What the predict stage reads pictures at; None for tiles."""
+        """(height, width) of pictures in the predict stage; None for tiles."""
         self.batch_size = _at_least(1, "batch_size", batch_size)
         self._num_workers = None if num_workers is None else _at_least(0, "num_workers", num_workers)
         self.pipeline = resolve_pipeline(augment, self.default_pipeline)
@@ -111,7 +111,7 @@ class DataModule(StoredDataModule, Generic[Pictures], ABC):
 
     @property
     def num_workers(self) -> int:
-        """Loader processes in training; as long as no number is given, by where the trainer trains."""
+        """Loader processes in training; if no number is given, chosen by the place of training."""
         return self._workers(bool(self.cache))
 
     @num_workers.setter
@@ -123,7 +123,7 @@ class DataModule(StoredDataModule, Generic[Pictures], ABC):
         return choose_num_workers(is_cached, place_of(self.trainer)) if given is None else given
 
     def faster_loading(self) -> str:
-        """What helps where steps wait for training pictures, behind the word "give"."""
+        """A remedy for steps that wait for training pictures; it follows the word "give"."""
         if not self.cache and self.image_size is not None:
             return "--data.cache true, which decodes each picture once"
         more = more_workers(self.num_workers, place_of(self.trainer))
@@ -148,38 +148,38 @@ class DataModule(StoredDataModule, Generic[Pictures], ABC):
 
     @abstractmethod
     def download_missing(self) -> None:
-        """Fetch the real files that are not in ``root`` yet."""
+        """Fetch the real files that are missing in ``root``."""
 
     @abstractmethod
     def write_synthetic(self) -> None:
-        """Write the stand-in with the same layout into ``root``."""
+        """Write the synthetic stand-in, in the same layout, into ``root``."""
 
     @abstractmethod
     def make_train_val(self) -> tuple[Pictures, Pictures | None]:
-        """The two parts of the training pictures, without pipeline; the second may be missing."""
+        """Training and validation pictures, without pipeline; the second may be None."""
 
     @abstractmethod
     def make_test(self) -> Pictures:
         """The test pictures."""
 
     def keepable(self) -> list[Pictures]:
-        """What another seed would train or validate on; a cache on the disk holds it, too."""
+        """The pictures that any seed would train or validate on; a cache on the disk holds all of them."""
         return []
 
     @abstractmethod
     def collate_fn(self) -> Collate:
-        """What stacks samples to a batch."""
+        """Stacks samples to a batch."""
 
     @abstractmethod
     def mix_fn(self) -> Mix:
-        """What applies the draws of ``mixing`` to a batch."""
+        """Applies the draws of ``mixing`` to a batch."""
 
     def group(self, record: Any) -> str | None:
-        """What a picture shares with others, so that they are no independent samples; None if it stands for itself."""
+        """The group of a picture; pictures of one group are no independent samples. None: a group of its own."""
         return None
 
     def check_pipeline(self) -> None:
-        """Raises ConfigError if the pipeline does not go with what is known about the pictures."""
+        """Raises ConfigError if the pipeline does not fit the labels."""
 
     def prepare_data(self) -> None:
         if self.source == "synthetic":
@@ -219,23 +219,23 @@ class DataModule(StoredDataModule, Generic[Pictures], ABC):
         self.datasets[split] = dataset
 
     def open_cache(self) -> Path | None:
-        """Let the pictures to train and to validate on come from the cache on the disk; a training fills it.
+        """Read training and validation pictures from the cache on the disk; a training fills it first.
 
         Returns:
-            Its folder; None where there is none, and pictures are read once.
+            Its folder; None without a cache, or if pictures are read once.
         """
         parts = [dataset for split, dataset in self.datasets.items() if split != "test"]
         tries = bool(self.trainer and getattr(self.trainer, "fast_dev_run", False))
         return open_kept(self.keepable(), parts, self.root, self.cache_dir, fills=self._trains and not tries)
 
     def _open_once(self) -> None:
-        """After all checks of the files, which have better words for what is wrong with them."""
+        """Called after all checks of the files, whose messages are clearer."""
         if self.cache in (True, "disk") and not self._has_opened:
             self.open_cache()
             self._has_opened = True
 
     def training_pictures(self) -> Pictures:
-        """Those of the training split, also before ``setup``."""
+        """The pictures of the training split, also before ``setup``."""
         return self.datasets["train"] if "train" in self.datasets else self.make_train_val()[0]
 
     def pictures_of(self, split: Split) -> list[str]:
@@ -252,7 +252,7 @@ class DataModule(StoredDataModule, Generic[Pictures], ABC):
         return [] if dataset is None else [str(dataset.image_path(record)) for record in dataset.records]
 
     def train_dataloader(self) -> Loader:
-        """Fresh draws and a fresh order each epoch; a last partial batch is left out, other pictures every epoch."""
+        """New draws and a new order in each epoch; a last partial batch is left out."""
         dataset = self._set_up("train", "fit")
         self._open_once()
         sampler = TrainSampler(dataset, seed=self.seed)
@@ -263,7 +263,7 @@ class DataModule(StoredDataModule, Generic[Pictures], ABC):
         return self._loader(dataset, sampler, collate, self.batch_size, kind=TrainLoader, drop_last=drop_last)
 
     def val_dataloader(self) -> Loader:
-        """Empty where nothing validates."""
+        """Empty if there are no pictures to validate on."""
         if "val" not in self.datasets:
             self._set_up("train", "validate")
             return DataLoader([])  # type: ignore[arg-type]
@@ -275,7 +275,7 @@ class DataModule(StoredDataModule, Generic[Pictures], ABC):
         return self._eval_loader("test")
 
     def predict_dataloader(self) -> DataLoader[Any]:
-        """The test pictures without anything that is known about them."""
+        """The test pictures without labels."""
         test = self._set_up("test", "predict")
         paths = [test.image_path(record) for record in test.records]
         return picture_loader(PictureFiles(paths, self.predict_size), self.batch_size, self._workers(False))
@@ -308,7 +308,8 @@ class DataModule(StoredDataModule, Generic[Pictures], ABC):
 
 
 class SegmentationDataModule(DataModule[SegmentationDataset[Any]], ABC):
-    """Pictures and masks; a subclass says where they come from and how they are split. Arguments: see ``DataModule``.
+    """Pictures and masks; a subclass defines where they come from and how they are split. Arguments: see
+    ``DataModule``.
 
     Raises:
         ConfigError: if an argument has an impossible value.
@@ -335,7 +336,8 @@ class SegmentationDataModule(DataModule[SegmentationDataset[Any]], ABC):
 
 
 class ClassificationDataModule(DataModule[ClassificationDataset[Any]], ABC):
-    """Pictures and labels; a subclass says where they come from and how they are split. Arguments: see ``DataModule``.
+    """Pictures and labels; a subclass defines where they come from and how they are split. Arguments: see
+    ``DataModule``.
 
     Mixed batches hold shares of classes in place of class indices, see ``ClassificationBatch``.
 

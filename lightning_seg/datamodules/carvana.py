@@ -15,7 +15,7 @@ from lightning_seg.synthetic.marker import holds_synthetic
 
 
 class CarvanaDataModule(SegmentationDataModule):
-    """Studio photos of cars from 16 sides, with masks of two classes that one logit tells apart.
+    """Studio photos of cars from 16 sides, with masks of two classes for a model with one logit.
 
     Kaggle's test photos have no masks, so all three splits are drawn from ``train``.
 
@@ -23,11 +23,11 @@ class CarvanaDataModule(SegmentationDataModule):
 
     Args:
         root: folder with Kaggle's ``train``, ``train_masks`` and ``train_masks.csv``.
-        split_by: ``car`` keeps all photos of a car in one split; ``image`` divides them, as the tutorial does, so that
-            the other photos of every tested car were trained on.
+        split_by: ``car`` keeps all photos of a car in one split; ``image`` splits single photos, as the tutorial does,
+            so that tested cars were also trained on.
         val_fraction: share of the photos to validate on; with 0 the last epoch counts as the best.
         test_fraction: share of the photos to test on; 0 leaves none.
-        image_size: side, or (height, width), of what the model sees; None leaves photos as they are.
+        image_size: side, or (height, width), of the photos for the model; None keeps their sizes.
         batch_size: pictures per step and process.
         options: see ``SegmentationDataModule``.
 
@@ -69,14 +69,14 @@ class CarvanaDataModule(SegmentationDataModule):
         return self.val_fraction > 0
 
     def download_missing(self) -> None:
-        """Nothing: the constructor refuses ``download``."""
+        """Nothing to do: the constructor refuses ``download``."""
 
     def write_synthetic(self) -> None:
         if not holds_synthetic(self.root, "carvana"):
             write_carvana(self.root)
 
     def group(self, record: CarvanaRecord) -> str:
-        """The car, whatever the splits keep together."""
+        """The car, whatever ``split_by`` is."""
         return record.car
 
     def make_train_val(self) -> tuple[SegmentationDataset[Any], SegmentationDataset[Any] | None]:

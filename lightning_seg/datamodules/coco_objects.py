@@ -1,4 +1,4 @@
-"""Whole pictures with boxes as a datamodule, to measure detectors with."""
+"""Whole pictures with boxes as a datamodule, for measuring detectors."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,22 +15,23 @@ from lightning_seg.synthetic.scenes import write_scenes
 
 
 class CocoObjectsDataModule(DataModule[CocoObjectsDataset]):
-    """Pictures with several objects in the layout of COCO, that detectors are validated and tested on.
+    """Pictures with several objects, in the layout of COCO, to validate and test detectors on.
 
-    Both stages look at all pictures of the file, since a split is a file there. Nothing is trained on them: a detector
+    Both stages read all pictures of the file, since each split is a file in COCO. They are not for training: a detector
     learns from pictures of one object each.
 
     Args:
         root: folder of the dataset.
         annotations: the JSON file, relative to ``root``; COCO's own are ``annotations/instances_val2017.json``.
-        images: folder of the pictures, relative to ``root``; COCO's own ``val2017``.
-        categories: those that count, in the order of their labels; None takes all. Boxes of others are left out.
-        image_size: side, or (height, width), of what the model sees; None leaves pictures as they are.
+        images: folder of the pictures, relative to ``root``; COCO's own is ``val2017``.
+        categories: classes to use, in the order of their labels; None takes all. Boxes of other classes are left out.
+        image_size: side, or (height, width), of the pictures for the model; None keeps their sizes.
         options: see ``DataModule``.
 
     Raises:
         ConfigError: if an argument has an impossible value.
-        DataError: if a file that is there is wrong, or pictures are missing; of files that are not, at set-up.
+        DataError: at construction if an existing file is wrong or pictures are missing; at set-up if the file is
+            missing.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Published archives to a dataset folder."""
+"""Downloading published archives into a dataset folder."""
 
 import logging
 import shutil
@@ -17,11 +17,11 @@ from lightning_seg.transfer import Published, transfer
 log = logging.getLogger(__name__)
 REMEDY = "try again, or fetch it elsewhere and give its folder with --data.root; --data.source synthetic needs none"
 SET_ID = 0o6000
-"""The bits by which a program runs as its owner or group."""
+"""Permission bits by which a program runs as its owner or group."""
 
 
 class Archive(NamedTuple):
-    """A published ``.tar``, ``.tar.gz`` or the like, its checksum and the folder that it unpacks to."""
+    """A published ``.tar``, ``.tar.gz`` or the like, its checksum, and the folder that it unpacks to."""
 
     filename: str
     checksum: str  # hexadecimal digits: 32 of MD5 or 64 of SHA-256
@@ -29,12 +29,14 @@ class Archive(NamedTuple):
 
 
 def fetch(base_url: str, archives: Sequence[Archive], root: Path) -> None:
-    """Download, verify and unpack every archive whose folder is not in ``root`` yet; archives are removed afterwards.
+    """Download, verify and unpack each archive whose folder is missing in ``root``; the archives are removed
+    afterwards.
 
-    Of several processes one does it, and the others wait.
+    One process does it, and the others wait.
 
     Raises:
-        DownloadError: if an archive cannot be fetched, differs from its checksum, or holds what would lie elsewhere.
+        DownloadError: if an archive cannot be fetched, has another checksum, or has members that would be written
+            elsewhere.
     """
     for archive in archives:
         if not (root / archive.creates).exists():
@@ -85,7 +87,7 @@ def _unpack(archive: Archive, root: Path) -> None:
 
 
 def _check_end(file: tarfile.TarFile) -> None:
-    """Raises ReadError if an archive has no end, which Python takes for one where a member would begin."""
+    """Raises ReadError if an archive was cut off between members, which Python does not notice."""
     assert file.fileobj is not None
     # The block of zeros, which was the last one to be read.
     if file.fileobj.tell() != file.offset + tarfile.BLOCKSIZE:
@@ -93,7 +95,7 @@ def _check_end(file: tarfile.TarFile) -> None:
 
 
 class SetIdError(tarfile.FilterError):
-    """A program that would run as somebody else."""
+    """A member that is a program with set-user-id or set-group-id bits."""
 
     def __init__(self, member: tarfile.TarInfo) -> None:
         self.tarinfo = member
@@ -101,11 +103,11 @@ class SetIdError(tarfile.FilterError):
 
 
 def harmless(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo | None:
-    """Python's filter of data, which refuses members and links that lie elsewhere, and devices.
+    """Python's ``data`` filter, which refuses devices and members or links that point outside of the folder.
 
     Raises:
-        FilterError: naming the member; also for an absolute path and a program that runs as somebody else, which
-            Python's filter makes harmless without a word.
+        FilterError: naming the member; also for an absolute path or set-id bits, which Python's filter silently
+            removes.
     """
     if member.name.startswith("/"):
         raise tarfile.AbsolutePathError(member)

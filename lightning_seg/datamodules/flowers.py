@@ -21,16 +21,16 @@ ARCHIVES = (
 class FlowersDataModule(LabelledDataModule):
     """Photos of five kinds of flowers.
 
-    Nobody has published a split: all three are drawn by seed and class. A photo that was published twice is in one of
-    them.
+    There is no published split: all three are drawn by seed and class. Both copies of a photo that was published twice
+    are in the same split.
 
     Source: https://www.tensorflow.org/datasets/catalog/tf_flowers (photos under CC BY).
 
     Args:
-        root: folder with the five folders of classes, or with ``flower_photos/``, to which they are downloaded.
+        root: folder with the five class folders, or with ``flower_photos/``, where they are downloaded to.
         val_fraction: share of the photos to validate on; with 0 the last epoch counts as the best.
         test_fraction: share of the photos to test on; 0 leaves none.
-        image_size: side, or (height, width), of what the model sees; None leaves photos as they are.
+        image_size: side, or (height, width), of the photos for the model; None keeps their sizes.
         batch_size: pictures per step and process.
         options: see ``DataModule``.
 

@@ -25,30 +25,30 @@ SYNTHETIC_CLASSES = tuple(kind.name for kind in KINDS)
 
 
 class ImageFolderDataModule(LabelledDataModule):
-    """Your own pictures: a folder for each class, or a list.
+    """Your own labelled pictures: a folder for each class, or a list.
 
-    Folders are ``<class>/*``, or ``train/<class>/*`` and, as far as they are there, the same in ``val`` and ``test``.
-    What neither folders nor a column ``split`` say is drawn: where nothing is said, pictures to test and to validate
-    on; where there is no ``val`` alone, pictures to validate on, out of those to train on.
+    Folders are ``<class>/*``, or ``train/<class>/*`` and optionally the same in ``val`` and ``test``. Without any
+    split, from folders or from a column ``split``, test and validation pictures are drawn; if only ``val`` is missing,
+    validation pictures are drawn from the training pictures.
 
     Args:
         root: folder of the dataset.
         labels: CSV file with the columns image, label and, if wanted, split (train, val or test), in place of folders;
             it and the pictures are relative to ``root``.
-        classes: their names in the order of the labels; None takes those of folders or list. With them the datamodule
-            can be built where the pictures are not.
-        val_fraction: share of each class to validate on, of what is not told to test on; with 0 the last epoch counts
-            as the best.
+        classes: their names in the order of the labels; None takes those of the folders or the list. If given, the
+            datamodule can be built without the pictures.
+        val_fraction: share of each class to validate on, of the pictures that are not for testing; with 0 the last
+            epoch counts as the best.
         test_fraction: share of each class to test on; 0 leaves none.
-        check_pictures: look at the start whether every file is a picture, without decoding it.
+        check_pictures: check at the start that every file is a picture, without decoding it.
         group: regular expression that finds a group's name in the stem, or in the path without suffix if it has a
-            slash: all it matches, or its first part in parentheses. No group is divided.
-        image_size: side, or (height, width), of what the model sees; None leaves pictures as they are.
+            slash: the whole match, or its first part in parentheses. A group is never divided.
+        image_size: side, or (height, width), of the pictures for the model; None keeps their sizes.
         options: see ``DataModule``.
 
     Raises:
         ConfigError: if arguments are impossible or contradict each other.
-        DataError: if folders, files or classes are missing: at construction, with ``classes`` when a stage begins.
+        DataError: if folders, files or classes are missing; at construction, or with ``classes`` when a stage begins.
     """
 
     takes_class_names = True
@@ -89,7 +89,7 @@ class ImageFolderDataModule(LabelledDataModule):
         return self.val_fraction > 0 or any(picture.split == "val" for picture in self.read_pictures().records)
 
     def download_missing(self) -> None:
-        """Nothing: the constructor refuses ``download``."""
+        """Nothing to do: the constructor refuses ``download``."""
 
     def write_synthetic(self) -> None:
         if not holds_synthetic(self.root, "flowers"):
@@ -101,7 +101,7 @@ class ImageFolderDataModule(LabelledDataModule):
         super().setup(stage)
 
     def _check_pictures(self) -> None:
-        """Says what is left out, and finds a file that is no picture before the first epoch does."""
+        """Log the files that are left out, and find files that are no pictures before the first epoch."""
         pictures = self.read_pictures()
         if pictures.left_out:
             log.warning(
@@ -121,7 +121,7 @@ class ImageFolderDataModule(LabelledDataModule):
         return picture.name if self.pattern is None else find_groups([picture.name], self.pattern)[0]
 
     def remedy(self, split: Split, pictures: list[LabelledPicture]) -> str:
-        """Of splits that are told, those that are not are not drawn, but for pictures to validate on."""
+        """Splits that are given in part are not drawn, except for validation pictures."""
         if split == "val" or all(picture.split is None for picture in pictures):
             return super().remedy(split, pictures)
         if self.labels is not None:

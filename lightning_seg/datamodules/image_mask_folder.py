@@ -24,26 +24,26 @@ log = logging.getLogger(__name__)
 
 
 class ImageMaskFolderDataModule(SegmentationDataModule):
-    """Your own pictures, each with a mask file whose numbers or colours stand for classes.
+    """Your own pictures, each with a mask file of numbers or colours for classes.
 
-    Paths are relative to ``root``. Nothing is read before the first stage begins.
+    Paths are relative to ``root``. Files are read when the first stage begins.
 
     Args:
         root: folder of the dataset.
         classes: their names.
         images: which files are pictures; ``*`` stands for any part of a name, ``**`` for any folders.
-        masks: the mask of a picture: ``{stem}`` is the picture's name, ``{name}`` the same with suffix, ``{dir}`` the
-            folders that ``images`` leaves open.
+        masks: path of a picture's mask: ``{stem}`` is the picture's name without suffix, ``{name}`` the same with
+            suffix, ``{dir}`` the folders below the fixed part of ``images``.
         pairs: CSV file with the columns image, mask and, if wanted, split (train, val or test), in place of both.
         mask_values: what masks hold for each class: numbers, "#rrggbb" or [red, green, blue]; None is 0, 1, 2, ...
-        ignore_values: what neither loss nor metrics count; 255 is among them if it belongs to no class.
+        ignore_values: values that neither loss nor metrics count; 255 is one of them if it belongs to no class.
         val_fraction: share of all pictures to validate on.
         test_fraction: share of all pictures to test on; 0 leaves none.
         val_list: text file of the pictures to validate on, a stem, file name or path per line.
         test_list: likewise.
-        train_list: likewise; without it, what is in no list trains.
+        train_list: likewise; without it, pictures in no list are for training.
         group: regular expression that finds a group's name in the stem, or in the path without suffix if it has a
-            slash: all it matches, or its first part in parentheses. No group is divided.
+            slash: the whole match, or its first part in parentheses. A group is never divided.
         check_masks: read every mask once before the first step.
         options: see ``SegmentationDataModule``.
 
@@ -92,7 +92,7 @@ class ImageMaskFolderDataModule(SegmentationDataModule):
             raise ConfigError(f"pairs {self.pairs} lists all pictures and masks; leave images and masks out")
 
     def download_missing(self) -> None:
-        """Nothing: the constructor refuses ``download``."""
+        """Nothing to do: the constructor refuses ``download``."""
 
     def write_synthetic(self) -> None:
         values = self.codes.stored_values()

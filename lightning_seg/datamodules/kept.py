@@ -1,8 +1,7 @@
-"""Pictures that stay on the disk, decoded and resized: one cache for every seed, run, process and start method.
+"""Decoded and resized pictures on the disk: one cache for all seeds, runs, processes and start methods.
 
-It lies in ``root/.lightning_seg_cache/KEY/``, or in ``cache_dir/NAME/KEY/``. The key says which files it is made of,
-with their sizes and dates, how they are read, and the size of the pictures, so that whatever changes leads to another
-cache.
+It is in ``root/.lightning_seg_cache/KEY/``, or in ``cache_dir/NAME/KEY/``. The key depends on the files, their sizes
+and dates, how they are read, and the size of the pictures, so any change leads to another cache.
 """
 
 import logging
@@ -20,7 +19,7 @@ Cached = bool | Literal["ram", "disk"]
 
 
 def check_cache(cache: Cached, cache_dir: object) -> Cached:
-    """Raises ConfigError if there is no such cache, or it has no folder."""
+    """Raises ConfigError if there is no such kind of cache, or it has no folder."""
     if cache not in (False, True, "ram", "disk"):
         raise ConfigError(f"cache {cache!r} does not exist; choose false, ram or disk")
     if cache == "ram" and cache_dir is not None:
@@ -34,11 +33,11 @@ def open_kept(
     """Let datasets read from a cache.
 
     Args:
-        pictures: what the cache holds beside them; one of these may be broken.
+        pictures: the other pictures of the cache; these may be broken.
         parts: the datasets.
         root: folder of the dataset.
         cache_dir: folder for caches, in place of one in ``root``.
-        fills: whether it is filled if it is not there.
+        fills: whether a missing cache is filled.
 
     Returns:
         Its folder; None if there is none.
@@ -61,7 +60,7 @@ def open_kept(
 
 
 def _name_old(place: Path, root: Path) -> None:
-    """What nobody can use any more, while another one takes room."""
+    """Log caches that nobody can use any more, while a new one takes room."""
     old = [cache for cache in list_caches(place, root) if cache.outdated]
     if old:
         log.warning(

@@ -1,4 +1,4 @@
-"""What datamodules of labelled pictures share whose splits are drawn by class."""
+"""Base of the datamodules of labelled pictures whose splits are drawn by class."""
 
 from abc import ABC, abstractmethod
 from pathlib import Path
@@ -14,7 +14,7 @@ from lightning_seg.errors import DataError
 
 
 class LabelledDataModule(ClassificationDataModule, ABC):
-    """Splits that hold the same share of every class, as far as folders or lists do not say them.
+    """Splits with the same share of every class, unless folders or lists give them.
 
     Args:
         root: folder of the dataset.
@@ -51,7 +51,7 @@ class LabelledDataModule(ClassificationDataModule, ABC):
         return picture.name
 
     def remedy(self, split: Split, pictures: list[LabelledPicture]) -> str:
-        """What to do about a split without pictures."""
+        """The remedy for a split without pictures, for the message."""
         return f"train with a --data.{split}_fraction above 0"
 
     def make_train_val(self) -> tuple[LabelledDataset, LabelledDataset | None]:

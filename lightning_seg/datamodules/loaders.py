@@ -1,4 +1,4 @@
-"""One way to build a loader."""
+"""Data loaders, and the position of a training in its epoch."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -17,10 +17,10 @@ from lightning_seg.memory import keep_freed_pictures
 
 
 class Position:
-    """Where in an epoch its batches are: ``start`` pictures were left out, ``given`` batches have come since.
+    """Position in an epoch: ``start`` pictures were left out, ``given`` batches have come since.
 
-    ``asked`` is when the first one was asked for, by ``time.perf_counter``; ``waited`` are the seconds from asking for
-    each to having it, those in which loader processes start included.
+    ``asked`` is the time of the first request, by ``time.perf_counter``; ``waited`` are the seconds from each request
+    to its batch, including the start of loader processes.
     """
 
     def __init__(self, start: int = 0) -> None:
@@ -29,11 +29,10 @@ class Position:
 
 
 class TrainLoader(DataLoader[Any]):
-    """Training batches, of an epoch from its beginning or from where it was interrupted.
+    """Training batches of an epoch, from its beginning or from where it was interrupted.
 
-    Nothing is fetched before the first batch is asked for, so an epoch that is set until then counts: Lightning makes
-    the iterator first, and loader processes would go ahead with the epoch before. Lightning saves and restores where an
-    epoch was interrupted.
+    Nothing is fetched before the first batch is requested, so an epoch that is set until then is used: Lightning makes
+    the iterator first, and loader processes would prefetch the epoch before. Lightning saves and restores the position.
     """
 
     _position: Position | None = None
@@ -59,10 +58,10 @@ class TrainLoader(DataLoader[Any]):
             asked = time.perf_counter()
 
     def begin_at(self, pictures: int) -> int:
-        """Leave out that many pictures, over all processes, of the epoch that begins next.
+        """Leave out this number of pictures, over all processes, in the next epoch.
 
         Returns:
-            How many of its batches are left out by that.
+            The number of its batches that are left out.
         """
         if self._position is None or self._position.begun:
             self._next_start = pictures
@@ -74,7 +73,7 @@ class TrainLoader(DataLoader[Any]):
         return max(0, len(self) - left)
 
     def state_dict(self) -> dict[str, int]:
-        """Pictures of this epoch that have been seen, and pictures per batch, both over all processes."""
+        """Seen pictures of this epoch, and pictures per batch, both over all processes."""
         batch, position = (self.batch_size or 1) * self._replicas, self._position or Position()
         return {"pictures": position.start + position.given * batch, "pictures_per_batch": batch}
 
@@ -83,8 +82,9 @@ class TrainLoader(DataLoader[Any]):
 
     @property
     def waiting(self) -> tuple[float, float]:
-        """Of the epoch that has begun last: when its first batch was asked for (``time.perf_counter``), and the seconds
-        in which the process has waited for its batches since."""
+        """Of the newest epoch: when its first batch was requested (``time.perf_counter``), and the seconds in which the
+        process has waited for its batches since.
+        """
         position = self._position or Position()
         return position.asked, position.waited
 
@@ -117,7 +117,7 @@ def make_loader(
 
 
 def picture_loader(dataset: PictureFiles, batch_size: int, num_workers: int) -> DataLoader[Any]:
-    """Every picture once, in order; pictures at their own sizes come one at a time."""
+    """Every picture once, in order; pictures of their own sizes come one at a time."""
     batch_size = 1 if dataset.image_size is None else batch_size
     return make_loader(dataset, EvalSampler(dataset), collate_pictures, batch_size, num_workers)
 

@@ -20,8 +20,8 @@ ARCHIVES = (
 class OxfordPetsDataModule(SegmentationDataModule):
     """Photos of cats and dogs with masks of three classes: pet, background, border.
 
-    ``trainval`` is split by seed and breed into training and validation; ``test`` is touched by the test and predict
-    stages alone. Arguments and errors: see ``SegmentationDataModule``.
+    ``trainval`` is split by seed and breed into training and validation; only the test and predict stages read
+    ``test``. Arguments and errors: see ``SegmentationDataModule``.
 
     Source: https://www.robots.ox.ac.uk/~vgg/data/pets/ (CC BY-SA 4.0).
     """

@@ -16,10 +16,10 @@ from lightning_seg.synthetic.oxford_pets import write_oxford_pets
 
 
 class OxfordPetLabelsDataModule(LabelledDataModule):
-    """Photos of cats and dogs and what is on them.
+    """Photos of cats and dogs with their species or breed.
 
-    ``trainval`` is split by seed and class into training and validation; the photos of ``test`` are touched by the test
-    and predict stages alone.
+    ``trainval`` is split by seed and class into training and validation; only the test and predict stages read
+    ``test``.
 
     Source: https://www.robots.ox.ac.uk/~vgg/data/pets/ (CC BY-SA 4.0).
 
@@ -27,13 +27,13 @@ class OxfordPetLabelsDataModule(LabelledDataModule):
         root: folder with the published layout.
         labels: ``species``, cat or dog, or ``breed``, 37 when complete.
         val_fraction: share of the training photos to validate on; with 0 the last epoch counts as the best.
-        image_size: side, or (height, width), of what the model sees; None leaves photos as they are.
+        image_size: side, or (height, width), of the photos for the model; None keeps their sizes.
         batch_size: pictures per step and process.
         options: see ``DataModule``.
 
     Raises:
         ConfigError: if an argument has an impossible value.
-        DataError: if files are missing or lists are wrong; of breeds, already at construction.
+        DataError: if files are missing or lists are wrong, when a stage begins; with ``breed`` at construction.
     """
 
     default_pipeline = "flip"

@@ -18,13 +18,13 @@ class PicturesDataModule(StoredDataModule):
 
     Args:
         images: files, folders and patterns.
-        image_size: side, or (height, width), of what the model sees; None leaves pictures as they are, for tiles.
-        batch_size: pictures at once; pictures as they are come one at a time.
-        num_workers: loader processes; None leaves it to ``choose_num_workers``.
+        image_size: side, or (height, width), of the pictures for the model; None keeps their sizes, for tiles.
+        batch_size: pictures at once; pictures of their own size come one at a time.
+        num_workers: loader processes; None lets ``choose_num_workers`` decide.
 
     Raises:
         ConfigError: if ``image_size`` is impossible.
-        DataError: at set-up, if something in ``images`` stands for no file.
+        DataError: at set-up, if an entry of ``images`` matches no file.
     """
 
     def __init__(

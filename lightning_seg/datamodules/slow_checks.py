@@ -1,4 +1,4 @@
-"""Checks of all files, which say how to leave them out where they take long."""
+"""Messages for checks of all files that take long, with the argument that skips them."""
 
 import logging
 import time
@@ -11,11 +11,11 @@ log = logging.getLogger(__name__)
 
 @contextmanager
 def says_when_slow(checked: str, argument: str) -> Iterator[None]:
-    """Around a check.
+    """Context of a check; logs a message if it takes long.
 
     Args:
-        checked: what is checked, for instance ``1200 masks``.
-        argument: of the datamodule, that skips it when it is false.
+        checked: the things to check, for instance ``1200 masks``.
+        argument: of the datamodule; false skips the check.
     """
     start = time.monotonic()
     yield

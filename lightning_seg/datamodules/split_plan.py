@@ -1,4 +1,4 @@
-"""How a user divides pictures: by fractions, lists, a column of the pairs, and groups that stay together."""
+"""The user's division of pictures: by fractions, lists, a column of the pairs, and groups that stay together."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,15 +12,15 @@ from lightning_seg.errors import ConfigError
 
 DEFAULT_FRACTION = 0.1
 PURPOSES: dict[Split, str] = {"train": "train", "val": "validate", "test": "test"}
-"""What the pictures of a split are there to do, for messages."""
+"""The purpose of the pictures of a split, for messages."""
 
 
 @dataclass(frozen=True)
 class SplitPlan:
-    """What a datamodule was told about its splits; see ``ImageMaskFolderDataModule``.
+    """The arguments about splits, see ``ImageMaskFolderDataModule``.
 
     Raises:
-        ConfigError: if something is impossible or said twice.
+        ConfigError: if something is impossible or given twice.
     """
 
     val_fraction: float
@@ -43,7 +43,7 @@ class SplitPlan:
         self._refuse_fractions({split: f"{split}_list" for split in self.lists})
 
     def _refuse_fractions(self, listed: Mapping[Split, str]) -> None:
-        """What is listed is not drawn; pictures to test on are drawn only where nothing at all is listed."""
+        """Listed splits are not drawn; test pictures are drawn only if nothing is listed."""
         if listed and self.test_fraction not in (0, DEFAULT_FRACTION):
             _contradict(f"test_fraction {self.test_fraction}", next(iter(listed.values())))
         if "val" in listed and self.val_fraction not in (0, DEFAULT_FRACTION):
@@ -53,8 +53,8 @@ class SplitPlan:
         """The pairs of each split, in their order.
 
         Raises:
-            ConfigError: if the pairs know their splits and this plan says something else, or none are left to train on.
-            DataError: if a list or a group is wrong, or a picture that takes part has no mask of its own.
+            ConfigError: if the pairs give their splits and this plan does too, or none are left to train on.
+            DataError: if a list or a group is wrong, or a picture of a split has no mask of its own.
         """
         names = [pair.name for pair in pairs]
         listed = self._listed(root, pairs, names)
@@ -69,11 +69,11 @@ class SplitPlan:
         return {split: [pairs[index] for index in part] for split, part in parts.items()}
 
     def is_listed(self, pairs: Sequence[Pair]) -> bool:
-        """Whether it is said which pictures are tested on, so that none are drawn."""
+        """Whether the test pictures are listed, so that none are drawn."""
         return bool(self.lists) or pairs[0].split is not None
 
     def groups_of(self, names: Sequence[str]) -> list[str]:
-        """The group of each picture, which without ``group`` is its own name."""
+        """The group of each picture; without ``group`` its own name."""
         return list(names) if self.group is None else find_groups(names, compile_group(self.group))
 
     def _listed(self, root: Path, pairs: Sequence[Pair], names: Sequence[str]) -> list[Split | None]:

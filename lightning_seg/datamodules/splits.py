@@ -1,4 +1,4 @@
-"""Which samples train, validate and test."""
+"""Drawing which samples train, validate and test."""
 
 import re
 from collections import Counter
@@ -16,7 +16,7 @@ Parts = dict[Split, list[int]]
 
 
 def stratified_split(groups: Sequence[Hashable], fraction: float, seed: int) -> tuple[list[int], list[int]]:
-    """Indices of samples kept and held out, both ascending; ``fraction`` of every group is held out, rounded.
+    """Indices of samples kept and held out, both ascending; of every group ``fraction`` is held out, rounded.
 
     Raises:
         ConfigError: if ``fraction`` is not in (0, 1) or leaves one side empty.
@@ -41,15 +41,15 @@ def stratified_split(groups: Sequence[Hashable], fraction: float, seed: int) -> 
 def draw_splits(
     listed: Sequence[Split | None], groups: Sequence[str], fractions: Mapping[Split, float], seed: int
 ) -> Parts:
-    """The listed splits; of ``test`` and ``val`` those that are not listed are drawn from what is listed as ``train``.
+    """The listed splits; ``test`` and ``val``, if not listed, are drawn from the samples listed as ``train``.
 
     Test is drawn first, so it does not depend on the other fraction.
 
     Args:
-        listed: split of each sample, None for one that takes no part.
-        groups: group of each sample; what is drawn holds whole groups.
-        fractions: of all samples that take part, as nearly as groups allow, but at least one; 0 draws none.
-        seed: another one draws others.
+        listed: split of each sample, None for a sample without one.
+        groups: group of each sample; whole groups are drawn.
+        fractions: of all samples with a split, as nearly as groups allow, but at least one sample; 0 draws none.
+        seed: of the draws.
 
     Raises:
         ConfigError: if nothing is left to train on.
@@ -78,10 +78,10 @@ def draw_by_class(
     seed: int,
     class_names: Sequence[str],
 ) -> Parts:
-    """``draw_splits`` for each class on its own, so that what is drawn holds the same share of each.
+    """``draw_splits`` for each class separately, so that splits have the same share of each.
 
-    Fractions are of what is listed as ``train``. A group with pictures of several classes counts for that of its first
-    picture.
+    Fractions are of the samples listed as ``train``. A group with several classes counts for the class of its first
+    sample.
 
     Raises:
         ConfigError: naming a class of which nothing is left to train on.
@@ -115,7 +115,7 @@ def hold_out(groups: Sequence[str], count: int, seed: int) -> set[int]:
 
 
 def _nearest_sum(sizes: Sequence[int], wanted: int) -> list[int]:
-    """Positions of the sizes that add up as near to ``wanted`` as possible, the first ones of several that do."""
+    """Positions of sizes whose sum is as near to ``wanted`` as possible; of several solutions the first."""
     if not sizes:
         return []
     limit = wanted + max(sizes)  # beyond it, leaving out any size comes nearer
@@ -136,10 +136,10 @@ def _nearest_sum(sizes: Sequence[int], wanted: int) -> list[int]:
 
 
 def compile_group(pattern: str) -> re.Pattern[str]:
-    """The regular expression.
+    """Compile the regular expression.
 
     Raises:
-        ConfigError: if it is none.
+        ConfigError: if it is not valid.
     """
     try:
         return re.compile(pattern)
@@ -148,7 +148,7 @@ def compile_group(pattern: str) -> re.Pattern[str]:
 
 
 def find_groups(names: Sequence[str], pattern: re.Pattern[str]) -> list[str]:
-    """The group of each picture: what the pattern's first parentheses match, or all of it.
+    """The group of each picture: the match of the pattern's first parentheses, or the whole match.
 
     The pattern is searched in the stem, or, if it has a slash, in the path without suffix.
 
@@ -168,10 +168,10 @@ def find_groups(names: Sequence[str], pattern: re.Pattern[str]) -> list[str]:
 
 
 def check_groups(parts: Parts, groups: Sequence[str], names: Sequence[str]) -> None:
-    """A list may put pictures of one group into two splits.
+    """Check that lists do not divide a group.
 
     Raises:
-        DataError: if one does.
+        DataError: if pictures of one group are in two splits.
     """
     seen: dict[str, tuple[Split, int]] = {}
     for split, indices in parts.items():
@@ -185,6 +185,6 @@ def check_groups(parts: Parts, groups: Sequence[str], names: Sequence[str]) -> N
 
 
 def _counted(groups: Sequence[Hashable]) -> str:
-    """How many pictures there are; groups of one are not worth a word."""
+    """The number of pictures; the number of groups only if some have several pictures."""
     number = len(set(groups))
     return f"{len(groups)} pictures" if number == len(groups) else f"{len(groups)} pictures in {number} groups"

@@ -24,22 +24,22 @@ ARCHIVES = (
 class StanfordDogsDataModule(LabelledDataModule):
     """Photos of dogs and their breeds, 120 when complete.
 
-    The official list of training photos is split by seed and breed into training and validation; the photos of the
-    official test list are touched by the test and predict stages alone.
+    The official list of training photos is split by seed and breed into training and validation; only the test and
+    predict stages read the photos of the official test list.
 
     Source: http://vision.stanford.edu/aditya86/ImageNetDogs/ (for research). The photos are a subset of ImageNet's
-    training set, so weights from there have seen them, those to test on included.
+    training set, so ImageNet weights have seen them, the test photos included.
 
     Args:
         root: folder with the published ``Images`` and ``lists`` and, if boxes are wanted, ``Annotation``.
         val_fraction: share of the training photos to validate on; with 0 the last epoch counts as the best.
-        image_size: side, or (height, width), of what the model sees; None leaves photos as they are.
+        image_size: side, or (height, width), of the photos for the model; None keeps their sizes.
         batch_size: pictures per step and process.
         options: see ``DataModule``.
 
     Raises:
         ConfigError: if an argument has an impossible value.
-        DataError: if files are missing or lists are wrong; of lists that are there, already at construction.
+        DataError: if files are missing or lists are wrong; if the lists exist, at construction.
     """
 
     default_pipeline = "dogs"

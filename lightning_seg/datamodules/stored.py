@@ -9,14 +9,14 @@ from lightning_seg.errors import ConfigError
 
 
 class StoredDataModule(pl.LightningDataModule):
-    """Lightning's, but a checkpoint runs no code where one is built from it."""
+    """A LightningDataModule that runs no code of a checkpoint when it is built from it."""
 
     @classmethod
     def load_from_checkpoint(cls, checkpoint_path: Any, *args: Any, **kwargs: Any) -> Self:
-        """As Lightning's. With ``weights_only=False`` the file is trusted, as everywhere in torch.
+        """As Lightning's. ``weights_only=False`` trusts the file, as everywhere in torch.
 
         Raises:
-            ConfigError: naming what in the checkpoint is no plain value or no argument of the class.
+            ConfigError: naming the entry that is no plain value or no argument of the class.
         """
         if kwargs.get("weights_only") is not False:
             kwargs["weights_only"] = True

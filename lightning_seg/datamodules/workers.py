@@ -1,4 +1,4 @@
-"""How many loader processes feed a training."""
+"""The number of loader processes for a training."""
 
 import os
 from typing import Any, NamedTuple
@@ -8,16 +8,18 @@ import torch
 from lightning_seg.cores import usable_cores
 
 MOST = {True: 8, False: 16}
-"""Beside a device, by whether pictures are cached: eight that only augment give 6,000 pictures per second or more."""
+"""Most loader processes beside a device, by whether pictures are cached: eight that only augment give 6,000 pictures/s
+or more.
+"""
 CORES_PER_WORKER = {True: 16, False: 4}
-"""Where cores compute the network, likewise."""
+"""Cores per loader process where cores also compute the network, by whether pictures are cached."""
 
 
 class Place(NamedTuple):
-    """Where a process trains.
+    """The cores and device of a training process.
 
-    ``cores`` are its share of those that the processes on this machine may use; ``computes`` says whether they compute
-    the network, since there is no device for it.
+    ``cores`` is its share of the cores that this machine's processes may use; ``computes`` says whether they compute
+    the network, since there is no other device.
     """
 
     cores: int
@@ -25,7 +27,7 @@ class Place(NamedTuple):
 
 
 def place_of(trainer: Any = None) -> Place:
-    """That of a trainer; without one torch's device, and as many processes as torchrun tells."""
+    """The place of a trainer; without one, torch's device and the number of processes that torchrun gives."""
     num_processes = int(os.environ.get("LOCAL_WORLD_SIZE") or 1)
     computes = not torch.cuda.is_available()
     if trainer is not None:
@@ -35,15 +37,15 @@ def place_of(trainer: Any = None) -> Place:
 
 
 def choose_num_workers(is_cached: bool, place: Place) -> int:
-    """Loader processes of one process that trains.
+    """Loader processes of one training process.
 
-    Beside a device every core but the one of the process itself loads, up to ``MOST``. Without one all cores compute,
-    and what loads beside them slows every step: where pictures are cached none loads on up to two cores and one in 16
-    otherwise, where each is decoded one in four, and at least one. docs/performance.md has the measurements.
+    Beside a device every core loads except the training process's own, up to ``MOST``. Without a device all cores
+    compute, and loading slows every step: with cached pictures no process on up to two cores and one per 16 cores
+    otherwise; with decoding one per four cores, at least one. docs/performance.md has the measurements.
 
     Args:
-        is_cached: whether pictures are read decoded and resized.
-        place: where the process trains.
+        is_cached: whether decoded and resized pictures are read.
+        place: of the training process.
     """
     if not place.computes:
         return min(place.cores - 1, MOST[is_cached])
@@ -52,7 +54,7 @@ def choose_num_workers(is_cached: bool, place: Place) -> int:
 
 
 def more_workers(num_workers: int, place: Place) -> int | None:
-    """How many to try where these are too few; None where they have every core already."""
+    """A number to try if these are too few; None if they have every core already."""
     if not place.computes:
         # The process itself computes little.
         return place.cores - 1 if num_workers < place.cores - 1 else None

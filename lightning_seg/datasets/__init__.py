@@ -1,1 +1,1 @@
-"""Readers: one sample from disk at a time."""
+"""Datasets: one sample from disk at a time, and caches of decoded pictures."""

@@ -1,4 +1,4 @@
-"""What datasets of pictures share, whatever is known about a picture, and what those of masks and of labels share."""
+"""Bases of the datasets of pictures: with masks, with labels, and for both."""
 
 import copy
 from abc import ABC, abstractmethod
@@ -23,11 +23,11 @@ Sample = TypeVar("Sample", bound=LabelledSample)
 
 
 class PictureDataset(Dataset[Sample], Generic[Record, Sample], ABC):
-    """Reads, resizes and augments pictures; a subclass lists its records and adds what is known about a picture.
+    """Reads, resizes and augments pictures; a subclass lists its records and adds their labels.
 
     Args:
         records: one per sample.
-        image_size: (height, width) of the returned pictures; None leaves them as they are.
+        image_size: (height, width) of the returned pictures; None keeps their sizes.
         pipeline: random transforms, drawn per (epoch, index).
     """
 
@@ -45,26 +45,27 @@ class PictureDataset(Dataset[Sample], Generic[Record, Sample], ABC):
         self.pipeline = pipeline
         self.cache: Cache | None = None
         self.groups: list[str | None] | None = None
-        """By record, what it shares with others; see ``DataModule.group``."""
+        """The group of each record, see ``DataModule.group``."""
 
     @abstractmethod
     def image_path(self, record: Record) -> Path:
         """The picture file of one record."""
 
     def files(self, record: Record) -> tuple[Path, ...]:
-        """The files that the pixels of a record are read from; a cache on the disk goes by their sizes and dates."""
+        """The files with the pixels of a record; a cache on the disk depends on their sizes and dates."""
         return (self.image_path(record),)
 
     def reading(self) -> str:
-        """What the pixels depend on beside the files and ``image_size``, as text, the same in every process.
+        """Everything else that the pixels depend on, beside files and ``image_size``, as text; the same in every
+        process.
 
-        Of classes outside of this package it need not be told: their code, arguments and records count.
+        Classes outside of this package may leave it out: their code, arguments and records count.
         """
         return ""
 
     @abstractmethod
     def _label(self, sample: LabelledSample, record: Record, mask: Array | None) -> Sample:
-        """The sample with what is known about its picture; ``mask`` has been drawn together with the picture."""
+        """The sample with its label; ``mask`` has been drawn together with the picture."""
 
     def subset(self, indices: Sequence[int], pipeline: SeededPipeline | None = None) -> Self:
         """The same dataset restricted to some of its records, with its own pipeline and no cache."""
@@ -82,7 +83,7 @@ class PictureDataset(Dataset[Sample], Generic[Record, Sample], ABC):
         self.cache = PictureCache(len(self), self.cached_size(), self.has_masks)
 
     def cached_size(self) -> tuple[int, int]:
-        """(height, width) of pictures in a cache. Raises DataError if there is no size for all."""
+        """(height, width) of pictures in a cache. Raises DataError if they have no common size."""
         if self.image_size is None:
             raise DataError("the cache needs one size for all pictures; set image_size, or cache to false")
         return self.image_size
@@ -128,7 +129,7 @@ class SegmentationDataset(PictureDataset[Record, SegmentationSample], ABC):
 
     has_masks = True
     whole_masks = False
-    """Whether masks keep the size of the file, whatever size pictures are returned at."""
+    """Whether masks keep the size of the file when pictures are resized."""
 
     @abstractmethod
     def read_mask(self, record: Record) -> Array:
@@ -138,7 +139,7 @@ class SegmentationDataset(PictureDataset[Record, SegmentationSample], ABC):
         """The mask file of one record.
 
         Raises:
-            DataError: if the dataset does not say it.
+            DataError: if the dataset does not define it.
         """
         raise DataError(
             f"{type(self).__name__} does not say where its masks lie, so nobody sees whether one has changed; add "
@@ -166,18 +167,18 @@ class SegmentationDataset(PictureDataset[Record, SegmentationSample], ABC):
 
 
 class ClassificationDataset(PictureDataset[Record, ClassificationSample], ABC):
-    """Pictures of one class each. A subclass lists its records and tells their classes; see ``PictureDataset``."""
+    """Pictures of one class each. A subclass lists its records and their classes; see ``PictureDataset``."""
 
     @abstractmethod
     def label(self, record: Record) -> int:
-        """The class index of one record; no picture is read for it."""
+        """The class index of one record, without reading its picture."""
 
     def boxes(self, record: Record) -> NDArray[np.float32]:
-        """Where the class is to be seen, ``(N, 4)`` as x1, y1, x2, y2 in pixels of the file; there may be none."""
+        """Boxes of the class on the picture, ``(N, 4)`` as x1, y1, x2, y2 in pixels of the file; there may be none."""
         return np.empty((0, 4), np.float32)
 
     def has_boxes(self) -> bool:
-        """Whether there is one on any picture."""
+        """Whether any picture has a box."""
         return any(len(self.boxes(record)) for record in self.records)
 
     def count_labels(self) -> list[int]:

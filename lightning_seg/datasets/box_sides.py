@@ -1,4 +1,4 @@
-"""What may be a box, whatever kind of file it comes from."""
+"""Checks of box coordinates, for all annotation formats."""
 
 from collections.abc import Sequence
 
@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 LARGEST = 2.0**24
-"""Up to here float32 tells neighbouring pixels apart, and no picture is larger."""
+"""Limit up to which float32 tells neighbouring pixels apart; no picture is larger."""
 
 
 def as_sides(box: Sequence[float]) -> NDArray[np.float32] | None:
-    """x1, y1, x2, y2 as they are counted; None where one is no number, or lies where no picture has pixels."""
+    """x1, y1, x2, y2 as numbers; None if one is no number or lies outside of any picture."""
     if not all(-LARGEST <= side <= LARGEST for side in box):
         return None
     return np.array(box, np.float32)

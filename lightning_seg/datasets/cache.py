@@ -1,4 +1,4 @@
-"""Decoded and resized pictures that go with their process, in temporary files that all loader workers share."""
+"""Decoded and resized pictures for one process, in temporary files that all its loader workers share."""
 
 import logging
 import os
@@ -23,16 +23,16 @@ REMEDY = "set --data.cache false, or the environment variable TMPDIR to a larger
 
 
 class PictureCache:
-    """Images, original sizes and, if there are any, masks of ``length`` samples of ``(H, W)`` pixels: ``cache: ram``.
+    """``cache: ram``: images, original sizes and optional masks of ``length`` samples of ``(H, W)`` pixels.
 
-    They lie in files of the temporary folder (``TMPDIR``, else mostly ``/tmp``), ``lightning_seg_cache_*/``, which are
-    mapped to memory: the system keeps in memory what there is room for, and all loader processes share it. Only where
-    that folder is a disk in memory they take memory alone. They hold what comes before the random draws, so they
-    change nothing but the time, and are filled as pictures are read. Works with fork and spawn. The files are removed
-    when their creator ends; those of one that was killed, when the next cache is made.
+    The files are in ``lightning_seg_cache_*/`` of the temporary folder (``TMPDIR``, else mostly ``/tmp``) and mapped to
+    memory: the system keeps in memory what there is room for, and all loader workers share it. They take only memory if
+    that folder is a disk in memory. Pictures are stored when they are read, before the random draws, so the cache
+    changes only the time. Works with fork and spawn. The files are removed when their creator ends; those of a killed
+    process when the next cache is made.
 
     Raises:
-        DataError: if the temporary folder has no room for it.
+        DataError: if the temporary folder has no room.
     """
 
     def __init__(self, length: int, image_size: tuple[int, int], with_masks: bool = True) -> None:
@@ -80,7 +80,7 @@ class PictureCache:
 
 
 def remove_stale(temporary: Path) -> None:
-    """The caches of this user whose processes were killed."""
+    """Remove the caches of this user whose processes were killed."""
     for folder in sorted(temporary.glob(f"{PREFIX}*")):
         if _is_stale(folder):
             size = sum(file.stat().st_size for file in folder.glob("*"))

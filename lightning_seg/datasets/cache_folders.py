@@ -1,4 +1,4 @@
-"""The caches that lie on the disk for a dataset: where, which ones, and which of them nobody can use any more."""
+"""The disk caches of a dataset: where they are, their list, and which ones nobody can use any more."""
 
 import json
 import shutil
@@ -35,7 +35,7 @@ def folder_of_caches(root: Path, cache_dir: Path | None) -> Path:
 
 
 def list_caches(place: Path, root: Path) -> list[Kept]:
-    """All of a place, in the order of their names."""
+    """All caches of a dataset, ordered by name."""
     folders = sorted(path.parent for path in place.glob(f"[!.]*/{INDEX}"))
     return [_look(folder, root) for folder in folders]
 
@@ -57,7 +57,7 @@ def _look(folder: Path, root: Path) -> Kept:
 
 
 def remove_caches(place: Path, caches: Iterable[Kept]) -> None:
-    """Remove some, and the folder when nothing is left in it.
+    """Remove some caches, and the folder if it is then empty.
 
     Raises:
         DataError: if that is not allowed.

@@ -1,4 +1,4 @@
-"""What a cache on the disk depends on: the files, how they are read, and at which size."""
+"""Keys of disk caches: they depend on the files, how they are read, and the size of the pictures."""
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,15 +19,15 @@ from lightning_seg.images import READING_POLICY
 
 CACHE_FORMAT = 1
 VERSIONS = f"format {CACHE_FORMAT}, policy {READING_POLICY}, Pillow {PIL.__version__}, OpenCV {cv2.__version__}"
-"""What decodes, and how it is kept: the first line of ``Survey.reading``."""
+"""Versions of the decoders and of the format: the first line of ``Survey.reading``."""
 OF_EVERY_DATASET = ("records", "image_size", "pipeline", "cache", "groups")
 Dataset = PictureDataset[Any, Any]
 Row = tuple[str, ...]
-"""What tells a picture from others: its files, relative to the root; of the user's own classes its record, too."""
+"""Identity of a picture: its files, relative to the root; for the user's own classes also its record."""
 
 
 class FileState(NamedTuple):
-    """A file, as one look at its folder shows it."""
+    """A file, as a listing of its folder shows it."""
 
     name: str  # relative to the root
     size: int
@@ -35,7 +35,7 @@ class FileState(NamedTuple):
 
 
 class Survey(NamedTuple):
-    """The pictures of a cache in their order, which does not depend on that of the datasets."""
+    """The pictures of a cache, in an order that does not depend on that of the datasets."""
 
     key: str
     layout: Layout
@@ -46,10 +46,10 @@ class Survey(NamedTuple):
 
 
 def survey(datasets: Sequence[Dataset], root: Path) -> Survey:
-    """Look at every file of some datasets once. Pictures with a file that is missing are left out.
+    """Look at every file of some datasets once. Pictures with a missing file are left out.
 
     Raises:
-        DataError: if they have no size in common, or a class of the user's own does not say what its pixels depend on.
+        DataError: if they have no common size, or a class of the user's own does not tell what its pixels depend on.
     """
     readings = [describe_reading(one) for one in datasets]
     # What is read in two ways is kept twice.
@@ -84,7 +84,7 @@ def _size_of_all(datasets: Sequence[Dataset]) -> tuple[int, int]:
 
 
 def states_of(paths: Mapping[str, str]) -> dict[str, FileState]:
-    """Of files, by their names, as far as they are there."""
+    """The existing files by name."""
     found: dict[str, FileState] = {}
     for name, path in paths.items():
         try:
@@ -96,10 +96,10 @@ def states_of(paths: Mapping[str, str]) -> dict[str, FileState]:
 
 
 def describe_reading(dataset: Dataset) -> str:
-    """All that pixels depend on beside files and size.
+    """Everything that pixels depend on beside files and size.
 
     Raises:
-        DataError: if a class of the user's own holds what cannot be compared with what another process holds.
+        DataError: if a class of the user's own holds values that cannot be compared between processes.
     """
     own = own_classes(type(dataset))
     kinds = {kind for record in {*map(type, dataset.records)} for kind in own_classes(record)} if own else set()
@@ -112,7 +112,7 @@ def describe_reading(dataset: Dataset) -> str:
 
 
 def _reader(dataset: Dataset) -> str:
-    """The class whose way to read this is: those that differ in their labels alone share their pictures."""
+    """The class that defines how a dataset is read: classes that differ only in their labels share their pictures."""
     kinds = (kind for kind in type(dataset).__mro__ if {"read", "read_mask"} & vars(kind).keys())
     return next(kinds).__qualname__
 
@@ -128,7 +128,7 @@ def _comparable(dataset: Dataset, value: Any, with_code: bool = True) -> str:
 
 
 def _names(dataset: Dataset, root: Path, reading: str, paths: dict[str, str]) -> Iterator[Row]:
-    """The row of each sample; ``paths`` gets the path of every file by its name."""
+    """The row of each sample; adds the path of every file to ``paths`` by its name."""
     prefix = "" if root == Path() else os.path.join(root, "")  # noqa: PTH118
     is_own = bool(own_classes(type(dataset)))
     for record in dataset.records:
@@ -143,11 +143,11 @@ def _names(dataset: Dataset, root: Path, reading: str, paths: dict[str, str]) ->
 
 
 def _relative(path: str, prefix: str) -> str:
-    """To the root; those of files elsewhere are absolute."""
+    """Relative to the root; absolute for files elsewhere."""
     return path[len(prefix) :] if path.startswith(prefix) else os.path.abspath(path)  # noqa: PTH100
 
 
 def missing_or_changed(files: Sequence[FileState], root: Path) -> list[str]:
-    """The names of files that are not as they were."""
+    """The names of files that are missing or have changed."""
     found = states_of({file.name: os.path.join(root, file.name) for file in files})  # noqa: PTH118
     return [file.name for file in files if found.get(file.name) != file]

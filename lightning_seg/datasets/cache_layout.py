@@ -1,4 +1,4 @@
-"""What is kept of pictures before the random draws, and how it lies in files."""
+"""The content of both caches, pictures before the random draws, and its layout in files."""
 
 import errno
 import math
@@ -26,13 +26,13 @@ class Entry(NamedTuple):
 
 
 class Cache(Protocol):
-    """Entries of the samples of a dataset; those that are handed out are copies."""
+    """Entries of the samples of a dataset; it returns copies."""
 
     def get(self, index: int) -> Entry | None:
-        """None where it has to be read."""
+        """The entry; None if it has to be read."""
 
     def put(self, index: int, entry: Entry) -> None:
-        """What was read because it was not there."""
+        """Store an entry that was read because it was missing."""
 
 
 class Layout(NamedTuple):
@@ -62,7 +62,7 @@ class Layout(NamedTuple):
         return f"the cache of {self.length} pictures needs {self.bytes() / 2**20:.0f} MiB"
 
     def check_room(self, folder: Path, remedy: str) -> None:
-        """Raises DataError if the disk of a folder has too little."""
+        """Raises DataError if the disk of a folder has too little room."""
         free = shutil.disk_usage(folder).free
         if self.bytes() > free:
             raise DataError(f"{self.needs()}, {folder} has {free / 2**20:.0f}; {remedy}")
@@ -73,7 +73,7 @@ class Layout(NamedTuple):
             allocate(folder / name, size)
 
     def open(self, folder: Path, mode: Any) -> dict[str, NDArray[Any]]:
-        """The arrays of a folder, mapped to memory: ``r`` to read, ``r+`` to write as well."""
+        """The arrays of a folder, mapped to memory: ``r`` to read, ``r+`` also to write."""
         return {
             # Not as numpy's memmap, which takes as long for a row as copying a small picture.
             name: np.asarray(np.memmap(folder / name, dtype, mode, shape=shape))
@@ -82,7 +82,7 @@ class Layout(NamedTuple):
 
 
 def entry_of(arrays: Mapping[str, NDArray[Any]], row: int) -> Entry | None:
-    """A copy of what was kept of a picture; None where nothing was."""
+    """A copy of a stored picture; None if it is not stored."""
     if not arrays["filled"][row]:
         return None
     height, width = arrays["sizes"][row].tolist()
@@ -91,9 +91,9 @@ def entry_of(arrays: Mapping[str, NDArray[Any]], row: int) -> Entry | None:
 
 
 def allocate(path: Path, size: int) -> None:
-    """A file of ``size`` zeros, whose blocks on the disk are taken and not only promised.
+    """A file of ``size`` zeros whose blocks on the disk are really allocated.
 
-    Writing to a mapped file that has none ends the process without a word when the disk is full.
+    Writing to a mapped file without allocated blocks kills the process when the disk is full.
 
     Raises:
         OSError: if the disk has no room.

@@ -22,7 +22,7 @@ FETCH = (
     f"Kaggle asks for an account that has accepted the rules of {COMPETITION}: run 'kaggle competitions download -c "
     f"{COMPETITION} -f FILE' for train.zip, train_masks.zip and train_masks.csv.zip, and unzip all three there"
 )
-"""How a user gets the files; nobody else may hand them on."""
+"""How a user gets the files; only Kaggle may distribute them."""
 
 
 class CarvanaRecord(NamedTuple):
@@ -36,13 +36,13 @@ class CarvanaRecord(NamedTuple):
 class CarvanaDataset(SegmentationDataset[CarvanaRecord]):
     """Photos with masks of two classes, in the order of ``train_masks.csv``.
 
-    Only what the list names is read. Kaggle's ``test`` photos have no masks, so they are not part of it.
+    Only photos on the list are read. Kaggle's ``test`` photos have no masks, so they are not part of it.
 
     Args:
         root: folder with Kaggle's ``train``, ``train_masks`` and ``train_masks.csv``.
         image_size: (height, width) of the returned pictures; the photos have 1280 x 1918.
         pipeline: random transforms.
-        records: what to take of ``read_list``; None takes all. Files of others may be missing.
+        records: records of ``read_list`` to use; None takes all. Files of other records may be missing.
 
     Raises:
         DataError: if files are missing, at construction; if one cannot be read or is no mask, when it is read.

@@ -25,7 +25,7 @@ Sides = NDArray[np.float32]
 
 
 class ScenePicture(NamedTuple):
-    """A picture and what is on it."""
+    """A picture and its objects."""
 
     image: Path
     boxes: NDArray[np.float32]  # (N, 4): x1, y1, x2, y2 in pixels of the file
@@ -33,7 +33,7 @@ class ScenePicture(NamedTuple):
 
 
 class Scenes(NamedTuple):
-    """Pictures in the order of the file, and what their labels are called."""
+    """Pictures in the order of the file, and the names of their labels."""
 
     class_names: tuple[str, ...]
     pictures: list[ScenePicture]
@@ -41,15 +41,15 @@ class Scenes(NamedTuple):
 
 
 class CocoObjectsDataset(PictureDataset[ScenePicture, ObjectSample]):
-    """Whole pictures with their objects. Boxes are those of the files, whatever size pictures are returned at.
+    """Whole pictures with their objects. Boxes are in pixels of the files, also where pictures are resized.
 
     Layout: Lin et al., "Microsoft COCO: Common Objects in Context", ECCV 2014; https://cocodataset.org/#format-data
 
     Args:
         annotations: the JSON file.
         images: folder that its file names are relative to.
-        categories: names of those that count, in the order of their labels; None takes all, ordered by their id.
-        image_size: (height, width) of the returned pictures; None leaves them as they are.
+        categories: names of the classes to use, in the order of their labels; None takes all, ordered by their id.
+        image_size: (height, width) of the returned pictures; None keeps their sizes.
 
     Raises:
         DataError: if files are missing or wrong, at construction; if a picture cannot be read, when it is read.
@@ -76,14 +76,14 @@ class CocoObjectsDataset(PictureDataset[ScenePicture, ObjectSample]):
 
 
 def read_scenes(annotations: Path, images: Path, categories: Sequence[str] | None = None) -> Scenes:
-    """What a file of annotations says.
+    """The content of an annotation file.
 
-    Boxes around crowds (``iscrowd``) are left out, as they are no objects, and so are those without width or height, of
-    which COCO's own files have a few.
+    Boxes around crowds (``iscrowd``) are left out, since they are no single objects, and so are boxes without width or
+    height, of which COCO's own files have a few.
 
     Raises:
-        DataError: naming the file and the entry, if it is no such file, a picture is missing, there is no such class,
-            or a box is no box or of no picture or category.
+        DataError: naming the file and the entry, if the file is no annotation file, a picture is missing, a class does
+            not exist, or a box is invalid or of no picture or category.
     """
     content = _read(annotations)
     try:
@@ -159,7 +159,7 @@ def _objects(
 
 
 def _sides(given: Any) -> Sides | None:
-    """Of left, top, width and height; None where they are no box."""
+    """Sides from left, top, width and height; None if they are no box."""
     if not isinstance(given, list):
         return None
     x, y, width, height = map(float, given)

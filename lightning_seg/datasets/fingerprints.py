@@ -1,4 +1,4 @@
-"""Values and the user's own classes as plain text, to see whether they are what they were in another process."""
+"""Plain text from values and the user's own classes, to compare them between processes."""
 
 import re
 from collections.abc import Mapping
@@ -13,28 +13,28 @@ import numpy as np
 import torch
 
 KNOWN = ("lightning_seg", "torch", "numpy", "builtins", "typing", "abc", "collections", "enum")
-"""Packages whose classes change with their version alone."""
+"""Packages whose classes change only with their version."""
 PLAIN = (type(None), bool, int, float, complex, str, bytes)
 DATA = (*PLAIN, list, tuple, set, frozenset, dict, np.ndarray, np.generic, torch.Tensor, re.Pattern, PurePath)
 
 
 def own_classes(kind: type) -> list[type]:
-    """The classes of the user among those that a class derives from, itself included."""
+    """The user's classes among the bases of a class, itself included."""
     return [one for one in kind.__mro__ if one.__module__.partition(".")[0] not in KNOWN]
 
 
 def fingerprint(value: Any, with_code: bool = True) -> str:
-    """The same text for what is equal, in every process; another one for what differs.
+    """The same text for equal values, in every process; another text for different ones.
 
-    Of a class it is its code: its functions and constants, and what these name of the same module. What they call of
+    For a class it is its code: its functions and constants, and what these use of the same module. What they use of
     other modules is not followed.
 
     Args:
-        value: data, an object that holds some, or a class.
-        with_code: also that of the classes of objects; without it their names and what they hold.
+        value: data, an object that holds data, or a class.
+        with_code: include the code of the classes of objects; otherwise only their names and attributes.
 
     Raises:
-        TypeError: if there is no telling.
+        TypeError: if a value cannot be compared.
         ValueError: likewise.
     """
     return str(_Describer(with_code).of(value))
@@ -44,9 +44,9 @@ class _Describer:
     def __init__(self, with_code: bool) -> None:
         self.with_code = with_code
         self.code: dict[int, Any] = {}
-        """Functions and classes that have been described, kept so that their ids stay theirs."""
+        """Described functions and classes, kept so that their ids are not used again."""
         self.around: list[int] = []
-        """The values that the one at hand is in."""
+        """The values that contain the current one."""
 
     def of(self, value: Any) -> Any:
         if isinstance(value, PLAIN):
@@ -128,18 +128,18 @@ def _name(kind: type) -> str:
 
 
 def _is_given(name: str) -> bool:
-    """By Python to every class."""
+    """Whether Python gives the attribute to every class."""
     return name.startswith("__") and name not in ("__init__", "__call__", "__getitem__")
 
 
 def _function(member: Any) -> Any:
-    """Of a property, a method of the class or a function that is remembered or decorated; all else as it is."""
+    """The function of a property, a method, or a cached or decorated function; other values unchanged."""
     inner = getattr(member, "fget", None) or getattr(member, "__func__", None) or member
     return unwrap(inner) if callable(inner) and not isclass(inner) else inner
 
 
 def _held(value: Any) -> dict[str, Any] | None:
-    """The attributes of an object; None if it shows none."""
+    """The attributes of an object; None if it has none."""
     slots = [name for kind in type(value).__mro__ for name in _slots(kind) if hasattr(value, name)]
     if not slots and not hasattr(value, "__dict__"):
         return None
@@ -157,7 +157,7 @@ def _names(code: CodeType) -> set[str]:
 
 
 def _is_near(value: Any, function: FunctionType) -> bool:
-    """Whether a name in a function stands for what its own module says."""
+    """Whether a name in a function refers to its own module."""
     if isinstance(value, DATA):
         return value is not None
     inner = _function(value)

@@ -8,7 +8,7 @@ from lightning_seg.errors import DataError
 
 CLASS_NAMES = ("daisy", "dandelion", "roses", "sunflowers", "tulips")
 FOLDER = "flower_photos"
-"""What the published archive unpacks to."""
+"""Folder that the published archive unpacks to."""
 
 
 class FlowersDataset(LabelledDataset):
@@ -18,7 +18,7 @@ class FlowersDataset(LabelledDataset):
 
     Args:
         root: folder with ``daisy/``, ``dandelion/``, ``roses/``, ``sunflowers/`` and ``tulips/``, or with
-            ``flower_photos/`` in which they are.
+            ``flower_photos/`` that holds these.
         image_size: (height, width) of the returned pictures.
         pipeline: random transforms.
 
@@ -36,12 +36,12 @@ class FlowersDataset(LabelledDataset):
 
 
 def has_flowers(root: Path) -> bool:
-    """Whether the folder of a class is there."""
+    """Whether the folder of a class exists."""
     return any((folder / name).is_dir() for folder in (root, root / FOLDER) for name in CLASS_NAMES)
 
 
 def find_folder(root: Path) -> Path:
-    """The folder of the classes, ``root`` or ``flower_photos/`` in it."""
+    """The folder of the classes: ``root`` or its ``flower_photos/``."""
     if not has_flowers(root):
         raise DataError(
             f"{root}: no {CLASS_NAMES[0]}/ or {FOLDER}/{CLASS_NAMES[0]}/ there, so this is not a copy of the flower "
@@ -54,6 +54,6 @@ def find_folder(root: Path) -> Path:
 def photo_number(picture: LabelledPicture) -> str:
     """Flickr's number of a photo, with which its name begins.
 
-    One photo is published in two sizes or in two classes: 15922772266 is among the roses and among the tulips.
+    Some photos are published twice, in two sizes or two classes: 15922772266 is among the roses and among the tulips.
     """
     return picture.image.stem.partition("_")[0]

@@ -13,8 +13,8 @@ class ImageFolderDataset(LabelledDataset):
     Args:
         root: folder of the folders.
         labels: CSV file with the columns image, label and, if wanted, split, in place of folders; relative to ``root``.
-        classes: their names in the order of the labels; None takes those that are found.
-        image_size: (height, width) of the returned pictures; None leaves them as they are.
+        classes: their names in the order of the labels; None takes all that are found.
+        image_size: (height, width) of the returned pictures; None keeps their sizes.
         pipeline: random transforms.
 
     Raises:

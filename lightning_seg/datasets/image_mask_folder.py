@@ -12,16 +12,16 @@ from lightning_seg.images import Array
 
 
 class ImageMaskFolderDataset(SegmentationDataset[Pair]):
-    """Pictures with mask files whose numbers or colours stand for classes.
+    """Pictures with mask files of numbers or colours for classes.
 
     Args:
         pairs: as ``find_pairs`` or ``read_pairs`` return them.
-        codes: what the mask files hold for each class.
-        image_size: (height, width) of the returned pictures; None leaves them as they are.
+        codes: numbers or colours of the classes.
+        image_size: (height, width) of the returned pictures; None keeps their sizes.
         pipeline: random transforms.
 
     Raises:
-        DataError: if a file cannot be read or a mask holds what belongs to no class, when it is read.
+        DataError: when a file is read, if it cannot be read or a mask holds a value of no class.
     """
 
     def __init__(

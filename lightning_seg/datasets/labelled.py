@@ -1,4 +1,4 @@
-"""Which picture belongs to which class: by the folder it lies in, or by a list."""
+"""Classes of the user's pictures: by the folder of a picture, or by a list."""
 
 from collections.abc import Collection, Iterator, Sequence
 from difflib import get_close_matches
@@ -27,7 +27,7 @@ class LabelledPicture(NamedTuple):
 
 
 class Labelled(NamedTuple):
-    """Pictures, sorted by class or by name, and what their labels are called."""
+    """Pictures, sorted by class or by name, and the names of their labels."""
 
     class_names: tuple[str, ...]
     pictures: list[LabelledPicture]
@@ -39,7 +39,7 @@ class LabelledDataset(ClassificationDataset[LabelledPicture]):
 
     Args:
         labelled: the pictures and the names of their classes.
-        image_size: (height, width) of the returned pictures; None leaves them as they are.
+        image_size: (height, width) of the returned pictures; None keeps their sizes.
         pipeline: random transforms.
 
     Raises:
@@ -64,9 +64,9 @@ class LabelledDataset(ClassificationDataset[LabelledPicture]):
 
 
 def read_folders(root: Path, classes: Sequence[str] | None = None) -> Labelled:
-    """Pictures ``<class>/*``, or ``train/<class>/*`` and the same in ``val`` and ``test`` as far as they are there.
+    """Pictures ``<class>/*``, or ``train/<class>/*`` and optionally the same in ``val`` and ``test``.
 
-    A picture is known by its suffix. Hidden files and folders do not count.
+    Pictures are found by their suffix. Hidden files and folders are left out.
 
     Args:
         root: folder of the folders.
@@ -96,7 +96,7 @@ def read_folders(root: Path, classes: Sequence[str] | None = None) -> Labelled:
 
 
 def _left_out(root: Path, taken: Collection[Path]) -> Iterator[str]:
-    """Loose pictures, and everything in the folders of classes that is no picture directly in them."""
+    """Loose pictures, and everything in class folders that is no picture directly in them."""
     class_folders = {image.parent for image in taken}
     for folder in {root, *(folder.parent for folder in class_folders)}:
         yield from (path.relative_to(root).as_posix() for path in folder.iterdir() if looks_like_picture(path))
@@ -107,7 +107,7 @@ def _left_out(root: Path, taken: Collection[Path]) -> Iterator[str]:
 
 
 def _split_folders(root: Path) -> list[Split]:
-    """The splits that have a folder of classes each; a class may be called ``train`` too."""
+    """The splits that have a folder of class folders; a class may be called ``train`` too."""
     splits = [split for split in SPLIT_FOLDERS if (root / split).is_dir() and _folders(root / split)]
     if "train" not in splits:
         return []
@@ -120,7 +120,7 @@ def _split_folders(root: Path) -> list[Split]:
 
 
 def _folders(folder: Path) -> dict[str, list[Path]]:
-    """By name; those whose names look the same are one class."""
+    """Folders by name; names that look the same are one class."""
     found: dict[str, list[Path]] = {}
     for path in sorted(folder.iterdir()):
         if path.is_dir() and not path.name.startswith("."):
@@ -141,12 +141,12 @@ def read_list(root: Path, file: str, classes: Sequence[str] | None = None) -> La
     """The pictures of a CSV file with the columns ``image``, ``label`` and, if wanted, ``split``; sorted by name.
 
     Args:
-        root: folder that the list and the pictures are relative to.
+        root: the list and the pictures are relative to it.
         file: the list.
         classes: names of the labels in their order; None takes those of the list, in numerical or alphabetical order.
 
     Raises:
-        DataError: naming file and line, if a row is not as it must be, or names a picture again or one that is missing.
+        DataError: naming file and line, if a row is invalid, or its picture is missing or listed twice.
     """
     path = root / file
     rows = [
@@ -201,7 +201,7 @@ def _order(name: str) -> tuple[bool, int, str]:
 
 
 def _check_counts(where: Path, names: Sequence[str], pictures: Sequence[LabelledPicture]) -> None:
-    """Every class needs a picture, and where splits are told, one to train on."""
+    """Every class needs a picture, and if splits are given, one to train on."""
     split_told = any(picture.split is not None for picture in pictures)
     counted = {picture.label for picture in pictures if picture.split in (None, "train")}
     for label, name in enumerate(names):

@@ -1,4 +1,4 @@
-"""Names on a published list against the files that are there."""
+"""Check of the names on a published list against the existing files."""
 
 from collections.abc import Sequence, Set
 from pathlib import Path
@@ -11,15 +11,15 @@ MAX_NAMED = 10
 def check_listed(
     root: Path, names: Sequence[str], pictures: Set[str], masks: Set[str] | None, remedy: str, mask: str = "mask"
 ) -> None:
-    """Every listed name needs a picture and a mask, if there are masks.
+    """Every listed name needs a picture, and a mask if there are masks.
 
     Args:
         root: folder of the dataset, for the message.
         names: on the list.
         pictures: names with a picture.
-        masks: names with a mask; None asks for pictures alone.
+        masks: names with a mask; None checks pictures alone.
         remedy: end of the message.
-        mask: what a mask is called.
+        mask: word for a mask.
 
     Raises:
         DataError: if files are missing.

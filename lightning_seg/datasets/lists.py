@@ -1,4 +1,4 @@
-"""Lists that users write: pairs of files as CSV, and the pictures of a split as text."""
+"""The user's lists: pairs of files as CSV, and the pictures of a split as text."""
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +17,7 @@ def read_pairs(root: Path, file: str) -> list[Pair]:
     """The pairs of a CSV file with the columns ``image``, ``mask`` and, if wanted, ``split``; sorted by picture.
 
     Raises:
-        DataError: naming file and line, if a row is not as it must be, or names a picture again or one that is missing.
+        DataError: naming file and line, if a row is invalid, or its picture is missing or listed twice.
     """
     path = root / file
     lines: dict[str, int] = {}
@@ -34,10 +34,10 @@ def read_pairs(root: Path, file: str) -> list[Pair]:
 
 
 def read_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
-    """Line number and cells by column of a CSV file with these columns and, if wanted, ``split``.
+    """Line number and cells by column of a CSV file with these columns and, optionally, ``split``.
 
     Raises:
-        DataError: naming file and line, if the columns are others or a row has more or fewer cells.
+        DataError: naming file and line, if it has other columns, or a row has more or fewer cells.
     """
     reader = csv.reader(_read_lines(path), skipinitialspace=True, strict=True)
     header: list[str] = []
@@ -94,10 +94,10 @@ def find_listed(files: Files, row: Mapping[str, str], where: str) -> tuple[str, 
 def read_splits(root: Path, files: Mapping[Split, str], names: Sequence[str]) -> list[Split | None]:
     """The split of each picture, by lists of stems, file names or paths relative to ``root``.
 
-    What is in no list trains; if there is a list for training, it belongs to no split.
+    A picture in no list trains; if there is a list for training, it belongs to no split.
 
     Raises:
-        DataError: naming file and line, if a list names a picture that is not there, two of one stem, or one again.
+        DataError: naming file and line, if a listed picture is missing, listed twice, or its stem stands for two.
     """
     pictures = _by_name(names)
     found: dict[int, tuple[Split, str]] = {}

@@ -1,4 +1,4 @@
-"""Reads every mask once before it is needed, so that a wrong one is found at the start and not in the third epoch."""
+"""Reads every mask once before training, so that a wrong one is found at the start and not in the third epoch."""
 
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ from lightning_seg.images import read_header, read_image
 
 
 class Finding(NamedTuple):
-    """What one mask holds, or what is wrong with it."""
+    """The classes in a mask, or what is wrong with it."""
 
     occurs: NDArray[np.bool_]  # (256,) by class index
     problem: DataError | None = None
@@ -25,7 +25,7 @@ def inspect_masks(dataset: ImageMaskFolderDataset) -> NDArray[np.bool_]:
     """Which class indices occur, ``(256,)``.
 
     Raises:
-        DataError: the first mask that cannot be used, and how many more there are.
+        DataError: naming the first wrong mask, and how many more there are.
     """
     findings = in_threads(lambda pair: _check(dataset, pair), dataset.records)
     problems = [finding.problem for finding in findings if finding.problem]
@@ -74,10 +74,10 @@ def _explain_turns(picture: int, mask: int) -> str:
 
 
 def missing_classes(dataset: ImageMaskFolderDataset, occurs: NDArray[np.bool_]) -> list[str]:
-    """The classes of which no pixel occurs.
+    """The classes without a pixel.
 
     Raises:
-        DataError: if one class at most is left because nobody said what 255 is.
+        DataError: if at most one class has pixels, since 255 is ignored although nobody said so.
     """
     codes, classes = dataset.codes, np.flatnonzero(occurs[:IGNORE_INDEX]).tolist()
     if codes.ignores_unasked and occurs[IGNORE_INDEX] and len(classes) < 2:

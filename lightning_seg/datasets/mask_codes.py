@@ -1,4 +1,4 @@
-"""Which number or colour of a mask file is which class."""
+"""The user's code of a mask file: which number or colour is which class."""
 
 import re
 from collections.abc import Sequence
@@ -28,11 +28,11 @@ MAX_NAMED = 10
 
 
 class StrayValueError(DataError):
-    """A mask holds what belongs to no class.
+    """A mask holds a value of no class.
 
     Args:
-        message: with a remedy that follows from this file alone.
-        among_good: the message where other masks hold nothing but classes.
+        message: with a remedy for this file alone.
+        among_good: the message if all other masks are right.
     """
 
     def __init__(self, message: str, among_good: str) -> None:
@@ -45,9 +45,9 @@ class MaskCodes:
 
     Args:
         classes: their names.
-        mask_values: what the files hold for each class; None is 0 for the first, 1 for the second and so on.
-        ignore_values: what becomes 255, which neither loss nor metrics count. The number 255 needs no mention where it
-            belongs to no class.
+        mask_values: number or colour of each class in the files; None is 0 for the first, 1 for the second and so on.
+        ignore_values: values that become 255, which neither loss nor metrics count. The number 255 is ignored anyway if
+            it belongs to no class.
 
     Raises:
         ConfigError: if names or values are missing, doubled or impossible.
@@ -76,21 +76,21 @@ class MaskCodes:
         self.values = [code for _, code in wanted]
         self.meaning = _join(self.by_colour, self.values, [code for _, code in ignored])
         self.ignores_unasked = not self.by_colour and 255 not in self.meaning
-        """Whether 255 is ignored although nobody said so."""
+        """Whether 255 is ignored although nobody asked for it."""
         if self.ignores_unasked:
             self.meaning[255] = IGNORE_INDEX
         self._codes = np.array(sorted(self.meaning), np.int32)
         self._indices = np.array([self.meaning[code] for code in sorted(self.meaning)], np.int16)
 
     def fingerprint(self) -> str:
-        """All that ``decode`` depends on, as text."""
+        """Everything that ``decode`` depends on, as text."""
         return str((self.by_colour, sorted(self.meaning.items()), self.ignores_unasked))
 
     def decode(self, stored: StoredMask, path: Path) -> Array:
         """The class index of every pixel, ``(H, W)`` uint8, 255 = ignored.
 
         Raises:
-            DataError: if the file holds what belongs to no class.
+            DataError: if the file holds a value of no class.
         """
         coded = stored_colours(stored, path) if self.by_colour else stored_numbers(stored, path, self._white())
         indices = self._find(coded.pixels) if coded.table is None else self._find(coded.table)[coded.pixels]
@@ -99,11 +99,11 @@ class MaskCodes:
         return indices.astype(np.uint8)
 
     def _white(self) -> int:
-        """The number of white in a file of 1 bit, which stands for 255 where 255 is named and 1 is not."""
+        """The number of white in a 1-bit file: 255 if that is a mask value and 1 is not."""
         return 1 if 1 in self.meaning or self.ignores_unasked else 255
 
     def _find(self, codes: Codes) -> NDArray[np.int16]:
-        """Class indices, -1 where there is none."""
+        """Class indices, -1 for a value of no class."""
         positions = np.searchsorted(self._codes, codes)
         known = self._codes.take(positions, mode="clip") == codes
         return np.where(known, self._indices.take(positions, mode="clip"), np.int16(-1))
@@ -115,11 +115,11 @@ class MaskCodes:
         return StrayValueError(f"{what}; {self._remedy(unknown, known)}", f"{what}; {self._add(unknown[0])}")
 
     def stored_values(self) -> list[int | str]:
-        """What the files hold for each class: numbers, or ``#rrggbb``."""
+        """The files' value of each class: numbers, or ``#rrggbb``."""
         return [name_code(code, True) if self.by_colour else code for code in self.values]
 
     def describe(self) -> str:
-        """The values and what they stand for."""
+        """The values and their meaning."""
         named = [f"{name_code(code, self.by_colour)} {self._role(index)}" for code, index in self.meaning.items()]
         return ", ".join(named[:MAX_NAMED]) + (", ..." if len(named) > MAX_NAMED else "")
 
@@ -141,7 +141,7 @@ class MaskCodes:
 
 
 def check_names(classes: Sequence[str]) -> tuple[str, ...]:
-    """The names, if they can be those of classes.
+    """The names, if they can be class names.
 
     Raises:
         ConfigError: if there are fewer than 2 or more than 255, or if one is empty or doubled.

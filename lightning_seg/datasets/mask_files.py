@@ -1,4 +1,4 @@
-"""What a mask file stores: a number or a colour per pixel."""
+"""Reading mask files: a number or a colour per pixel."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,7 +10,7 @@ from lightning_seg.errors import DataError
 from lightning_seg.images import Array, read_header, read_upright
 
 Codes = NDArray[np.int32]
-"""Numbers as they are; colours as red + 256 green + 65536 blue; -1 for a palette's number that has no colour."""
+"""Numbers unchanged; colours as red + 256 green + 65536 blue; -1 for a palette number without a colour."""
 GREY = 1 + 2**8 + 2**16
 MAX_SHOWN = 5
 
@@ -44,7 +44,7 @@ def read_stored_mask(path: Path) -> StoredMask:
 
 
 class Coded(NamedTuple):
-    """Codes of pixels: those of ``pixels`` (H, W) itself, or ``table[pixels]`` if there is a table (256,)."""
+    """Codes of pixels: ``pixels`` (H, W) itself, or ``table[pixels]`` if there is a table (256,)."""
 
     pixels: NDArray[Any]
     table: Codes | None
@@ -59,7 +59,7 @@ def stored_numbers(stored: StoredMask, path: Path, white: int) -> Coded:
     """The numbers of a mask; ``white`` is the number of a 1-bit file's white pixels.
 
     Raises:
-        DataError: if the file holds colours that are no greys, or is transparent.
+        DataError: if the file holds colours other than greys, or is transparent.
     """
     pixels = stored.pixels
     if pixels.ndim == 3:
@@ -115,7 +115,7 @@ def _pack(pixels: NDArray[Any], path: Path) -> Codes:
 
 
 def name_code(code: int, is_colour: bool) -> str:
-    """A number as it is, a colour as ``#rrggbb``."""
+    """A number as text, a colour as ``#rrggbb``."""
     if not is_colour:
         return str(code)
     return f"#{bytes((code & 255, code >> 8 & 255, code >> 16)).hex()}" if code >= 0 else "a number without colour"

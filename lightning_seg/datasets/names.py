@@ -1,4 +1,4 @@
-"""Names of files as people and other systems write them: composed letters or parts of them, slashes or backslashes."""
+"""File names as people and systems write them: accents as one character or as two, slashes or backslashes."""
 
 import errno
 import os
@@ -9,12 +9,12 @@ from lightning_seg.errors import DataError
 
 
 def same(name: str) -> str:
-    """One spelling for names that look the same: macOS writes an accent behind its letter, others write both as one."""
+    """One spelling for names that look the same: macOS stores an accent as a separate character, others do not."""
     return unicodedata.normalize("NFC", name)
 
 
 def is_file(path: Path) -> bool:
-    """As ``Path.is_file``, which fails where a name is too long for the system or holds what no name can."""
+    """As ``Path.is_file``, but False for names that are too long or impossible, for which that fails."""
     return os.path.isfile(path)  # noqa: PTH113
 
 
@@ -30,7 +30,7 @@ def is_too_long(path: Path) -> bool:
 
 
 class Files:
-    """Finds files below a folder by names that look the same as theirs; folders are listed once.
+    """Finds files below a folder, also by names that only look the same; folders are listed once.
 
     Args:
         root: the folder.
@@ -41,12 +41,12 @@ class Files:
         self._listed: dict[Path, dict[str, list[str]]] = {}
 
     def find(self, name: str) -> Path:
-        """The file of this name; where there is none, one that looks the same, also with backslashes for slashes.
+        """The file of this name; otherwise one whose name looks the same, also with backslashes for slashes.
 
-        A path that does not exist is returned as it was asked for.
+        A path that does not exist is returned unchanged.
 
         Raises:
-            DataError: if there are two that look the same.
+            DataError: if two names look the same.
         """
         for spelt in dict.fromkeys((name, name.replace("\\", "/"))):
             if is_file(self.root / spelt):
@@ -57,7 +57,7 @@ class Files:
         return self.root / name
 
     def _look(self, path: Path) -> Path | None:
-        """Part by part, since folders have accents, too."""
+        """Searches folder by folder, since folder names may have accents, too."""
         found = Path(path.anchor)
         for part in path.parts[1:] if path.anchor else path.parts:
             if not os.path.lexists(found / part):

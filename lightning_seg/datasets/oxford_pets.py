@@ -34,7 +34,7 @@ class PetRecord(NamedTuple):
 class OxfordPetsDataset(SegmentationDataset[PetRecord]):
     """Pictures with masks of three classes; a trimap's 1, 2, 3 become 0 pet, 1 background, 2 border.
 
-    Only what the list file of the split names is read, so the archive's ``.mat`` and ``._*`` files do not matter.
+    Only pictures on the split's list are read, so the archive's ``.mat`` and ``._*`` files do not matter.
 
     Source: Parkhi et al., "Cats and Dogs", CVPR 2012.
 
@@ -84,7 +84,7 @@ class OxfordPetsDataset(SegmentationDataset[PetRecord]):
 
 
 class PetLabelsDataset(LabelledDataset):
-    """The same pictures with what is on them in place of masks, and the boxes of heads.
+    """The same pictures with labels in place of masks, and the boxes of heads.
 
     Args:
         root: folder with the published layout; trimaps are not needed.
@@ -117,7 +117,7 @@ class PetLabelsDataset(LabelledDataset):
         super().__init__(Labelled(class_names, pictures), image_size)
 
     def boxes(self, record: LabelledPicture) -> NDArray[np.float32]:
-        """The heads on a picture, ``(N, 4)`` as x1, y1, x2, y2 in pixels of the file; not every picture has some.
+        """The heads on a picture, ``(N, 4)`` as x1, y1, x2, y2 in pixels of the file; some pictures have none.
 
         Raises:
             DataError: if the file is wrong.

@@ -1,4 +1,4 @@
-"""Which picture belongs to which mask, by the names of their files."""
+"""Pairs of picture and mask, by the names of their files."""
 
 import glob
 import logging
@@ -26,7 +26,7 @@ class Pair(NamedTuple):
 
 
 def check_patterns(images: str, masks: str) -> None:
-    """Looks at no file.
+    """Checks the patterns without reading a folder.
 
     Raises:
         ConfigError: if ``images`` is not relative or ``masks`` gives all pictures the same mask.
@@ -44,8 +44,8 @@ def find_pairs(root: Path, images: str, masks: str) -> list[Pair]:
     """The pictures that match a pattern, sorted, each with the path its mask must have.
 
     Args:
-        root: folder that both are relative to.
-        images: as a shell's, also with ``**``; what begins with a dot does not match.
+        root: both are relative to it.
+        images: pattern as in a shell, also with ``**``; names that begin with a dot do not match.
         masks: the mask's path with ``{stem}``, ``{name}`` (with suffix) and ``{dir}`` (folders below the part of
             ``images`` that holds no wildcard).
 
@@ -67,7 +67,7 @@ def find_pairs(root: Path, images: str, masks: str) -> list[Pair]:
 
 
 def _warn_of_case(root: Path, images: str, found: Sequence[Path]) -> None:
-    """Cameras write ``.JPG``, patterns say ``.jpg``."""
+    """Warns of files in the other case: cameras write ``.JPG``, patterns say ``.jpg``."""
     suffixes, folders, known = {path.suffix for path in found}, {path.parent for path in found}, set(found)
     spelt = {suffix.lower() for suffix in suffixes}
     beside = (path for folder in folders for path in folder.iterdir() if path not in known)
@@ -107,18 +107,18 @@ def _nothing_found(root: Path, images: str, fixed: PurePosixPath) -> str:
 
 
 def list_folder(folder: Path) -> str:
-    """The first entries of a folder and how many there are more."""
+    """The first entries of a folder, and how many more there are."""
     return shorten(sorted(f"{path.name}/" if path.is_dir() else path.name for path in folder.iterdir())) or "nothing"
 
 
 def shorten(names: Sequence[str]) -> str:
-    """The first names and how many there are more."""
+    """The first names, and how many more there are."""
     more = [f"{len(names) - MAX_SHOWN} more"] if len(names) > MAX_SHOWN else []
     return ", ".join([*names[:MAX_SHOWN], *more])
 
 
 def check_pairs(root: Path, pairs: Iterable[Pair]) -> None:
-    """Looks whether every picture has a mask of its own.
+    """Checks that every picture has a mask of its own.
 
     Raises:
         DataError: naming the first that has none, or the first two that share one.

@@ -23,11 +23,11 @@ LONGEST = 230
 
 
 class PictureFiles(Dataset[PictureSample | Unreadable]):
-    """Reads and resizes pictures; a file that cannot be read is handed on as ``Unreadable``, not raised.
+    """Reads and resizes pictures; a file that cannot be read becomes an ``Unreadable``, not an error.
 
     Args:
         paths: picture files.
-        image_size: (height, width) of the returned pictures; None leaves them as they are.
+        image_size: (height, width) of the returned pictures; None keeps their sizes.
     """
 
     def __init__(self, paths: Sequence[Path], image_size: tuple[int, int] | None = None) -> None:
@@ -53,13 +53,13 @@ class PictureFiles(Dataset[PictureSample | Unreadable]):
 
 
 def find_pictures(patterns: Sequence[str | Path]) -> list[Path]:
-    """The files that files, folders and patterns (``photos/*.jpg``, ``photos/**/*.png``) stand for, sorted, each once.
+    """The files of given files, folders and patterns (``photos/*.jpg``, ``photos/**/*.png``), sorted, each once.
 
-    A folder stands for the pictures directly in it, by their suffix, as does a pattern that ends in ``*``; a file or
-    another pattern takes whatever it names. That there are others in the folders below is said.
+    A folder gives the pictures directly in it, by their suffix, as does a pattern that ends in ``*``; a file or another
+    pattern gives whatever it matches. A message says if there are more in subfolders.
 
     Raises:
-        DataError: if one of them stands for no file.
+        DataError: if one of them matches no file.
     """
     found: dict[str, Path] = {}
     for pattern in patterns:
@@ -95,12 +95,12 @@ def _matches(pattern: str) -> list[Path]:
 
 
 def looks_like_picture(file: Path) -> bool:
-    """By its suffix; hidden files are none. A link to nothing or a pipe looks like one, until it is read."""
+    """By its suffix; hidden files do not count. A broken link or a pipe counts, until it is read."""
     return _has_picture_suffix(file.suffix) and not file.name.startswith(".") and not file.is_dir()
 
 
 def _is_hidden_picture(file: Path) -> bool:
-    """A name of nothing but dots before the suffix counts; ``._cat.jpg`` is what macOS writes beside ``cat.jpg``."""
+    """Also with only dots before the suffix; but not ``._cat.jpg``, which macOS writes beside ``cat.jpg``."""
     name = file.name
     if not name.startswith(".") or name.startswith("._") or file.is_dir():
         return False
@@ -122,10 +122,10 @@ def _nothing_found(pattern: str) -> str:
 
 
 def unique_names(paths: Sequence[Path]) -> list[str]:
-    """A name per file, for what is written about it: its path below the folder that all share, without suffix.
+    """A name per file, for its results: its path below the common folder, without suffix.
 
-    Files that differ in their suffix alone keep it, and so do those with nothing but dots before it. What would be too
-    long with another suffix is cut, and a digest of it put behind.
+    Files that differ only in their suffix keep it, and so do those with only dots before it. A name that would be too
+    long with another suffix is cut, and a digest of it appended.
     """
     absolute = [Path(_absolute(path)) for path in paths]
     if not absolute:
@@ -141,7 +141,7 @@ def unique_names(paths: Sequence[Path]) -> list[str]:
 
 
 def _stem(path: Path) -> str:
-    """The path without suffix, as far as something is left."""
+    """The path without suffix, unless nothing would be left."""
     return path.with_suffix("").as_posix() if path.stem.strip(".") else path.as_posix()
 
 

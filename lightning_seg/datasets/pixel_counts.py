@@ -1,4 +1,4 @@
-"""How many pixels of each class the masks of a dataset hold."""
+"""Counting the pixels of each class in the masks of a dataset."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from lightning_seg.datasets.threads import in_threads
 
 
 def count_pixels(dataset: SegmentationDataset[Any]) -> list[int]:
-    """Pixels by class, at the size of the files; ignored ones are left out.
+    """Pixels by class, at the size of the files; ignored pixels do not count.
 
     Raises:
         DataError: if a mask cannot be read.

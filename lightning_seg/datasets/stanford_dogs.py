@@ -20,9 +20,9 @@ MAX_NAMED = 10
 
 
 class StanfordDogsDataset(LabelledDataset):
-    """Photos of dogs with their breeds, as the official lists have them: 12,000 to train and 8,580 to test on.
+    """Photos of dogs with their breeds, by the official lists: 12,000 to train and 8,580 to test on.
 
-    All photos, and the lists, are a subset of ImageNet's training set: weights from there have seen those to test on.
+    All photos are a subset of ImageNet's training set: ImageNet weights have seen the test photos.
 
     Source: Khosla et al., "Novel Dataset for Fine-Grained Image Categorization", FGVC workshop at CVPR 2011.
 
@@ -81,7 +81,7 @@ def _path(root: Path, split: Split) -> Path:
 
 
 def _read_list(root: Path, split: Split) -> list[tuple[str, int]]:
-    """Name and label, from 0 on, of each line."""
+    """Name and label of each line; labels count from 0."""
     path = _path(root, split)
     if not path.is_file():
         raise DataError(
@@ -103,7 +103,7 @@ def _read_list(root: Path, split: Split) -> list[tuple[str, int]]:
 
 
 def _breeds(root: Path, listed: list[tuple[str, int]]) -> tuple[str, ...]:
-    """The name of each label, which is that of the folder without its WordNet number."""
+    """The name of each label: that of the folder without its WordNet number."""
     names: dict[int, str] = {}
     for name, label in listed:
         match = re.fullmatch(r"n\d+-([^/]+)/[^/]+", name)

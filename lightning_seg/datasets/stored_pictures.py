@@ -1,4 +1,4 @@
-"""Decoded and resized pictures that stay on the disk, for every run: a whole cache, or none."""
+"""Decoded and resized pictures on the disk, for all runs: a complete cache, or none."""
 
 import json
 import os
@@ -22,7 +22,7 @@ from lightning_seg.locks import taking_turns
 
 Result = TypeVar("Result")
 INDEX, FILES = "index.json", "files.json"
-"""What a cache holds, and the files that it is made of."""
+"""Files of a cache: its index, and the list of files it is made of."""
 LOCK = ".filling.lock"
 REMEDY = "give --data.cache_dir a folder elsewhere, or --data.cache false"
 TAGS = {
@@ -33,15 +33,15 @@ TAGS = {
 
 
 class StoredPictures:
-    """The pictures of a dataset in a whole cache, which is opened to be read.
+    """The pictures of a dataset in a complete cache, opened for reading.
 
     Args:
         folder: of the cache.
         layout: of its arrays.
-        rows: the row of each sample; -1 for one that is not in it.
+        rows: the row of each sample; -1 for a sample that is not in it.
 
     Raises:
-        DataError: if it is not there any more.
+        DataError: if the cache has been removed.
     """
 
     def __init__(self, folder: Path, layout: Layout, rows: NDArray[np.int64]) -> None:
@@ -59,7 +59,7 @@ class StoredPictures:
         return None if row < 0 else entry_of(self._arrays, row)
 
     def put(self, index: int, entry: Entry) -> None:
-        """Nothing: what could not be read when the cache was filled is not in it."""
+        """Nothing to do: a sample that could not be read when the cache was filled is not in it."""
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in ("folder", "layout", "rows")}
@@ -70,7 +70,7 @@ class StoredPictures:
 
 
 def is_whole(folder: Path, layout: Layout) -> bool:
-    """Whether a cache of this layout lies in a folder."""
+    """Whether a folder holds a complete cache of this layout."""
     try:
         sizes = {name: (folder / name).stat().st_size for name in layout.file_sizes()}
     except OSError:
@@ -79,19 +79,19 @@ def is_whole(folder: Path, layout: Layout) -> bool:
 
 
 def make_whole(place: Path, found: Survey, root: Path, needed: Container[int]) -> Path:
-    """The folder of a cache; it is filled if it is not there.
+    """The folder of a cache, which is filled if it does not exist.
 
-    It is filled in a folder beside it, which takes its place when it is complete. Of several processes one fills it and
-    the others wait; what one that was killed has left behind is removed.
+    It is filled in a folder beside it, which is moved to its place when complete. One process fills it and the others
+    wait; files of killed processes are removed.
 
     Args:
         place: folder of the caches of a dataset; it is made.
-        found: what the cache is to hold.
+        found: the pictures of the cache.
         root: folder of the dataset.
-        needed: rows that must be there; others are left out where they cannot be read.
+        needed: rows that must be there; other rows are left out if they cannot be read.
 
     Raises:
-        DataError: if a file cannot be read or changes meanwhile, or the disk takes no files or has no room.
+        DataError: if a file cannot be read or changes meanwhile, or the disk cannot be written or has no room.
     """
     folder = place / found.key
     if not is_whole(folder, found.layout):
@@ -103,10 +103,10 @@ def make_whole(place: Path, found: Survey, root: Path, needed: Container[int]) -
 
 @contextmanager
 def filling_alone(place: Path) -> Iterator[None]:
-    """One process at a time fills or removes caches of a place.
+    """One process at a time fills or removes the caches of a folder.
 
     Raises:
-        DataError: if nothing can be written there.
+        DataError: if the folder cannot be written.
     """
     try:
         place.mkdir(parents=True, exist_ok=True)
@@ -167,7 +167,7 @@ def _with_bar(entries: Iterator[Result], total: int) -> Iterator[Result]:
 class _Rows(ExitStack):
     """The files of a cache, written from the first row to the last.
 
-    Not mapped to memory: what a disk does not take is an error then, and not the end of the process.
+    They are not mapped to memory, so a full disk raises an error and does not kill the process.
     """
 
     def __init__(self, partial: Path, layout: Layout) -> None:
@@ -195,6 +195,6 @@ class _Rows(ExitStack):
 
 
 def _sign(partial: Path, found: Survey) -> None:
-    """What makes it a whole one."""
+    """Writes the index, which makes the cache complete."""
     (partial / FILES).write_text(json.dumps(found.files))
     write_json(partial / INDEX, {"layout": found.layout._asdict(), "reading": found.reading.splitlines()})

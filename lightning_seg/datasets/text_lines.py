@@ -1,4 +1,4 @@
-"""Lists as text: those that are published and those that users write."""
+"""Reading lists in text files, published ones and the user's."""
 
 from pathlib import Path
 
@@ -6,14 +6,14 @@ from lightning_seg.errors import DataError
 
 
 def read_lines(path: Path, remedy: str) -> list[str]:
-    """The lines of a file in UTF-8, with or without a byte order mark, whatever ends them.
+    """The lines of a UTF-8 file, with or without a byte order mark, with any line ends.
 
     Args:
         path: of the file.
         remedy: end of the message where it is missing or cannot be read.
 
     Raises:
-        DataError: if it is no such file.
+        DataError: if the file is missing or no UTF-8.
     """
     if path.exists() and not path.is_file():
         # A pipe would be waited for.

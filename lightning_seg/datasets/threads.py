@@ -11,7 +11,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 MAX_THREADS = 8
 AHEAD = 4
-"""Results per thread that may wait to be taken."""
+"""Results per thread that are computed ahead."""
 
 
 def in_threads(function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
@@ -20,8 +20,8 @@ def in_threads(function: Callable[[Item], Result], items: Iterable[Item]) -> lis
 
 
 def as_they_come(function: Callable[[Item], Result], items: Iterable[Item]) -> Generator[Result, None, None]:
-    """The results in order, one after the other, while threads are a few items ahead; what is ahead is left where an
-    error or a signal ends it.
+    """The results in order, one after the other, while threads are a few items ahead; an error or a signal drops the
+    results that are ahead.
     """
     threads = min(MAX_THREADS, usable_cores())
     waiting = deque[Future[Result]]()

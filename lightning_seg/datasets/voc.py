@@ -1,4 +1,4 @@
-"""Boxes from annotation files as Pascal VOC has them."""
+"""Boxes from annotation files in the format of Pascal VOC."""
 
 from pathlib import Path
 from xml.etree import ElementTree
@@ -13,7 +13,7 @@ SIDES = ("xmin", "ymin", "xmax", "ymax")
 
 
 def read_boxes(path: Path) -> NDArray[np.float32]:
-    """The boxes of all objects, ``(N, 4)`` as x1, y1, x2, y2 in pixels of the picture, as the file has them.
+    """The boxes of all objects, ``(N, 4)`` as x1, y1, x2, y2 in pixels of the picture.
 
     Raises:
         DataError: if the file cannot be read, or a box has no width or height.

@@ -1,4 +1,4 @@
-"""Probabilities of a large picture, a few rows at a time, so that they never lie in memory as a whole."""
+"""Probabilities of a large picture, a few rows at a time, so that they are never in memory as a whole."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -18,7 +18,7 @@ class Band(NamedTuple):
 
 
 def resized_bands(probs: Tensor, size: Sequence[int], rows: int = ROWS) -> Iterator[Band]:
-    """Probabilities ``(C, h, w)`` at another size, bilinear as ``F.interpolate``, from the top down."""
+    """Probabilities ``(C, h, w)`` resized bilinearly as by ``F.interpolate``, from the top down."""
     height, width = size
     wide = probs.float()
     if width != wide.shape[2]:

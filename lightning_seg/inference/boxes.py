@@ -1,4 +1,4 @@
-"""Boxes of objects from a classifier that slides over a picture at several sizes."""
+"""Boxes of objects, from a classifier that slides over a picture at several sizes."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ from lightning_seg.inference.views import ViewSet, average_views, check_views
 from lightning_seg.inference.windows import Grid, cover
 
 CONTEXT = 4
-"""Cells beside a part of a large picture that its features see."""
+"""Cells beside a part of a large picture that its features also see."""
 CROPS_AT_ONCE = 16
 
 
 class WindowClassifier(Protocol):
-    """What slides."""
+    """A classifier of windows."""
 
     @property
     def grid(self) -> Grid: ...
@@ -36,18 +36,18 @@ class WindowClassifier(Protocol):
 
 @dataclass(frozen=True)
 class BoxInference:
-    """How a classifier finds objects in a picture. Never part of a checkpoint.
+    """Settings with which a classifier finds objects in a picture. Never part of a checkpoint.
 
     Args:
-        detector: ``map`` gets all windows out of one pass, ``crops`` cuts every window out and classifies it.
-        scales: sizes at which the picture is seen: how many windows its shorter side holds, 1 or more each.
+        detector: ``map`` gets all windows from one pass, ``crops`` cuts out and classifies every window.
+        scales: sizes of the picture, as the number of windows on its shorter side, 1 or more each.
         windows: ``all``, or ``tutorial`` without the last row and column: 7 x 7 where the picture holds 8 x 8.
-        threshold: probability from which a window is an object.
-        merge: ``fusion`` of overlapping windows, ``nms``, or ``none``.
-        merge_overlap: from which windows belong together: intersection over union for ``nms``, over the smaller window
+        threshold: lowest probability of an object.
+        merge: ``fusion`` takes the mean of overlapping windows, ``nms`` the best, ``none`` all.
+        merge_overlap: overlap of windows that are merged: intersection over union for ``nms``, over the smaller window
             for ``fusion``.
-        max_pixels: of a picture that is computed at once; larger ones are cut into bands, whose features see 4 cells
-            beyond their borders, so that probabilities there differ by a few hundredths.
+        max_pixels: pixels that are computed at once; larger pictures are cut into bands. Features at their borders see
+            only 4 cells beyond, so probabilities there differ by a few hundredths.
         tta: test-time augmentation, the mean over views: ``hflip`` two, ``flips`` four, ``d4`` eight.
 
     Raises:
@@ -91,10 +91,10 @@ class BoxInference:
         """Objects of one picture.
 
         Args:
-            model: what slides.
+            model: the classifier.
             image: ``(3, H, W)`` uint8, of any size.
-            to_labels: probabilities of classes ``(C, ...)`` to those of what is searched for, ``(L, ...)``.
-            size: (height, width) that boxes refer to; None for those of ``image``.
+            to_labels: maps probabilities of classes ``(C, ...)`` to those of labels ``(L, ...)``.
+            size: (height, width) that boxes refer to; None for that of ``image``.
         """
         grid, size = model.grid, tuple(size or image.shape[1:])
         answer = average_views(self._windows_of(model), self.tta)
@@ -136,7 +136,9 @@ class BoxInference:
         return from_map
 
     def _bands(self, images: Tensor, grid: Grid, along: int) -> Iterator[tuple[Tensor, int, int]]:
-        """Parts of the picture along one of its sides, the first of their windows that counts, and how many do."""
+        """Parts of the picture along one of its sides, the first of their windows that counts, and the number of such
+        windows.
+        """
         length, across = images.shape[along], images.shape[5 - along]
         windows = (length - grid.window) // grid.stride + 1
         around = (grid.window // grid.stride - 1 + 2 * CONTEXT) * grid.stride
@@ -150,13 +152,13 @@ class BoxInference:
 
 
 def resize(image: Tensor, size: Sequence[int]) -> Tensor:
-    """``(3, H, W)`` uint8 at another size, smoothed where it becomes smaller."""
+    """``(3, H, W)`` uint8 at another size, averaged where it becomes smaller."""
     resized: Tensor = TF.resize(image, list(size), antialias=True)
     return resized
 
 
 def crop_probabilities(model: WindowClassifier, images: Tensor) -> Tensor:
-    """Every window cut out and classified by itself, ``(B, C, rows, columns)``."""
+    """Every window cut out and classified separately, ``(B, C, rows, columns)``."""
     grid = model.grid
     rows, columns = grid.counts(images.shape[-2:])
     windows = images.unfold(2, grid.window, grid.stride).unfold(3, grid.window, grid.stride)
@@ -171,7 +173,7 @@ def _above(probs: Tensor, boxes: Tensor, threshold: float) -> Boxes:
 
 
 def _highest(maps: Sequence[Tensor]) -> Tensor:
-    """The highest of several maps, at the finest one's resolution."""
+    """The maximum of several maps, at the finest map's resolution."""
     first, *others = maps
     for other in others:
         wide = F.interpolate(other.unsqueeze(0), size=first.shape[1:], mode="bilinear", align_corners=False)[0]

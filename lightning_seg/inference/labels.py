@@ -1,4 +1,4 @@
-"""The class of a picture, with how sure the model is."""
+"""The class of a picture and its probability."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from lightning_seg.inference.views import Model, ViewSet, average_views, check_v
 
 @dataclass(frozen=True)
 class LabelInference:
-    """How a model is applied to a picture. Never part of a checkpoint.
+    """Settings with which a model classifies a picture. Never part of a checkpoint.
 
     Args:
         tta: test-time augmentation, the mean over views: ``hflip`` two, ``flips`` four, ``d4`` eight.

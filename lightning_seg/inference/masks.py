@@ -1,4 +1,4 @@
-"""Masks at the size of the picture, with how sure the model is."""
+"""Masks at the size of the picture, with confidence and entropy."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,11 +16,11 @@ from lightning_seg.inference.views import Model, ViewSet, average_views, check_v
 
 @dataclass(frozen=True)
 class MaskInference:
-    """How a model is applied to a picture. Never part of a checkpoint.
+    """Settings with which a model segments a picture. Never part of a checkpoint.
 
     Args:
-        tile: side in pixels of the tiles in which a picture is seen at its original size; None shows it as a whole, at
-            the size that the model was trained on.
+        tile: side in pixels of tiles of the picture at its original size; None shows it as a whole, at the size of
+            training.
         overlap: pixels that neighbouring tiles share.
         tile_batch: tiles that are computed at once.
         tta: test-time augmentation, the mean over views: ``hflip`` two, ``flips`` four, ``d4`` eight.
@@ -28,7 +28,7 @@ class MaskInference:
         keep_probs: keep the probabilities beside the masks.
 
     Raises:
-        ConfigError: if the numbers do not go together.
+        ConfigError: if the numbers do not fit together.
     """
 
     tile: int | None = None
@@ -72,7 +72,7 @@ class MaskInference:
 def collect(
     bands: Iterable[Band], size: Sequence[int], keep_probs: bool = False, threshold: float | None = None
 ) -> MaskPrediction:
-    """The bands of one picture as a mask on the CPU, mean confidence and mean entropy.
+    """The mask of one picture on the CPU, mean confidence and mean entropy, from its bands.
 
     Raises:
         ConfigError: if there is a threshold and more than two classes.

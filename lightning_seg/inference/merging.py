@@ -1,4 +1,4 @@
-"""Overlapping boxes of one class become one."""
+"""Merging overlapping boxes of one class."""
 
 from typing import Literal, NamedTuple
 
@@ -17,7 +17,7 @@ class Boxes(NamedTuple):
     labels: Tensor  # (N,) int64
 
     def ordered(self) -> "Boxes":
-        """The highest score first."""
+        """Sorted by score, the highest first."""
         order = self.scores.argsort(descending=True, stable=True)
         return Boxes(*(values[order] for values in self))
 
@@ -28,8 +28,8 @@ def merge_boxes(found: Boxes, how: Merge, overlap: float) -> Boxes:
     Args:
         found: boxes of all classes; those of different classes are never merged.
         how: ``nms`` keeps the best of overlapping boxes, ``fusion`` their mean, ``none`` all of them.
-        overlap: from which two boxes belong together: intersection over union for ``nms``, over the smaller box for
-            ``fusion``, so that windows of several sizes around one object do.
+        overlap: overlap of boxes that are merged: intersection over union for ``nms``; for ``fusion`` intersection over
+            the smaller box, so that windows of several sizes around one object are merged.
     """
     if how == "nms":
         kept = batched_nms(found.boxes, found.scores, found.labels, overlap)

@@ -1,7 +1,7 @@
-"""Pictures larger than what a network takes at once: overlapping tiles with mirrored borders and blended seams.
+"""Large pictures in overlapping tiles with mirrored borders and blended seams.
 
 Source: the overlap-tile strategy of Ronneberger et al., "U-Net: Convolutional Networks for Biomedical Image
-Segmentation", 2015. Where the paper cuts the valid middle out of every tile, neighbours are blended here.
+Segmentation", 2015. The paper cuts the valid middle out of every tile; here neighbours are blended.
 """
 
 from collections.abc import Iterator
@@ -15,11 +15,11 @@ from lightning_seg.inference.views import Model
 
 
 class Axis:
-    """How tiles lie along one side of a picture.
+    """The tiles along one side of a picture.
 
-    Neighbours share ``overlap`` pixels. The outermost quarter of the shared pixels does not count, since a network sees
-    least there; between it and the innermost quarter the weight rises in a straight line. Tiles start half an overlap
-    outside the picture, so every pixel of the picture is seen with its surroundings, mirrored beyond the border.
+    Neighbours share ``overlap`` pixels. The outermost quarter of the shared pixels has no weight, since a network sees
+    least there; the weight rises linearly from it to the innermost quarter. Tiles start half an overlap outside of the
+    picture, so every pixel is seen with its surroundings, mirrored beyond the border.
     """
 
     def __init__(self, length: int, tile: int, overlap: int) -> None:
@@ -39,7 +39,7 @@ class Axis:
         return torch.minimum(folded, period - folded)
 
     def inside(self, start: int) -> tuple[int, int]:
-        """Which part of a tile lies in the picture."""
+        """The part of a tile inside the picture."""
         return max(0, -start), min(self.tile, self.length - start)
 
     def _normalized(self, ramp: Tensor) -> list[Tensor]:
@@ -67,7 +67,7 @@ def _ramp(tile: int, overlap: int) -> Tensor:
 
 
 def tiled_bands(model: Model, image: Tensor, tile: int, overlap: int, batch: int = 4) -> Iterator[Band]:
-    """What a model says to a picture ``(3, H, W)`` uint8, tile by tile, one band per row of tiles.
+    """Probabilities of a picture ``(3, H, W)`` uint8, tile by tile, one band per row of tiles.
 
     Memory grows with the width of one row of tiles and not with the height of the picture.
 

@@ -1,4 +1,4 @@
-"""Test-time augmentation: the mean of what a model says to a picture and to its mirrored and turned views."""
+"""Test-time augmentation: mean probabilities over a picture and its mirrored and turned views."""
 
 from collections.abc import Callable
 from typing import Literal, NamedTuple
@@ -31,7 +31,7 @@ VIEWS: dict[ViewSet, tuple[View, ...]] = {
     "flips": (View(False, 0), View(True, 0), View(True, 2), View(False, 2)),
     "d4": tuple(View(mirrored, turns) for mirrored in (False, True) for turns in range(4)),
 }
-"""``hflip``: as it is and mirrored. ``flips``: both sides, upside down, both. ``d4``: all eight of a square."""
+"""``hflip``: original and mirrored. ``flips``: also upside down, and both. ``d4``: all eight symmetries of a square."""
 
 
 def check_views(views: str | None) -> None:
@@ -41,7 +41,7 @@ def check_views(views: str | None) -> None:
 
 
 def average_views(model: Model, views: ViewSet | None) -> Model:
-    """A model whose probabilities are the mean over the views of a picture; maps are turned back first."""
+    """A model with the mean probabilities over the views of a picture; maps are turned back first."""
     if views is None:
         return model
 

@@ -1,4 +1,4 @@
-"""Windows of a picture that is seen at some size: how large it is made, and where its windows lie in the file."""
+"""Windows of a picture at some size: that size, and the places of its windows in the file."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 LONGEST = 64
-"""How many times as long as wide a picture is seen at most, so that memory is bounded for a line of pixels, too."""
+"""Largest ratio of the sides of a picture, which bounds the memory."""
 
 
 class Grid(NamedTuple):
@@ -21,7 +21,7 @@ class Grid(NamedTuple):
         """(height, width) at which the shorter side of a picture holds ``scale`` windows.
 
         Both are multiples of the stride and hold one window at least, so the proportions change by up to half a stride.
-        A picture that is more than ``LONGEST`` times as long as wide is squeezed to that.
+        A picture with a larger ratio of its sides than ``LONGEST`` is squeezed.
         """
         factor, longest = scale * self.window / min(size), LONGEST * min(size)
         height, width = (
@@ -38,8 +38,8 @@ class Grid(NamedTuple):
         """``(rows, columns, 4)`` float32: x1, y1, x2, y2 of each window in pixels of the original picture.
 
         Args:
-            level: (height, width) at which the picture is seen.
-            size: its own (height, width).
+            level: resized (height, width) of the picture.
+            size: original (height, width).
         """
         rows, columns = self.counts(level)
         y, x = size[0] / level[0], size[1] / level[1]
@@ -53,9 +53,9 @@ class Grid(NamedTuple):
 def cover(probs: Tensor, cells: int) -> Tensor:
     """Probabilities of windows ``(C, rows, columns)`` to cells ``(C, rows + cells - 1, columns + cells - 1)``.
 
-    A cell gets the mean over all windows that may hold it, the weights of which fall evenly from 1 where the cell is in
-    the middle of the window. Windows that would reach beyond the picture count as empty: over those alone that are
-    there, a cell at the border would be as sure as the one window that holds it, and the highest cell be a corner.
+    A cell gets the weighted mean over all windows that may hold it; the weight falls linearly from 1 where the cell is
+    in the middle of the window. Windows beyond the picture count as 0: otherwise a cell at the border would be as sure
+    as the one window that holds it, and the highest cell would be a corner.
     """
     middle = (cells - 1) / 2
     weights = 1 - (torch.arange(cells, dtype=probs.dtype, device=probs.device) - middle).abs() / (middle + 1)

@@ -1,4 +1,4 @@
-"""Losses: cross-entropy, overlap and others, from logits and labels."""
+"""Losses of logits and labels: cross-entropy, overlap and others."""
 
 from lightning_seg.losses.segmentation import SegmentationLoss, dice_loss
 

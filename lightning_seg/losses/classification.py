@@ -13,15 +13,15 @@ from lightning_seg.numbers import check_number
 class ClassificationLoss(nn.Module):
     """torch's cross-entropy, from class indices or from shares of classes.
 
-    With class weights, means are weighted by those of the labels, as torch does it for indices alone: shares that are 1
-    and 0 cost what indices cost, so training with and without mixing has one scale.
+    With class weights, the mean is weighted by the weights of the labels, as torch does for indices alone. So shares of
+    1 and 0 cost the same as indices, with and without mixing.
 
     Args:
         label_smoothing: share of each label that is spread over all classes.
         class_weights: one number per class.
 
     Raises:
-        ConfigError: if the smoothing is no share.
+        ConfigError: if the smoothing is not in [0, 1].
     """
 
     class_weights: Tensor | None

@@ -16,7 +16,7 @@ from lightning_seg.numbers import check_number
 
 Extra = float | Mapping[str, float]
 NAMES_OF_WEIGHTS = {"cross_entropy": "ce_weight", "dice_loss": "dice_weight"}
-"""Arguments that weigh a loss."""
+"""Arguments with the weights of losses."""
 
 
 def dice_loss(logits: Tensor, mask: Tensor, ignore_index: int = IGNORE_INDEX, smooth: float = 1.0) -> Tensor:

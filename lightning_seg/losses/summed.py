@@ -1,4 +1,4 @@
-"""Means that several processes form together."""
+"""Means of losses over several processes."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 class Summed(NamedTuple):
-    """A loss is ``total / weight``; both are counted in pictures, so that pictures of any size add up."""
+    """A loss is ``total / weight``; both are counted in pictures, so that pictures of any size can be added."""
 
     total: Tensor
     weight: Tensor
@@ -18,14 +18,14 @@ class Summed(NamedTuple):
 def means(sums: Mapping[str, Summed], over_processes: bool = False) -> dict[str, Tensor]:
     """Each loss by name.
 
-    Where processes train together, torch takes the mean of their gradients. So their sums are divided by the mean of
-    their weights: what comes out is the gradient that one process has on all their pictures, also where one of them
-    holds more ignored pixels, or classes of other weights. It costs one small message per step, for which the host does
-    not wait. Always, since no process can know alone that nothing is ignored anywhere.
+    torch averages the gradients of processes that train together. So their sums are divided by the mean of their
+    weights: the result is the gradient that one process would have on all pictures, also if one process has more
+    ignored pixels or other class weights. It costs one small message per step, for which the host does not wait. It is
+    always sent, since no process can know alone that nothing is ignored anywhere.
 
     Args:
         sums: of the pictures of this process.
-        over_processes: whether all processes are here.
+        over_processes: whether all processes take part.
     """
     weights = torch.stack([summed.weight for summed in sums.values()]).detach()
     if over_processes and dist.is_available() and dist.is_initialized():

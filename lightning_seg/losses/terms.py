@@ -1,8 +1,8 @@
-"""The parts that a segmentation loss can be made of.
+"""The parts of a segmentation loss.
 
-A part is called with logits ``(B, C, H, W)``, or ``(B, 1, H, W)`` where one logit tells two classes apart, masks
-``(B, H, W)`` int64 and the share ``(B,)`` with which each picture counts. It returns a sum and the weight to divide it
-by, so that the two masks of a picture that Mixup made can be added up before.
+A part is called with logits ``(B, C, H, W)``, or ``(B, 1, H, W)`` where one logit tells two classes apart, masks ``(B,
+H, W)`` int64 and the weight ``(B,)`` of each picture. It returns a sum and the weight to divide it by, so that the two
+masks of a Mixup picture can be added first.
 """
 
 from collections.abc import Callable, Sequence
@@ -66,9 +66,8 @@ class Overlap(nn.Module):
     ``(TP + smooth) / (TP + alpha * FP + beta * FN + smooth)``: Dice with alpha = beta = 1/2, Jaccard with 1. One logit
     has one class, the foreground.
 
-    A class that a picture does not show counts too, so that false alarms cost, and each picture counts alike, whatever
-    batch it lies in. The losses of segmentation-models-pytorch (0.6) take the sums over the batch and are 0 for an
-    absent class.
+    A class that is absent from a picture counts too, so false alarms cost, and each picture counts alike in any batch.
+    The losses of segmentation-models-pytorch (0.6) take the sums over the batch and are 0 for an absent class.
 
     Sources: Milletari et al., "V-Net", 2016; Salehi et al., "Tversky loss function", 2017.
 
@@ -101,7 +100,7 @@ class Overlap(nn.Module):
 
 
 class OfLibrary(nn.Module):
-    """A loss of segmentation-models-pytorch, taken of each picture by itself.
+    """A loss of segmentation-models-pytorch, computed for each picture separately.
 
     Args:
         create: the class.
@@ -125,12 +124,12 @@ class OfLibrary(nn.Module):
 
 
 def focal(ignore_index: int, gamma: float = 2.0, alpha: float | None = None) -> nn.Module:
-    """Cross-entropy in which easy pixels count little. Source: Lin et al., "Focal Loss", 2017."""
+    """Cross-entropy with a small weight for easy pixels. Source: Lin et al., "Focal Loss", 2017."""
     return OfLibrary(smp.losses.FocalLoss, ignore_index, gamma=gamma, alpha=alpha)
 
 
 def lovasz(ignore_index: int) -> nn.Module:
-    """A convex bound of Jaccard, over the classes that a picture shows. Source: Berman et al., 2018."""
+    """A convex bound of Jaccard, over the classes in a picture. Source: Berman et al., 2018."""
     return OfLibrary(smp.losses.LovaszLoss, ignore_index)
 
 

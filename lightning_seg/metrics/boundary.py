@@ -10,7 +10,7 @@ BOUNDARY_WIDTH = 0.02
 
 
 def inner_boundary(mask: Tensor) -> Tensor:
-    """The pixels of a mask that are near its contour; the picture's border is a contour, too.
+    """The pixels of a mask near its contour; the picture's border is a contour, too.
 
     Source: Cheng et al., "Boundary IoU", 2021, whose width is 2 % of the diagonal.
 
@@ -27,7 +27,7 @@ def inner_boundary(mask: Tensor) -> Tensor:
 
 
 def _all_near(mask: Tensor, reach: int) -> Tensor:
-    """Whether a pixel and all up to ``reach`` away along the last side are set; outside none is."""
+    """Whether a pixel and all within ``reach`` along the last side are set; outside of the picture none is."""
     window = 2 * reach + 1
     found, covered = F.pad(mask, (reach, reach), value=False), 1
     # Each pass doubles the stretch that a pixel speaks for.

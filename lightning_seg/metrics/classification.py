@@ -43,20 +43,20 @@ class ClassCounts(Metric):
         self.in_top += (highest == label.unsqueeze(1)).sum()
 
     def compute(self) -> dict[str, Tensor]:
-        """The counts: ``matrix[true, predicted]``, and what belongs to ``top5_accuracy`` and ``soft_accuracy``."""
+        """The counts: ``matrix[true, predicted]``, and the ones for ``top5_accuracy`` and ``soft_accuracy``."""
         return {"matrix": self.matrix, "in_top": self.in_top, "soft": self.soft, "num_soft": self.num_soft}
 
 
 class ClassificationScores(nn.Module):
     """Counts of one split.
 
-    * ``accuracy``: the share of pictures whose likeliest class is the true one. Of a picture that was mixed, the true
-      class is that of the larger share, the first of two equal ones;
+    * ``accuracy``: the share of pictures whose likeliest class is the true one. For a mixed picture the true class is
+      that of the larger share, the first of two equal ones;
     * ``top5_accuracy``: the share whose true class is among the five likeliest, if there are more than five classes;
     * ``macro_f1``: the mean over the classes of F1, the harmonic mean of precision and recall; a class that is neither
       true nor predicted anywhere is left out;
-    * ``soft_accuracy``: the mean over pictures mixed of several classes of the share that their likeliest class has in
-      the label; a network that is always right reaches the mean of the larger shares, not 1. Only where there are such.
+    * ``soft_accuracy``, only if there are pictures mixed of several classes: the mean share of their likeliest class in
+      the label; a network that is always right reaches the mean of the larger shares, not 1.
 
     Args:
         num_classes: at least 2.
@@ -70,7 +70,7 @@ class ClassificationScores(nn.Module):
         self.counts = ClassCounts(num_classes)
         self.num_classes, self.may_mix = num_classes, may_mix
         self.picture_scores: PictureScores | None = None
-        """Takes 1 for each picture that is right and 0 for each that is wrong, where it is wanted."""
+        """If wanted, gets 1 for each right and 0 for each wrong picture."""
         self.matrix: Tensor | None = None
         """``[true, predicted]`` of the last epoch, on the CPU."""
 

@@ -1,4 +1,4 @@
-"""Counting on a device that nobody waits for."""
+"""Counting on a device without waiting for it."""
 
 from math import prod
 
@@ -9,9 +9,9 @@ from torch import Tensor
 def count_cells(cells: Tensor, num_cells: int) -> Tensor:
     """How often each number occurs.
 
-    ``bincount`` does the same, but on a CUDA device it looks for the smallest and the largest number first, and the
-    host waits for both. Many threads that add to one address wait for each other, so each row, or where that took more
-    memory than the numbers themselves each picture, is counted by itself first.
+    ``bincount`` does the same, but on a CUDA device the host waits for the smallest and the largest number. Threads
+    that add to one address wait for each other, so each row, or if that took more memory than the numbers each picture,
+    is counted separately first.
 
     Args:
         cells: int64 in [0, ``num_cells``), of any shape; the first dimension is that of the pictures.
@@ -27,5 +27,5 @@ def count_cells(cells: Tensor, num_cells: int) -> Tensor:
 
 
 def _partings(cells: Tensor) -> tuple[int, ...]:
-    """Numbers of equal parts that it falls into, the most first."""
+    """Numbers of equal parts to divide it into, the largest first."""
     return tuple(prod(cells.shape[:dimensions]) for dimensions in range(cells.ndim - 1, 0, -1))

@@ -1,4 +1,4 @@
-"""How well objects are found, against boxes."""
+"""Detection metrics against boxes."""
 
 from collections.abc import Sequence
 
@@ -11,11 +11,11 @@ from torchvision.ops import box_iou
 from lightning_seg.batch import BoxPrediction
 
 LOOSE, USUAL = 0.3, 0.5
-"""Intersections over union that count as found: windows are coarse, and half is what others report."""
+"""Intersections over union of a hit: 0.3, since windows are coarse, and 0.5, which others report."""
 
 
 class DetectionScores(Metric):
-    """Values over pictures of which all objects are known; what is found where there is none counts as wrong.
+    """Metrics over pictures with all their objects known; a detection without an object counts as wrong.
 
     * ``pointing_game``: of all labels of all pictures, the share whose heat map is highest inside one of the label's
       boxes (Zhang et al., "Top-down Neural Attention by Excitation Backprop", ECCV 2016; no tolerance around the box);
@@ -42,7 +42,7 @@ class DetectionScores(Metric):
         """One picture.
 
         Args:
-            prediction: what was found.
+            prediction: the detections.
             boxes: ``(N, 4)``: x1, y1, x2, y2 in pixels of the file.
             labels: ``(N,)`` int64, of the boxes.
             size: (height, width) of the file.
@@ -60,7 +60,7 @@ class DetectionScores(Metric):
             metric.update([found], [{"boxes": boxes, "labels": labels}])
 
     def compute(self, label_names: Sequence[str] = ()) -> dict[str, float]:
-        """By name, those of single labels as far as they have boxes and there are names; empty without any box."""
+        """Values by name; single labels only if they have boxes and names. Empty without any box."""
         for metric in self.precision.values():
             if not metric.update_called:
                 # Another process may have had pictures; one without anything changes nothing.
@@ -89,7 +89,7 @@ class DetectionScores(Metric):
 
 
 def guess_centre(labels: Tensor, size: Sequence[int], num_labels: int) -> BoxPrediction:
-    """What can be said without a look at a picture whose labels are known, as a scale for the values of a detector.
+    """A guess without looking at the picture, from its labels alone: a scale for the values of a detector.
 
     It points at the middle, and puts a box of half the picture's sides there for each label.
 
@@ -107,7 +107,7 @@ def guess_centre(labels: Tensor, size: Sequence[int], num_labels: int) -> BoxPre
 
 
 def _points_at(heat: Tensor, boxes: Tensor, size: Sequence[int]) -> bool:
-    """Whether the middle of the highest cell lies in a box."""
+    """Whether the middle of the highest cell is inside a box."""
     row, column = divmod(int(heat.argmax()), heat.shape[1])
     y, x = (row + 0.5) * size[0] / heat.shape[0], (column + 0.5) * size[1] / heat.shape[1]
     inside = (boxes[:, 0] <= x) & (x < boxes[:, 2]) & (boxes[:, 1] <= y) & (y < boxes[:, 3])

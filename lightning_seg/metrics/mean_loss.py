@@ -8,10 +8,11 @@ from torchmetrics import Metric
 
 
 class MeanLoss(Metric):
-    """Mean over what counts in a split, and over processes. A loss that is not a number stays visible.
+    """Mean of a loss over everything that counts in a split, and over processes. A loss that is not a number stays
+    visible.
 
-    Of sums and weights and not of the means of batches, so it is the same however pictures are batched. torchmetrics'
-    ``MeanMetric`` leaves values that are none out or, told not to, its weights (1.9).
+    It adds sums and weights, not means of batches, so it does not depend on the batches. torchmetrics' ``MeanMetric``
+    leaves out values that are no numbers, or otherwise its weights (1.9).
     """
 
     total: Tensor
@@ -25,14 +26,14 @@ class MeanLoss(Metric):
             self.add_state(name, torch.zeros(()), dist_reduce_fx="sum")
 
     def update(self, total: Tensor, weight: Tensor, num_pictures: int, num_counted: Tensor | int) -> None:
-        """``total / weight`` is the scalar mean of a batch of so many pictures, and so many of them that count."""
+        """``total / weight`` is the mean of a batch with this number of pictures, and of pictures that count."""
         self.total += total
         self.weight += weight
         self.counted += num_counted
         self.pictures += num_pictures
 
     def compute(self) -> float | None:
-        """The mean; no number where no picture counts, None where no process has had any."""
+        """The mean; NaN if no picture counts, None if no process has had any."""
         if not self.pictures:
             return None
         if not self.counted:

@@ -1,4 +1,4 @@
-"""One number for each picture: what a paired comparison of models needs."""
+"""One number for each picture, for paired comparisons of models."""
 
 import torch
 from torch import Tensor
@@ -10,7 +10,7 @@ class PictureScores:
     """Scores ``(B,)`` of pictures, kept in their order until they are taken.
 
     Args:
-        quantity: what the scores are; higher is better.
+        quantity: name of the score; higher is better.
     """
 
     def __init__(self, quantity: str) -> None:
@@ -21,13 +21,13 @@ class PictureScores:
         self._kept.append(scores)
 
     def take(self) -> list[float]:
-        """Those of all pictures since the last call."""
+        """The scores of all pictures since the last call."""
         kept, self._kept = self._kept, []
         return [score for scores in kept for score in scores.tolist()]
 
 
 def mean_picture_iou(prediction: Tensor, mask: Tensor, num_classes: int, ignore_index: int = IGNORE_INDEX) -> Tensor:
-    """The mean IoU of each picture over the classes of its mask; not a number where the mask holds none.
+    """The mean IoU of each picture over the classes of its mask; NaN if the mask holds none.
 
     Args:
         prediction: ``(B, H, W)`` class indices.
@@ -44,7 +44,7 @@ def mean_picture_iou(prediction: Tensor, mask: Tensor, num_classes: int, ignore_
 
 
 def foreground_dice(prediction: Tensor, mask: Tensor, ignore_index: int = IGNORE_INDEX) -> Tensor:
-    """Dice of class 1 in each picture ``(B, H, W)``; 1 where it is neither true nor predicted."""
+    """Dice of class 1 in each picture ``(B, H, W)``; 1 if it is neither true nor predicted."""
     predicted, true = (prediction == 1) & (mask != ignore_index), mask == 1
     shared, both = (predicted & true).sum(dim=(1, 2)), predicted.sum(dim=(1, 2)) + true.sum(dim=(1, 2))
     return (2 * shared / both).where(both > 0, 1.0)

@@ -1,4 +1,4 @@
-"""Metrics that look at each picture by itself, and at its contours."""
+"""Metrics of single pictures and of contours."""
 
 from collections.abc import Sequence
 from math import isnan
@@ -48,12 +48,12 @@ class PictureMetrics(Metric):
             self.pictures[index] += seen.sum()
 
     def compute(self) -> Tensor:
-        """``(4, C)``: ``QUANTITIES`` by class, not a number for a class that never was."""
+        """``(4, C)``: ``QUANTITIES`` by class, NaN for a class that never occurs."""
         boundary = self.boundary[0].double() / self.boundary[1]
         return torch.cat([boundary.unsqueeze(0), self.sums / self.pictures])
 
     def summarize(self, class_names: Sequence[str]) -> dict[str, float]:
-        """The values by name, with the means over the classes that occur as ``mean_<quantity>``."""
+        """The values by name, with the means over occurring classes as ``mean_<quantity>``."""
         values = {}
         for quantity, by_class in zip(QUANTITIES, self.compute().cpu(), strict=True):
             values[f"mean_{quantity}"] = by_class.nanmean().item()
@@ -64,7 +64,7 @@ class PictureMetrics(Metric):
 
 
 def _compare(predicted: Tensor, true: Tensor) -> tuple[Tensor, Tensor]:
-    """Pixels in both and in either, per picture."""
+    """Pixels in both masks and in either, per picture."""
     return (predicted & true).sum(dim=(1, 2)), (predicted | true).sum(dim=(1, 2))
 
 

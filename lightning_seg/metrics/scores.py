@@ -1,4 +1,4 @@
-"""Everything that is measured of a segmentation over one split."""
+"""All metrics of a segmentation over one split."""
 
 from collections.abc import Sequence
 from math import nan
@@ -20,8 +20,8 @@ class SegmentationScores(nn.Module):
     Args:
         num_classes: of the masks, at least 2.
         ignore_index: mask value that does not count.
-        of_pictures: also look at each picture by itself and at its contours.
-        of_thresholds: also count what each threshold would make of the foreground's probability.
+        of_pictures: also measure single pictures and contours.
+        of_thresholds: also count for every threshold of the foreground's probability.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class SegmentationScores(nn.Module):
         self.pixel_matrix: Tensor | None = None
         """Pixels ``[true, predicted]`` of the last epoch, on the CPU."""
         self.picture_scores: PictureScores | None = None
-        """Takes a number for each picture, where it is wanted."""
+        """If wanted, gets a number for each picture."""
         self.picture_quantity = "mean IoU" if self.thresholds is None else "Dice"
 
     def update(self, prediction: Tensor, mask: Tensor, foreground: Tensor | None = None) -> None:

@@ -22,7 +22,7 @@ class SegmentationMetrics(MulticlassConfusionMatrix):
         self.ignored_label: int = ignore_index
 
     def update(self, preds: Tensor, target: Tensor) -> None:
-        """As torchmetrics', without picking the counted pixels out first, which takes three times as long."""
+        """As torchmetrics', but without selecting the counted pixels first, which takes three times as long."""
         classes = len(self.confmat)
         ignored = classes**2
         pairs = (target * classes + preds).masked_fill(target == self.ignored_label, ignored)

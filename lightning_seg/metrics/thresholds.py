@@ -1,4 +1,4 @@
-"""Precision and recall of two classes over the threshold that separates them."""
+"""Precision and recall of two classes over the threshold."""
 
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ NUM_THRESHOLDS = 1000
 
 
 class ThresholdCurves(NamedTuple):
-    """By threshold ``(T,)``; a pixel is called foreground if its probability reaches the threshold."""
+    """Values by threshold ``(T,)``; a pixel is foreground if its probability reaches the threshold."""
 
     thresholds: Tensor
     precision: Tensor  # 1 where nothing is called foreground
@@ -21,17 +21,17 @@ class ThresholdCurves(NamedTuple):
 
     @property
     def is_empty(self) -> bool:
-        """Whether no pixel was counted: with any, all of them are called foreground at the lowest threshold."""
+        """Whether no pixel was counted: any pixel is foreground at the lowest threshold."""
         return bool(self.precision[0] == 1 and self.recall[0] == 0)
 
     @property
     def dice(self) -> Tensor:
-        """The harmonic mean of both."""
+        """The harmonic mean of precision and recall."""
         return 2 * self.precision * self.recall / (self.precision + self.recall).clamp(min=1e-12)
 
     @property
     def best_threshold(self) -> float:
-        """The threshold of the highest Dice; of several, the middle one."""
+        """The threshold of the highest Dice; of several equal ones the middle."""
         best = torch.nonzero(self.dice == self.dice.max()).flatten()
         return float(self.thresholds[best[len(best) // 2]])
 
@@ -43,7 +43,7 @@ class ThresholdCurves(NamedTuple):
 
 
 class ThresholdCounts(Metric):
-    """Counts pixels by probability and truth, so that every threshold can be judged afterwards.
+    """Counts pixels by probability and truth, from which every threshold can be evaluated.
 
     torchmetrics' ``BinaryPrecisionRecallCurve`` compares every pixel with every threshold.
     """

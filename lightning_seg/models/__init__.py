@@ -1,1 +1,1 @@
-"""Networks: plain modules that know neither a trainer nor a dataset."""
+"""Networks: plain modules without trainer or dataset."""

@@ -14,15 +14,15 @@ class CNNClassifier(nn.Module):
     the logits. 3,989,285 parameters with the defaults. Weights start Glorot uniform and biases at zero, as in Keras.
 
     Args:
-        num_classes: numbers that it gives.
-        image_size: side, or (height, width), of the pictures that it is for.
-        dropout: share of the encoder's features that a step of training leaves out.
+        num_classes: number of logits.
+        image_size: side, or (height, width), of its pictures.
+        dropout: share of the encoder's features that is dropped in training.
         channels: of the convolutions.
         hidden: width of the hidden layer.
 
     Raises:
-        ModelError: if the pictures are too small to be halved that often, or ``dropout`` is no share; when it is
-            applied, if a picture has another size.
+        ModelError: if the pictures are too small to be halved that often, or ``dropout`` is not in [0, 1); when called,
+            if a picture has another size.
     """
 
     def __init__(

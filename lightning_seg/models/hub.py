@@ -1,4 +1,4 @@
-"""Published weights: fetching them from the Hugging Face hub, and the variants that timm has."""
+"""Published weights: downloads from the Hugging Face hub, and timm's variants."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ FILES = ("model.safetensors", "pytorch_model.bin")
 
 
 class Source(NamedTuple):
-    """Where published weights lie."""
+    """Place of published weights."""
 
     repository: str | None  # on the hub; None for the few that lie elsewhere
     revision: str | None
@@ -32,19 +32,19 @@ def hub_source(repository: str, revision: str | None = None) -> Source:
 
 
 def timm_source(name: str) -> Source:
-    """timm has a few networks elsewhere."""
+    """timm keeps a few networks elsewhere."""
     config = timm.models.get_pretrained_cfg(name)
     return hub_source(config.hf_hub_id) if config.hf_hub_id else Source(None, None, config.url)
 
 
 @contextmanager
 def fetching(source: Source, what: str, argument: str) -> Iterator[None]:
-    """Errors of whatever fetches inside as one line; without a network they come before the library's long retries.
+    """Errors of downloads inside become one line; without a network at once, before the library's long retries.
 
     Args:
         source: of the weights.
-        what: they have to fit.
-        argument: of the task, by which weights are chosen.
+        what: the network that they have to fit.
+        argument: of the task, which chooses the weights.
     """
     try:
         if source.repository is not None and not source.is_cached:
@@ -69,7 +69,7 @@ def fetching(source: Source, what: str, argument: str) -> Iterator[None]:
 
 
 def pretrained_variants(name: str) -> list[str]:
-    """The pretrained networks of timm that differ from this one in their weights alone."""
+    """timm's pretrained variants of this network, which differ only in their weights."""
     variants: list[str] = timm.list_models(f"{name.partition('.')[0]}.*", pretrained=True)
     return variants
 

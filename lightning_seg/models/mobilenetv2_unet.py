@@ -1,4 +1,4 @@
-"""The tutorial's U-Net: MobileNetV2 features going down, pix2pix upsampling blocks going up."""
+"""The pets tutorial's U-Net: MobileNetV2 features down, pix2pix upsampling blocks up."""
 
 from collections.abc import Iterable
 
@@ -12,9 +12,9 @@ from lightning_seg.errors import ModelError
 class MobileNetV2Encoder(nn.Module):
     """The MobileNetV2 features that the decoder reads, under torchvision's parameter names.
 
-    ``(B, 3, H, W)`` gives five maps, finest first: the expanded ReLU6 of inverted-residual blocks 1, 3, 6 and 13
-    (96 @ 1/2, 144 @ 1/4, 192 @ 1/8, 576 @ 1/16) and the projection of block 16 before its BatchNorm (320 @ 1/32).
-    Layers behind that point are not built.
+    ``(B, 3, H, W)`` gives five maps, finest first: the expanded ReLU6 of inverted-residual blocks 1, 3, 6 and 13 (96 @
+    1/2, 144 @ 1/4, 192 @ 1/8, 576 @ 1/16) and the projection of block 16 before its BatchNorm (320 @ 1/32). Later
+    layers are not built.
 
     Source: Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks", 2018.
     """

@@ -1,4 +1,4 @@
-"""uint8 pictures to the range that a network's weights expect: the first layer of every model."""
+"""The first layer of every model: uint8 pictures to the range that its weights expect."""
 
 from collections.abc import Mapping, Sequence
 from math import inf, isfinite
@@ -46,7 +46,7 @@ class Normalize(nn.Module):
 
 
 def named_normalization(mean: Sequence[float], std: Sequence[float]) -> Normalization:
-    """``imagenet`` where these are its numbers, on the scale of [0, 1]; otherwise the numbers."""
+    """``imagenet`` if these are its numbers, on the scale of [0, 1]; otherwise the numbers."""
     return "imagenet" if (tuple(mean), tuple(std)) == MEAN_STD["imagenet"] else {"mean": list(mean), "std": list(std)}
 
 

@@ -1,4 +1,4 @@
-"""Pictures of any size for networks that halve their maps."""
+"""Padding pictures of any size for networks that halve their maps."""
 
 from torch import Tensor
 from torch.nn import functional as F

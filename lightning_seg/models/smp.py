@@ -1,4 +1,4 @@
-"""Networks of segmentation-models-pytorch (smp) by name; what smp and timm refuse becomes one line."""
+"""Networks of segmentation-models-pytorch (smp) by name; errors of smp and timm become one line."""
 
 from collections.abc import Mapping
 from inspect import signature
@@ -24,11 +24,11 @@ RESERVED = {
     "aux_params": "there is no classification head",
     **dict.fromkeys(("pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "checkpoint_path"), _WEIGHTS),
 }
-"""Options of smp and timm that a user may not set, and why."""
+"""Options of smp and timm that a user may not set, with the reason."""
 
 
 def architecture(name: str) -> str:
-    """The name as smp writes it, ``UnetPlusPlus`` being ``unetplusplus``.
+    """smp's name of an architecture: ``unetplusplus`` from ``UnetPlusPlus``.
 
     Raises:
         ConfigError: if there is none, naming the nearest.
@@ -39,7 +39,7 @@ def architecture(name: str) -> str:
 
 
 def timm_name(encoder_name: str) -> str | None:
-    """What timm calls the encoder, None for one of smp; smp hands some of its old ``timm-`` names to timm."""
+    """timm's name of the encoder, None for one of smp; smp passes some of its old ``timm-`` names to timm."""
     if is_equivalent_to_timm_universal(encoder_name):
         encoder_name = encoder_name.replace("timm-", "tu-tf_" if "mobilenetv3" in encoder_name else "tu-")
     return encoder_name.removeprefix("tu-") if encoder_name.startswith("tu-") else None
@@ -56,7 +56,7 @@ def check_encoder(encoder_name: str) -> None:
 
 
 def check_options(arch: str, encoder_name: str, options: Mapping[str, Any]) -> None:
-    """Raises ConfigError for options that are reserved, or that nobody would read."""
+    """Raises ConfigError for options that are reserved or unknown."""
     # smp passes names that it does not know on to the encoder.
     accepted = signature(ARCHITECTURES[arch].__init__).parameters.keys() - RESERVED.keys() - {"self", "kwargs"}
     for name, value in options.items():
@@ -104,7 +104,7 @@ def _remedy(arch: str) -> str:
 
 
 def picture_multiple(network: nn.Module) -> int:
-    """What both sides of a picture must be multiples of."""
+    """Number that both sides of a picture must be multiples of."""
     encoder: Any = network.encoder
     if isinstance(encoder, TimmUniversalEncoder):
         # timm may run stages that the decoder does not read, and some of its networks add up their maps.
@@ -116,7 +116,7 @@ def picture_multiple(network: nn.Module) -> int:
 
 
 def native_size(network: nn.Module, options: Mapping[str, Any]) -> tuple[int, int] | None:
-    """Height and width that a vision transformer was built for, None where any will do."""
+    """Height and width that a vision transformer was built for, None if it takes any."""
     given = options.get("img_size")
     if given is not None:
         return (given, given) if isinstance(given, int) else tuple(given)

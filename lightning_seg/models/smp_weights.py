@@ -1,4 +1,4 @@
-"""Pretrained encoders of smp and timm: which ones there are, fetching them, and the pictures they expect."""
+"""Pretrained encoders of smp and timm: their names, downloads, and normalization."""
 
 import logging
 import os
@@ -51,7 +51,7 @@ def create_pretrained(
 
 
 def published_weights(encoder_name: str) -> list[str]:
-    """The names that ``encoder_weights`` may have; timm's variants are part of the encoder's name instead."""
+    """Possible names of ``encoder_weights``; timm's variants are part of the encoder's name instead."""
     name = timm_name(encoder_name)
     if name is None:
         return list(smp.encoders.encoders[encoder_name]["pretrained_settings"])
@@ -59,10 +59,10 @@ def published_weights(encoder_name: str) -> list[str]:
 
 
 def pretrained_normalization(encoder_name: str, encoder_weights: str | None) -> Normalization:
-    """What pretrained weights expect; ``imagenet`` where there are none, or nobody says.
+    """The normalization that pretrained weights expect; ``imagenet`` without weights, or if it is not published.
 
     Raises:
-        ConfigError: if they expect other pictures than RGB.
+        ConfigError: if they do not expect RGB pictures.
         DownloadError: if smp's settings cannot be fetched.
     """
     if encoder_weights is None or not pretrained_wanted():

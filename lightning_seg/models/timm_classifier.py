@@ -15,15 +15,15 @@ from lightning_seg.models.weights import fill, pretrained_wanted, read_state_dic
 class TimmClassifier(nn.Module):
     """Images ``(B, 3, H, W)``, already normalised, to logits ``(B, num_classes)``.
 
-    ``encoder`` is the network up to the features that its own classifier would see, ``head`` a linear layer on them.
+    ``encoder`` is the network without its own classifier, ``head`` a linear layer on its features.
 
     Args:
         encoder: a network of timm without classifier.
-        num_classes: numbers that it gives.
-        drop_rate: share of the features that a step of training leaves out.
+        num_classes: number of logits.
+        drop_rate: share of the features that is dropped in training.
 
     Raises:
-        ModelError: if ``drop_rate`` is no share, or there are no classes.
+        ModelError: if ``drop_rate`` is not in [0, 1), or there are no classes.
     """
 
     def __init__(self, encoder: nn.Module, num_classes: int, drop_rate: float = 0.0) -> None:
@@ -43,7 +43,7 @@ class TimmClassifier(nn.Module):
 
     @property
     def fixed_size(self) -> tuple[int, int] | None:
-        """(height, width) of the only pictures that the encoder takes, None where others will do."""
+        """(height, width) of the only pictures that the encoder takes, None if it takes others."""
         config = self.encoder.pretrained_cfg
         assert isinstance(config, dict)
         return tuple(config["input_size"][1:]) if config.get("fixed_input_size") else None
@@ -74,7 +74,7 @@ def create_encoder(arch: str, weights: str | None) -> nn.Module:
 
 
 def expected_normalization(arch: str, weights: str | None) -> Normalization:
-    """What timm says about the weights of this network; ``imagenet`` for random ones."""
+    """timm's normalization for the weights of this network; ``imagenet`` for random ones."""
     config = timm.models.get_pretrained_cfg(arch)
     if weights is None or config is None:
         return "imagenet"

@@ -1,4 +1,4 @@
-"""U-Net with BatchNorm, as the Carvana tutorial builds it."""
+"""The Carvana tutorial's U-Net with BatchNorm."""
 
 from typing import Literal, get_args
 
@@ -9,7 +9,7 @@ from lightning_seg.errors import ModelError
 
 PaddingMode = Literal["zeros", "reflect"]
 DEEPEST = 16
-"""Pictures would have sides of 65,536 pixels."""
+"""With more, pictures would have sides of over 65,536 pixels."""
 
 
 class ConvBlock(nn.Sequential):
@@ -24,7 +24,7 @@ class ConvBlock(nn.Sequential):
 
 
 class DecoderBlock(nn.Module):
-    """Doubles a map and joins it with the skip: ``(B, 2C, H, W)`` and ``(B, C, 2H, 2W)`` to ``(B, C, 2H, 2W)``."""
+    """Doubles a map and concatenates the skip: ``(B, 2C, H, W)`` and ``(B, C, 2H, 2W)`` to ``(B, C, 2H, 2W)``."""
 
     def __init__(self, channels: int, padding_mode: PaddingMode) -> None:
         super().__init__()
@@ -38,7 +38,9 @@ class DecoderBlock(nn.Module):
 
 
 class UNetEncoder(nn.Module):
-    """``(B, 3, H, W)`` to one map per block, finest first, each half as large as the one before and twice as deep."""
+    """``(B, 3, H, W)`` to one map per block, finest first; each has half the sides and twice the channels of the one
+    before.
+    """
 
     def __init__(self, width: int, depth: int, padding_mode: PaddingMode) -> None:
         super().__init__()
@@ -60,14 +62,14 @@ class UNet(nn.Module):
 
     H and W must be multiples of ``2 ** depth``. With the defaults: 31,110,497 parameters, 16,000 BatchNorm statistics.
 
-    Source: Ronneberger et al., "U-Net: Convolutional Networks for Biomedical Image Segmentation", 2015; with BatchNorm,
-    also behind the concatenation, and padded convolutions.
+    Source: Ronneberger et al., "U-Net: Convolutional Networks for Biomedical Image Segmentation", 2015; with padded
+    convolutions and BatchNorm, also after the concatenation.
 
     Args:
         num_classes: channels of the logits.
-        width: channels of the first block; each further one has twice as many.
-        depth: how often maps are halved.
-        padding_mode: what convolutions see beyond the border: ``zeros``, or the picture mirrored (``reflect``).
+        width: channels of the first block; each further block has twice as many.
+        depth: number of halvings.
+        padding_mode: padding of convolutions: ``zeros``, or the mirrored picture (``reflect``).
 
     Raises:
         ModelError: if an argument is impossible; when called, if the picture does not fit.

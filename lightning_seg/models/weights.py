@@ -1,4 +1,4 @@
-"""Pretrained weights: from a file or a published address into (a part of) a network."""
+"""Pretrained weights of a network or a part of it, from a file or a published address."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -23,7 +23,7 @@ _wanted: ContextVar[bool] = ContextVar("pretrained_weights_wanted", default=True
 
 @contextmanager
 def without_pretrained() -> Iterator[None]:
-    """Networks built inside do not read pretrained weights, because a checkpoint is about to replace them anyway."""
+    """Networks built inside do not read pretrained weights, because a checkpoint will replace them."""
     token = _wanted.set(False)
     try:
         yield
@@ -32,20 +32,20 @@ def without_pretrained() -> Iterator[None]:
 
 
 def pretrained_wanted() -> bool:
-    """Whether this is outside of ``without_pretrained``."""
+    """Whether pretrained weights are read here, see ``without_pretrained``."""
     return _wanted.get()
 
 
 def load_pretrained(
     part: nn.Module, weights: str | Path | None, published: WeightsEnum, argument: str = "encoder_weights"
 ) -> None:
-    """Fill ``part`` with the entries of the same names; entries that the part does not have are left aside.
+    """Fill ``part`` with the entries of the same names; other entries are ignored.
 
     Args:
         part: the encoder or network to fill.
         weights: ``imagenet`` for the published weights, a file with a state dict, or None to do nothing.
-        published: where ``imagenet`` comes from, checked by the hash in its name.
-        argument: of the task, by which weights are chosen, for errors.
+        published: address of ``imagenet``, checked by the hash in its name.
+        argument: of the task, which chooses the weights, for errors.
 
     Raises:
         WeightsError: if the file cannot be read, or an entry is missing or has another shape.
@@ -58,7 +58,7 @@ def load_pretrained(
 
 
 def fill(part: nn.Module, state: Mapping[str, Tensor], weights: str | Path, library: str) -> None:
-    """The entries of the same names, all of which must be there; others are left aside.
+    """Copy the entries of the same names, which must all be there; other entries are ignored.
 
     Args:
         part: the encoder or network to fill.
@@ -85,7 +85,7 @@ def read_state_dict(path: Path) -> Mapping[str, Tensor]:
     """The tensors of a ``.pth`` or ``.safetensors`` file.
 
     Raises:
-        WeightsError: if there is none, or it holds something else.
+        WeightsError: if the file is missing or holds something else.
     """
     if not path.is_file():
         raise WeightsError(f"{path}: no such weights file; give a file, 'imagenet' or null")
@@ -103,17 +103,17 @@ def read_state_dict(path: Path) -> Mapping[str, Tensor]:
 
 
 def _is_entry(entry: tuple[Any, Any]) -> bool:
-    """A name and a tensor whose numbers all lie there."""
+    """Whether it is a name with a tensor that is completely stored."""
     name, value = entry
     return isinstance(name, str) and isinstance(value, Tensor) and value.layout is torch.strided
 
 
 def published_file(url: str, argument: str) -> Path:
-    """The local copy of a published weights file, where torch keeps them; fetched if it is not there.
+    """The local copy of a published weights file, in torch's folder; downloaded if missing.
 
     Args:
         url: its last part may hold the first digits of the SHA-256: ``mobilenet_v2-7ebf99e0.pth``.
-        argument: of the task, by which weights are chosen, for errors.
+        argument: of the task, which chooses the weights, for errors.
 
     Raises:
         DownloadError: if it cannot be fetched, or differs from its checksum.

@@ -1,1 +1,1 @@
-"""Tensors and numbers to figures; nothing here knows a trainer."""
+"""Figures from tensors and numbers; nothing here knows a trainer."""

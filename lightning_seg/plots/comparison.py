@@ -28,8 +28,8 @@ def draw_comparison(
 
     Args:
         curves: one per variant.
-        quantity: what they show.
-        num_seeds: whose mean and deviation they are.
+        quantity: name of the metric.
+        num_seeds: number of seeds of the mean and deviation.
         crossings: epochs to mark.
         zoomed: show the last half of the epochs only, as high as the data there.
     """

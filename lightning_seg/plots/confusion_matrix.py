@@ -1,4 +1,4 @@
-"""Which classes are taken for which."""
+"""Figures of confusion matrices."""
 
 from collections.abc import Sequence
 
@@ -11,11 +11,11 @@ from lightning_seg.files import printable
 from lightning_seg.plots.figures import new_figure
 
 MANY_CLASSES = 20
-"""From more classes on there is no room for numbers."""
+"""From this number of classes on there is no room for numbers."""
 
 
 def draw_confusion_matrix(matrix: Tensor, class_names: Sequence[str], title: str) -> Figure:
-    """Rows are true classes and add up to 1 in their colours; columns are predicted classes.
+    """Rows are true classes, whose colours are shares of the row; columns are predicted classes.
 
     Args:
         matrix: ``(C, C)`` counts ``[true, predicted]``.

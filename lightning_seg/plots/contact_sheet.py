@@ -1,4 +1,4 @@
-"""Many pictures at a glance."""
+"""Contact sheets of many pictures."""
 
 from collections.abc import Sequence
 from math import ceil
@@ -13,7 +13,7 @@ from lightning_seg.plots.palette import class_patches
 def draw_contact_sheet(
     pictures: Sequence[Array], captions: Sequence[str], class_names: Sequence[str], columns: int = 4
 ) -> Figure:
-    """Pictures ``(H, W, 3)`` uint8 of any sizes in rows, a caption above each, the classes, if any, below."""
+    """Pictures ``(H, W, 3)`` uint8 of any sizes in rows, with captions above, and the classes, if any, below."""
     columns = min(columns, len(pictures))
     rows = ceil(len(pictures) / columns)
     figure = new_figure(2.6 * columns + 0.6, 2.7 * rows + 0.5)

@@ -15,7 +15,7 @@ def draw_curves(curves: Mapping[str, Curve], quantities: Sequence[str]) -> Figur
 
     Args:
         curves: by metric name, for instance ``train/loss`` and ``val/loss``.
-        quantities: what the panels show, for instance ``loss`` and ``miou``.
+        quantities: one per panel, for instance ``loss`` and ``miou``.
     """
     figure = new_figure(5.0 * len(quantities), 3.8)
     for axis, quantity in zip(figure.subplots(1, len(quantities), squeeze=False)[0], quantities, strict=True):

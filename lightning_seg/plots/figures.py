@@ -1,4 +1,4 @@
-"""Figures without a window: saved as files or turned into arrays."""
+"""Figures without a window: saved as files or converted to arrays."""
 
 from pathlib import Path
 

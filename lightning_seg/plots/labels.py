@@ -14,7 +14,7 @@ TITLE_LENGTH = 34
 
 
 def draw_labels(images: Tensor, labels: Tensor, probs: Tensor, class_names: Sequence[str]) -> Figure:
-    """A square of pictures, above each "true (predicted 62 %)", green where both are the same and red elsewhere.
+    """A square of pictures with titles "true (predicted 62 %)", green if both are the same and red otherwise.
 
     Args:
         images: ``(N, 3, H, W)`` uint8 RGB.

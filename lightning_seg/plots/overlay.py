@@ -11,9 +11,9 @@ IGNORED_OPACITY = 0.9
 
 
 def draw_overlay(image: Array, mask: Array, palette: Array, opacity: float = 0.5) -> Image.Image:
-    """The picture with every pixel tinted in the colour of its class; what is ignored is nearly white.
+    """The picture with every pixel tinted in the colour of its class; ignored pixels are nearly white.
 
-    A few rows at a time, for large pictures.
+    It works on a few rows at a time, for large pictures.
 
     Args:
         image: ``(H, W, 3)`` uint8 RGB.

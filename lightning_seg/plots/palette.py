@@ -1,4 +1,4 @@
-"""One colour per class, the same in every picture that the project draws."""
+"""Colours of classes, the same in every picture of this package."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from lightning_seg.images import Array
 def class_palette(num_classes: int) -> Array:
     """``(256, 3)`` uint8: a row per class index, white for the ignore index 255, black between them.
 
-    More than 256 classes, of which no masks are made, have as many rows.
+    With more than 256 classes, for which there are no masks, there are as many rows.
     """
     palette = np.zeros((max(256, num_classes), 3), np.uint8)
     colours = colormaps["tab10" if num_classes <= 10 else "turbo"]

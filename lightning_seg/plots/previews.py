@@ -42,7 +42,7 @@ def draw_preview(
         cells: at least one; they may differ in size.
         class_names: by class index.
         columns: None for as many as there are rows.
-        masks: how they are shown.
+        masks: how masks are shown.
     """
     if masks == "none":
         cells = [cell._replace(mask=None) for cell in cells]
@@ -65,9 +65,9 @@ def draw_preview(
 
 
 def lay_over(cell: Cell, palette: Array, masks: Masks = "tint") -> Array:
-    """``(H, W, 3)`` uint8: the picture under the colours of its classes; what is ignored is nearly white.
+    """``(H, W, 3)`` uint8: the picture tinted with the colours of its classes; ignored pixels are nearly white.
 
-    An outline colours the pixels of a class that touch another one.
+    An outline colours only the pixels of a class that touch another one.
     """
     image: Array = cell.image.permute(1, 2, 0).cpu().numpy()
     if cell.mask is None:
@@ -82,7 +82,7 @@ def lay_over(cell: Cell, palette: Array, masks: Masks = "tint") -> Array:
 
 
 def _touching(mask: Array) -> NDArray[np.bool_]:
-    """Where another class lies above, below, left or right."""
+    """Pixels with another class above, below, left or right."""
     edge = np.zeros(mask.shape, np.bool_)
     down, right = mask[1:] != mask[:-1], mask[:, 1:] != mask[:, :-1]
     edge[1:] |= down
@@ -93,7 +93,7 @@ def _touching(mask: Array) -> NDArray[np.bool_]:
 
 
 def _legend(cells: Sequence[Cell], class_names: Sequence[str]) -> list[Patch]:
-    """All classes, of very many only those that are to be seen."""
+    """All classes; if there are very many, only those in the pictures."""
     seen = {index for cell in cells if cell.mask is not None for index in np.unique(cell.mask.cpu().numpy()).tolist()}
     shown = [index for index in range(len(class_names)) if index in seen or len(class_names) <= MANY_CLASSES]
     classes = class_patches(class_names)
@@ -103,13 +103,13 @@ def _legend(cells: Sequence[Cell], class_names: Sequence[str]) -> list[Patch]:
 
 
 def _fitting(entries: Sequence[Patch], width: float) -> int:
-    """How many legend entries fit beside each other; a letter of size 9 is some 0.08 inches wide."""
+    """How many legend entries fit side by side; a letter of size 9 is about 0.08 inches wide."""
     widest = max((0.65 + 0.08 * len(str(entry.get_label())) for entry in entries), default=width)
     return max(1, min(len(entries), int(width / widest)))
 
 
 def _height(row: Sequence[Cell]) -> float:
-    """Inches for the tallest picture of a row, within reason, and its title."""
+    """Height in inches of a row for its tallest picture, within limits, and its title."""
     tallest = max(cell.image.shape[1] / cell.image.shape[2] for cell in row)
     return WIDTH * min(max(tallest, 0.4), 1.6) + 0.2
 

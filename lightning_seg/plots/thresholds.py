@@ -9,7 +9,7 @@ from lightning_seg.plots.figures import new_figure
 def draw_thresholds(
     thresholds: Tensor, precision: Tensor, recall: Tensor, dice: Tensor, best_threshold: float, title: str
 ) -> Figure:
-    """All three over the threshold, and precision over recall.
+    """Precision, recall and Dice over the threshold, and precision over recall.
 
     Args:
         thresholds: ``(T,)``, ascending in [0, 1).

@@ -1,1 +1,1 @@
-"""Small seeded datasets, written in the on-disk layouts of the real ones, so that nothing must be downloaded."""
+"""Small seeded datasets in the on-disk layouts of the real ones, so that nothing must be downloaded."""

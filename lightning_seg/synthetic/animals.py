@@ -42,7 +42,7 @@ DARK: Colour = (28, 24, 24)
 
 @dataclass(frozen=True)
 class Breed:
-    """What all pets of a breed share. ``colours`` are the coat's ground and its marks."""
+    """Properties shared by all pets of a breed. ``colours`` are the coat's ground and its marks."""
 
     name: str
     species: Literal["cat", "dog"]
@@ -72,7 +72,7 @@ BREEDS = (
 
 @dataclass(frozen=True)
 class Part:
-    """A region of a pet and what it is."""
+    """A region of a pet and its material."""
 
     shape: Shape
     role: Role
@@ -89,7 +89,7 @@ def ear(kind: str, side: int) -> Shape:
 
 
 def head(generator: Generator, breed: Breed) -> list[Part]:
-    """Skull, ears and face around the origin, looking to the viewer or a little aside."""
+    """Skull, ears and face around the origin, seen from the front or slightly from the side."""
     yaw = generator.uniform(-0.35, 0.35)
     skull = Part(blob(generator, (0, 0), (1.0, 0.9), wobble=0.04), "skull")
     ears = [Part(ear(breed.ears, side), "ear") for side in (-1, 1)]
@@ -148,14 +148,14 @@ POSES: tuple[Callable[[Generator, Breed], list[Part]], ...] = (sitting, standing
 
 
 def assemble(generator: Generator, breed: Breed) -> list[Part]:
-    """All parts of one pet in the order of painting, the head upright or tilted."""
+    """All parts of one pet in the order of painting, with the head upright or tilted."""
     body = POSES[generator.integers(len(POSES))](generator, breed)
     tilt = similarity(1.0, generator.uniform(-18, 18))
     return [*body, *(Part(part.shape.moved(tilt), part.role) for part in head(generator, breed))]
 
 
 def place(generator: Generator, parts: Sequence[Part], size: Size) -> list[Part]:
-    """The parts in pixels: scaled, turned, mirrored or not, perhaps partly out of the frame, the head inside it."""
+    """The parts in pixels: scaled, turned, perhaps mirrored or partly outside of the frame; the head is inside."""
     corners = [part.shape.bounds() for part in parts]
     extent = np.max([high for _, high in corners], axis=0) - np.min([low for low, _ in corners], axis=0)
     share = generator.uniform(0.55, 1.1) if generator.random() < 0.8 else generator.uniform(1.1, 1.6)
@@ -172,7 +172,7 @@ def place(generator: Generator, parts: Sequence[Part], size: Size) -> list[Part]
 
 
 def marks(generator: Generator, breed: Breed, size: Size, unit: float) -> Field:
-    """Where the coat shows the colour of its marks; ``unit`` is the head's radius in pixels."""
+    """Where the coat has the colour of its marks; ``unit`` is the head's radius in pixels."""
     noise = smooth_noise(generator, size, unit, octaves=2)
     if breed.pattern == "tabby":
         angle = generator.uniform(60, 120)
@@ -199,7 +199,7 @@ def union(masks: Iterable[Mask]) -> Mask:
 
 @dataclass(frozen=True)
 class Animal:
-    """A pet laid out for a picture. ``head`` is what shows of skull, ears and muzzle; it is part of ``mask``."""
+    """A pet placed in a picture. ``head`` is the visible part of skull, ears and muzzle; it is part of ``mask``."""
 
     breed: Breed
     parts: list[Part]
@@ -227,7 +227,7 @@ def pose_animal(generator: Generator, breed: Breed, size: Size) -> Animal:
 
 
 def paint_animal(generator: Generator, image: Canvas, animal: Animal, light: tuple[float, float]) -> None:
-    """Lays the pet over ``image``, in place."""
+    """Paints the pet over ``image``, in place."""
     size = image.shape[0], image.shape[1]
     fur = coat(generator, animal.breed, size, animal.unit)
     marked = 0.4 * fur + 0.6 * np.array(vary(generator, animal.breed.colours[1], 0.15))
@@ -242,7 +242,7 @@ def paint_animal(generator: Generator, image: Canvas, animal: Animal, light: tup
 
 
 def is_marked(breed: Breed, role: Role) -> bool:
-    """Whether the whole part wears the colour of the marks."""
+    """Whether the whole part has the colour of the marks."""
     return role == "muzzle" or (breed.pattern == "pointed" and role in ("leg", "tail", "ear"))
 
 

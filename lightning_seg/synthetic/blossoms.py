@@ -1,4 +1,4 @@
-"""Five kinds of flowers, drawn petal by petal: they differ in shape far more than in colour.
+"""Five kinds of flowers, drawn petal by petal: they differ far more in shape than in colour.
 
 Parts are laid out in units of the blossom's radius around its centre, x to the right and y down.
 """
@@ -47,7 +47,7 @@ GREENS: tuple[Colour, ...] = ((70, 112, 50), (96, 136, 66), (58, 90, 58))
 
 @dataclass(frozen=True)
 class Part:
-    """A region of a flower, what it is, and how bright it is beside others of its kind."""
+    """A region of a flower, its material, and its brightness relative to others of its kind."""
 
     shape: Shape
     role: Role
@@ -56,7 +56,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Kind:
-    """What all flowers of a kind share. Every colour of the petals belongs to at least two kinds."""
+    """Properties shared by all flowers of a kind. Every colour of petals belongs to at least two kinds."""
 
     name: str
     petals: tuple[Colour, ...]
@@ -65,7 +65,9 @@ class Kind:
 
 
 def petal(length: float, width: float, point: float) -> Shape:
-    """Upwards from the origin; ``width`` is the half of it, ``point`` 1 a round tip and more a pointed one."""
+    """A petal upwards from the origin; ``width`` is half its width, ``point`` 1 gives a round tip and more a pointed
+    one.
+    """
     along = np.linspace(0, 1, 14)
     half = along**0.7 * (1 - along) ** (0.5 * point)
     half *= width / half.max()
@@ -76,7 +78,7 @@ def petal(length: float, width: float, point: float) -> Shape:
 def ring(
     generator: Generator, count: int, inner: float, length: float, width: float, point: float, wild: float = 0.3
 ) -> list[Part]:
-    """Petals all around, ``inner`` away from the centre; ``wild`` is how much they differ from each other."""
+    """Petals all around, ``inner`` away from the centre; ``wild`` is how much they differ."""
     start = generator.uniform(0, 360)
     parts = []
     for number in range(count):
@@ -148,7 +150,7 @@ KINDS = (
     Kind("sunflowers", (YELLOW, YELLOW, ORANGE, RED, CREAM), (BROWN, BROWN, YELLOW), sunflower),
     Kind("tulips", (RED, PINK, PURPLE, ORANGE, WHITE), (YELLOW,), tulip),
 )
-"""In the order of their names, as class folders are read."""
+"""Ordered by name, as class folders are read."""
 
 
 def draw_flower(
@@ -159,18 +161,18 @@ def draw_flower(
     radius: float,
     light: tuple[float, float],
 ) -> Mask:
-    """Lays one flower over ``image``, in place: perhaps on a stem, seen a little from aside.
+    """Paints one flower over ``image``, in place: perhaps on a stem, seen slightly from the side.
 
     Args:
         generator: of all its draws.
-        image: what is behind it.
+        image: the background.
         kind: which flower.
         centre: (x, y) of the blossom in pixels.
         radius: of the blossom in pixels.
-        light: where the light comes from, a unit vector.
+        light: direction that light comes from, a unit vector.
 
     Returns:
-        Where the blossom is, without its stem.
+        The mask of the blossom, without its stem.
     """
     if kind.name == "tulips" or generator.random() < 0.5:
         _paint_parts(generator, image, _stalk(generator), (centre, radius * np.eye(2)), kind, light)
@@ -178,7 +180,7 @@ def draw_flower(
 
 
 def _view(generator: Generator, kind: Kind) -> Matrix:
-    """The 2x2 matrix of how the blossom is turned; tulips stand upright, the others face anywhere."""
+    """The 2x2 matrix of the blossom's orientation; tulips stand upright, the others face anywhere."""
     if kind.name == "tulips":
         return similarity(1.0, generator.uniform(-25, 25), generator.random() < 0.5)
     lean = similarity(1.0, generator.uniform(0, 360))
@@ -186,7 +188,7 @@ def _view(generator: Generator, kind: Kind) -> Matrix:
 
 
 def _stalk(generator: Generator) -> list[Part]:
-    """A stem down to somewhere outside, and leaves along it."""
+    """A stem down to somewhere outside of the picture, with leaves."""
     middle, end = (generator.uniform(-0.3, 0.3), 2.2), (generator.uniform(-0.8, 0.8), 5.0)
     stem = [
         Part(limb((0, 0.2), (0, 1.2), middle, (0.09, 0.11)), "stem"),
@@ -208,7 +210,7 @@ def _paint_parts(
     kind: Kind,
     light: tuple[float, float],
 ) -> Mask:
-    """Lays the parts over ``image``, in place, and returns where they are."""
+    """Paints the parts over ``image``, in place, and returns their mask."""
     centre, matrix = place
     size = image.shape[0], image.shape[1]
     green = pick(generator, GREENS)

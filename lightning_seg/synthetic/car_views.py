@@ -34,7 +34,7 @@ def union(pieces: Sequence[Piece]) -> Mask:
 
 
 def show_car(car: Car, camera: Camera, size: Size) -> list[Piece]:
-    """All of a car; later pieces lie before earlier ones. Their union is the car's mask."""
+    """All pieces of a car; later ones lie in front of earlier ones. Their union is the car's mask."""
     wheels = [(x, side) for x in car.axles for side in SIDES]
     tyres = [show_tyre(car, x, side, camera, size) for x, side in wheels]
     lower = camera.show([*hull(car), *details(car)], size)
@@ -51,7 +51,7 @@ def show_tyre(car: Car, x: float, side: int, camera: Camera, size: Size) -> Piec
 
 
 def show_wheel(car: Car, x: float, side: int, camera: Camera, silhouette: Mask) -> list[Piece]:
-    """The outside of a wheel, and the arch that it leaves dark in the lower body's ``silhouette``."""
+    """The outside of a wheel, and the dark arch above it in the lower body's ``silhouette``."""
     centre, radius = np.array([x, side * (car.half_width - 0.02), car.wheel_radius]), car.wheel_radius
     if not camera.sees(Face(centre[None], "tyre", np.array([0.0, side, 0.0]))):
         return []
@@ -74,7 +74,7 @@ def spoke_gaps(num_spokes: int) -> list[Corners]:
 
 
 def show_mirrors(car: Car, camera: Camera, size: Size) -> tuple[Piece, Piece]:
-    """The farther and the nearer outside mirror."""
+    """The farther and the nearer side mirror."""
     x = car.along(car.body.cowl) - 0.3
     places = np.array([(x, side * (car.half_width + 0.06), car.belt + 0.08) for side in SIDES])
     distances = np.linalg.norm(places - camera.position, axis=1)
@@ -98,7 +98,7 @@ def show_rails(car: Car, camera: Camera, size: Size) -> list[Piece]:
 
 
 def paint_car(generator: Generator, image: Canvas, car: Car, pieces: Sequence[Piece], wall: Colour) -> None:
-    """Lays a car over ``image``, in place; its windows show the wall, the more so the clearer they are."""
+    """Paints a car over ``image``, in place; clearer windows show more of the wall behind."""
     size = image.shape[0], image.shape[1]
     gloss = smooth_noise(generator, size, size[1] / 6, octaves=2)
     pane = 0.6 * gloss + 0.4 * ramp(size, 270)
@@ -119,7 +119,7 @@ def paint_car(generator: Generator, image: Canvas, car: Car, pieces: Sequence[Pi
 
 
 def ground_car(image: Canvas, car: Car, camera: Camera, mask: Mask, shadow: float) -> None:
-    """What a car does to the floor below it, in place: a shadow, and a faint mirror image."""
+    """Draws a car's shadow and a faint reflection on the floor, in place."""
     x, y = car.body.length / 2, car.half_width
     footprint = Shape(camera.project(np.array([(x, y, 0), (x, -y, 0), (-x, -y, 0), (-x, y, 0)])))
     cast_shadow(image, footprint.mask(mask.shape), (0.0, image.shape[0] / 60), shadow)

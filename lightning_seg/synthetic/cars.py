@@ -45,7 +45,7 @@ HULL_LEVELS = ((0.0, 0.94), (0.3, 1.0), (0.55, 1.0), (0.82, 0.97), (1.0, 0.88))
 
 @dataclass(frozen=True)
 class Car:
-    """What all views of a car share; lengths in metres."""
+    """Properties shared by all views of a car; lengths in metres."""
 
     body: Body
     colour: Colour
@@ -76,7 +76,7 @@ class Car:
 
 
 def design_car(generator: Generator, body: Body, colour: Colour) -> Car:
-    """A car of a kind and roughly a colour, with measures of its own."""
+    """A car of a kind and roughly a colour, with dimensions of its own."""
     length, height = body.length * generator.uniform(0.93, 1.07), body.height * generator.uniform(0.95, 1.06)
     belt, cowl = body.belt + generator.uniform(-0.03, 0.03), body.cowl + generator.uniform(-0.02, 0.02)
     is_high = body.height > 1.6
@@ -139,7 +139,7 @@ def cabin(car: Car) -> list[Face]:
 
 
 def details(car: Car) -> list[Face]:
-    """What lies on the lower body: number plates and a pickup's bed."""
+    """Details on the lower body: number plates and a pickup's bed."""
     low = 0.25 * car.belt + 0.3
     faces = [_plate(car, car.along(share) * 0.995, low) for share in (0.0, 1.0)]
     if car.body.name == "pickup":

@@ -52,16 +52,16 @@ class CarPicture(NamedTuple):
 def write_carvana(
     root: str | Path, num_cars: int = 12, num_views: int = NUM_VIEWS, size: Size = SIZE, seed: int = 0
 ) -> None:
-    """Lets ``root`` hold synthetic cars; nothing is done if it already holds the same ones.
+    """Writes synthetic cars to ``root``, unless it already holds the same ones.
 
-    A picture depends on the size, the seed, its car and its view alone, so a larger set contains the smaller one.
+    A picture depends only on the size, the seed, its car and its view, so a larger set contains the smaller one.
 
     Args:
         root: folder for the dataset.
         num_cars: how many cars.
-        num_views: of each car, 1 to 16; from one to the next the car turns by a sixteenth.
+        num_views: of each car, 1 to 16; the car turns by a sixteenth between them.
         size: (height, width) of the pictures.
-        seed: another one gives other cars.
+        seed: of the draws.
 
     Raises:
         ConfigError: an argument is out of range.
@@ -109,7 +109,7 @@ def _save_mask(path: Path, mask: Array) -> None:
 
 
 def draw_car(seed: int, number: int, view: int, size: Size = SIZE) -> CarPicture:
-    """One view of one car; views of a car differ in camera, light and what stands around."""
+    """One view of one car; views of a car differ in camera, light and surroundings."""
     of_car, generator = np.random.default_rng((seed, number, 0)), np.random.default_rng((seed, number, view))
     car = design_car(of_car, BODIES[number % len(BODIES)], PAINTS[number % len(PAINTS)])
     wall, floor = WALLS[int(of_car.integers(len(WALLS)))], FLOORS[int(of_car.integers(len(FLOORS)))]
@@ -124,7 +124,7 @@ def draw_car(seed: int, number: int, view: int, size: Size = SIZE) -> CarPicture
 
 
 def place_camera(generator: Generator, view: int, size: Size) -> Camera:
-    """View 1 looks at the front of the car, 9 at its rear; the car may touch the frame."""
+    """View 1 shows the front of the car, 9 its rear; the car may touch the frame."""
     height, width = size
     return Camera(
         azimuth=(view - 1) * 360 / NUM_VIEWS + generator.uniform(-5, 5),

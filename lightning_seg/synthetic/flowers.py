@@ -31,9 +31,9 @@ FIRST_NUMBER = 1000000
 
 
 def write_flowers(root: str | Path, num_per_class: int = 160, seed: int = 0) -> None:
-    """Lets ``root`` hold synthetic flowers; nothing is done if it already holds the same ones.
+    """Writes synthetic flowers to ``root``, unless it already holds the same ones.
 
-    A picture depends on the seed, its class and its number alone, so a larger set contains the smaller one.
+    A picture depends only on the seed, its class and its number, so a larger set contains the smaller one.
 
     Args:
         root: folder for the dataset.
@@ -63,7 +63,7 @@ def _write_files(folder: Path, num_per_class: int, seed: int) -> None:
 
 
 def draw_photo(generator: Generator, kind: Kind) -> Array:
-    """One flower of the kind, or up to three, among a few other things; ``(H, W, 3)`` uint8 of different sizes."""
+    """One flower of the kind, or up to three, among a few other things; ``(H, W, 3)`` uint8 of varying sizes."""
     height, width = generator.integers(160, 261, 2).tolist()
     turn = generator.uniform(0.2, 0.8) * math.pi
     light = math.cos(turn), -math.sin(turn)

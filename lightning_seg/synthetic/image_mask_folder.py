@@ -1,4 +1,4 @@
-"""Invented pictures with masks in the kinds that people bring: coloured shapes on scenery."""
+"""Invented pictures with masks in the formats that users have: coloured shapes on scenery."""
 
 import json
 import math
@@ -49,7 +49,7 @@ PAINTS: tuple[Colour, ...] = ((205, 60, 50), (60, 90, 200), (235, 195, 60), (150
 
 @dataclass(frozen=True)
 class Kind:
-    """How a dataset is stored; its marker holds the same."""
+    """Storage of a dataset; also written to its marker."""
 
     num_pictures: int
     mask_values: tuple[int | str, ...]
@@ -66,16 +66,16 @@ def write_image_mask_folder(
     seed: int = 0,
     mask_values: Sequence[int | str] | None = None,
 ) -> None:
-    """Lets ``root`` hold synthetic pictures and masks; nothing is done if it already holds the same ones.
+    """Writes synthetic pictures and masks to ``root``, unless it already holds the same ones.
 
-    Four pictures ``sceneNNN_V`` each show one scene. A picture depends on the seed and its number alone.
+    Four pictures ``sceneNNN_V`` each show one scene. A picture depends only on the seed and its number.
 
     Args:
         root: folder for the dataset.
-        num_pictures: how many.
-        encoding: what masks hold: class numbers, 0 and 255, class numbers with a palette, or colours.
-        layout: pictures and masks in two folders, or beside each other as ``NAME.png`` and ``NAME_mask.png``.
-        seed: another one gives other pictures.
+        num_pictures: number of pictures.
+        encoding: content of the masks: class numbers, 0 and 255, class numbers with a palette, or colours.
+        layout: pictures and masks in two folders, or in one as ``NAME.png`` and ``NAME_mask.png``.
+        seed: of the draws.
         mask_values: per class a number or ``#rrggbb`` in place of those of ``encoding``.
 
     Raises:
@@ -94,7 +94,7 @@ def write_image_mask_folder(
 
 
 def reading_flags(encoding: Encoding, layout: Layout, **others: object) -> list[str]:
-    """How ``configs/own_data.yaml``, which fits the default arguments, is told about these."""
+    """Flags with which ``configs/own_data.yaml``, which fits the default arguments, reads these pictures."""
     flags = []
     if encoding == "binary":
         flags += ["--data.classes", "[background, shape]"]
@@ -119,7 +119,7 @@ def _write_files(folder: Path, kind: Kind) -> None:
 
 
 def encode(classes: Array, mask_values: Sequence[int | str], palette: bool) -> Image.Image:
-    """Class indices ``(H, W)`` as the mask file that stores them."""
+    """The mask file of class indices ``(H, W)``."""
     if isinstance(mask_values[0], str):
         colours = np.array([_rgb(str(value)) for value in mask_values], np.uint8)
         return Image.fromarray(colours[classes])

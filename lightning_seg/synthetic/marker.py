@@ -1,4 +1,4 @@
-"""The file that says a folder was synthesized, and by which parameters; folders without it are never touched."""
+"""The marker file of synthetic folders, with their parameters; folders without it are never touched."""
 
 import errno
 import glob
@@ -19,7 +19,7 @@ LOST_RACE = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOENT)
 
 
 def read_marker(root: str | Path) -> dict[str, Any] | None:
-    """The marker's content; None where there is no marker of ours."""
+    """The marker's content; None if there is no marker of this package."""
     try:
         content = json.loads((Path(root) / SYNTHETIC_MARKER).read_text())
     # Of deep nesting.
@@ -33,7 +33,7 @@ def is_synthetic(root: str | Path) -> bool:
 
 
 def holds_synthetic(root: str | Path, dataset: str) -> bool:
-    """Whether ``root`` holds this dataset, whatever else it was written with.
+    """Whether ``root`` holds this dataset, with any parameters.
 
     A datamodule leaves it alone then: somebody may have chosen other numbers, and runs with other seeds must not
     replace each other's pictures.
@@ -43,11 +43,11 @@ def holds_synthetic(root: str | Path, dataset: str) -> bool:
 
 
 def ensure_synthetic(root: str | Path, name: str, write: Callable[[Path], None], parameters: dict[str, Any]) -> bool:
-    """Lets ``root`` hold the synthetic dataset ``name`` and says whether it had to be written.
+    """Writes the synthetic dataset ``name`` to ``root`` if needed, and returns whether it was written.
 
-    ``write`` fills a folder next to ``root``, which takes its place when it is complete: nobody sees half a dataset. Of
-    several processes one writes and the others wait; what one that was killed has left beside ``root`` is removed. The
-    same synthetic dataset with other parameters is replaced.
+    ``write`` fills a folder beside ``root``, which is moved to its place when complete. One process writes and the
+    others wait; files of killed processes beside ``root`` are removed. The same synthetic dataset with other parameters
+    is replaced.
 
     Raises:
         DataError: ``root`` holds something else, or cannot be written.
@@ -67,7 +67,7 @@ def ensure_synthetic(root: str | Path, name: str, write: Callable[[Path], None],
 
 
 def _remove_left_overs(root: Path) -> None:
-    """Of writers that were killed; those that live hold the lock."""
+    """Removes the files of killed writers; those that live hold the lock."""
     for path in root.parent.glob(f".{glob.escape(root.name)}.*"):
         if re.fullmatch(r"[0-9a-f]{32}(\.old)?", path.name.removeprefix(f".{root.name}.")):
             shutil.rmtree(path, ignore_errors=True)
@@ -89,7 +89,7 @@ def _is_done(root: Path, wanted: dict[str, Any]) -> bool:
 
 
 def _write_and_move(root: Path, write: Callable[[Path], None], wanted: dict[str, Any]) -> bool:
-    """False if another process put something at ``root`` in the meantime."""
+    """False if another process has created ``root`` in the meantime."""
     # Not tempfile.mkdtemp, whose folders only their owner may read.
     fresh = root.with_name(f".{root.name}.{uuid4().hex}")
     fresh.mkdir(parents=True)

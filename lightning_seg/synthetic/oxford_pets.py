@@ -41,7 +41,7 @@ SURROUNDINGS: tuple[Colour, ...] = (
 
 @dataclass(frozen=True)
 class PetPicture:
-    """``image`` (H, W, 3) uint8 RGB; ``trimap`` (H, W) uint8; ``head_box`` x1, y1, x2, y2 as slices take them."""
+    """``image`` (H, W, 3) uint8 RGB; ``trimap`` (H, W) uint8; ``head_box`` x1, y1, x2, y2 as in slices."""
 
     image: NDArray[np.uint8]
     trimap: NDArray[np.uint8]
@@ -50,7 +50,7 @@ class PetPicture:
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of the lists: a picture's name and the numbers behind it."""
+    """One line of the lists: a picture's name and its numbers."""
 
     breed: Breed
     number: int
@@ -69,9 +69,9 @@ class Entry:
 def write_oxford_pets(
     root: str | Path, num_trainval: int = 320, num_test: int = 80, num_breeds: int = 8, seed: int = 0
 ) -> None:
-    """Lets ``root`` hold synthetic pets; nothing is done if it already holds the same ones.
+    """Writes synthetic pets to ``root``, unless it already holds the same ones.
 
-    A picture depends on the seed, its breed and its number alone, so a larger set contains the smaller one.
+    A picture depends only on the seed, its breed and its number, so a larger set contains the smaller one.
 
     Args:
         root: folder for the dataset.
@@ -153,7 +153,7 @@ def draw_pet(generator: Generator, breed: Breed) -> PetPicture:
 
 
 def draw_scene(generator: Generator, breed: Breed) -> tuple[NDArray[np.uint8], Animal]:
-    """A photo ``(H, W, 3)`` of one pet of the breed among a few other things, and where the pet is in it."""
+    """A photo ``(H, W, 3)`` of one pet of the breed among a few other things, and the pet's place in it."""
     height, width = generator.integers(160, 261, 2).tolist()
     turn = generator.uniform(0.2, 0.8) * math.pi
     light = math.cos(turn), -math.sin(turn)
@@ -166,7 +166,7 @@ def draw_scene(generator: Generator, breed: Breed) -> tuple[NDArray[np.uint8], A
 
 
 def draw_trimap(mask: Mask) -> NDArray[np.uint8]:
-    """Pet and background with a band over the contour between them, as wide inside as outside."""
+    """Pet and background with a band along the contour between them, half inside and half outside."""
     radius = BORDER_WIDTH * math.sqrt(mask.size) / 2
     trimap = np.where(mask, PET, BACKGROUND).astype(np.uint8)
     for side in (mask, ~mask):

@@ -1,7 +1,7 @@
-"""Pieces that every synthetic picture is put together from: noise, outlines, exact masks, shading, backgrounds.
+"""Parts of every synthetic picture: noise, outlines, exact masks, shading, backgrounds.
 
 Sizes are ``(height, width)``; points, centres and axes are x before y; angles are degrees. All randomness comes from
-the generator handed in.
+the given generator.
 """
 
 import math
@@ -41,7 +41,7 @@ def _stretch(field: Field) -> Field:
 
 
 def streaks(generator: Generator, size: Size, length: float, thickness: float, angle: float) -> Field:
-    """Hair, grass or wood grain: noise drawn out along ``angle``."""
+    """Hair, grass or wood grain: noise stretched along ``angle``."""
     side = math.ceil(math.hypot(*size))
     grid = generator.random((math.ceil(side / thickness), math.ceil(side / length)), np.float32)
     lines = cv2.resize(grid, (side, side), interpolation=cv2.INTER_LINEAR)
@@ -52,7 +52,7 @@ def streaks(generator: Generator, size: Size, length: float, thickness: float, a
 
 
 def stripes(generator: Generator, size: Size, period: float, angle: float, warp: float = 0.0) -> Field:
-    """Waves ``period`` pixels apart that run along ``angle`` and are bent by up to ``warp`` periods."""
+    """Waves ``period`` pixels apart that run along ``angle``, bent by up to ``warp`` periods."""
     y, x = np.indices(size, np.float32)
     turn = math.radians(angle + 90)
     phase = (x * math.cos(turn) + y * math.sin(turn)) / period + generator.random()
@@ -80,14 +80,14 @@ def tint(field: Field, low: Colour, high: Colour) -> Canvas:
 
 
 def vary(generator: Generator, colour: Colour, amount: float) -> Colour:
-    """``colour``, brighter or darker by up to ``amount`` (a share) and a little off in hue."""
+    """``colour``, brighter or darker by up to ``amount`` (a share), with a slightly different hue."""
     gain = 1 + generator.uniform(-amount, amount)
     red, green, blue = np.clip(np.multiply(colour, gain) + generator.uniform(-60, 60, 3) * amount, 4, 250).tolist()
     return red, green, blue
 
 
 def blend(colour: Colour, other: Colour, share: float) -> Colour:
-    """``colour`` with a share of the other one."""
+    """``colour`` mixed with a share of the other one."""
     red, green, blue = (np.multiply(colour, 1 - share) + np.multiply(other, share)).tolist()
     return red, green, blue
 
@@ -98,7 +98,7 @@ def pick(generator: Generator, palette: Sequence[Colour], amount: float = 0.2) -
 
 
 def similarity(scale: float, angle: float, mirrored: bool = False) -> NDArray[Any]:
-    """The 2x2 matrix that mirrors left and right if asked, then turns, then scales."""
+    """The 2x2 matrix that mirrors left and right if asked, then rotates, then scales."""
     cos, sin = math.cos(math.radians(angle)) * scale, math.sin(math.radians(angle)) * scale
     return np.array([[cos, -sin], [sin, cos]]) @ np.diag([-1.0 if mirrored else 1.0, 1.0])
 
@@ -156,7 +156,7 @@ def blob(generator: Generator, centre: ArrayLike, axes: ArrayLike, angle: float 
 
 
 def limb(start: ArrayLike, bend: ArrayLike, end: ArrayLike, radii: tuple[float, float]) -> Shape:
-    """A leg, tail or branch: a curve from ``start`` to ``end``, pulled towards ``bend``, that grows thin or thick."""
+    """A leg, tail or branch: a curve from ``start`` to ``end``, pulled towards ``bend``, of changing width."""
     along = np.linspace(0, 1, 24)[:, None]
     points = (1 - along) ** 2 * np.array(start) + 2 * along * (1 - along) * np.array(bend) + along**2 * np.array(end)
     return Shape(points, np.linspace(*radii, 24))
@@ -169,7 +169,7 @@ def region(mask: Mask) -> tuple[slice, slice]:
 
 
 def round_shading(mask: Mask, light: tuple[float, float], depth: float = 0.35) -> Field:
-    """Factors around 1 that make a flat mask look round and lit from the direction ``light`` (a unit vector)."""
+    """Factors around 1 that make a flat mask look round, lit from the direction ``light`` (a unit vector)."""
     distance = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 3)
     height = cv2.GaussianBlur(np.sqrt(distance / max(float(distance.max()), 1.0)), (0, 0), 1.5)
     slope_x = cv2.Sobel(height, cv2.CV_32F, 1, 0)
@@ -179,7 +179,7 @@ def round_shading(mask: Mask, light: tuple[float, float], depth: float = 0.35) -
 
 
 def paint(image: Canvas, mask: Mask, colours: Canvas | Colour, light: tuple[float, float] | None = None) -> None:
-    """Lays ``colours`` over the masked pixels of ``image``, in place, rounded by ``light`` if there is any."""
+    """Paints ``colours`` over the masked pixels of ``image``, in place, shaded by ``light`` if given."""
     area = region(mask)
     inside = mask[area]
     layer = np.asarray(colours, np.float32)
@@ -188,7 +188,7 @@ def paint(image: Canvas, mask: Mask, colours: Canvas | Colour, light: tuple[floa
 
 
 def cast_shadow(image: Canvas, mask: Mask, shift: tuple[float, float], strength: float) -> None:
-    """Darkens ``image`` around the mask moved by ``shift`` pixels, softly and in place."""
+    """Softly darkens ``image`` around the mask moved by ``shift`` pixels, in place."""
     move = np.array([[1, 0, shift[0]], [0, 1, shift[1]]], np.float32)
     shadow = cv2.warpAffine(mask.astype(np.float32), move, mask.shape[::-1])
     shadow = cv2.GaussianBlur(shadow, (0, 0), max(math.hypot(*shift), 1.0))
@@ -226,7 +226,7 @@ def fabric(generator: Generator, size: Size, palette: Sequence[Colour]) -> Canva
 
 
 def haze(generator: Generator, size: Size, palette: Sequence[Colour]) -> Canvas:
-    """An unsharp distance: soft patches and discs of light."""
+    """A blurred background: soft patches and discs of light."""
     image = tint(smooth_noise(generator, size, 60, octaves=2), pick(generator, palette), pick(generator, palette))
     for _ in range(generator.integers(4, 14)):
         spot = ellipse(generator.random(2) * size[::-1], [generator.uniform(6, 22)] * 2).mask(size)
@@ -255,7 +255,7 @@ def draw_background(generator: Generator, size: Size, palette: Sequence[Colour])
 
 
 def random_object(generator: Generator, size: Size) -> Shape:
-    """A cushion, a box, a ball or a stick, anywhere in the picture."""
+    """A cushion, a box, a ball or a stick anywhere in the picture."""
     centre = generator.random(2) * size[::-1]
     axes = generator.uniform(0.06, 0.2, 2) * math.sqrt(size[0] * size[1])
     angle = generator.uniform(0, 180)
@@ -273,7 +273,7 @@ def random_object(generator: Generator, size: Size) -> Shape:
 def draw_clutter(
     generator: Generator, image: Canvas, palette: Sequence[Colour], num_objects: int, light: tuple[float, float]
 ) -> None:
-    """Lays shaded objects in colours of the palette over ``image``, in place."""
+    """Paints shaded objects in colours of the palette over ``image``, in place."""
     size = image.shape[0], image.shape[1]
     for _ in range(num_objects):
         mask = random_object(generator, size).mask(size)
@@ -284,7 +284,7 @@ def draw_clutter(
 
 
 def expose(generator: Generator, image: Canvas) -> NDArray[np.uint8]:
-    """What a camera makes of ``image``: uneven light, exposure, a little blur and noise; ``(H, W, 3)`` uint8."""
+    """``image`` as a camera records it: uneven light, exposure, slight blur and noise; ``(H, W, 3)`` uint8."""
     size = image.shape[0], image.shape[1]
     light = generator.uniform(0.8, 1.15) + generator.uniform(0, 0.35) * (ramp(size, generator.uniform(0, 360)) - 0.5)
     exposed = cv2.GaussianBlur(image * light[..., None], (0, 0), generator.uniform(0.4, 0.9))

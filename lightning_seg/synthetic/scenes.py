@@ -1,7 +1,7 @@
-"""Invented scenes with several flowers of several kinds and their boxes, and pictures of one flower to learn them from.
+"""Invented scenes of several flowers with their boxes, and pictures of single flowers to learn them from.
 
 Layout of the scenes: COCO's, https://cocodataset.org/#format-data, with ``annotations.json`` beside ``images/``. The
-others lie in ``single/<class>/``, with a folder ``background`` of pictures of none.
+others are in ``single/<class>/``, with a folder ``background`` of pictures without a flower.
 """
 
 import json
@@ -25,7 +25,7 @@ from lightning_seg.synthetic.scenery import Canvas, Size, draw_background, draw_
 BACKGROUND = "background"
 MAX_OBJECTS = 5
 ATTEMPTS = 60
-"""To find a free place for one more flower."""
+"""Tries to find a free place for one more flower."""
 
 
 class Scene(NamedTuple):
@@ -37,7 +37,7 @@ class Scene(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where a blossom is to be drawn, in pixels."""
+    """Position of a blossom in pixels."""
 
     x: float
     y: float
@@ -45,10 +45,10 @@ class Place(NamedTuple):
 
 
 def write_scenes(root: str | Path, num_scenes: int = 60, num_per_class: int = 160, seed: int = 0) -> None:
-    """Lets ``root`` hold synthetic scenes and single flowers; nothing is done if it already holds the same ones.
+    """Writes synthetic scenes and single flowers to ``root``, unless it already holds the same ones.
 
-    A picture depends on the seed and its number, a single one on its class, too, so a larger set contains the smaller
-    one.
+    A picture depends only on the seed and its number, a single one also on its class, so a larger set contains the
+    smaller one.
 
     Args:
         root: folder for the dataset.
@@ -103,7 +103,7 @@ def describe(scenes: dict[str, Scene]) -> dict[str, Any]:
 
 
 def draw_scene(generator: Generator) -> Scene:
-    """Two to five flowers of two kinds or more that stand apart, fewer where there is no room."""
+    """Two to five separate flowers of at least two kinds; fewer if there is no room."""
     height, width = generator.integers(360, 561, 2).tolist()
     canvas, light = _surroundings(generator, (height, width))
     places = _places(generator, (height, width), int(generator.integers(2, MAX_OBJECTS + 1)))
@@ -118,7 +118,7 @@ def draw_scene(generator: Generator) -> Scene:
 
 
 def draw_nothing(generator: Generator) -> Array:
-    """What lies between the flowers of scenes, ``(H, W, 3)`` uint8: scenery, perhaps with the rim of a blossom."""
+    """A picture ``(H, W, 3)`` uint8 without a flower: scenery, perhaps with the rim of a blossom."""
     height, width = generator.integers(160, 261, 2).tolist()
     canvas, light = _surroundings(generator, (height, width))
     for _ in range(int(generator.integers(0, 3))):
@@ -132,7 +132,7 @@ def draw_nothing(generator: Generator) -> Array:
 
 
 def _surroundings(generator: Generator, size: Size) -> tuple[Canvas, tuple[float, float]]:
-    """Scenery without flowers, and where its light comes from."""
+    """Scenery without flowers, and the direction of its light."""
     turn = generator.uniform(0.2, 0.8) * math.pi
     light = math.cos(turn), -math.sin(turn)
     canvas = draw_background(generator, size, SURROUNDINGS)
@@ -141,7 +141,7 @@ def _surroundings(generator: Generator, size: Size) -> tuple[Canvas, tuple[float
 
 
 def _places(generator: Generator, size: Size, wanted: int) -> list[Place]:
-    """Up to as many places as wanted, from the top down; their blossoms are inside the picture and apart."""
+    """Up to as many places as wanted, from the top down; their blossoms are inside the picture and do not touch."""
     height, width = size
     places: list[Place] = []
     for _ in range(wanted):

@@ -1,4 +1,4 @@
-"""Solids of flat faces and a camera that looks at them, so that several views of one thing fit together.
+"""Solids of flat faces and a camera, so that several views of one object fit together.
 
 In metres; z points up and the ground is z = 0.
 """
@@ -15,7 +15,7 @@ from lightning_seg.synthetic.scenery import Mask, Points, Shape, Size
 
 Corners: TypeAlias = NDArray[Any]  # (N, 3) float
 LAMPS = np.array([0.35, -0.3, 0.9])
-"""Where the light comes from: towards the camera, to its right, up."""
+"""Direction of the light: towards the camera, to its right, up."""
 
 
 class Face(NamedTuple):
@@ -27,7 +27,7 @@ class Face(NamedTuple):
 
 
 class Piece(NamedTuple):
-    """What the camera sees of a face, and by which factor light changes its colour."""
+    """A face as the camera sees it, and the factor by which light changes its colour."""
 
     mask: Mask
     material: str
@@ -35,7 +35,7 @@ class Piece(NamedTuple):
 
 
 def make_face(corners: Corners, material: str, inside: ArrayLike) -> Face:
-    """The face that turns away from the point ``inside``."""
+    """The face whose outside points away from the point ``inside``."""
     normal = np.cross(corners[1] - corners[0], corners[-1] - corners[0])
     away = corners.mean(axis=0) - np.asarray(inside)
     return Face(corners, material, normal if normal @ away > 0 else -normal)
@@ -82,12 +82,12 @@ class Camera:
     """A camera that looks at a point above the origin.
 
     Args:
-        azimuth: degrees that it has gone around; 0 stands on the x axis, 90 on the y axis.
+        azimuth: its direction in degrees; 0 is the x axis, 90 the y axis.
         distance: to the origin, along the ground.
         height: above the ground.
         aim: height of the point that it looks at.
         focal: focal length in pixels.
-        centre: the pixel (x, y) where that point is seen.
+        centre: pixel (x, y) of that point.
     """
 
     azimuth: float
@@ -110,17 +110,17 @@ class Camera:
         return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True))
 
     def around(self, behind: float, right: float) -> tuple[float, float]:
-        """(x, y) of a place that many metres behind the origin and to its right, as the camera sees it."""
+        """(x, y) of a point that many metres behind the origin and to its right, seen from the camera."""
         cos, sin = math.cos(math.radians(self.azimuth)), math.sin(math.radians(self.azimuth))
         return -behind * cos - right * sin, -behind * sin + right * cos
 
     def project(self, points: Corners) -> Points:
-        """``(N, 3)`` before the camera to pixels ``(N, 2)``."""
+        """Points ``(N, 3)`` in front of the camera to pixels ``(N, 2)``."""
         depth, right, up = self.axes @ (points - self.position).T
         return np.asarray(np.stack([right, -up], axis=1) * (self.focal / depth)[:, None] + self.centre)
 
     def sees(self, face: Face) -> bool:
-        """Whether a face of a convex solid shows, as long as nothing else stands before it."""
+        """Whether a face of a convex solid is visible if nothing stands in front of it."""
         return bool(face.outwards @ (self.position - face.corners.mean(axis=0)) > 0)
 
     def light_on(self, face: Face) -> float:
@@ -129,7 +129,7 @@ class Camera:
         return 0.62 + 0.55 * max(0.0, towards)
 
     def show(self, faces: Sequence[Face], size: Size) -> list[Piece]:
-        """What shows of a convex solid."""
+        """The visible faces of a convex solid."""
         return [
             Piece(Shape(self.project(face.corners)).mask(size), face.material, self.light_on(face))
             for face in faces

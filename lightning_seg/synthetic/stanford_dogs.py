@@ -27,12 +27,12 @@ DOGS = (
     Breed("coal_pug", "dog", ((60, 56, 58), (30, 28, 30)), "plain", "round", (60, 40, 30), 0.7, 0.28),
     Breed("Harlequin_hound", "dog", ((214, 214, 216), (52, 50, 54)), "tabby", "tall", (120, 90, 50), 1.2, 0.15),
 )
-"""In the order of their labels."""
+"""Ordered by label."""
 NUM_BREEDS = 8
 SYNTHETIC_BREEDS = tuple(breed.name for breed in DOGS[:NUM_BREEDS])
-"""What a datamodule writes."""
+"""Breeds that a datamodule writes."""
 PNG_STEM = "n90000001_1"
-"""As published, one photo is a PNG with transparency, whatever its suffix says."""
+"""As in the published data, one photo is a PNG with transparency under another suffix."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Entry:
 
     @property
     def wnid(self) -> str:
-        """Outside of the numbers that WordNet uses."""
+        """A number that WordNet does not use."""
         return f"n9{self.label:07}"
 
     @property
@@ -63,9 +63,9 @@ class Entry:
 def write_stanford_dogs(
     root: str | Path, num_train: int = 320, num_test: int = 80, num_breeds: int = NUM_BREEDS, seed: int = 0
 ) -> None:
-    """Lets ``root`` hold synthetic dogs; nothing is done if it already holds the same ones.
+    """Writes synthetic dogs to ``root``, unless it already holds the same ones.
 
-    A picture depends on the seed, its breed and its number alone, so a larger set contains the smaller one.
+    A picture depends only on the seed, its breed and its number, so a larger set contains the smaller one.
 
     Args:
         root: folder for the dataset.
@@ -92,7 +92,7 @@ def write_stanford_dogs(
 
 
 def _entries(count: int, num_breeds: int, first: int) -> list[Entry]:
-    """By label, as published."""
+    """Ordered by label, as published."""
     entries = [Entry(index % num_breeds + 1, 2 * (index // num_breeds) + first) for index in range(count)]
     return sorted(entries, key=lambda entry: entry.label)
 
@@ -112,7 +112,7 @@ def _write_files(folder: Path, lists: dict[str, list[Entry]], seed: int) -> None
 
 
 def _cells(names: Sequence[str]) -> NDArray[Any]:
-    """A column of MATLAB's cells."""
+    """A column of MATLAB cells."""
     column = np.empty((len(names), 1), object)
     column[:, 0] = names
     return column

@@ -1,4 +1,4 @@
-"""A photo studio: a light wall with letters, a light floor with a turntable in it, and crates that stand around."""
+"""A photo studio: a light wall with letters, a light floor with a turntable, and crates."""
 
 import math
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ BACKDROP = 6.0
 
 
 def draw_studio(generator: Generator, camera: Camera, size: Size, colours: tuple[Colour, Colour]) -> Canvas:
-    """A studio without a car; ``colours`` are roughly those of its wall and its floor."""
+    """A studio without a car; ``colours`` are roughly those of its wall and floor."""
     wall, floor = (vary(generator, colour, 0.05) for colour in colours)
     horizon = float(camera.project(np.array([[*camera.around(BACKDROP, 0.0), 0.0]]))[0, 1])
     clouds = 0.5 * smooth_noise(generator, size, size[1] / 3) + 0.5 * ramp(size, generator.uniform(0, 360))
@@ -46,7 +46,7 @@ def draw_studio(generator: Generator, camera: Camera, size: Size, colours: tuple
 
 
 def draw_letters(generator: Generator, image: Canvas, horizon: float) -> None:
-    """A word on the wall, in dark letters that are about as wide as the picture."""
+    """A word in dark letters on the wall, about as wide as the picture."""
     word, width = WORDS[int(generator.integers(len(WORDS)))], image.shape[1]
     thickness = max(1, round(width / 60))
     (length, _), _ = cv2.getTextSize(word, cv2.FONT_HERSHEY_SIMPLEX, 1.0, thickness)
@@ -80,7 +80,7 @@ def draw_turntable(generator: Generator, image: Canvas, camera: Camera, floor: C
 def draw_crates(
     generator: Generator, image: Canvas, camera: Camera, palette: Sequence[Colour], num_crates: int
 ) -> None:
-    """Boxes and posts in colours of the palette behind the turntable's middle and beside it."""
+    """Boxes and posts in colours of the palette, behind and beside the turntable."""
     size = image.shape[0], image.shape[1]
     for _ in range(num_crates):
         place = camera.around(generator.uniform(2.5, BACKDROP - 1), generator.uniform(-4.5, 4.5))

@@ -1,4 +1,4 @@
-"""Annotation files as Pascal VOC has them, which other datasets took over."""
+"""Writing annotation files in the format of Pascal VOC, which other datasets use too."""
 
 from pathlib import Path
 from xml.etree import ElementTree
@@ -11,11 +11,11 @@ def write_voc(
 
     Args:
         path: file to write.
-        folder: what the file says about its folder.
-        filename: what it says about its picture.
+        folder: name of the folder, for the file's content.
+        filename: name of the picture, for the file's content.
         size: (height, width) of the picture.
         name: of the object.
-        box: x1, y1, x2, y2 as slices take them; ``xmax`` and ``ymax`` are the first column and row behind the object.
+        box: x1, y1, x2, y2 as in slices; ``xmax`` and ``ymax`` are the first column and row after the object.
     """
     annotation = ElementTree.Element("annotation")
     ElementTree.SubElement(annotation, "folder").text = folder

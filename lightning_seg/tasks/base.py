@@ -1,4 +1,4 @@
-"""What every kind of task shares: the optimiser, continuing a run with other arguments, what a checkpoint tells."""
+"""Base of all tasks: the optimiser, continuing a run with other arguments, the content of a checkpoint."""
 
 import logging
 from abc import ABC, abstractmethod
@@ -54,7 +54,9 @@ OPTIMIZATION = ("optimizer", "optimizer_options", "lr", "weight_decay", "encoder
 SCHEDULE = ("schedule", "schedule_options")
 FREEZING = ("freeze_encoder", "unfreeze_epoch")
 ROOM, SPARE = 8, 2**26
-"""A network is built with that many numbers per weight, and as many more for what is not stored."""
+"""Limits for the size of a network from a checkpoint: elements per stored weight, and extra elements that are not
+stored.
+"""
 
 
 class Task(LookingModule, ABC):
@@ -66,7 +68,7 @@ class Task(LookingModule, ABC):
 
     model: nn.Module
     monitor: tuple[str, str]
-    """The metric by which the best checkpoint is chosen, and which way is better."""
+    """The metric that chooses the best checkpoint, and ``min`` or ``max``."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -76,9 +78,9 @@ class Task(LookingModule, ABC):
         self._pictures_seen: int | None = None
         self._counted: Counts = {}
         self._counts_at_step: Counts | None = None
-        """Of the epoch, when its newest step was made; batches behind it are seen again after a resume."""
+        """Counts of the epoch at its newest step; later batches are seen again after a resume."""
         self._counts_of_epoch: Counts = {}
-        """Of an epoch that was cut off, whose metrics begin anew by then."""
+        """Counts of an epoch that was cut off; its metrics have been reset by then."""
         self._seed: int | None = None
 
     @abstractmethod
@@ -89,12 +91,12 @@ class Task(LookingModule, ABC):
     def load_from_checkpoint(cls, checkpoint_path: Any, *args: Any, **kwargs: Any) -> Self:
         """As Lightning's, but a checkpoint runs no code and reads no other file.
 
-        Its arguments are plain values of this class, and the network is about as large as the weights in it. Pretrained
-        weights are not read, since it holds all of them. With ``weights_only=False`` the file is trusted, as everywhere
-        in torch.
+        Its arguments are plain values of this class, and the network is about as large as its weights. Pretrained
+        weights are not read, since the checkpoint holds all weights. ``weights_only=False`` trusts the file, as
+        everywhere in torch.
 
         Raises:
-            ConfigError: naming what in the checkpoint is no plain value or no argument of the class.
+            ConfigError: naming the entry that is no plain value or no argument of the class.
         """
         if kwargs.get("weights_only") is False:
             with without_pretrained():
@@ -124,7 +126,7 @@ class Task(LookingModule, ABC):
             prune_in_rows(self.trainer, self.model)
 
     def _check_monitors(self) -> None:
-        """Lightning finds out at the end of the first epoch, or never."""
+        """Finds a wrong monitor before training; Lightning finds it at the end of the first epoch, or never."""
         names = self.metric_names()
         callbacks: list[pl.Callback] = self.trainer.callbacks  # type: ignore[attr-defined]
         own = [callback for callback in callbacks if not _is_known(type(callback))]
@@ -167,10 +169,9 @@ class Task(LookingModule, ABC):
     # Continuing
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Arguments of this task win over those that the optimiser and the schedule were saved with.
+        """This task's arguments win over those that the optimiser and the schedule were saved with.
 
-        What the optimiser has learned about each weight is kept, unless the optimiser or the set of trained weights is
-        another one.
+        The optimiser keeps its state of each weight, unless the optimiser or the set of trained weights has changed.
         """
         stored = checkpoint.get("hyper_parameters") or {}
         if self._trainer is None or self.trainer.state.fn != "fit" or not stored:
@@ -195,7 +196,7 @@ class Task(LookingModule, ABC):
         return name in stored and name in self.hparams and stored[name] != self.hparams[name]
 
     def _read_progress(self, checkpoint: dict[str, Any]) -> None:
-        """Where in its epoch a checkpoint was saved."""
+        """Position in its epoch at which a checkpoint was saved."""
         own = checkpoint.get(CHECKPOINT_KEY) or {}
         self._seed = own.get("seed")
         if "fit_loop" in checkpoint.get("loops", {}):
@@ -219,7 +220,7 @@ class Task(LookingModule, ABC):
         go_on_averaging(self.trainer)
 
     def _resume_optimization(self) -> None:
-        """Typed arguments win, and the schedule goes on at the share of the training that is done."""
+        """Typed arguments win, and the schedule continues at the share of the training that is done."""
         optimizer, schedule = self.optimizers(use_pl_optimizer=False), self.lr_schedulers()
         if not isinstance(optimizer, Optimizer):
             # Several, of the user's own.
@@ -254,7 +255,7 @@ class Task(LookingModule, ABC):
             group.update({name: value for name, value in fresh.items() if name not in kept})
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
-        """A resumed run has the draws of one that was never interrupted."""
+        """Seeds the step, so that a resumed run has the draws of an uninterrupted one."""
         assert self._seed is not None
         seed_step(self._seed, self.current_epoch, batch_idx, self.global_rank)
         accumulated: int = self.trainer.accumulate_grad_batches
@@ -267,14 +268,14 @@ class Task(LookingModule, ABC):
         self._counts_of_epoch = counts_of(self) if is_cut_off else {}
 
     def _counts_to_keep(self, checkpoint: Mapping[str, Any]) -> Counts:
-        """What a run that goes on within this epoch would otherwise forget; of whole epochs nothing."""
+        """Counts that a run continued within this epoch needs; none after whole epochs."""
         if not is_in_epoch(checkpoint):
             return over_processes(self._counts_of_epoch)
         again = batches_without_step(self.trainer) and self._counts_at_step is not None
         return over_processes(self._counts_at_step or {}) if again else over_processes(counts_of(self))
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """A checkpoint alone is enough to load the task and to apply it to pictures."""
+        """Adds everything that is needed to load the task and apply it to pictures."""
         super().on_save_checkpoint(checkpoint)
         size = self.size_of_pictures()
         checkpoint[CHECKPOINT_KEY] = {

@@ -1,4 +1,4 @@
-"""Many fine classes as few coarse ones: all breeds of dogs as dog."""
+"""Coarse labels as groups of fine classes: all breeds of dogs as dog."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -15,13 +15,14 @@ SHIPPED: dict[str, dict[str, list[str | int]]] = {
     "pets": {"dog": ["151-268"], "cat": ["281-285"]},
     "stanford_dogs": {"dog": ["151-268", "273-275"]},
 }
-"""``pets``: ImageNet's 118 breeds of domestic dogs and its 5 kinds of domestic cats. ``stanford_dogs``: the same dogs
-with dingo, dhole and African hunting dog, so all classes of Stanford Dogs."""
+"""``pets``: ImageNet's 118 breeds of domestic dogs and 5 kinds of domestic cats. ``stanford_dogs``: the same dogs with
+dingo, dhole and African hunting dog, so all classes of Stanford Dogs.
+"""
 MAX_NAMED = 8
 
 
 class Labels(NamedTuple):
-    """What a detector reports."""
+    """The labels that a detector reports."""
 
     names: tuple[str, ...]
     shares: Tensor | None  # (L, C) float32: which classes belong to a label, 1 or 0; None where labels are the classes
@@ -36,12 +37,12 @@ class Labels(NamedTuple):
         return summed
 
     def indices(self, names: Sequence[str]) -> list[int]:
-        """The label that each of a dataset's classes is: that of its name, or that which sums the class of its name.
+        """The label of each class of a dataset: the label of its name, or the one that sums the class of its name.
 
         Blanks and ``_`` are the same. The background is -1, no label.
 
         Raises:
-            ConfigError: if a class is neither.
+            ConfigError: if a class has neither.
         """
         found = {} if self.background is None else {_plain(self.background): -1}
         if self.shares is not None:
@@ -129,7 +130,7 @@ def _plain(name: str) -> str:
 
 
 def as_mapping(groups: Mapping[str, Sequence[str | int]] | str | None) -> ClassGroups | None:
-    """As plain values, for checkpoints."""
+    """Plain values, for checkpoints."""
     if groups is None or isinstance(groups, str):
         return groups
     return {str(group): list(members) for group, members in groups.items()}

@@ -23,12 +23,12 @@ class WeighsClasses(Protocol):
 class ClassWeightedTask(SupervisedTask):
     """A task with ``class_weights`` among its arguments.
 
-    ``auto`` is replaced by numbers once there is a datamodule that can count, or a checkpoint that holds them.
+    ``auto`` is replaced by numbers from a datamodule that can count, or from a checkpoint.
     """
 
     loss: WeighsClasses
     counted: ClassVar[str]
-    """What shows a class: a mask or a picture."""
+    """Name of the counted samples: masks or pictures."""
     counted_by: ClassVar[str]
     """The datamodule's method that returns how often each class occurs in the training samples."""
 
@@ -65,10 +65,10 @@ class ClassWeightedTask(SupervisedTask):
 
 
 def checked_weights(given: Sequence[float] | str | None, num_classes: int) -> Sequence[float] | None:
-    """The numbers, None where there are none yet.
+    """The numbers; None if there are none yet.
 
     Raises:
-        ConfigError: if they are no weights of that many classes.
+        ConfigError: if they are no weights for this number of classes.
     """
     if given is None or given == "auto":
         return None
@@ -79,14 +79,14 @@ def checked_weights(given: Sequence[float] | str | None, num_classes: int) -> Se
 
 
 def balanced_weights(counts: Sequence[int], class_names: Sequence[str], counted: str) -> list[float]:
-    """The inverse of each class's share, 1 on average over what was counted; a class that never occurs gets 1.
+    """The inverse of each class's share, 1 on average over the samples; a class that never occurs gets 1.
 
     Source: King and Zeng, "Logistic Regression in Rare Events Data", 2001.
 
     Args:
         counts: how often each class occurs.
         class_names: by class index.
-        counted: what shows a class, for the warning.
+        counted: name of the samples, for the warning.
     """
     total, classes = sum(counts), sum(count > 0 for count in counts)
     missing = [name for name, count in zip(class_names, counts, strict=True) if not count]

@@ -1,4 +1,4 @@
-"""What every classification task shares: the loss, metrics, prediction of pictures."""
+"""Base of the classification tasks: the loss, metrics, prediction of pictures."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
@@ -21,13 +21,13 @@ class ClassificationTask(ClassWeightedTask):
     """Trains a network that maps normalised pictures ``(B, 3, H, W)`` to logits ``(B, C)``.
 
     Logs once per epoch, for all splits, ``<split>/loss``, ``accuracy``, ``macro_f1`` and, with more than five classes,
-    ``top5_accuracy``. Where CutMix or Mixup made labels of shares, ``train/accuracy`` and the others count the class of
-    the larger share, and ``train/soft_accuracy`` is the mean share that the predicted class has in the label; see
+    ``top5_accuracy``. With labels mixed by CutMix or Mixup, ``train/accuracy`` and the others count the class of the
+    larger share, and ``train/soft_accuracy`` is the mean share that the predicted class has in the label; see
     ``ClassificationScores``.
 
     Args:
         model: the network; its part ``encoder``, if it has one, can be frozen.
-        num_classes: numbers that the network gives.
+        num_classes: number of logits.
         label_smoothing: share of each label that is spread over all classes.
         class_weights: of cross-entropy, a number per class, or ``auto`` for the inverse of each class's share of the
             training pictures.
@@ -70,7 +70,7 @@ class ClassificationTask(ClassWeightedTask):
         return logits
 
     def scores_of(self, split: Split) -> ClassificationScores:
-        """What is counted for a split."""
+        """The counts of a split."""
         scores = super().scores_of(split)
         assert isinstance(scores, ClassificationScores)
         return scores

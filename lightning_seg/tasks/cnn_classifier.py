@@ -16,17 +16,17 @@ class CNNClassifierTask(ClassificationTask):
     """The tutorial's network of three convolutions, for pictures of one size.
 
     Args:
-        num_classes: how many to tell apart.
+        num_classes: number of classes.
         image_size: side, or (height, width), of the pictures; on the command line that of the datamodule, which must
             not be None.
-        dropout: share of the encoder's features that a step of training leaves out.
+        dropout: share of the encoder's features that is dropped in training.
         normalization: see ``Normalize``.
         lr: learning rate.
         options: see ``ClassificationTask``.
 
     Raises:
         ConfigError: if there is no size.
-        ModelError: if the pictures are too small, or ``dropout`` is no share.
+        ModelError: if the pictures are too small, or ``dropout`` is not in [0, 1).
     """
 
     def __init__(

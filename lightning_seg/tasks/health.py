@@ -1,4 +1,4 @@
-"""What tells that a training goes wrong: losses and weights that are no numbers, answers that are always the same."""
+"""Signs of a training that goes wrong: losses and weights that are no numbers, answers that are always the same."""
 
 from collections.abc import Iterable, Mapping
 from math import inf
@@ -7,19 +7,19 @@ import torch
 from torch import Tensor, nn
 
 LAST = 2**53
-"""More steps than a training has."""
+"""More steps than any training has."""
 RUNNING = ("running_mean", "running_var")
-"""Buffers that a network learns; others are its constants, which may be infinite."""
+"""Buffers that a network learns; its other buffers are constants, which may be infinite."""
 PATIENCE = 3
-"""Validations in a row with a single predicted class, after which something is said."""
+"""Validations in a row with a single predicted class before a warning."""
 
 
 class LossWatch:
-    """Remembers the first step whose loss was no number: on the device, so that no step waits for it."""
+    """Remembers the first step whose loss was no number, on the device, so that no step waits for it."""
 
     def __init__(self) -> None:
         self.earliest = torch.zeros((), dtype=torch.int64)
-        """``LAST`` minus that step, 0 without one: the maximum over processes is the earliest."""
+        """``LAST`` minus that step, 0 if there is none: the maximum over processes is the earliest."""
 
     def add(self, loss: Tensor, step: int) -> None:
         """The loss of a step, of any shape."""
@@ -30,14 +30,16 @@ class LossWatch:
 
 
 def learned(network: nn.Module) -> dict[str, Tensor]:
-    """What training changes, by name: parameters, and the statistics of normalising layers."""
+    """Everything that training changes, by name: parameters, and the statistics of normalising layers."""
     statistics = {name: tensor for name, tensor in network.named_buffers() if name.endswith(RUNNING)}
     return {**dict(network.named_parameters()), **statistics}
 
 
 @torch.no_grad()
 def hold_no_numbers(tensors: Iterable[Tensor]) -> Tensor:
-    """Whether any of the tensors has an element that is NaN or infinite: a bool on their device, not waited for."""
+    """Whether any of the tensors has an element that is NaN or infinite: a bool on their device, without waiting for
+    it.
+    """
     # The sharded ones of some strategies have no norm of their own.
     plain = [one for one in tensors if type(one) in (Tensor, nn.Parameter) and one.is_floating_point() and one.numel()]
     return ~torch.nn.utils.get_total_norm(plain, inf).isfinite()
@@ -49,7 +51,7 @@ def without_numbers(tensors: Mapping[str, Tensor]) -> list[str]:
 
 
 def describe_weights(network: nn.Module) -> str | None:
-    """How many of the learned tensors hold no numbers, and the first; None where all do."""
+    """How many of the learned tensors hold no numbers, and the first one; None if all are numbers."""
     tensors = learned(network)
     if not hold_no_numbers(tensors.values()):
         return None
@@ -58,13 +60,13 @@ def describe_weights(network: nn.Module) -> str | None:
 
 
 def only_answer(matrix: Tensor) -> int | None:
-    """The class that all was predicted as although several are true, from counts ``[true, predicted]``."""
+    """The class that everything was predicted as although several are true, from counts ``[true, predicted]``."""
     predicted, true = matrix.sum(dim=0).nonzero().flatten(), matrix.sum(dim=1).count_nonzero()
     return int(predicted[0]) if len(predicted) == 1 and true > 1 else None
 
 
 class Monotony:
-    """Counts validations in a row in which everything was predicted as one class. Training may begin like that."""
+    """Counts validations in a row in which everything was predicted as one class. A training may begin like that."""
 
     def __init__(self) -> None:
         self.answer: int | None = None

@@ -22,7 +22,7 @@ class MobileNetV2UNetTask(SegmentationTask):
         options: see ``SegmentationTask``.
 
     Raises:
-        WeightsError: if the file is missing, or of another network.
+        WeightsError: if the file is missing or of another network.
         DownloadError: if the published weights cannot be fetched.
     """
 

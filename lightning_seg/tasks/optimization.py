@@ -18,9 +18,9 @@ ParamGroup = dict[str, Any]
 Shape = Callable[..., float]
 NEED_AN_END = ("one_cycle", "cosine", "poly")
 FUSED = (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD)
-"""Those of torch that have a fused step on CUDA devices and CPUs: one pass over weights, gradients and moments."""
+"""Optimisers of torch with a fused step on CUDA devices and CPUs: one pass over weights, gradients and moments."""
 WAYS = ("fused", "foreach", "capturable", "differentiable")
-"""Options that choose how a step is computed."""
+"""Options for the computation of a step."""
 UNSUITABLE = ("_LRScheduler", "ReduceLROnPlateau")
 """An alias of the base class, and a schedule that waits for a metric instead of counting steps."""
 
@@ -65,8 +65,8 @@ SHAPES: dict[str, Shape] = {shape.__name__: shape for shape in (constant, one_cy
 class ShareLR(LambdaLR):
     """A shape over the share of the training that is done, stepped once per optimiser step.
 
-    Steps of an earlier part of the training may have been of another size: ``ahead`` is how many more steps of today's
-    size that part is worth than it had.
+    Steps of an earlier part of the training may have had another size: ``ahead`` is the number of today's steps that
+    this part is worth, minus the number of its own.
     """
 
     def __init__(self, optimizer: Optimizer, shape: Callable[[float], float], total_steps: int) -> None:
@@ -74,15 +74,15 @@ class ShareLR(LambdaLR):
         super().__init__(optimizer, lambda step: shape(min((step + self.ahead) / self.total_steps, 1.0)))
 
     def state_dict(self) -> dict[str, Any]:
-        """Without what belongs to today's settings."""
+        """The state without today's settings."""
         return {name: value for name, value in super().state_dict().items() if name not in ("total_steps", "ahead")}
 
 
 def create_schedule(name: str, optimizer: Optimizer, total_steps: int, options: Mapping[str, Any]) -> LRScheduler:
     """A schedule stepped once per optimiser step: one of ``SHAPES``, or a class of ``torch.optim.lr_scheduler``.
 
-    A shape stores how many steps were done and not how many there would be, so a resumed run may have a new length, and
-    steps of another size, see ``ShareLR``.
+    A shape stores the steps that were done, not their planned number, so a resumed run may have a new length, and steps
+    of another size, see ``ShareLR``.
 
     Raises:
         ConfigError: if the name or an option does not exist.
@@ -138,7 +138,7 @@ def create_optimizer(
         groups: of parameters.
         lr: learning rate.
         options: further arguments.
-        fused: make a step out of one kernel per group, where the optimiser can and no option says how.
+        fused: one kernel per group and step, if the optimiser has it and no option says otherwise.
 
     Raises:
         ConfigError: if the name or an option does not exist.
@@ -154,7 +154,7 @@ def create_optimizer(
 
 
 def is_fused(options: Mapping[str, Any], default: bool) -> bool:
-    """Whether the steps of an optimiser that can are made in one pass: as its options say, else by default."""
+    """Whether an optimiser with a fused step uses it: by its options, else by default."""
     chosen = any(options.get(way) is not None for way in WAYS)
     return bool(options.get("fused")) if chosen else default
 
@@ -191,7 +191,7 @@ def parameter_groups(
 ) -> list[ParamGroup]:
     """Up to four groups: encoder and rest, with and without decay; biases and norm layers never decay.
 
-    ``encoder_lr_factor`` scales the rate of parameters whose name begins with ``encoder.``.
+    ``encoder_lr_factor`` scales the rate of parameters whose names begin with ``encoder.``.
     """
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():

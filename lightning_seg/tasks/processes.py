@@ -1,4 +1,4 @@
-"""What a task has to know about devices and processes: how its optimiser steps, what processes synchronise."""
+"""Devices and processes: fused optimiser steps, and parameters that begin to train."""
 
 import gc
 
@@ -10,9 +10,10 @@ from lightning_seg.errors import ConfigError
 
 
 def steps_are_fused(trainer: pl.Trainer) -> bool:
-    """Whether optimisers that have a fused step use it: on CUDA devices and on CPUs.
+    """Whether optimisers with a fused step use it: on CUDA devices and on CPUs.
 
-    In mixed precision Lightning does not clip gradients for them. Other strategies have parameters of their own kinds.
+    Not where Lightning would refuse to clip their gradients, in mixed precision, and not in strategies with own
+    parameters.
     """
     clips = bool(trainer.gradient_clip_val) and "mixed" in str(trainer.precision)
     is_plain = isinstance(trainer.strategy, SingleDeviceStrategy | DDPStrategy)
@@ -20,7 +21,7 @@ def steps_are_fused(trainer: pl.Trainer) -> bool:
 
 
 def check_unfreezing(trainer: pl.Trainer) -> None:
-    """Raises ConfigError if what trains cannot change under the trainer's strategy."""
+    """Raises ConfigError if the strategy does not allow other parameters to begin training."""
     if trainer.world_size > 1 and not isinstance(trainer.strategy, DDPStrategy):
         raise ConfigError(
             f"unfreeze_epoch does not work with {type(trainer.strategy).__name__}; give --trainer.strategy ddp, or set "
@@ -29,10 +30,10 @@ def check_unfreezing(trainer: pl.Trainer) -> None:
 
 
 def synchronise_what_trains(trainer: pl.Trainer) -> None:
-    """Let the processes average the gradients of all parameters that require one now.
+    """Let the processes average the gradients of all parameters that now require one.
 
-    torch looks for them when it wraps a network, so the network is wrapped anew, which also gives every process the
-    weights of the first. Without several processes nothing happens.
+    torch selects them when it wraps a network, so the network is wrapped again, which also gives every process the
+    weights of the first one. Without several processes nothing happens.
     """
     strategy = trainer.strategy
     if not isinstance(strategy, DDPStrategy) or not isinstance(strategy.model, DistributedDataParallel):

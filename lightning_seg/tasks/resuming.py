@@ -1,7 +1,7 @@
-"""Going on in the middle of a training: what Lightning does not restore by itself.
+"""Continuing in the middle of a training: what Lightning does not restore by itself.
 
-Lightning brings back weights, optimisers and counters. Here the rest of an interrupted epoch is found, what was counted
-of it, and how far a schedule is where steps are of another size than before.
+Lightning restores weights, optimisers and counters. This module finds the rest of an interrupted epoch, its counts, and
+the position of a schedule if steps have another size than before.
 """
 
 import logging
@@ -26,10 +26,10 @@ Counts = dict[str, dict[str, Tensor]]
 
 
 def reopen_epoch(checkpoint: Mapping[str, Any]) -> None:
-    """Of a checkpoint from the end of an epoch that steps, time or an early stop have cut off, Lightning would go on
-    with the next epoch, and nothing would ever train on the rest of its pictures.
+    """After a checkpoint from the end of an epoch that steps, time or an early stop have cut off, Lightning would begin
+    the next epoch, and never train on the rest of the pictures.
 
-    Its loops are told that the epoch is not over.
+    So its loops get the state of an epoch that is not over.
     """
     loops = checkpoint["loops"]["fit_loop"]
     epochs, batches = loops["epoch_progress"], loops["epoch_loop.batch_progress"]
@@ -41,10 +41,10 @@ def reopen_epoch(checkpoint: Mapping[str, Any]) -> None:
 
 
 def end_epoch_properly(checkpoint: Mapping[str, Any]) -> None:
-    """Of a checkpoint that was saved with the last batch of an epoch, Lightning would go on with the next epoch, and of
-    one that was saved while it validated with the rest of the validation.
+    """After a checkpoint that was saved with the last batch of an epoch, Lightning would begin the next epoch; after
+    one that was saved during validation, it would continue the validation.
 
-    What is still to come is said to its loops: the whole validation, and the end of the epoch.
+    So its loops get the state before the whole validation and the end of the epoch.
     """
     loops = checkpoint["loops"]["fit_loop"]
     batches, validation = (loops[f"epoch_loop.{name}batch_progress"] for name in ("", "val_loop."))
@@ -64,9 +64,9 @@ def end_epoch_properly(checkpoint: Mapping[str, Any]) -> None:
 
 
 def begin_epoch_properly(checkpoint: Mapping[str, Any], trainer: pl.Trainer) -> None:
-    """Of a checkpoint from the end of an epoch, Lightning would count an epoch without batches, if steps end the run.
+    """After a checkpoint from the end of an epoch, Lightning would count an epoch without batches if steps end the run.
 
-    Its loops are told that the next epoch is about to begin.
+    So its loops get the state before the next epoch.
     """
     loops = checkpoint["loops"]["fit_loop"]
     epochs, batches = loops["epoch_progress"], loops["epoch_loop.batch_progress"]
@@ -89,9 +89,9 @@ def begin_epoch_properly(checkpoint: Mapping[str, Any], trainer: pl.Trainer) -> 
 
 
 def step_on_this_device(checkpoint: Mapping[str, Any], fused: bool) -> None:
-    """Let optimisers step as they do on today's device, not as on that of the checkpoint.
+    """Let optimisers step as suits today's device, not the checkpoint's.
 
-    torch takes the way from the checkpoint, and decides by it where the numbers of steps have to lie.
+    torch takes the setting from the checkpoint, which decides where the step counts have to be.
     """
     for state in checkpoint.get("optimizer_states") or []:
         for group in state.get("param_groups", ()):
@@ -100,19 +100,19 @@ def step_on_this_device(checkpoint: Mapping[str, Any], fused: bool) -> None:
 
 
 def is_in_epoch(checkpoint: Mapping[str, Any]) -> bool:
-    """Whether it was saved before its epoch had ended."""
+    """Whether a checkpoint was saved before its epoch had ended."""
     epochs = checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]
     return bool(epochs["processed"] < epochs["started"])
 
 
 def batches_without_step(trainer: pl.Trainer) -> int:
-    """How many batches of the epoch have left gradients that no step has used: these are in no checkpoint."""
+    """Number of batches of the epoch whose gradients no step has used: these gradients are in no checkpoint."""
     batches = trainer.fit_loop.epoch_loop.batch_progress
     return 0 if batches.is_last_batch else batches.current.ready % trainer.accumulate_grad_batches
 
 
 def pictures_seen(checkpoint: Mapping[str, Any], without_step: int = 0) -> int | None:
-    """How many pictures the epoch of a checkpoint has trained on, over all processes; None where nothing tells it.
+    """Number of pictures that the epoch of a checkpoint has trained on, over all processes; None if unknown.
 
     Args:
         checkpoint: of a training.
@@ -129,11 +129,11 @@ def pictures_seen(checkpoint: Mapping[str, Any], without_step: int = 0) -> int |
 
 
 def go_on_in_epoch(trainer: pl.Trainer, pictures: int | None) -> None:
-    """Let an interrupted epoch go on with the pictures that it has not seen.
+    """Let an interrupted epoch continue with the pictures that it has not seen.
 
     Args:
         trainer: before its first batch.
-        pictures: that were seen; None takes the trainer's batches for batches of today's size.
+        pictures: number of seen pictures; None computes it from the trainer's batches and today's batch size.
     """
     loader: Any = trainer.train_dataloader
     if not trainer.fit_loop.restarted_mid_epoch or not hasattr(loader, "begin_at"):
@@ -147,7 +147,7 @@ def go_on_in_epoch(trainer: pl.Trainer, pictures: int | None) -> None:
 
 
 def go_on_averaging(trainer: pl.Trainer) -> None:
-    """Let weight averaging take over in the middle of an epoch, whose start Lightning announces to nobody."""
+    """Let weight averaging continue in the middle of an epoch, since Lightning does not announce the epoch's start."""
     callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
     for callback in callbacks if trainer.fit_loop.restarted_mid_epoch else ():
         if isinstance(callback, StochasticWeightAveraging):
@@ -155,10 +155,10 @@ def go_on_averaging(trainer: pl.Trainer) -> None:
 
 
 def steps_worth(trainer: pl.Trainer) -> int:
-    """How many optimiser steps of today's size the part of the training that is done is worth.
+    """Number of today's optimiser steps that the finished part of the training is worth.
 
-    It is the share that counts: half of the epochs are half of the steps, whatever size steps had. Where ``max_steps``
-    ends the training, steps are steps.
+    It keeps the share: half of the epochs are half of the steps, whatever size steps had. If ``max_steps`` ends the
+    training, it is the number of steps.
     """
     batches, accumulated = trainer.num_training_batches, trainer.accumulate_grad_batches
     loop: Any = trainer.fit_loop
@@ -176,7 +176,7 @@ def steps_worth(trainer: pl.Trainer) -> int:
 
 
 def seed_of(stored: int | None) -> int:
-    """What the draws of networks are seeded from: ``seed_everything``, else what a checkpoint tells, else torch's."""
+    """The seed of a network's draws: ``seed_everything``, else the checkpoint's, else torch's."""
     given = os.environ.get("PL_GLOBAL_SEED")
     if given is not None:
         return int(given)
@@ -184,12 +184,12 @@ def seed_of(stored: int | None) -> int:
 
 
 def seed_step(seed: int, epoch: int, batch: int, rank: int) -> None:
-    """Draws of a network, such as dropout, depend on these four and on nothing else; a resumed run draws the same."""
+    """Seed a network's draws, such as dropout, by these four values; a resumed run draws the same."""
     torch.manual_seed(int(np.random.SeedSequence((seed, epoch, batch, rank)).generate_state(1)[0]))
 
 
 def counts_of(module: nn.Module) -> Counts:
-    """What the metrics of a module have counted in this process; all of them count by adding up."""
+    """The counts of a module's metrics in this process; all of them add up."""
     counts = {}
     for name, metric in _metrics(module):
         # A validation that was interrupted is made anew.
@@ -202,7 +202,7 @@ def counts_of(module: nn.Module) -> Counts:
 
 
 def over_processes(counts: Counts) -> Counts:
-    """The sums of what all processes have counted, on the CPU; all have to ask."""
+    """The sums of all processes' counts, on the CPU; every process has to call it."""
     summed: Counts = {}
     for name, states in counts.items():
         summed[name] = {}
@@ -215,10 +215,10 @@ def over_processes(counts: Counts) -> Counts:
 
 
 def restore_counts(module: nn.Module, counts: Counts, rank: int) -> None:
-    """Let one process go on with what all have counted.
+    """Let one process continue with the counts of all.
 
     Raises:
-        ConfigError: if this module counts otherwise.
+        ConfigError: if the module has other counts.
     """
     for name, metric in _metrics(module):
         for state, value in counts.get(name, {}).items():

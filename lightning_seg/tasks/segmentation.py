@@ -1,4 +1,4 @@
-"""What every segmentation task shares: losses, metrics, prediction of pictures of any size."""
+"""Base of the segmentation tasks: losses, metrics, prediction of pictures of any size."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
@@ -27,8 +27,8 @@ class SegmentationTask(ClassWeightedTask):
     Logs once per epoch, for all splits ``<split>/loss`` (and each of its parts, if there are several), ``accuracy``,
     ``miou``, ``mdice``, ``iou/<class>`` and ``dice/<class>``, all over the pixels of the split; for val and test also
     ``boundary_iou``, ``picture_iou``, ``picture_dice`` and ``picture_boundary_iou`` by class and as means, see
-    ``PictureMetrics``; with one logit also ``average_precision`` and ``best_threshold``. Of a picture that Mixup made,
-    training metrics count the mask of the larger share.
+    ``PictureMetrics``; with one logit also ``average_precision`` and ``best_threshold``. For a Mixup picture, training
+    metrics count the mask of the larger share.
 
     Args:
         model: the network; its part ``encoder``, if it has one, can be frozen.
@@ -86,7 +86,7 @@ class SegmentationTask(ClassWeightedTask):
 
     @property
     def reduction(self) -> int:
-        """What the network's sides must be a multiple of; pictures that are not are padded."""
+        """Number that both sides must be multiples of; other pictures are padded."""
         return int(getattr(self.model, "reduction", 1))
 
     def check_picture_size(self, size: Sequence[int]) -> None:
@@ -95,7 +95,7 @@ class SegmentationTask(ClassWeightedTask):
             check_divisible(size, self.reduction)
 
     def scores_of(self, split: Split) -> SegmentationScores:
-        """What is counted for a split."""
+        """The counts of a split."""
         scores = super().scores_of(split)
         assert isinstance(scores, SegmentationScores)
         return scores
@@ -133,7 +133,7 @@ class SegmentationTask(ClassWeightedTask):
         return loss
 
     def _num_counted(self, mask: Tensor, mask_b: Tensor | None) -> Tensor:
-        """How many pictures have a pixel that counts."""
+        """Number of pictures with a pixel that counts."""
         ignored: int = self.hparams["ignore_index"]
         counted = mask != ignored
         if mask_b is not None:
@@ -200,7 +200,7 @@ class SegmentationTask(ClassWeightedTask):
         return (logits[:, 0] > 0).long() if logits.shape[1] == 1 else logits.argmax(dim=1)
 
     def probabilities(self, images: Tensor) -> Tensor:
-        """``(B, 3, H, W)`` uint8 RGB to probabilities ``(B, C, H, W)``; of one logit those of both classes."""
+        """``(B, 3, H, W)`` uint8 RGB to probabilities ``(B, C, H, W)``; with one logit those of both classes."""
         return probabilities_of(self(images))
 
     def predict_pictures(
@@ -225,19 +225,20 @@ def decide_all(probs: Tensor, threshold: float | None) -> Tensor:
 
 
 def _resized(image: Tensor, size: tuple[int, int]) -> Tensor:
-    """``(3, H, W)`` uint8 to another size, as ``predict`` does it."""
+    """``(3, H, W)`` uint8 at another size, as ``predict`` resizes it."""
     pixels = resize_image(image.permute(1, 2, 0).contiguous().cpu().numpy(), size)
     return torch.from_numpy(pixels).permute(2, 0, 1).to(image.device)
 
 
 def _masks(batch: Mapping[str, Any]) -> tuple[Tensor, Tensor | None, Tensor | None]:
-    """The masks as int64 and, where Mixup may have been, the second ones and the shares of the first."""
+    """The masks as int64 and, after Mixup, the second masks and the shares of the first."""
     mask_b = batch.get("mask_b")
     return truth_of(batch, "mask").long(), None if mask_b is None else mask_b.long(), batch.get("lam")
 
 
 def check_divisible(size: Sequence[int], reduction: int) -> None:
-    """A network that halves its maps can only double them back if each side is a multiple of its ``reduction``.
+    """Check that each side is a multiple of ``reduction``: a network that halves its maps can only double them back
+    then.
 
     Raises:
         ConfigError: naming the nearest sizes that fit.

@@ -1,4 +1,4 @@
-"""A classifier that finds objects by sliding over its own feature map; needs no boxes to train."""
+"""A classifier that finds objects by sliding over its own feature map; it needs no boxes for training."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
@@ -22,10 +22,10 @@ from lightning_seg.tasks.truths import check_boxes
 
 
 class SlidingDetectorTask(ClassificationTask):
-    """A classifier of windows, trained on pictures of one window, that detects in pictures of any size.
+    """A classifier of windows, trained on pictures of one window, that detects objects in pictures of any size.
 
     Training, validation and test are those of a classifier, on any datamodule of labelled pictures whose ``image_size``
-    is the window. ``predict`` looks at whole pictures: one pass of the convolutions gives the probabilities of all
+    is the window. ``predict`` takes whole pictures: one pass of the convolutions gives the probabilities of all
     windows, see ``BoxInference``.
 
     Args:
@@ -33,14 +33,14 @@ class SlidingDetectorTask(ClassificationTask):
             ``mobilenet_v2``, or a network of timm whose head averages a feature map.
         weights: ``imagenet``, a file, ``numpy:SEED`` for reproducible random ones of VGG16, or None; see
             ``create_sliding``.
-        num_classes: how many to tell apart; with another number than that of the weights the last layer starts anew.
-        normalization: what the weights expect, see ``Normalize``; None takes what is known about them.
+        num_classes: number of classes; if the weights have another number, the last layer starts at random.
+        normalization: what the weights expect, see ``Normalize``; None takes the published value.
         class_groups: coarse labels to report in place of classes, see ``ClassGroups``: ``pets`` sums ImageNet's dogs
             and cats.
-        background: class of pictures without an object: it is trained and never reported. Without one every window is
-            some object, also one that shows grass.
-        window: side in pixels; None takes what the network was made for.
-        freeze_encoder: train the head alone; with ``unfreeze_epoch`` the convolutions join later.
+        background: class of pictures without an object: it is trained and never reported. Without it every window is
+            some object, even a window of grass.
+        window: side in pixels; None takes the network's own.
+        freeze_encoder: train the head alone; with ``unfreeze_epoch`` the convolutions train later.
         options: see ``ClassificationTask``.
 
     Raises:
@@ -83,14 +83,14 @@ class SlidingDetectorTask(ClassificationTask):
         self.warn_of_random_features("weights")
 
     def known_class_names(self) -> tuple[str, ...]:
-        """Those that were given or learned; of 1,000 classes ImageNet's; otherwise ``class_0``, ``class_1``, ..."""
+        """The given or learned names; for 1,000 classes ImageNet's; otherwise ``class_0``, ``class_1``, ..."""
         if self.classes.names is None and self.hparams["num_classes"] == len(IMAGENET_CLASSES):
             return IMAGENET_CLASSES
         return super().known_class_names()
 
     @property
     def labels(self) -> Labels:
-        """What is reported: groups of classes, or the classes.
+        """The reported labels: groups of classes, or the classes.
 
         Raises:
             ConfigError: if a group does not fit the classes.
@@ -190,7 +190,7 @@ class SlidingDetectorTask(ClassificationTask):
         return Grid(self.model.window, self.model.stride)
 
     def window_probabilities(self, images: Tensor) -> Tensor:
-        """``(B, 3, H, W)`` uint8 RGB to probabilities ``(B, C, rows, columns)`` of all windows, out of one pass."""
+        """``(B, 3, H, W)`` uint8 RGB to probabilities ``(B, C, rows, columns)`` of all windows, from one pass."""
         return self.model.window_logits(self.normalize(images)).float().softmax(dim=1)
 
     def predict_pictures(  # type: ignore[override]
@@ -208,8 +208,8 @@ def has_known_objects(num_boxes: int, label: int | None) -> bool:
     """Whether the boxes of a picture are all its objects.
 
     Args:
-        num_boxes: how many boxes are known.
-        label: of the picture, in data that has one for each: without a box nobody has told where its object is, but
-            pictures of the background, -1, have none. None in data that tells the objects of each picture.
+        num_boxes: number of known boxes.
+        label: the picture's label, in data with one label each. A labelled picture without boxes has an object at an
+            unknown place; a picture of the background, -1, has no object. None in data with boxes of all objects.
     """
     return label is None or label < 0 or num_boxes > 0

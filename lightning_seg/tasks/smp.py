@@ -1,4 +1,4 @@
-"""Every network of segmentation-models-pytorch as a task."""
+"""Networks of segmentation-models-pytorch as a task."""
 
 from typing import Any
 
@@ -18,13 +18,13 @@ class SmpTask(SegmentationTask):
 
     Args:
         num_classes: classes per pixel.
-        arch: ``unet``, ``unetplusplus``, ``manet``, ``linknet``, ``fpn``, ``pspnet``, ``deeplabv3``,
-            ``deeplabv3plus``, ``pan``, ``upernet``, ``segformer`` or ``dpt``.
+        arch: ``unet``, ``unetplusplus``, ``manet``, ``linknet``, ``fpn``, ``pspnet``, ``deeplabv3``, ``deeplabv3plus``,
+            ``pan``, ``upernet``, ``segformer`` or ``dpt``.
         encoder_name: an encoder of smp, or ``tu-`` and the name of a network of timm.
         encoder_weights: ``imagenet`` or another name that smp has for this encoder (downloaded from the Hugging Face
             hub), a file with the encoder's state dict (``.pth`` or ``.safetensors``), or None.
         arch_options: further arguments of the architecture, for instance ``decoder_channels``.
-        normalization: what the encoder's weights expect, see ``Normalize``; None takes what smp says about them, and
+        normalization: what the encoder's weights expect, see ``Normalize``; None takes smp's value for them, and
             ``imagenet`` for random ones.
         freeze_encoder: train the decoder alone.
         lr: learning rate.
@@ -79,7 +79,7 @@ class SmpTask(SegmentationTask):
         self._check_picture()
 
     def _check_picture(self) -> None:
-        """Send one picture through the network: some take pictures of certain sizes only, or shrink them."""
+        """Send one picture through the network: some networks take only certain sizes, or return smaller maps."""
         assert isinstance(self.example_input_array, Tensor)
         if self.example_input_array.shape == self._checked_size:
             return

@@ -1,4 +1,4 @@
-"""What tasks on labelled pictures share: the network and its encoder, class names, the three stages, logging."""
+"""Base of the tasks on labelled pictures: the network and its encoder, class names, the three stages, logging."""
 
 import logging
 from abc import abstractmethod
@@ -36,12 +36,12 @@ from lightning_seg.tasks.verdicts import Verdicts
 log = logging.getLogger(__name__)
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 NAMES_OF_DATA = "class_names_of_data"
-"""Key of a checkpoint."""
+"""Key of a checkpoint: whether class names are those of the dataset."""
 LOWER_IS_BETTER = ("loss", "cross_entropy")
 
 
 class Scores(Protocol):
-    """What is counted of a split besides losses."""
+    """The counts of a split, besides losses."""
 
     def take(self, class_names: Sequence[str]) -> dict[str, float]: ...
 
@@ -49,25 +49,25 @@ class Scores(Protocol):
 
 
 class SupervisedTask(Task):
-    """Trains a network whose first layer normalises pictures; a subclass says what it answers and what that costs.
+    """Trains a network whose first layer normalises pictures; a subclass defines its predictions and its loss.
 
     Args:
         model: the network; its part ``encoder``, if it has one, can be frozen.
-        num_classes: numbers that the network gives; 1 stands for two classes that one logit tells apart.
+        num_classes: number of logits; 1 stands for two classes that one logit tells apart.
         class_names: for the names of metrics; None takes them from the datamodule.
         normalization: what the network's weights expect, see ``Normalize``.
         freeze_encoder: train neither the encoder's weights nor its BatchNorm statistics.
         unfreeze_epoch: let the frozen encoder train from this epoch on.
         freeze_encoder_norm: keep the encoder's BatchNorm statistics also where its weights train, for small batches.
         encoder_lr_factor: rate of the encoder relative to ``lr``.
-        optimizer: any of timm or torch.optim.
+        optimizer: an optimiser of timm or torch.optim.
         lr: learning rate.
-        weight_decay: for weights, not for biases and norm layers.
+        weight_decay: of weights, not of biases and norm layers.
         optimizer_options: further arguments of the optimiser.
         schedule: ``constant``, ``one_cycle``, ``cosine``, ``poly``, or a class of torch.optim.lr_scheduler.
         schedule_options: further arguments of the schedule.
-        monitor: metric by which the best checkpoint is chosen: the lowest loss, the highest of any other; None takes
-            the task's own.
+        monitor: metric that chooses the best checkpoint: the lowest of a loss, the highest of any other; None takes the
+            task's own.
 
     Raises:
         ConfigError: if a name does not exist or arguments contradict each other.
@@ -75,7 +75,7 @@ class SupervisedTask(Task):
 
     _hparams_initial: dict[str, Any]
     leaves_normalization = False
-    """Whether the user left the normalization to the weights."""
+    """Whether the normalization depends on the weights, since the user gave none."""
     prediction: ClassVar[type[MaskPrediction] | type[LabelPrediction] | type[BoxPrediction]]
     """The kind of its answers, which decides about what is written and drawn of them."""
     inference: Any
@@ -84,7 +84,7 @@ class SupervisedTask(Task):
     """What validation and test compare; see ``measure_as``."""
     default_monitor: str
     curves: tuple[str, ...]
-    """What the training curves show."""
+    """Quantities of the training curves."""
 
     def __init__(
         self,
@@ -148,7 +148,7 @@ class SupervisedTask(Task):
         return self.freezing.encoder
 
     def warn_of_random_features(self, weights: str = "encoder_weights") -> None:
-        """For tasks with an argument that names pretrained weights."""
+        """Warn of frozen random features, in tasks with an argument for pretrained weights."""
         if self.hparams[weights] is None:
             settings = (self.hparams[name] for name in ("freeze_encoder", "freeze_encoder_norm", "encoder_lr_factor"))
             for line in describe_random_features(weights, *settings):
@@ -162,7 +162,7 @@ class SupervisedTask(Task):
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:
-        """In eval mode and without gradients; afterwards every module is in the mode that it had."""
+        """Eval mode without gradients; afterwards every module has its former mode."""
         training = {module: module.training for module in self.modules()}
         self.eval()
         try:
@@ -196,7 +196,7 @@ class SupervisedTask(Task):
         return self.classes.names
 
     def known_class_names(self) -> tuple[str, ...]:
-        """Those that were given or learned; otherwise ``class_0``, ``class_1``, ..."""
+        """The given or learned names; otherwise ``class_0``, ``class_1``, ..."""
         return self.classes.known
 
     def reported_names(self) -> tuple[str, ...]:
@@ -221,7 +221,7 @@ class SupervisedTask(Task):
 
     @classmethod
     def load_from_checkpoint(cls, *args: Any, **kwargs: Any) -> Self:
-        """As Lightning's. Other ``class_names`` are other words for what the checkpoint has learned."""
+        """As Lightning's. Other ``class_names`` are other words for the learned classes."""
         task: Self = super().load_from_checkpoint(*args, **kwargs)
         task.classes.are_of_data = task.classes.are_of_data and "class_names" not in kwargs
         return task
@@ -231,7 +231,7 @@ class SupervisedTask(Task):
         checkpoint[CHECKPOINT_KEY][NAMES_OF_DATA] = self.classes.are_of_data
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """What was not given is as in the checkpoint: normalization and class names. Classes must be the same.
+        """Normalization and class names that were not given come from the checkpoint. Classes must be the same.
 
         Raises:
             ConfigError: if the data has other classes than the checkpoint, or in another order.
@@ -302,7 +302,7 @@ class SupervisedTask(Task):
         self.losses = nn.ModuleDict({f"{split}_": SplitLosses(loss.weights) for split in SPLITS})
 
     def count(self, parts: Mapping[str, float], scores: Mapping[Split, nn.Module]) -> None:
-        """Count the loss, whose parts have these weights, and of each split these ``Scores``."""
+        """Set up the counts of the loss, whose parts have these weights, and of each split these ``Scores``."""
         # torch's ModuleDict refuses the key "train".
         self.losses = nn.ModuleDict({f"{split}_": SplitLosses(parts) for split in SPLITS})
         self.scores = nn.ModuleDict({f"{split}_": kept for split, kept in scores.items()})
@@ -333,10 +333,10 @@ class SupervisedTask(Task):
 
     @abstractmethod
     def shared_step(self, batch: Any, split: Split) -> Tensor:
-        """The loss of a batch, which is counted for the split."""
+        """The loss of a batch, which also counts for the split."""
 
     def measure(self, batch: Any, split: Split) -> None:
-        """What validation and test do with a batch."""
+        """Measures a batch in validation and test."""
         self.shared_step(batch, split)
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
@@ -382,25 +382,25 @@ class SupervisedTask(Task):
             return {**self.losses_of(split).take(), **self.scores_of(split).take(self.known_class_names())}
 
     def counted_pairs(self, split: Split) -> Tensor | None:
-        """``[true, predicted]`` of the last epoch, on the CPU; None where nothing is counted like that."""
+        """``[true, predicted]`` of the last epoch, on the CPU; None if the task has no such counts."""
         return None
 
     def why_nothing_counts(self) -> str:
-        """Of a split without a single counted picture."""
+        """The reason why a split has no counted picture."""
         return "it has none"
 
     def add_unanswered(self, pictures: Tensor | int) -> None:
-        """How many pictures have got an answer that is no number, where there is no loss that would show it."""
+        """Count predictions that are NaN, where no loss would show it."""
         self._unanswered = self._unanswered.to(self.device) + pictures
 
     def _take_unanswered(self) -> int:
-        """Of all processes; counting begins anew."""
+        """Their number in all processes; counting begins anew."""
         counted = self.trainer.strategy.reduce(self._unanswered.to(self.device), reduce_op="sum")
         self._unanswered = torch.zeros((), dtype=torch.int64)
         return int(counted)
 
     def log_name(self, split: Split) -> str:
-        """What the names of a split's metrics begin with."""
+        """First part of the names of a split's metrics."""
         return self.measuring.log_name(split)
 
     # How it is measured
@@ -460,10 +460,10 @@ class SupervisedTask(Task):
     # Predictions
 
     def make_inference(self, given: Mapping[str, Any]) -> Any:
-        """``inference`` of this kind of task with these knobs.
+        """The settings ``inference`` of this kind of task with these values.
 
         Raises:
-            ConfigError: if it has no such knob, or a value is impossible.
+            ConfigError: if it has no such setting, or a value is impossible.
         """
         kind = type(self.inference)
         knobs = [field.name for field in fields(kind)]

@@ -1,4 +1,4 @@
-"""Every classifier of timm as a task."""
+"""Classifiers of timm as a task."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,10 +18,10 @@ class TimmClassifierTask(ClassificationTask):
         arch: its name, with or without the tag of its weights: ``resnet50``, ``resnet50.a1_in1k``.
         weights: ``imagenet`` for those that timm has (downloaded from the Hugging Face hub), a file in timm's layout
             with or without its classifier (``.pth`` or ``.safetensors``), or None.
-        num_classes: how many to tell apart.
-        normalization: what the weights expect, see ``Normalize``; None takes what timm says about them, and
-            ``imagenet`` for random ones.
-        drop_rate: share of the encoder's features that a step of training leaves out.
+        num_classes: number of classes.
+        normalization: what the weights expect, see ``Normalize``; None takes timm's value for them, and ``imagenet``
+            for random ones.
+        drop_rate: share of the encoder's features that is dropped in training.
         freeze_encoder: train the new classifier alone.
         options: see ``ClassificationTask``.
 

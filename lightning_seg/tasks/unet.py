@@ -12,15 +12,15 @@ class UNetTask(SegmentationTask):
 
     Args:
         num_classes: channels of the logits; 1 stands for two classes that one logit tells apart.
-        width: channels of the first block; each further one has twice as many.
-        depth: how often maps are halved; pictures are padded to a multiple of ``2 ** depth``.
-        padding_mode: what convolutions see beyond the border: ``zeros``, or the picture mirrored (``reflect``).
+        width: channels of the first block; each further block has twice as many.
+        depth: number of halvings; pictures are padded to a multiple of ``2 ** depth``.
+        padding_mode: padding of convolutions: ``zeros``, or the mirrored picture (``reflect``).
         normalization: see ``Normalize``.
         lr: learning rate.
         options: see ``SegmentationTask``.
 
     Raises:
-        ModelError: if the network cannot be built like this.
+        ModelError: if the network cannot be built.
     """
 
     def __init__(

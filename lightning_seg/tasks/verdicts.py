@@ -1,4 +1,4 @@
-"""What the values of an epoch tell about a training."""
+"""Verdicts about a training, from the values of an epoch."""
 
 from collections.abc import Mapping, Sequence
 from math import isfinite
@@ -36,7 +36,7 @@ class Judged(Protocol):
 
 
 class Verdicts:
-    """Judges one epoch after the other. All processes have the same values, so they come to the same verdict."""
+    """Judges one epoch after another. All processes have the same values, so they reach the same verdict."""
 
     def __init__(self) -> None:
         self.monotony = Monotony()
@@ -50,17 +50,17 @@ class Verdicts:
         matrix: Tensor | None,
         num_unanswered: int,
     ) -> None:
-        """An epoch of a split.
+        """Judge an epoch of a split.
 
         Args:
             task: that was trained or measured.
             split: its pictures.
             losses: the means by name.
-            matrix: counts ``[true, predicted]``; None where nothing is counted like that.
-            num_unanswered: pictures to which the network's answer was no number, of all processes.
+            matrix: counts ``[true, predicted]``; None if the task has no such counts.
+            num_unanswered: pictures of all processes for which the network's answer was no number.
 
         Raises:
-            TrainingError: if the values mean nothing and the task is to stop then.
+            TrainingError: if the values mean nothing and ``on_nan`` is ``stop``.
         """
         measures = matrix is None or bool(matrix.any())
         bad = _values_without_numbers(split, losses, num_unanswered)
@@ -81,7 +81,7 @@ class Verdicts:
             self._say_once(task, PATIENCE)
 
     def end(self, task: Judged) -> None:
-        """Training is over, so what has been borne with is said."""
+        """At the end of training, warn of what is still waiting for ``PATIENCE``."""
         self._say_once(task, 1)
 
     def _say_once(self, task: Judged, times: int) -> None:

@@ -1,4 +1,4 @@
-"""A module that says when its training goes wrong, whatever trainer it has."""
+"""A module that notices when its training goes wrong, with any trainer."""
 
 import logging
 from collections.abc import Iterable
@@ -19,22 +19,23 @@ OnNaN = Literal["stop", "warn"]
 
 
 class WatchedModule(pl.LightningModule):
-    """Looks at its losses and weights.
+    """Watches its losses and weights.
 
-    A step only counts, on its device. What it counted is read together with the weights every ``log_every_n_steps``, at
-    the end of each epoch and before a checkpoint is written; all processes read alike and decide alike. Gradients are
-    left alone: with 16 bits it is usual that some are infinite and their step is left out.
+    A step only counts, on its device. The counts are read together with the weights every ``log_every_n_steps``, at the
+    end of each epoch and before a checkpoint is written; all processes read and decide alike. Gradients are not
+    watched: with 16 bits it is usual that some are infinite and their step is skipped.
     """
 
     on_nan: OnNaN
-    """What follows when something is no number: ``stop`` ends by an error, before anything of it is saved; ``warn``
-    says it once and goes on, though not to a best checkpoint. Never part of a checkpoint."""
+    """If something is no number: ``stop`` raises an error before any of it is saved; ``warn`` says it once and
+    continues, but saves no best checkpoint. Never part of a checkpoint.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.on_nan = "stop"
         self.is_validated = True
-        """Whether the newest validation could measure, so that its values may choose a checkpoint."""
+        """Whether the newest validation has valid values, which may choose a checkpoint."""
         self._losses = LossWatch()
         self._said: set[str] = set()
 
@@ -91,15 +92,15 @@ class WatchedModule(pl.LightningModule):
         self.look()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """What is about to be written need not be what is trained, but an average."""
+        """The saved weights may be an average of the trained ones, so they are checked too."""
         state = checkpoint.get("state_dict", {})
         self.look([state[name] for name in learned(self) if name in state])
 
     def look(self, weights: Iterable[Tensor] | None = None) -> bool:
-        """Reads what was counted, and whether the weights are numbers; all processes have to call it.
+        """Read the counts, and check that the weights are numbers; all processes have to call it.
 
         Args:
-            weights: what is looked at; None takes what is trained.
+            weights: the weights to check; None checks the trained ones.
 
         Returns:
             Whether the weights are numbers.
@@ -120,7 +121,7 @@ class WatchedModule(pl.LightningModule):
         return not num_bad
 
     def report(self, kind: str, error: UserError) -> None:
-        """Raises the error, or says it once for each kind of finding: as ``on_nan`` has it."""
+        """Raises the error, or logs it once for each kind of finding, depending on ``on_nan``."""
         if self._is_tuning():
             return
         if self.on_nan == "stop":
@@ -130,12 +131,12 @@ class WatchedModule(pl.LightningModule):
             warn(str(error))
 
     def _is_tuning(self) -> bool:
-        """Lightning's search for a learning rate drives the loss up until it breaks."""
+        """Whether Lightning searches for a learning rate, which drives the loss up until it breaks."""
         callbacks: list[pl.Callback] = self.trainer.callbacks  # type: ignore[attr-defined]
         return any(type(callback).__name__ == "_LRCallback" for callback in callbacks)
 
     def gone_wrong(self, problem: str) -> TrainingError:
-        """The error about a training, with what may help and what is kept."""
+        """The error about a training, with remedies and what is kept."""
         stops = f"{describe_kept(self.trainer)}; --on_nan warn would go on"
         outcome = stops if self.on_nan == "stop" else "no best checkpoint is made of it"
         return TrainingError(f"{problem}; give {self._remedies()}; {outcome}")
@@ -152,12 +153,12 @@ class WatchedModule(pl.LightningModule):
 
 @rank_zero_only
 def warn(message: str) -> None:
-    """Of several processes one speaks."""
+    """Logs a warning, from one of several processes."""
     log.warning(message)
 
 
 def refused_weights(source: object, problem: str) -> WeightsError:
-    """The error about weights that hold no numbers, from before anything is computed."""
+    """The error about weights that hold no numbers before anything is computed."""
     return WeightsError(
         f"{source}: {problem}, so every answer would be the same nothing; the training behind it went wrong: give an "
         "earlier checkpoint, or train anew with a lower --model.lr"
@@ -165,7 +166,7 @@ def refused_weights(source: object, problem: str) -> WeightsError:
 
 
 def describe_kept(trainer: pl.Trainer) -> str:
-    """Which checkpoints there are."""
+    """The existing checkpoints."""
     paths = (
         Path(path)
         for callback in trainer.checkpoint_callbacks
@@ -179,9 +180,9 @@ def describe_kept(trainer: pl.Trainer) -> str:
 
 
 def keep_sound(callback: ModelCheckpoint) -> None:
-    """Lets a value that is no number, or weights that are none, never become the best checkpoint.
+    """Keeps a monitored value, or weights, that are no numbers from becoming the best checkpoint.
 
-    Lightning takes the first value for the best one, whatever it is. This holds for every trainer's own callback, so it
+    Lightning takes the first value as the best one, whatever it is. This works with every trainer's own callback, so it
     cannot be a subclass of it.
     """
     if "check_monitor_top_k" in vars(callback):
@@ -195,7 +196,7 @@ def keep_sound(callback: ModelCheckpoint) -> None:
 
 
 def is_sound(trainer: pl.Trainer, monitor: str | None, current: Tensor | None) -> bool:
-    """Whether a checkpoint of this value may be the best one; the module says where not."""
+    """Whether a checkpoint with this value may be the best one; the module logs it if not."""
     module = trainer.lightning_module
     if not isinstance(module, WatchedModule):
         return True

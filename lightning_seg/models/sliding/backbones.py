@@ -30,20 +30,20 @@ def create_sliding(
 ) -> SlidingClassifier:
     """A network split into features and head.
 
-    Its state dict has the library's entries under longer names: of torchvision's, ``features.`` is ``encoder.`` and
-    ``classifier.`` is ``head.classifier.``; before timm's stands ``encoder.network.`` or ``head.network.``.
+    Its state dict has the library's entries under longer names: torchvision's ``features.`` is ``encoder.`` and
+    ``classifier.`` is ``head.classifier.``; timm's names follow ``encoder.network.`` or ``head.network.``.
 
     Args:
-        backbone: ``vgg16`` or ``mobilenet_v2``, which are torchvision's, or a network of timm, with or without the tag
-            of its weights, whose head averages a feature map and goes on with vectors.
+        backbone: ``vgg16`` or ``mobilenet_v2`` of torchvision, or a network of timm, with or without the tag of its
+            weights, whose head averages a feature map.
         weights: ``imagenet`` for the published ones, a file in the library's layout (``.pth`` or ``.safetensors``),
             ``numpy:SEED`` for those of ``numpy_vgg16_state``, or None.
-        num_classes: numbers per window. Where the weights have another number of classes, or lack the last layer, this
-            layer alone starts at random.
-        window: its side in pixels; None takes what the network was made for. VGG16 takes no other.
+        num_classes: logits per window. If the weights have another number of classes, or lack the last layer, only this
+            layer starts at random.
+        window: its side in pixels; None takes the network's own. VGG16 takes no other.
 
     Raises:
-        ConfigError: if there is no such network, it cannot slide, or the window does not go with it.
+        ConfigError: if there is no such network, it cannot slide, or the window does not fit.
         WeightsError: if there are no such weights, or they are of another network.
         DownloadError: if the published ones cannot be fetched.
     """
@@ -56,12 +56,12 @@ def create_sliding(
 
 
 def sliding_normalization(backbone: str, weights: str | None) -> Normalization:
-    """What the weights expect: ``imagenet`` with torchvision's, with timm's what it says."""
+    """The weights' normalization: ``imagenet`` for torchvision, timm's own otherwise."""
     return "imagenet" if backbone in TORCHVISION else expected_normalization(backbone, weights)
 
 
 class PooledClassifier(PooledHead):
-    """The mean of the window, then ``classifier``."""
+    """The mean of the window, followed by ``classifier``."""
 
     def __init__(self, classifier: nn.Sequential, cells: int) -> None:
         super().__init__(cells)

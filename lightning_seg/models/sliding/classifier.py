@@ -1,4 +1,4 @@
-"""A classifier that slides over its own feature map: one pass of the convolutions gives the logits of all windows."""
+"""A classifier that slides over its own feature map: one pass of the convolutions for the logits of all windows."""
 
 from abc import ABC, abstractmethod
 
@@ -29,7 +29,7 @@ class WindowHead(nn.Module, ABC):
 
 
 class PooledHead(WindowHead):
-    """A head that takes the mean of the window and goes on with vectors; ``forward`` also takes a single cell."""
+    """A head that averages the window and goes on with vectors; ``forward`` also takes a single cell."""
 
     def window_logits(self, features: Tensor) -> Tensor:
         means = F.avg_pool2d(features, self.cells, stride=1)
@@ -39,10 +39,10 @@ class PooledHead(WindowHead):
 
 
 class FlattenedHead(WindowHead):
-    """A head that takes the window as one vector, so that its first layer is a convolution over windows.
+    """A head that flattens the window; for all windows, its first layer is a convolution.
 
     Args:
-        classifier: a linear layer on ``C * cells * cells`` numbers, channels first, and what follows it.
+        classifier: a linear layer on ``C * cells * cells`` numbers, channels first, and the layers after it.
         cells: side of the window.
     """
 
@@ -80,8 +80,8 @@ class FlattenedHead(WindowHead):
 class SlidingClassifier(nn.Module):
     """Images ``(B, 3, H, W)``, already normalised, to the logits of one window or of all.
 
-    ``encoder`` holds the features, convolutions that give ``(B, C, H / stride, W / stride)``; ``head`` the rest. Both
-    ways of applying them use the same parameters.
+    ``encoder`` are the convolutions, with features ``(B, C, H / stride, W / stride)``; ``head`` is the rest. Both ways
+    of applying them use the same parameters.
 
     Args:
         encoder: pictures to the feature map, one cell per ``stride`` pixels.
@@ -124,8 +124,8 @@ class SlidingClassifier(nn.Module):
         """All windows of larger pictures: ``(B, 3, H, W)`` to ``(B, num_classes, rows, columns)``.
 
         There are ``(H - window) / stride + 1`` rows and likewise columns; the window of row r and column c has its
-        upper left corner at pixel ``(c * stride, r * stride)``. The features of a window also see what is around it,
-        so its logits differ from those of the cut out window.
+        upper left corner at pixel ``(c * stride, r * stride)``. The features of a window also see its surroundings, so
+        its logits differ from those of the cut out window.
 
         Raises:
             ModelError: if a side is smaller than the window or no multiple of the stride.

@@ -1,4 +1,4 @@
-"""Sliding classifiers of timm: networks whose head averages a feature map, taken apart before that."""
+"""Sliding classifiers of timm: networks whose head averages a feature map, split before the head."""
 
 from collections.abc import Callable
 from copy import deepcopy
@@ -20,7 +20,7 @@ CHOICES = "give another one, for instance vgg16, mobilenet_v2, resnet50 or convn
 
 
 class TimmEncoder(nn.Module):
-    """Pictures to the feature map: ``network`` is all that comes before the head."""
+    """Pictures to the feature map: ``network`` is everything before the head."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -32,7 +32,7 @@ class TimmEncoder(nn.Module):
 
 
 class TimmHead(PooledHead):
-    """A window of the feature map to logits: ``network`` is the pooling and what comes after it."""
+    """A window of the feature map to logits: ``network`` is the pooling and everything after it."""
 
     def __init__(self, network: nn.Module, cells: int) -> None:
         super().__init__(cells)
@@ -44,7 +44,7 @@ class TimmHead(PooledHead):
 
 
 def create_sliding_timm(arch: str, weights: str | None, num_classes: int, window: int | None) -> SlidingClassifier:
-    """``create_sliding`` for networks of timm; arguments and errors are described there."""
+    """``create_sliding`` for networks of timm, with the same arguments and errors."""
     published = weights == "imagenet" and timm.models.is_model_pretrained(arch)
     # Mistakes show before anything is fetched. This tells which weights there are, and refuses files of other networks.
     check_variant("backbone", arch)
@@ -63,10 +63,10 @@ def create_sliding_timm(arch: str, weights: str | None, num_classes: int, window
 
 
 def _split(arch: str, network: Any, window: int | None) -> SlidingClassifier:
-    """Takes a network apart.
+    """Splits a network into encoder and head.
 
     Raises:
-        ConfigError: if it has no feature map, its head does not average, or the window does not go with it.
+        ConfigError: if it has no feature map, its head does not average, or the window does not fit.
     """
     window = network.pretrained_cfg["input_size"][-1] if window is None else window
     info = getattr(network, "feature_info", None)
@@ -92,7 +92,7 @@ def _split(arch: str, network: Any, window: int | None) -> SlidingClassifier:
 def _attempt(
     network: nn.Module, call: Callable[..., Tensor], given: Tensor, **options: bool
 ) -> tuple[Tensor | None, set[str]]:
-    """What a method of the network gives, None where it refuses; and the children that it calls."""
+    """The result of a method of the network, None if it fails; and the children that it calls."""
     called: set[str] = set()
     names = {module: name.partition(".")[0] for name, module in network.named_modules() if name}
     hooks = [module.register_forward_pre_hook(lambda module, _: called.add(names[module])) for module in names]
@@ -108,7 +108,7 @@ def _attempt(
 
 
 def _averages(network: Any, channels: int) -> bool:
-    """Whether the head makes the same of any window as of its mean, up to the last layer, which may start at zero."""
+    """Whether the head gives the same for any window as for its mean, up to the last layer, which may start at zero."""
     window = torch.rand(2, channels, 7, 7, generator=torch.Generator().manual_seed(0))
     whole, _ = _attempt(network, network.forward_head, window, pre_logits=True)
     mean, _ = _attempt(network, network.forward_head, window.mean((2, 3), keepdim=True), pre_logits=True)
@@ -123,7 +123,7 @@ def _remove(network: nn.Module, names: set[str]) -> None:
 
 
 def _copy_without(network: nn.Module, names: set[str]) -> nn.Module:
-    """A copy in which these children are missing, without ever copying them."""
+    """A copy without these children, which are never copied."""
     children = {name: network.get_submodule(name) for name in names}
     _remove(network, names)
     copy = deepcopy(network)

@@ -1,4 +1,4 @@
-"""Weights of sliding classifiers: VGG16's from a seed, and those of another number of classes."""
+"""Weights of sliding classifiers: VGG16's from a seed, and weights of another number of classes."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -57,10 +57,10 @@ def numpy_vgg16_state(seed: int) -> dict[str, Tensor]:
 
 
 def drawn_seed(backbone: str, weights: str) -> int:
-    """7 of ``numpy:7``.
+    """7 from ``numpy:7``.
 
     Raises:
-        WeightsError: if it is not for this backbone, or no whole number follows.
+        WeightsError: if it is not for this backbone, or is followed by no whole number.
     """
     seed = weights.removeprefix(DRAWN)
     if backbone != "vgg16":
@@ -73,7 +73,7 @@ def drawn_seed(backbone: str, weights: str) -> int:
 def fill_but_other_classes(
     network: nn.Module, last: nn.Module, state: Mapping[str, Tensor], weights: str, library: str
 ) -> None:
-    """``fill``, but the last layer keeps its values where the state lacks it or has another number of classes.
+    """``fill``, but the last layer keeps its values if the state lacks it or has another number of classes.
 
     Args:
         network: to fill.
