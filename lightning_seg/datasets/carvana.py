@@ -65,10 +65,10 @@ class CarvanaDataset(SegmentationDataset[CarvanaRecord]):
         check_listed(self.root, names, pictures, masks, f"restore the files or take the names off {LIST}")
 
     def image_path(self, record: CarvanaRecord) -> Path:
-        return self.root / "train" / f"{record.stem}.jpg"
+        return self.root / f"train/{record.stem}.jpg"
 
     def mask_path(self, record: CarvanaRecord) -> Path:
-        return self.root / "train_masks" / f"{record.stem}_mask.gif"
+        return self.root / f"train_masks/{record.stem}_mask.gif"
 
     def read_mask(self, record: CarvanaRecord) -> Array:
         path = self.mask_path(record)

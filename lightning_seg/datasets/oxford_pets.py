@@ -66,10 +66,10 @@ class OxfordPetsDataset(SegmentationDataset[PetRecord]):
         check_listed(self.root, names, pictures, trimaps, remedy, mask="trimap")
 
     def image_path(self, record: PetRecord) -> Path:
-        return self.root / "images" / f"{record.name}.jpg"
+        return self.root / f"images/{record.name}.jpg"
 
     def mask_path(self, record: PetRecord) -> Path:
-        return self.root / "annotations" / "trimaps" / f"{record.name}.png"
+        return self.root / f"annotations/trimaps/{record.name}.png"
 
     def read_mask(self, record: PetRecord) -> Array:
         path = self.mask_path(record)
