@@ -27,6 +27,7 @@ from lightning_seg.tasks.optimization import (
     parameter_groups,
 )
 from lightning_seg.tasks.processes import steps_are_fused
+from lightning_seg.tasks.pruning import prune_in_rows
 from lightning_seg.tasks.resuming import (
     Counts,
     batches_without_step,
@@ -118,6 +119,7 @@ class Task(WatchedModule, ABC):
         super().setup(stage)
         if stage == "fit":
             self._check_monitors()
+            prune_in_rows(self.trainer, self.model)
 
     def _check_monitors(self) -> None:
         """Lightning finds out at the end of the first epoch, or never."""
