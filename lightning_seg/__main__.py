@@ -4,7 +4,8 @@ import errno
 import logging
 import re
 import sys
-from collections.abc import Sequence
+import traceback
+from collections.abc import Iterator, Sequence
 from io import TextIOWrapper
 from pathlib import Path
 
@@ -25,11 +26,21 @@ OF_LIBRARIES = {
     "came from",
     "Expected more than 1 value per channel": "this network normalises over the pictures of a batch and got a single "
     "one; give --data.batch_size 2",
+    "Found more than one stateful callback": "two of trainer.callbacks are alike ({:.76}), and a checkpoint "
+    "could not tell what each remembers; leave one of them out",
+    "You have set `accumulate_grad_batches`": "trainer.accumulate_grad_batches and a GradientAccumulationScheduler; "
+    "leave one of them out",
+    "`Trainer(barebones=True, ": "trainer.barebones keeps nothing of a run: {:.300}",
+    "Structured pruning can only be applied": "ModelPruning prunes every layer, and norms have no rows to prune; give "
+    "pruning_fn l1_unstructured or random_unstructured",
+    "Training spike detected": "{}, see skip_batches.json in the run folder; give a lower --model.lr, or leave these "
+    "batches out",
     "SyncBatchNorm expected input tensor to be on GPU": "sync_batchnorm needs GPUs; leave it out on a CPU",
     "Expected to have finished reduction in the prior iteration": "some weights had no part in the loss; give "
     "--trainer.strategy ddp_find_unused_parameters_true",
 }
 """How errors of libraries begin, and what to say instead; ``{}`` stands for the error."""
+LIGHTNING = ("pytorch_lightning.", "lightning_fabric.")
 HELP = """usage: lightning-seg COMMAND [options]     (lightning-seg COMMAND --help lists them)
 
 train and apply
@@ -107,19 +118,22 @@ def _dispatch(words: list[str]) -> int:
 def _explain(error: BaseException | None) -> str | None:
     """One line for a user's mistake, None for any other error."""
     # jsonargparse wraps what a constructor raises.
+    causes = list(_causes(error))
+    lines = (_explain_own(cause) or _explain_system(cause) or _explain_libraries(cause) for cause in causes)
+    # Of one in a list its text is all that is left.
+    return next((line for line in (*lines, *map(_explain_class, causes)) if line is not None), None)
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, and those behind it."""
     while error is not None:
-        line = _explain_own(error) or _explain_system(error) or _explain_libraries(error)
-        if line is not None:
-            return line
+        yield error
         error = error.__cause__ or error.__context__
-    return None
 
 
 def _exit_code(error: BaseException | None) -> int:
     """That of our own error in what was raised; 2 for those of the system and of libraries."""
-    while error is not None and not isinstance(error, UserError):
-        error = error.__cause__ or error.__context__
-    return 2 if error is None else error.exit_code
+    return next((cause.exit_code for cause in _causes(error) if isinstance(cause, UserError)), 2)
 
 
 def _explain_own(error: BaseException) -> str | None:
@@ -155,6 +169,8 @@ def _explain_libraries(error: BaseException) -> str | None:
     if type(error).__name__ == "MisconfigurationException":
         missing = re.match(r"No supported (\w+) backend found", said)
         return f"there is no {missing[1]} that can be used here; give --trainer.accelerator auto" if missing else said
+    if isinstance(error, ModuleNotFoundError):
+        return _explain_missing(error, said)
     if said.startswith("Error(s) in loading state_dict"):
         reason = str(error).splitlines()[1].strip()[:200]
         return f"the checkpoint belongs to another network ({reason}); give the run or the config it was trained with"
@@ -162,6 +178,29 @@ def _explain_libraries(error: BaseException) -> str | None:
         name = said.split("`")[1]
         return f"{name} is not logged in this run, since validation is off or shows no such class; monitor another"
     return next((line.format(said) for start, line in OF_LIBRARIES.items() if said.startswith(start)), None)
+
+
+def _explain_missing(error: ModuleNotFoundError, said: str) -> str | None:
+    """A package that Lightning can do without, and a logger, callback or strategy of its cannot."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    if not frame.f_globals.get("__name__", "").startswith(LIGHTNING):
+        return None
+    owner = type(frame.f_locals["self"]).__name__ if "self" in frame.f_locals else "what was given"
+    return _needs_package(owner, said) or f"{owner} needs the package {error.name}, which is not installed"
+
+
+def _needs_package(owner: str, said: str) -> str | None:
+    hint = re.search(r"pip install (?:-U )?'?([^'`\s]+)", said)
+    return hint and f"{owner} needs a package that is not installed; pip install '{hint[1]}', or leave it out"
+
+
+def _explain_class(error: BaseException) -> str | None:
+    """A logger or callback whose constructor has refused its arguments."""
+    said = " ".join(str(error).split())
+    found = re.search(
+        r"Problem with given class_path '(?:[\w.]+\.)?(\w+)': (.*?)(?: - Expected a| Given value type: |$)", said
+    )
+    return found and (_needs_package(found[1], found[2]) or f"{found[1]}: {found[2]:.300}")
 
 
 if __name__ == "__main__":

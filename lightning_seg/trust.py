@@ -318,6 +318,8 @@ def types_of(kind: type) -> dict[str, Any]:
 
 def _reads_or_imports(text: str) -> bool:
     """Whether the parser would take a text for a class in some module, or for a file to read."""
+    if not text:
+        return False
     # No file has a longer name, and the system complains.
     return not text.replace("-", "_").isidentifier() or (len(text) < 256 and Path(text).is_file())
 

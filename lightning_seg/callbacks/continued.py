@@ -1,6 +1,7 @@
 """Lightning's callbacks where a continued run needs something else of them."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from lightning_seg.tasks.watched import is_sound
 log = logging.getLogger(__name__)
 
 
+BEST = "best"
+"""Name of the checkpoint that ``test --run`` measures."""
 LAST = "last"
 """Name of the checkpoint that ``fit --run`` goes on from."""
 
@@ -22,9 +25,9 @@ class RunCheckpoint(ModelCheckpoint):
     """Remembers the best score also where the run folder is reached by another path, or was moved or copied."""
 
     @property
-    def state_key(self) -> str:
-        """As Lightning's own."""
-        return super().state_key.replace(type(self).__qualname__, ModelCheckpoint.__qualname__, 1)
+    def former_key(self) -> str:
+        """What ``state_key`` was, and what that of a user's callback for the same metric is."""
+        return self.state_key.replace(type(self).__qualname__, ModelCheckpoint.__qualname__, 1)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         super().on_train_start(trainer, pl_module)
@@ -35,7 +38,7 @@ class RunCheckpoint(ModelCheckpoint):
 
     def _save_none_monitor_checkpoint(self, trainer: pl.Trainer, monitor_candidates: dict[str, Any]) -> None:
         # Where nothing validates the newest is the best one, if its weights are numbers.
-        if self.filename != "best" or is_sound(trainer, None, None):
+        if self.filename != BEST or is_sound(trainer, None, None):
             super()._save_none_monitor_checkpoint(trainer, monitor_candidates)
 
     def on_load_checkpoint(self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: Any) -> None:
@@ -44,11 +47,14 @@ class RunCheckpoint(ModelCheckpoint):
         A process may end between the best checkpoint and the last one of an epoch, which is then trained again.
         """
         states, name = checkpoint.get("callbacks", {}), self.filename or "{"
+        if self.state_key not in states and self.former_key in states:
+            states[self.state_key] = states.pop(self.former_key)
         if self.monitor is None or trainer.state.fn != "fit" or self.state_key not in states or "{" in name:
             return
         path = Path(self.dirpath or "", f"{name}{self.FILE_EXTENSION}")
+        keys = (self.state_key, self.former_key)
         # One answer for all processes.
-        best = trainer.strategy.broadcast(_read_state(path, self.state_key) if trainer.is_global_zero else None)
+        best = trainer.strategy.broadcast(_read_state(path, keys) if trainer.is_global_zero else None)
         if best is None:
             del states[self.state_key]
         elif best[0] > checkpoint["global_step"]:
@@ -59,13 +65,20 @@ class RunCheckpoint(ModelCheckpoint):
         super().load_state_dict(state_dict if self.dirpath is None else moved(state_dict, str(self.dirpath)))
 
 
-def _read_state(path: Path, key: str) -> tuple[int, dict[str, Any]] | None:
-    """Steps done and state of a callback; None where there is no such file, or none that can be read."""
+def best_checkpoint(trainer: pl.Trainer) -> ModelCheckpoint | None:
+    """What keeps the checkpoint that ``--run`` takes for the best one; without it the first, as in Lightning."""
+    own = [callback for callback in trainer.checkpoint_callbacks if isinstance(callback, ModelCheckpoint)]
+    return next((callback for callback in own if callback.filename == BEST), own[0] if own else None)
+
+
+def _read_state(path: Path, keys: Sequence[str]) -> tuple[int, dict[str, Any]] | None:
+    """Steps done, and state of a callback by the first of its keys; None where no such file can be read."""
     if not path.is_file():
         return None
     try:
         content = torch.load(path, "cpu", weights_only=True, mmap=True)
-        return content["global_step"], content["callbacks"][key]
+        states = content["callbacks"]
+        return content["global_step"], next(states[key] for key in keys if key in states)
     # torch.load answers a broken file with errors of many kinds.
     except Exception:
         log.warning("%s cannot be read, so the best of the coming epochs takes its place", path)

@@ -56,10 +56,20 @@ class ContinuedCSVLogger(CSVLogger):
         name: see Lightning's.
         version: see Lightning's.
         trains: validating or testing is of no epoch, which Lightning calls epoch 0.
+        prefix: see Lightning's.
+        flush_logs_every_n_steps: see Lightning's.
     """
 
-    def __init__(self, save_dir: str, name: str, version: int | str | None = None, trains: bool = True) -> None:
-        super().__init__(save_dir, name, version)
+    def __init__(
+        self,
+        save_dir: str,
+        name: str = "lightning_logs",
+        version: int | str | None = None,
+        trains: bool = True,
+        prefix: str = "",
+        flush_logs_every_n_steps: int = 100,
+    ) -> None:
+        super().__init__(save_dir, name, version, prefix, flush_logs_every_n_steps)
         self.trains = trains
 
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:

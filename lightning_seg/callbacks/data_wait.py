@@ -27,7 +27,7 @@ class DataWait(pl.Callback):
     ``data_wait_share``, in [0, 1], is over all epochs since the last start. What is said is about one epoch, once per
     fit. Of several epochs the first, which fills a cache, is not judged where there is one.
 
-    Measures loaders that have ``waiting``, see ``TrainLoader``, and writes where there is a logger.
+    Measures loaders that have ``waiting``, see ``TrainLoader``, and writes where there is a logger or a run folder.
     """
 
     def __init__(self) -> None:
@@ -88,7 +88,9 @@ class DataWait(pl.Callback):
 
     def _write(self, trainer: pl.Trainer) -> None:
         log_dir = trainer.log_dir  # asks all processes, so it stands before the return
-        if log_dir is not None and trainer.loggers and trainer.is_global_zero:
+        # Where nothing of the training is kept, Lightning names the working folder.
+        has_folder = trainer.loggers or getattr(trainer, "run_folder", None) is not None
+        if log_dir is not None and has_folder and trainer.is_global_zero:
             add_numbers(Path(log_dir), {KEY: round(self.waited / self.seconds, 4)})
 
     def _judge(self, trainer: pl.Trainer, share: float, waited: float, seconds: float) -> None:

@@ -55,6 +55,14 @@ def complete(folder: Path, record: EpochRecord) -> bool:
     Returns:
         Whether the epoch's last row was missing.
     """
+    missing = _complete_table(folder, record)
+    add_numbers(folder, record["numbers"])
+    draw(folder, record["curves"])
+    return missing
+
+
+def _complete_table(folder: Path, record: EpochRecord) -> bool:
+    """Without loggers there is none, and no row is missing."""
     path = folder / METRICS_FILE
     if not path.is_file():
         return False
@@ -66,8 +74,6 @@ def complete(folder: Path, record: EpochRecord) -> bool:
             kept.append(record["row"])
         if missing or len(kept) < len(rows):
             write_rows(path, sorted({*fields, *record["row"]}), kept)
-    add_numbers(folder, record["numbers"])
-    draw(folder, record["curves"])
     return missing
 
 

@@ -14,6 +14,7 @@ import torch
 import torchvision
 
 import lightning_seg
+from lightning_seg.callbacks.continued import best_checkpoint
 from lightning_seg.callbacks.csv_logger import ContinuedCSVLogger
 from lightning_seg.callbacks.epoch_record import (
     EpochRecord,
@@ -89,7 +90,8 @@ class RunRecord(pl.Callback):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         log_dir = trainer.log_dir  # asks all processes, so it stands before the return
-        continued = any(isinstance(logger, ContinuedCSVLogger) for logger in trainer.loggers)
+        # Other tables are begun anew.
+        continued = not trainer.loggers or any(isinstance(logger, ContinuedCSVLogger) for logger in trainer.loggers)
         if trainer.ckpt_path is None or log_dir is None or not continued or not trainer.is_global_zero:
             return
         # Those of the middle of an epoch, or of an earlier version, remember nothing.
@@ -114,8 +116,8 @@ class RunRecord(pl.Callback):
         if self.seconds:
             values["seconds_per_epoch"] = round(statistics.median(self.seconds), 3)
         values["epochs"] = epochs_trained(trainer)
-        checkpoint = trainer.checkpoint_callback
-        if isinstance(checkpoint, pl.callbacks.ModelCheckpoint) and checkpoint.best_model_score is not None:
+        checkpoint = best_checkpoint(trainer)
+        if checkpoint is not None and checkpoint.best_model_score is not None:
             values[f"best/{checkpoint.monitor}"] = checkpoint.best_model_score.item()
         return values
 

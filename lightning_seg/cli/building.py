@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from lightning_seg.arguments import RunArguments, import_public_classes
+from lightning_seg.callbacks.continued import best_checkpoint
 from lightning_seg.cli.command_line import CommandLine
 from lightning_seg.cli.silence import silence_libraries
 from lightning_seg.errors import ConfigError, UserError
@@ -40,8 +41,8 @@ def build(words: Sequence[str]) -> str | None:
         command.datamodule.prepare_data()
         for stage in ("fit", "test"):
             command.datamodule.setup(stage)
-    monitor: str | None = getattr(command.trainer.checkpoint_callback, "monitor", None)
-    return monitor
+    best = best_checkpoint(command.trainer)
+    return None if best is None else best.monitor
 
 
 @contextmanager

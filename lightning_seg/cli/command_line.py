@@ -1,44 +1,39 @@
 """LightningCLI with one folder per run."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytorch_lightning as pl
 import yaml
 from jsonargparse import Namespace
 from pytorch_lightning.callbacks import BatchSizeFinder, LearningRateFinder
-from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
-from pytorch_lightning.loggers import Logger, TensorBoardLogger
+from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.utilities import rank_zero_only
 
 from lightning_seg.arguments import TRUST, OneLineErrors, RunArguments
 from lightning_seg.callbacks import PredictionWriter, RunRecord
-from lightning_seg.callbacks.csv_logger import ContinuedCSVLogger
 from lightning_seg.callbacks.epoch_record import complete
 from lightning_seg.checkpoint_io import write_whole, write_whole_in_background
 from lightning_seg.checkpoints import check_checkpoint, check_content, read_checkpoint
 from lightning_seg.cli.amending import LINKS, spare_dataset, spare_downloads, take_classes
 from lightning_seg.cli.default_callbacks import add_defaults, monitoring, prediction_writer, reporting
 from lightning_seg.cli.nulls import check_nulls
+from lightning_seg.cli.own_callbacks import listed, prepare
 from lightning_seg.cli.plain_types import register_plain_types
 from lightning_seg.cli.processes import Processes, is_loss, loss_of
-from lightning_seg.cli.run_folder import (
-    choose_version,
-    folder_of,
-    missing,
-    new_folder,
-    remove_unused,
-    training_alone,
-)
+from lightning_seg.cli.run_folder import Place, RunFolder, is_kept, remove_unused, run_folder, training_alone
+from lightning_seg.cli.run_loggers import Chosen, chosen_loggers, loggers_of, place_of
+from lightning_seg.cli.run_trainer import FilesInRunFolder, RunTrainer, run_folder_of
+from lightning_seg.cli.saved_config import SaveConfig
 from lightning_seg.cli.sources import check_division, describe_sources, differences
 from lightning_seg.cli.stopped import SignalConnector, end_processes, what_is_kept
 from lightning_seg.datamodules.pictures import PicturesDataModule
 from lightning_seg.errors import ConfigError
-from lightning_seg.files import printable, replace_text
+from lightning_seg.files import printable
 from lightning_seg.inference.boxes import BoxInference
 from lightning_seg.inference.masks import MaskInference
 from lightning_seg.models.imagenet import IMAGENET_CLASSES
@@ -61,39 +56,6 @@ class Parser(OneLineErrors, LightningArgumentParser):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{"allow_abbrev": False, **kwargs})
-
-
-class Text(NamedTuple):
-    """Stands for the parser of a config, which cannot be sent to another process."""
-
-    text: str
-
-    def save(self, config: Namespace, path: str, **options: Any) -> None:
-        """As a file that is whole, or the previous one."""
-        replace_text(Path(path), self.text)
-
-
-class SaveConfig(SaveConfigCallback):
-    """Lightning's, without folder and checkpoint of the run: the file describes a fresh one.
-
-    Written once training begins, so that a fit that fails before leaves the config of a continued run as it is, and no
-    folder that looks like a run.
-    """
-
-    def __init__(self, parser: LightningArgumentParser, config: Namespace, *args: Any, **kwargs: Any) -> None:
-        config = config.clone()
-        config["ckpt_path"] = config["run_folder"] = None
-        # RunArguments has taken their values.
-        config.pop("run", None)
-        config.pop("trust_config", None)
-        stand_in: Any = Text(parser.dump(config, skip_none=False))
-        super().__init__(stand_in, Namespace(), *args, **kwargs)  # type: ignore[no-untyped-call]
-
-    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Nothing yet."""
-
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        super().setup(trainer, pl_module, "fit")
 
 
 class CommandLine(LightningCLI):
@@ -125,6 +87,7 @@ class CommandLine(LightningCLI):
             # A checkpoint stores what the task's constructor received, so it loads without this command line.
             load_from_checkpoint_support=False,
             seed_everything_default=0,
+            trainer_class=RunTrainer,
             save_config_callback=SaveConfig,
             save_config_kwargs={"overwrite": arguments.run is not None},
             parser_class=Parser,
@@ -236,10 +199,13 @@ class CommandLine(LightningCLI):
 
     def _run_alone(self, subcommand: str) -> None:
         """No second ``fit`` works in the run folder meanwhile."""
-        folder = folder_of(self.trainer.loggers)
+        folder = run_folder_of(self.trainer)
         alone = subcommand == "fit" and folder is not None and is_first_process()
         with training_alone(folder, self.arguments.run) if alone and folder is not None else nullcontext():
             super()._run_subcommand(subcommand)
+        if subcommand != "fit":
+            # Numbers that were measured stay, also where nothing else is written.
+            self.made = []
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         # Lightning's own warns that a typed command line stands beside these arguments.
@@ -346,53 +312,48 @@ class CommandLine(LightningCLI):
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         given = self._get(self.config_init, "trainer")
+        given["callbacks"] = listed(given["callbacks"])
+        chosen = chosen_loggers(given["logger"], self._get(self.config, "trainer")["logger"])
+        folder = self._run_folder(given, chosen)
         if not given["fast_dev_run"]:
-            kwargs["logger"] = self._loggers(given)
-            kwargs["callbacks"] = self._callbacks(given, bool(kwargs["logger"]))
-            # Without a logger there is no run folder to save it in.
-            self.save_config_callback = self.save_config_callback if kwargs["logger"] else None
+            loggers = loggers_of(folder.path, chosen, self.subcommand == "fit") if folder else []
+            kwargs["callbacks"] = self._callbacks(given, folder is not None, bool(loggers))
+            kwargs |= {} if given["barebones"] else {"logger": loggers}
+        # Where nothing of the run is kept, there is no folder to save it in.
+        self.save_config_callback = self.save_config_callback if folder else None
         write_whole_in_background(given["plugins"])
         trainer = super().instantiate_trainer(**kwargs)
+        assert isinstance(trainer, RunTrainer)
+        trainer.run_folder = folder.path if folder and folder.is_known else None
         write_whole(trainer.strategy)
         trainer._signal_connector = SignalConnector(trainer)
         return trainer
 
-    def _loggers(self, given: Any) -> list[Logger]:
-        if given["logger"] not in (None, True):
-            chosen = given["logger"]
-            loggers: list[Logger] = chosen if isinstance(chosen, list) else [chosen] if chosen else []
-            self.made = choose_version(loggers[0]) if loggers else []
-            return loggers
-        if self.subcommand == "predict":
-            return []
-        save_dir, name, version = self._place(given["default_root_dir"])
-        fits = self.subcommand == "fit"
-        tensorboard = TensorBoardLogger(save_dir, name, version, log_graph=fits, default_hp_metric=False)
-        self.made = self.made or choose_version(tensorboard)
-        return [tensorboard, ContinuedCSVLogger(save_dir, name, tensorboard.version, trains=fits)]
-
-    def _place(self, default_root_dir: str | None) -> tuple[str, str, str | None]:
-        given, run = self._get(self.config, "run_folder"), self.arguments.run
-        if given is not None or run is not None:
-            folder = run.folder.resolve() if run and given is None else new_folder(given, run)
-            self.made = missing(folder) if is_first_process() else []
-            return str(folder.parent.parent), folder.parent.name, folder.name
+    def _run_folder(self, given: Any, chosen: Sequence[Chosen] | None) -> RunFolder | None:
+        """None where nothing of the run is kept."""
+        asked, run = self._get(self.config, "run_folder"), self.arguments.run
+        if self.subcommand == "predict" or not is_kept(given, asked):
+            return None
         configs = self._get(self.config, "config") or []
         name = Path(str(configs[0])).stem if configs else type(self.model).__name__
-        return str(default_root_dir or "runs"), name, None
+        usual = Place(Path(given["default_root_dir"] or "runs").expanduser() / name, None)
+        folder = run_folder(asked, run, place_of(chosen) or usual)
+        self.made = folder.made
+        return folder
 
-    def _callbacks(self, given: Any, logs: bool) -> list[pl.Callback]:
-        defaults = reporting(self.subcommand, self.model, given, logs)
+    def _callbacks(self, given: Any, has_folder: bool, logs: bool) -> list[pl.Callback]:
+        defaults = [] if given["barebones"] else reporting(self.subcommand, self.model, given, has_folder, logs)
         if self.subcommand == "predict":
             defaults.append(prediction_writer(self.model, self._output()))
         if self.subcommand == "fit" and isinstance(self.model, SupervisedTask):
             patience = self._get(self.config, "early_stopping")
             defaults += monitoring(self.model, self.datamodule, given, patience)
-        own = given["callbacks"] or []
+        own = given["callbacks"]
+        prepare(own, self.model)
         if self._get(self.config, "ckpt_path") is not None:
             self.finders = [callback for callback in own if isinstance(callback, FINDERS)]
             own = [callback for callback in own if callback not in self.finders]
-        return add_defaults(own, [*defaults, Processes()])
+        return add_defaults(own, [*defaults, FilesInRunFolder(), Processes()])
 
     def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
         kwargs = super()._prepare_subcommand_kwargs(subcommand)
@@ -411,10 +372,11 @@ class CommandLine(LightningCLI):
         return run.folder / "predictions" if run else Path("predictions")
 
     def written_to(self) -> Path | str | None:
-        """The folder with the results; all processes have to ask."""
+        """The folder with the results, as far as this process knows it, and if anything was written."""
         if self.subcommand == "predict":
             return next((writer.output for writer in self._writers()), None)
-        return self.trainer.log_dir if self.trainer.loggers else None
+        folder = run_folder_of(self.trainer)
+        return folder if folder is not None and folder.is_dir() else None
 
     def num_unreadable(self) -> int:
         return sum(writer.num_unreadable for writer in self._writers())

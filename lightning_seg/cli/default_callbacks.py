@@ -19,7 +19,7 @@ from lightning_seg.callbacks import (
     RunRecord,
     ThresholdPlots,
 )
-from lightning_seg.callbacks.continued import LAST, RunCheckpoint, RunStopping
+from lightning_seg.callbacks.continued import BEST, LAST, RunCheckpoint, RunStopping
 from lightning_seg.callbacks.network_summary import NetworkSummary
 from lightning_seg.callbacks.progress import EndOfProgress
 from lightning_seg.errors import ConfigError
@@ -35,7 +35,7 @@ def add_defaults(own: Sequence[pl.Callback], defaults: Sequence[pl.Callback]) ->
 
 
 def reporting(
-    subcommand: str | None, task: pl.LightningModule, given: Mapping[str, Any], logs: bool
+    subcommand: str | None, task: pl.LightningModule, given: Mapping[str, Any], has_folder: bool, logs: bool
 ) -> list[pl.Callback]:
     """What writes and draws results.
 
@@ -43,20 +43,21 @@ def reporting(
         subcommand: of Lightning.
         task: what is trained or measured.
         given: the trainer's arguments.
-        logs: whether there is a run folder.
+        has_folder: whether anything of the run is kept.
+        logs: whether there are loggers.
     """
     callbacks: list[pl.Callback] = [EndOfProgress()]
-    if logs:
+    if has_folder:
         callbacks += [RunRecord(), ThresholdPlots(), ConfusionMatrixPlots()]
-    if subcommand == "test" and logs:
+    if subcommand == "test" and has_folder:
         callbacks.append(PictureScoreWriter())
     if subcommand == "fit":
         callbacks.append(DataWait())
     if subcommand == "fit" and logs:
         callbacks.append(LearningRateMonitor("step"))
-        if isinstance(task, SupervisedTask):
-            callbacks.append(PredictionSamples())
-    own = given["callbacks"] or []
+    if subcommand == "fit" and has_folder and isinstance(task, SupervisedTask):
+        callbacks.append(PredictionSamples())
+    own = given["callbacks"]
     if given["enable_model_summary"] is not False and not any(isinstance(one, ModelSummary) for one in own):
         callbacks.append(NetworkSummary(max_depth=3))
     return callbacks
@@ -88,14 +89,14 @@ def monitoring(
     validates = getattr(data, "validates", True)
     if patience is not None and not validates:
         raise ConfigError("early_stopping needs pictures to validate on; give --data.val_fraction above 0")
-    if patience is not None and any(isinstance(callback, EarlyStopping) for callback in given["callbacks"] or []):
+    if patience is not None and any(isinstance(callback, EarlyStopping) for callback in given["callbacks"]):
         raise ConfigError("early_stopping and an EarlyStopping among trainer.callbacks; leave one of them out")
     stopping = [] if patience is None else [RunStopping(metric, mode=mode, patience=patience)]
-    if given["enable_checkpointing"] is False:
+    if given["enable_checkpointing"] is False or given["barebones"]:
         return [*stopping]
     # One file each that is replaced, not best-v1.ckpt beside it.
     best = RunCheckpoint(
-        filename="best",
+        filename=BEST,
         monitor=metric if validates else None,
         # Lightning tells callbacks apart by it, and by nothing else here.
         mode=mode if validates else "max",

@@ -17,6 +17,7 @@ import torch.distributed as dist
 from torch.distributed import TCPStore  # type: ignore[attr-defined]
 from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException
 
+from lightning_seg.cli.run_trainer import run_folder_of
 from lightning_seg.cli.silence import silence_libraries
 from lightning_seg.runs import epochs_done
 
@@ -82,8 +83,8 @@ class Processes(pl.Callback):
         silence_libraries()
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        if stage == "fit" and trainer.loggers:
-            self.folder = trainer.log_dir
+        if stage == "fit":
+            self.folder = trainer.strategy.broadcast(_folder_of(trainer))
         if trainer.world_size > 1 and dist.is_initialized():
             trainer.strategy.barrier()
             self.watch = Watch(trainer.global_rank, trainer.world_size, started_by(trainer), self.folder)
@@ -193,10 +194,13 @@ def loss_of(error: BaseException, trainer: pl.Trainer) -> LostError:
         except subprocess.TimeoutExpired:
             continue
         break
-    folder = None if watcher is None else watcher.folder
-    if folder is None and trainer.loggers and not dist.is_initialized():
-        folder = trainer.log_dir
+    folder = (watcher and watcher.folder) or _folder_of(trainer)
     return LostError(what_was_lost(children, folder), exit_code(children))
+
+
+def _folder_of(trainer: pl.Trainer) -> str | None:
+    folder = run_folder_of(trainer)
+    return None if folder is None else str(folder)
 
 
 def exit_code(children: Sequence["subprocess.Popen[bytes]"]) -> int:

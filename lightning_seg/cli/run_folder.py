@@ -1,14 +1,10 @@
 """The folder of a run: made by one process, and trained in by one command at a time."""
 
-import re
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
-
-from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
+from typing import Any, NamedTuple
 
 from lightning_seg.callbacks.csv_logger import RESULTS_LOCK
 from lightning_seg.callbacks.epoch_record import RECORD_FILE
@@ -21,6 +17,66 @@ from lightning_seg.runs import Run, make_version
 FIT_LOCK = ".fit.lock"
 UNUSED = (FIT_LOCK, RESULTS_LOCK, RECORD_FILE, "events.out.tfevents.*", "hparams.yaml")
 """What there is before anything is trained or measured: locks, arguments, the number of parameters."""
+
+
+class Place(NamedTuple):
+    """Where the folder of a new run is made."""
+
+    root: Path
+    version: str | None  # None takes the next number
+
+
+class RunFolder(NamedTuple):
+    """The folder of the run that a command writes to."""
+
+    path: Path
+    is_known: bool
+    """In other processes than the first the number of a new run is not, and the path means nothing."""
+    made: list[Path]
+    """What is made for it, the inner ones first."""
+
+
+def is_kept(given: Mapping[str, Any], asked: str | None) -> bool:
+    """Whether a command leaves anything behind.
+
+    Args:
+        given: the trainer's arguments.
+        asked: what ``--run_folder`` says.
+
+    Raises:
+        ConfigError: if there is nothing to put there.
+    """
+    for name in ("fast_dev_run", "barebones"):
+        if given[name] and asked is not None:
+            raise ConfigError(f"run_folder {asked}: with trainer.{name} nothing is kept; leave one of them out")
+        if given[name]:
+            return False
+    switched_off = given["logger"] in (False, []) and given["enable_checkpointing"] is False
+    return asked is not None or not switched_off
+
+
+def run_folder(asked: str | None, run: Run | None, place: Place) -> RunFolder:
+    """The folder of this command's run. The first process makes one whose number was open: nobody else gets it.
+
+    Args:
+        asked: what ``--run_folder`` says.
+        run: that is continued or measured.
+        place: of any other.
+
+    Raises:
+        ConfigError: if it cannot be the folder of a new run.
+    """
+    if asked is not None or run is not None:
+        path = run.folder.resolve() if run is not None and asked is None else new_folder(str(asked), run)
+    elif place.version is not None:
+        path = place.root / place.version
+    elif not is_first_process():
+        return RunFolder(place.root / "version_0", False, [])
+    else:
+        around = missing(place.root)
+        path = place.root / f"version_{make_version(place.root)}"
+        return RunFolder(path, True, [path, *around])
+    return RunFolder(path, True, missing(path) if is_first_process() else [])
 
 
 def new_folder(given: str, run: Run | None) -> Path:
@@ -37,34 +93,9 @@ def new_folder(given: str, run: Run | None) -> Path:
     return folder
 
 
-def choose_version(logger: Logger) -> list[Path]:
-    """Make the folder of a logger of Lightning's whose version was not given, by the first process.
-
-    Lightning makes it when the first value is logged; until then the next command gets the same number.
-
-    Returns:
-        The folders that were made, the inner ones first.
-    """
-    open_version = isinstance(logger, CSVLogger | TensorBoardLogger) and logger._version is None
-    if not open_version or not is_first_process():
-        return []
-    assert isinstance(logger, CSVLogger | TensorBoardLogger)
-    around = missing(Path(logger.root_dir))
-    logger._version = make_version(Path(logger.root_dir))
-    # It is there, and nothing in it is replaced.
-    warnings.filterwarnings("ignore", f"Experiment logs directory {re.escape(logger.log_dir)} exists")
-    return [Path(logger.log_dir), *around]
-
-
 def missing(folder: Path) -> list[Path]:
     """A folder and those around it, as far as they have to be made."""
     return [one for one in (folder, *folder.parents) if not one.exists()]
-
-
-def folder_of(loggers: Sequence[Any]) -> Path | None:
-    """Where the first of them writes, if that is the folder of one run."""
-    first = next(iter(loggers), None)
-    return Path(first.log_dir) if isinstance(first, CSVLogger | TensorBoardLogger) else None
 
 
 @contextmanager

@@ -18,6 +18,8 @@ MESSAGES = (
     r"The '\w+' does not have many workers",
     # A datamodule without validation pictures.
     r"Total length of `DataLoader` across ranks is zero",
+    # Who gives it knows.
+    r"You are trying to `self\.log\(\)` but `Trainer\(barebones",
     # A process that has had no picture, or a loss that was not measured.
     r"The ``compute`` method of metric \w+ was called before",
     r"The number of training batches \(\d+\) is smaller than the logging interval",

@@ -11,6 +11,7 @@ from lightning_fabric.strategies.launchers.subprocess_script import _ChildProces
 from pytorch_lightning.trainer.connectors.signal_connector import _SignalConnector
 
 from lightning_seg.callbacks import PredictionWriter
+from lightning_seg.cli.run_trainer import run_folder_of
 from lightning_seg.runs import epochs_done
 from lightning_seg.stopping import ANSWERED
 
@@ -60,21 +61,22 @@ def end_processes(trainer: pl.Trainer) -> None:
 
 
 def _trained(trainer: pl.Trainer) -> str:
-    folder = next((logger.log_dir for logger in trainer.loggers if getattr(logger, "log_dir", None)), None)
-    saved = [] if folder is None else _checkpoints(Path(folder), trainer)
-    for checkpoint in saved:
+    folder = run_folder_of(trainer)
+    for checkpoint in _checkpoints(folder, trainer):
         try:
             done = epochs_done(checkpoint)
         # One that was cut off fails in many ways.
         except Exception:
             continue
-        return _goes_on(Path(str(folder)), checkpoint, done, trainer.max_epochs)
-    place = f" in {folder}" if folder and Path(folder).is_dir() else ""
+        return _goes_on(folder or checkpoint.parent, checkpoint, done, trainer.max_epochs)
+    place = f" in {folder}" if folder and folder.is_dir() else ""
     return f"nothing is saved{place} to go on from; the same command begins anew"
 
 
-def _checkpoints(folder: Path, trainer: pl.Trainer) -> Sequence[Path]:
+def _checkpoints(folder: Path | None, trainer: pl.Trainer) -> Sequence[Path]:
     """What can be gone on from: the one that ``--run`` takes, then the newest."""
+    if folder is None:
+        return []
     last = folder / "checkpoints" / "last.ckpt"
     own = (callback for callback in trainer.checkpoint_callbacks if isinstance(callback, pl.callbacks.ModelCheckpoint))
     names = (name for callback in own for name in (callback.last_model_path, callback.best_model_path) if name)
