@@ -314,21 +314,22 @@ def test_an_interrupted_run_names_its_folder(
     assert capfd.readouterr().err.endswith(f"lightning-seg: stopped by SIGINT: {goes_on}")
 
 
-SLOW_KINDS = [pytest.param(kind, marks=pytest.mark.slow) for kind in ("like MLflow", "none")]
+GONE_ON = [pytest.param(kind, 2, marks=pytest.mark.slow) for kind in ("like W&B", "like MLflow", "none")]
 
 
-@pytest.mark.parametrize("kind", ["like W&B", *SLOW_KINDS])
-def test_two_processes_have_one_folder(kind: str, flowers_root: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("kind", "num_epochs"), [("like W&B", 1), *GONE_ON])
+def test_two_processes_have_one_folder(kind: str, num_epochs: int, flowers_root: Path, tmp_path: Path) -> None:
     config = write_small(flowers_root, logger=LOGGERS[kind])
     two = ["--trainer.devices", "2", "--trainer.strategy", "ddp"]
     repository = str(Path(__file__).parents[2])
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([repository, os.environ.get("PYTHONPATH", "")])}
-    for words in (["--config", str(config)], ["--run", "runs/small", "--trainer.max_epochs", "2"]):
+    commands = [["--config", str(config)], ["--run", "runs/small", "--trainer.max_epochs", "2"]]
+    for words in commands[:num_epochs]:
         command = [sys.executable, "-m", "lightning_seg", "fit", *words, *two]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=200)
         assert done.returncode == 0, done.stderr
         assert done.stdout.splitlines()[-1].endswith(str(RUN))
     assert files_of(RUN) >= ALWAYS
-    assert record()["epochs"] == 2
+    assert record()["epochs"] == num_epochs
     assert [path.name for path in Path("runs/small").iterdir()] == ["version_0"]
     assert {path.name for path in tmp_path.iterdir()} == {"small.yaml", "runs", *OWN_FOLDERS[kind]}
