@@ -227,7 +227,7 @@ def test_a_longer_variant_is_refused(comparison: PetsComparison, mistake: Mistak
     # Lightning's own default is null, which stands for 1000.
     words = ["compare", str(comparison.config), "--variant", NONE, "--variant", "long:long.yaml"]
     line = mistake(words)
-    assert "differ in trainer.max_epochs (null and 3), so their budgets are not equal; give --unequal_budgets" in line
+    assert "differ in trainer.max_epochs (20 and 3), so their budgets are not equal; give --unequal_budgets" in line
     assert not (tmp_path / "comparison").exists()
 
 
