@@ -9,7 +9,7 @@ import lightning_seg
 
 PACKAGE = Path(lightning_seg.__file__).parent
 FLOORS = (
-    ("cores", "errors", "files", "memory", "process_tree"),
+    ("cores", "errors", "files", "memory", "process_tree", "signatures"),
     (
         "batch",
         "checkpoint_io",

@@ -24,6 +24,7 @@ from lightning_seg.datasets.pictures import PictureFiles
 from lightning_seg.datasets.pixel_counts import count_pixels
 from lightning_seg.errors import ConfigError, DataError
 from lightning_seg.measuring import Measuring
+from lightning_seg.signatures import hide_options
 from lightning_seg.synthetic.marker import is_synthetic
 
 Loader = DataLoader[Any]
@@ -65,6 +66,10 @@ class DataModule(StoredDataModule, Generic[Pictures], ABC):
     """Whether an argument ``classes`` holds their names, so that a checkpoint can say them."""
     measuring = Measuring()
     """How validation and test look at pictures; see ``measure_as``."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        hide_options(cls)
 
     def __init__(
         self,

@@ -1,10 +1,11 @@
 """Carvana as a datamodule."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 from lightning_seg.batch import Split
 from lightning_seg.datamodules.base import SegmentationDataModule
+from lightning_seg.datamodules.options import Loading
 from lightning_seg.datamodules.split_plan import PURPOSES, SplitPlan
 from lightning_seg.datamodules.splits import draw_splits
 from lightning_seg.datasets.base import SegmentationDataset
@@ -47,7 +48,7 @@ class CarvanaDataModule(SegmentationDataModule):
         test_fraction: float = 0.2,
         image_size: int | tuple[int, int] | None = 256,
         batch_size: int = 4,
-        **options: Any,
+        **options: Unpack[Loading],
     ) -> None:
         super().__init__(root, image_size=image_size, batch_size=batch_size, val_fraction=val_fraction, **options)
         if split_by not in ("car", "image"):

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
 from lightning_seg.augmentation.collate import collate_objects
 from lightning_seg.augmentation.mixing import Mix
 from lightning_seg.datamodules.base import Collate, DataModule
+from lightning_seg.datamodules.options import WholeLoading
 from lightning_seg.datasets.coco_objects import CocoObjectsDataset, read_scenes
 from lightning_seg.errors import ConfigError
 from lightning_seg.synthetic.blossoms import KINDS
@@ -41,7 +42,7 @@ class CocoObjectsDataModule(DataModule[CocoObjectsDataset]):
         images: str = "images",
         categories: Sequence[str] | None = None,
         image_size: int | tuple[int, int] | None = None,
-        **options: Any,
+        **options: Unpack[WholeLoading],
     ) -> None:
         super().__init__(root, image_size=image_size, **options)
         self.annotations, self.images = self.root / annotations, self.root / images

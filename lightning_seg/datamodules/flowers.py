@@ -1,10 +1,11 @@
 """The flower photos as a datamodule."""
 
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
 from lightning_seg.datamodules.downloads import Archive, fetch
 from lightning_seg.datamodules.labelled import LabelledDataModule
+from lightning_seg.datamodules.options import Loading
 from lightning_seg.datamodules.split_plan import DEFAULT_FRACTION
 from lightning_seg.datasets.flowers import CLASS_NAMES, FOLDER, FlowersDataset, has_flowers, photo_number
 from lightning_seg.datasets.labelled import LabelledDataset, LabelledPicture
@@ -49,7 +50,7 @@ class FlowersDataModule(LabelledDataModule):
         test_fraction: float = DEFAULT_FRACTION,
         image_size: int | tuple[int, int] | None = 180,
         batch_size: int = 32,
-        **options: Any,
+        **options: Unpack[Loading],
     ) -> None:
         super().__init__(root, val_fraction, test_fraction, image_size=image_size, batch_size=batch_size, **options)
 

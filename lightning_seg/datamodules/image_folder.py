@@ -2,10 +2,11 @@
 
 import logging
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
 from lightning_seg.batch import Split
 from lightning_seg.datamodules.labelled import LabelledDataModule
+from lightning_seg.datamodules.options import BatchedLoading
 from lightning_seg.datamodules.slow_checks import says_when_slow
 from lightning_seg.datamodules.split_plan import DEFAULT_FRACTION
 from lightning_seg.datamodules.splits import check_groups, compile_group, find_groups
@@ -63,7 +64,7 @@ class ImageFolderDataModule(LabelledDataModule):
         group: str | None = None,
         check_pictures: bool = True,
         image_size: int | tuple[int, int] | None = 224,
-        **options: Any,
+        **options: Unpack[BatchedLoading],
     ) -> None:
         super().__init__(root, val_fraction, test_fraction, image_size=image_size, **options)
         # A class called 1 is typed as a number.

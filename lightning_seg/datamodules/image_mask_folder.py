@@ -2,10 +2,11 @@
 
 import logging
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from lightning_seg.batch import Split
 from lightning_seg.datamodules.base import SegmentationDataModule
+from lightning_seg.datamodules.options import SizedLoading
 from lightning_seg.datamodules.slow_checks import says_when_slow
 from lightning_seg.datamodules.split_plan import DEFAULT_FRACTION, PURPOSES, SplitPlan
 from lightning_seg.datasets.base import SegmentationDataset
@@ -70,7 +71,7 @@ class ImageMaskFolderDataModule(SegmentationDataModule):
         train_list: str | None = None,
         group: str | None = None,
         check_masks: bool = True,
-        **options: Any,
+        **options: Unpack[SizedLoading],
     ) -> None:
         super().__init__(root, val_fraction=val_fraction, **options)
         self.codes = MaskCodes([str(name) for name in classes], mask_values, ignore_values)

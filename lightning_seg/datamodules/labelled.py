@@ -2,10 +2,11 @@
 
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from lightning_seg.batch import Split
 from lightning_seg.datamodules.base import ClassificationDataModule
+from lightning_seg.datamodules.options import SizedLoading
 from lightning_seg.datamodules.split_plan import DEFAULT_FRACTION, PURPOSES, SplitPlan
 from lightning_seg.datamodules.splits import draw_by_class
 from lightning_seg.datasets.base import ClassificationDataset
@@ -31,7 +32,7 @@ class LabelledDataModule(ClassificationDataModule, ABC):
         root: str | Path,
         val_fraction: float = DEFAULT_FRACTION,
         test_fraction: float = DEFAULT_FRACTION,
-        **options: Any,
+        **options: Unpack[SizedLoading],
     ) -> None:
         super().__init__(root, val_fraction=val_fraction, **options)
         # Checks the fractions.

@@ -1,10 +1,11 @@
 """Oxford-IIIT Pet with labels in place of masks."""
 
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
 from lightning_seg.datamodules.downloads import fetch
 from lightning_seg.datamodules.labelled import LabelledDataModule
+from lightning_seg.datamodules.options import Loading
 from lightning_seg.datamodules.oxford_pets import ARCHIVES, BASE_URL
 from lightning_seg.datamodules.split_plan import DEFAULT_FRACTION
 from lightning_seg.datasets.labelled import LabelledDataset
@@ -45,7 +46,7 @@ class OxfordPetLabelsDataModule(LabelledDataModule):
         val_fraction: float = DEFAULT_FRACTION,
         image_size: int | tuple[int, int] | None = 224,
         batch_size: int = 32,
-        **options: Any,
+        **options: Unpack[Loading],
     ) -> None:
         super().__init__(root, val_fraction, 0.0, image_size=image_size, batch_size=batch_size, **options)
         if labels not in ("species", "breed"):

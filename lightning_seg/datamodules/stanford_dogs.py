@@ -1,10 +1,11 @@
 """Stanford Dogs as a datamodule."""
 
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
 from lightning_seg.datamodules.downloads import Archive, fetch
 from lightning_seg.datamodules.labelled import LabelledDataModule
+from lightning_seg.datamodules.options import Loading
 from lightning_seg.datamodules.split_plan import DEFAULT_FRACTION
 from lightning_seg.datasets.dog_breeds import DOG_BREEDS
 from lightning_seg.datasets.labelled import LabelledDataset
@@ -50,7 +51,7 @@ class StanfordDogsDataModule(LabelledDataModule):
         val_fraction: float = DEFAULT_FRACTION,
         image_size: int | tuple[int, int] | None = 224,
         batch_size: int = 16,
-        **options: Any,
+        **options: Unpack[Loading],
     ) -> None:
         super().__init__(root, val_fraction, 0.0, image_size=image_size, batch_size=batch_size, **options)
         if has_lists(self.root):

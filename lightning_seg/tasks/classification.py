@@ -1,7 +1,7 @@
 """Base of the classification tasks: the loss, metrics, prediction of pictures."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Unpack
 
 from torch import Tensor, nn
 
@@ -13,6 +13,7 @@ from lightning_seg.metrics.classification import ClassificationScores
 from lightning_seg.tasks.batches import truth_of
 from lightning_seg.tasks.class_weights import ClassWeightedTask, checked_weights
 from lightning_seg.tasks.looking import picture_size
+from lightning_seg.tasks.options import SupervisedOptions
 from lightning_seg.tasks.supervised import SPLITS
 from lightning_seg.tasks.truths import check_labels
 
@@ -51,7 +52,7 @@ class ClassificationTask(ClassWeightedTask):
         num_classes: int,
         label_smoothing: float = 0.0,
         class_weights: list[float] | Literal["auto"] | None = None,
-        **options: Any,
+        **options: Unpack[SupervisedOptions],
     ) -> None:
         super().__init__(model=model, num_classes=num_classes, **options)
         self.loss = ClassificationLoss(label_smoothing, checked_weights(class_weights, num_classes))

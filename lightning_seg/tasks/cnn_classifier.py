@@ -1,7 +1,7 @@
 """The small convolutional classifier as a task."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 
@@ -10,6 +10,7 @@ from lightning_seg.inference.labels import LabelInference
 from lightning_seg.models.cnn_classifier import CNNClassifier
 from lightning_seg.models.normalization import Normalization
 from lightning_seg.tasks.classification import ClassificationTask
+from lightning_seg.tasks.options import PlainLabels
 
 
 class CNNClassifierTask(ClassificationTask):
@@ -36,7 +37,7 @@ class CNNClassifierTask(ClassificationTask):
         dropout: float = 0.0,
         normalization: Normalization = "unit",
         lr: float = 1e-3,
-        **options: Any,
+        **options: Unpack[PlainLabels],
     ) -> None:
         if image_size is None:
             raise ConfigError("image_size null: this network takes pictures of one size; give one, for instance 180")

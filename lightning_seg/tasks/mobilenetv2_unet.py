@@ -1,12 +1,13 @@
 """MobileNetV2-UNet as a task."""
 
-from typing import Any
+from typing import Unpack
 
 from torchvision.models import MobileNet_V2_Weights
 
 from lightning_seg.models.mobilenetv2_unet import MobileNetV2UNet
 from lightning_seg.models.normalization import Normalization
 from lightning_seg.models.weights import load_pretrained
+from lightning_seg.tasks.options import PretrainedMasks
 from lightning_seg.tasks.segmentation import SegmentationTask
 
 
@@ -33,7 +34,7 @@ class MobileNetV2UNetTask(SegmentationTask):
         freeze_encoder: bool = True,
         normalization: Normalization = "imagenet",
         lr: float = 1e-3,
-        **options: Any,
+        **options: Unpack[PretrainedMasks],
     ) -> None:
         # Checkpoints hold plain values only, and save_hyperparameters reads this name.
         encoder_weights = None if encoder_weights is None else str(encoder_weights)

@@ -1,7 +1,7 @@
 """Base of the segmentation tasks: losses, metrics, prediction of pictures of any size."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,7 @@ from lightning_seg.metrics import SegmentationScores
 from lightning_seg.models.padding import pad_to_multiple
 from lightning_seg.tasks.batches import truth_of
 from lightning_seg.tasks.class_weights import ClassWeightedTask, checked_weights
+from lightning_seg.tasks.options import SupervisedOptions
 from lightning_seg.tasks.supervised import SPLITS
 from lightning_seg.tasks.truths import check_masks
 
@@ -64,7 +65,7 @@ class SegmentationTask(ClassWeightedTask):
         label_smoothing: float = 0.0,
         class_weights: list[float] | Literal["auto"] | None = None,
         extra_losses: dict[str, float | dict[str, float]] | None = None,
-        **options: Any,
+        **options: Unpack[SupervisedOptions],
     ) -> None:
         super().__init__(model=model, num_classes=num_classes, **options)
         classes = max(2, num_classes)

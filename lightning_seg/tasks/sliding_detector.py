@@ -1,7 +1,7 @@
 """A classifier that finds objects by sliding over its own feature map; it needs no boxes for training."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any, Unpack, cast
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,7 @@ from lightning_seg.models.sliding.backbones import create_sliding, sliding_norma
 from lightning_seg.models.sliding.classifier import SlidingClassifier
 from lightning_seg.tasks.class_groups import ClassGroups, Labels, as_mapping, make_labels
 from lightning_seg.tasks.classification import ClassificationTask
+from lightning_seg.tasks.options import PretrainedLabels
 from lightning_seg.tasks.truths import check_boxes
 
 
@@ -63,7 +64,7 @@ class SlidingDetectorTask(ClassificationTask):
         background: str | None = None,
         window: int | None = None,
         freeze_encoder: bool = True,
-        **options: Any,
+        **options: Unpack[PretrainedLabels],
     ) -> None:
         # Checkpoints hold plain values only, and save_hyperparameters reads these names.
         weights = None if weights is None else str(weights)

@@ -1,6 +1,6 @@
 """Networks of segmentation-models-pytorch as a task."""
 
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 from torch import Tensor
@@ -10,6 +10,7 @@ from lightning_seg.models.normalization import Normalization
 from lightning_seg.models.padding import pad_to_multiple
 from lightning_seg.models.smp import architecture, native_size, picture_multiple
 from lightning_seg.models.smp_weights import create_pretrained, pretrained_normalization
+from lightning_seg.tasks.options import PretrainedMasks
 from lightning_seg.tasks.segmentation import SegmentationTask
 
 
@@ -46,7 +47,7 @@ class SmpTask(SegmentationTask):
         normalization: Normalization | None = None,
         freeze_encoder: bool = False,
         lr: float = 1e-3,
-        **options: Any,
+        **options: Unpack[PretrainedMasks],
     ) -> None:
         # Checkpoints hold plain values only, and save_hyperparameters reads these names.
         arch, encoder_weights = architecture(arch), None if encoder_weights is None else str(encoder_weights)

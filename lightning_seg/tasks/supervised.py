@@ -25,6 +25,7 @@ from lightning_seg.metrics.split_losses import SplitLosses
 from lightning_seg.models.freezing import Freezing, describe_random_features
 from lightning_seg.models.normalization import Normalization, Normalize
 from lightning_seg.numbers import check_number
+from lightning_seg.signatures import hide_options
 from lightning_seg.tasks.base import Task
 from lightning_seg.tasks.class_names import ClassNames
 from lightning_seg.tasks.looking import picture_size
@@ -85,6 +86,10 @@ class SupervisedTask(Task):
     default_monitor: str
     curves: tuple[str, ...]
     """Quantities of the training curves."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        hide_options(cls)
 
     def __init__(
         self,

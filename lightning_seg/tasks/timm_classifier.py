@@ -1,7 +1,7 @@
 """Classifiers of timm as a task."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Unpack
 
 import torch
 
@@ -9,6 +9,7 @@ from lightning_seg.errors import ConfigError, one_line
 from lightning_seg.models.normalization import Normalization
 from lightning_seg.models.timm_classifier import TimmClassifier, create_encoder, expected_normalization
 from lightning_seg.tasks.classification import ClassificationTask
+from lightning_seg.tasks.options import PretrainedLabels
 
 
 class TimmClassifierTask(ClassificationTask):
@@ -41,7 +42,7 @@ class TimmClassifierTask(ClassificationTask):
         normalization: Normalization | None = None,
         drop_rate: float = 0.0,
         freeze_encoder: bool = False,
-        **options: Any,
+        **options: Unpack[PretrainedLabels],
     ) -> None:
         # Checkpoints hold plain values only, and save_hyperparameters reads these names.
         weights = None if weights is None else str(weights)

@@ -1,9 +1,10 @@
 """U-Net as a task."""
 
-from typing import Any
+from typing import Unpack
 
 from lightning_seg.models.normalization import Normalization
 from lightning_seg.models.unet import PaddingMode, UNet
+from lightning_seg.tasks.options import PlainMasks
 from lightning_seg.tasks.segmentation import SegmentationTask
 
 
@@ -31,7 +32,7 @@ class UNetTask(SegmentationTask):
         padding_mode: PaddingMode = "zeros",
         normalization: Normalization = "unit",
         lr: float = 1e-3,
-        **options: Any,
+        **options: Unpack[PlainMasks],
     ) -> None:
         model = UNet(num_classes, width, depth, padding_mode)
         super().__init__(model=model, num_classes=num_classes, normalization=normalization, lr=lr, **options)

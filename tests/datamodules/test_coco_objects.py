@@ -41,9 +41,7 @@ def test_synthetic_scenes_are_written_and_others_are_left_alone(
 def test_mistakes(scenes_root: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="a detector is trained on pictures of one object; fit it to ImageFolder"):
         CocoObjectsDataModule(scenes_root).setup("fit")
-    with pytest.raises(
-        ConfigError, match=r"from Python task\.measure_as\(data, original_size=True\)"
-    ):
+    with pytest.raises(ConfigError, match=r"from Python task\.measure_as\(data, original_size=True\)"):
         CocoObjectsDataModule(scenes_root).setup("test")
     missing = CocoObjectsDataModule(tmp_path, categories=["cat"])
     assert missing.class_names == ("cat",)
