@@ -30,10 +30,12 @@ def unpacked(kind: type) -> dict[str, Any]:
     """The TypedDict behind ``**options`` in the source, name by name."""
     tree = ast.parse(inspect.getsource(inspect.getmodule(kind)))  # type: ignore[arg-type]
     body = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == kind.__name__)
-    constructor = next((node for node in body.body if getattr(node, "name", "") == "__init__"), None)
-    if constructor is None or constructor.args.kwarg is None:  # type: ignore[union-attr]
+    constructors = [node for node in body.body if isinstance(node, ast.FunctionDef) and node.name == "__init__"]
+    if not constructors or constructors[0].args.kwarg is None:
         return {}
-    name = ast.unparse(constructor.args.kwarg.annotation).removeprefix("Unpack[").rstrip("]")  # type: ignore
+    annotation = constructors[0].args.kwarg.annotation
+    assert annotation is not None
+    name = ast.unparse(annotation).removeprefix("Unpack[").rstrip("]")
     return get_type_hints(getattr(of_tasks, name, None) or getattr(of_data, name))
 
 

@@ -3,9 +3,10 @@
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple, get_args
 
 from lightning_seg.arguments import RunArguments, import_public_classes
+from lightning_seg.batch import Split
 from lightning_seg.callbacks.continued import best_checkpoint
 from lightning_seg.cli.command_line import CommandLine
 from lightning_seg.cli.silence import silence_libraries
@@ -25,13 +26,19 @@ class _Building(CommandLine):
         """Lightning calls it in place of the trainer's."""
 
 
-def build(words: Sequence[str]) -> str | None:
+class Built(NamedTuple):
+    """A training that could begin."""
+
+    monitor: (
+        str | None
+    )  # the metric that would choose the best checkpoint; None if the last epoch would count as the best
+    pictures: dict[Split, list[str]]  # by path; none of a datamodule that does not tell them
+
+
+def build(words: Sequence[str]) -> Built:
     """Build everything that ``fit`` with these flags would train, and list its training and test pictures.
 
     Nothing is written except downloads and synthetic data of a datamodule.
-
-    Returns:
-        The metric that would choose the best checkpoint; None if the last epoch would count as the best.
 
     Raises:
         ConfigError: with the message that ``fit`` or ``test`` would have.
@@ -45,8 +52,10 @@ def build(words: Sequence[str]) -> str | None:
         command.datamodule.prepare_data()
         for stage in ("fit", "test"):
             command.datamodule.setup(stage)
+        tells = hasattr(command.datamodule, "pictures_of")
+        pictures = {split: command.datamodule.pictures_of(split) for split in get_args(Split)} if tells else {}
     best = best_checkpoint(command.trainer)
-    return None if best is None else best.monitor
+    return Built(None if best is None else best.monitor, pictures)
 
 
 @contextmanager

@@ -12,7 +12,14 @@ from lightning_seg.arguments import read_config
 from lightning_seg.cli.building import build
 from lightning_seg.cli.resolving import resolve_config
 from lightning_seg.commands.compare_flags import read_flags
-from lightning_seg.comparison.equality import Config, check_equal, check_measured, check_monitors, overruled
+from lightning_seg.comparison.equality import (
+    Config,
+    check_equal,
+    check_measured,
+    check_monitors,
+    check_pictures,
+    overruled,
+)
 from lightning_seg.comparison.folder import hold, keep_plan
 from lightning_seg.comparison.plan import Plan, PlannedRun, Variant, make_plan
 from lightning_seg.comparison.report import (
@@ -152,13 +159,14 @@ def _train(plan: Plan, resolved: Mapping[str, Config]) -> tuple[dict[str, list[F
 
 def _build_all(plan: Plan) -> None:
     """Builds every variant, so that mistakes show before the first one trains."""
-    monitors = {}
+    built = {}
     for variant in plan.variants:
         with _naming(variant):
-            monitors[variant.name] = build(plan.flags_of(variant))
+            built[variant.name] = build(plan.flags_of(variant))
         # A network and its trainer know each other, so they would stay in memory until some later time.
         gc.collect()
-    check_monitors(monitors)
+    check_monitors({name: one.monitor for name, one in built.items()})
+    check_pictures({name: one.pictures for name, one in built.items()})
 
 
 def _failure(failed: Mapping[str, str]) -> RunError:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
+from lightning_seg.batch import Split
 from lightning_seg.errors import ConfigError
 
 Config = Mapping[str, Any]
@@ -161,6 +162,26 @@ def check_monitors(monitors: Mapping[str, str | None]) -> None:
     if len(set(monitors.values())) > 1:
         chosen = ", ".join(f"{monitor} ({name})" for name, monitor in monitors.items())
         raise ConfigError(f"the variants' best checkpoints are chosen by {chosen}; give one --model.monitor")
+
+
+def check_pictures(pictures: Mapping[str, Mapping[Split, Sequence[str]]]) -> None:
+    """All variants must train, validate and test on the same pictures, whatever argument divides them.
+
+    Args:
+        pictures: of every variant, paths by split; none if its data does not tell them.
+
+    Raises:
+        ConfigError: naming two variants and a picture.
+    """
+    (first, told), *others = pictures.items()
+    for name, one in others:
+        for split in told.keys() & one.keys():
+            differing = sorted(set(told[split]) ^ set(one[split]))
+            if differing:
+                raise ConfigError(
+                    f"variants {first} and {name} do not see the same pictures: of {split} {len(differing)} are in "
+                    f"one alone, for instance {differing[0]}; divide the data alike"
+                )
 
 
 def overruled(flags: Sequence[str], name: str, files: Mapping[str, Config]) -> Iterator[str]:

@@ -20,9 +20,13 @@ def test_the_metric_of_the_best_checkpoint_is_told_and_nothing_is_left(
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("PL_GLOBAL_SEED", raising=False)
     before = torch.initial_seed()
-    assert build(words(flowers_root)) == "val/accuracy"
-    assert build(words(flowers_root, "--model.monitor", "val/loss")) == "val/loss"
-    assert build(words(flowers_root, "--data.val_fraction", "0")) is None
+    built = build(words(flowers_root))
+    assert built.monitor == "val/accuracy"
+    parts = [set(built.pictures[split]) for split in ("train", "val", "test")]
+    # Each file of the folder once.
+    assert sum(map(len, parts)) == len(set.union(*parts)) == len(list(flowers_root.glob("*/*.jpg")))
+    assert build(words(flowers_root, "--model.monitor", "val/loss")).monitor == "val/loss"
+    assert build(words(flowers_root, "--data.val_fraction", "0")).monitor is None
     assert list(tmp_path.iterdir()) == []
     assert capfd.readouterr() == ("", "")
     # The processes that are started later choose their own.

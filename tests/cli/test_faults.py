@@ -249,3 +249,22 @@ def test_a_class_in_the_working_folder_is_found_and_its_own_mistake_is_told(
     assert failed.returncode == 2
     assert "nowhere_to_be_found" in failed.stderr.splitlines()[-1]
     assert "Traceback" not in failed.stderr
+
+
+def test_variants_of_an_own_datamodule_that_divides_otherwise_are_not_compared(mistake: Mistake, work: Path) -> None:
+    write_image_mask_folder("own", num_pictures=16)
+    stems = sorted(path.stem for path in Path("own/images").iterdir())
+    for name, names in {"val": stems[1::4], "a": stems[2::4], "b": stems[3::4]}.items():
+        Path(f"own/{name}.txt").write_text("\n".join(names))
+    classes = ["background", "disc", "box", "star"]
+    for name in ("a", "b"):
+        data = {
+            "class_path": "my_code.MyFolder",
+            "init_args": {"root": "own", "classes": classes, "fold": f"{name}.txt"},
+        }
+        Path(f"{name}.yaml").write_text(yaml.safe_dump({"data": data}))
+    Path("model.yaml").write_text(yaml.safe_dump({"model": {"class_path": "my_code.MyTask"}}))
+    variants = ["--variant", "a:a.yaml", "--variant", "b:b.yaml"]
+    line = mistake(["compare", "model.yaml", *variants, "--seeds", "1", "--output", "out", *ONE_STEP])
+    assert "variants a and b do not see the same pictures: of " in line
+    assert not list(Path("out").rglob("*.ckpt"))

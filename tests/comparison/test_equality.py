@@ -4,11 +4,13 @@ from typing import Any
 
 import pytest
 
+from lightning_seg.batch import Split
 from lightning_seg.comparison.equality import (
     changes,
     check_equal,
     check_measured,
     check_monitors,
+    check_pictures,
     flatten,
     overruled,
 )
@@ -119,3 +121,11 @@ def test_flags_that_win_over_files_are_named() -> None:
         "variant plain: --data.mixing.prob was typed for all variants and wins over data.mixing in b.yaml",
     ]
     assert list(overruled(["--model.lr", "1"], "plain", files)) == []
+
+
+def test_variants_that_divide_the_data_otherwise_are_not_compared() -> None:
+    one: dict[Split, list[str]] = {"train": ["a.jpg", "b.jpg"], "val": ["c.jpg"], "test": ["d.jpg"]}
+    check_pictures({"none": one, "flips": {**one, "train": ["b.jpg", "a.jpg"]}, "untold": {}})
+    other: dict[Split, list[str]] = {**one, "val": ["b.jpg"], "train": ["a.jpg", "c.jpg"]}
+    with pytest.raises(ConfigError, match=r"none and flips do not see the same pictures: of (train|val) 2 are in one"):
+        check_pictures({"none": one, "flips": other})
