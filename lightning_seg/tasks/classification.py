@@ -12,9 +12,9 @@ from lightning_seg.losses.classification import ClassificationLoss
 from lightning_seg.metrics.classification import ClassificationScores
 from lightning_seg.tasks.batches import truth_of
 from lightning_seg.tasks.class_weights import ClassWeightedTask, checked_weights
+from lightning_seg.tasks.counting import SPLITS
 from lightning_seg.tasks.looking import picture_size
 from lightning_seg.tasks.options import SupervisedOptions
-from lightning_seg.tasks.supervised import SPLITS
 from lightning_seg.tasks.truths import check_labels
 
 

@@ -17,8 +17,8 @@ from lightning_seg.metrics import SegmentationScores
 from lightning_seg.models.padding import pad_to_multiple
 from lightning_seg.tasks.batches import truth_of
 from lightning_seg.tasks.class_weights import ClassWeightedTask, checked_weights
+from lightning_seg.tasks.counting import SPLITS
 from lightning_seg.tasks.options import SupervisedOptions
-from lightning_seg.tasks.supervised import SPLITS
 from lightning_seg.tasks.truths import check_masks
 
 

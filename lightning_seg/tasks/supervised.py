@@ -1,55 +1,32 @@
 """Base of the tasks on labelled pictures: the network and its encoder, class names, the three stages, logging."""
 
 import logging
-from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import fields, replace
-from typing import Any, ClassVar, Protocol, Self, cast
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 
-from lightning_seg.batch import (
-    BoxPrediction,
-    LabelPrediction,
-    MaskPrediction,
-    PredictedBatch,
-    Split,
-)
 from lightning_seg.checkpoints import CHECKPOINT_KEY
 from lightning_seg.errors import ConfigError
-from lightning_seg.measuring import Measuring
-from lightning_seg.memory import keep_freed_memory
-from lightning_seg.metrics.split_losses import SplitLosses
 from lightning_seg.models.freezing import Freezing, describe_random_features
 from lightning_seg.models.normalization import Normalization, Normalize
 from lightning_seg.numbers import check_number
 from lightning_seg.signatures import hide_options
-from lightning_seg.tasks.base import Task
 from lightning_seg.tasks.class_names import ClassNames
+from lightning_seg.tasks.counting import CountingTask
 from lightning_seg.tasks.looking import picture_size
 from lightning_seg.tasks.optimization import check_names
-from lightning_seg.tasks.pictures import picture_batch
 from lightning_seg.tasks.processes import check_unfreezing, synchronise_what_trains
-from lightning_seg.tasks.verdicts import Verdicts
 
 log = logging.getLogger(__name__)
-SPLITS: tuple[Split, ...] = ("train", "val", "test")
 NAMES_OF_DATA = "class_names_of_data"
 """Key of a checkpoint: whether class names are those of the dataset."""
 LOWER_IS_BETTER = ("loss", "cross_entropy")
 
 
-class Scores(Protocol):
-    """The counts of a split, besides losses."""
-
-    def take(self, class_names: Sequence[str]) -> dict[str, float]: ...
-
-    def names(self, class_names: Sequence[str]) -> list[str]: ...
-
-
-class SupervisedTask(Task):
+class SupervisedTask(CountingTask):
     """Trains a network whose first layer normalises pictures; a subclass defines its predictions and its loss.
 
     Args:
@@ -77,15 +54,6 @@ class SupervisedTask(Task):
     _hparams_initial: dict[str, Any]
     leaves_normalization = False
     """Whether the normalization depends on the weights, since the user gave none."""
-    prediction: ClassVar[type[MaskPrediction] | type[LabelPrediction] | type[BoxPrediction]]
-    """The kind of its answers, which decides about what is written and drawn of them."""
-    inference: Any
-    """How predictions are made, a frozen dataclass; validation and test measure what it makes."""
-    measuring = Measuring()
-    """What validation and test compare; see ``measure_as``."""
-    default_monitor: str
-    curves: tuple[str, ...]
-    """Quantities of the training curves."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -113,8 +81,6 @@ class SupervisedTask(Task):
         # Of all constructors on the way here.
         self.save_hyperparameters(ignore="model")
         self._leave_networks_out()
-        self._verdicts = Verdicts()
-        self._unanswered = torch.zeros((), dtype=torch.int64)
         self.monitor = _direction(monitor or self.default_monitor)
         self.normalize = Normalize(normalization)
         # Convolutions of channels_last pictures are fastest with weights laid out alike.
@@ -204,26 +170,6 @@ class SupervisedTask(Task):
         """The given or learned names; otherwise ``class_0``, ``class_1``, ..."""
         return self.classes.known
 
-    def reported_names(self) -> tuple[str, ...]:
-        """What its predictions call what they have found."""
-        return self.known_class_names()
-
-    @classmethod
-    def keeps_its_classes(cls, given: Mapping[str, Any], is_trained: bool, predicts: bool) -> bool:
-        """Whether it is applied to data of other classes than it has: to predict, or measured at the original size.
-
-        Args:
-            given: its arguments.
-            is_trained: whether there is a checkpoint.
-            predicts: it predicts, and is not measured.
-        """
-        return False
-
-    @classmethod
-    def is_ready(cls, given: Mapping[str, Any]) -> bool:
-        """Whether with these arguments it answers without any training here."""
-        return False
-
     @classmethod
     def load_from_checkpoint(cls, *args: Any, **kwargs: Any) -> Self:
         """As Lightning's. Other ``class_names`` are other words for the learned classes."""
@@ -294,211 +240,6 @@ class SupervisedTask(Task):
 
     def check_picture_size(self, size: Sequence[int]) -> None:
         """Raises ConfigError if the network cannot take pictures of this (height, width)."""
-
-    # What is counted
-
-    def replace_loss(self, loss: Any) -> None:
-        """Train by a loss of one's own, called in the constructor of a subclass; its parts are counted and logged.
-
-        Args:
-            loss: derives from the loss of this kind of task, and knows the weight of each part.
-        """
-        self.loss = loss
-        self.losses = nn.ModuleDict({f"{split}_": SplitLosses(loss.weights) for split in SPLITS})
-
-    def count(self, parts: Mapping[str, float], scores: Mapping[Split, nn.Module]) -> None:
-        """Set up the counts of the loss, whose parts have these weights, and of each split these ``Scores``."""
-        # torch's ModuleDict refuses the key "train".
-        self.losses = nn.ModuleDict({f"{split}_": SplitLosses(parts) for split in SPLITS})
-        self.scores = nn.ModuleDict({f"{split}_": kept for split, kept in scores.items()})
-
-    def losses_of(self, split: Split) -> SplitLosses:
-        losses = self.losses[f"{split}_"]
-        assert isinstance(losses, SplitLosses)
-        return losses
-
-    def scores_of(self, split: Split) -> Scores:
-        return cast(Scores, self.scores[f"{split}_"])
-
-    def metric_names(self) -> list[str]:
-        names = self.known_class_names()
-        return [
-            f"{split}/{name}"
-            for split in SPLITS[:2]
-            for name in (*self.losses_of(split).names, *self.scores_of(split).names(names))
-        ]
-
-    # Stages
-
-    def on_fit_start(self) -> None:
-        super().on_fit_start()
-        self._verdicts = Verdicts()
-        if self.device.type == "cpu":
-            keep_freed_memory()
-
-    @abstractmethod
-    def shared_step(self, batch: Any, split: Split) -> Tensor:
-        """The loss of a batch, which also counts for the split."""
-
-    def measure(self, batch: Any, split: Split) -> None:
-        """Measures a batch in validation and test."""
-        self.shared_step(batch, split)
-
-    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
-        return self.shared_step(batch, "train")
-
-    def validation_step(self, batch: Any, batch_idx: int) -> None:
-        self.measure(batch, "val")
-
-    def test_step(self, batch: Any, batch_idx: int) -> None:
-        self.measure(batch, "test")
-
-    def on_train_epoch_end(self) -> None:
-        super().on_train_epoch_end()
-        self._log_values("train")
-
-    def on_validation_epoch_end(self) -> None:
-        self._log_values("val")
-
-    def on_test_epoch_end(self) -> None:
-        self._log_values("test")
-
-    def on_train_end(self) -> None:
-        self._verdicts.end(self)
-
-    def _log_values(self, split: Split) -> None:
-        """Once per epoch, from counts that all processes share."""
-        shown = ("loss", *self.default_monitor.split("/")[1:])
-        values, num_unanswered = self.split_values(split), self._take_unanswered()
-        losses = {name: values[name] for name in self.losses_of(split).names if name in values}
-        if split == "train" and not losses:
-            # All batches came before a resume, from a checkpoint that does not tell what they counted.
-            return
-        # It looks at a few batches only.
-        if not self.trainer.sanity_checking:
-            self._verdicts.judge(self, split, losses, self.counted_pairs(split), num_unanswered)
-        for name, value in values.items():
-            self.log(f"{self.log_name(split)}/{name}", value, prog_bar=name in shown, sync_dist=True)
-
-    def split_values(self, split: Split) -> dict[str, float]:
-        """The values of an epoch by name; counting begins anew."""
-        # Counters that were made in inference mode, as validate has it, could not be added to by a later fit.
-        with torch.inference_mode(False):
-            return {**self.losses_of(split).take(), **self.scores_of(split).take(self.known_class_names())}
-
-    def counted_pairs(self, split: Split) -> Tensor | None:
-        """``[true, predicted]`` of the last epoch, on the CPU; None if the task has no such counts."""
-        return None
-
-    def why_nothing_counts(self) -> str:
-        """The reason why a split has no counted picture."""
-        return "it has none"
-
-    def add_unanswered(self, pictures: Tensor | int) -> None:
-        """Count predictions that are NaN, where no loss would show it."""
-        self._unanswered = self._unanswered.to(self.device) + pictures
-
-    def _take_unanswered(self) -> int:
-        """Their number in all processes; counting begins anew."""
-        counted = self.trainer.strategy.reduce(self._unanswered.to(self.device), reduce_op="sum")
-        self._unanswered = torch.zeros((), dtype=torch.int64)
-        return int(counted)
-
-    def log_name(self, split: Split) -> str:
-        """First part of the names of a split's metrics."""
-        return self.measuring.log_name(split)
-
-    # How it is measured
-
-    @property
-    def at_original_size(self) -> bool:
-        """Whether validation and test compare at the size of the files."""
-        return self.measuring.original_size
-
-    @at_original_size.setter
-    def at_original_size(self, value: bool) -> None:
-        self.measuring = replace(self.measuring, original_size=value)
-
-    def measure_as(
-        self, data: Any, original_size: bool = False, trained_at: tuple[int, int] | None = None, **knobs: Any
-    ) -> None:
-        """Let validation and test measure what ``predict`` with these knobs makes; called before both.
-
-        Args:
-            data: the datamodule that they will have.
-            original_size: compare at the size of the files; tiles do so anyway.
-            trained_at: (height, width) of the pictures of its training; None takes ``image_size`` of the data.
-            knobs: see ``make_inference``.
-
-        Raises:
-            ConfigError: if the task has no such knob, or nothing that could be compared so, or the data cannot give it.
-        """
-        self.inference = self.make_inference(knobs)
-        self.measuring = self.how_to_measure(original_size, trained_at or picture_size(data))
-        if hasattr(data, "measure_as"):
-            data.measure_as(self.measuring)
-        elif self.measuring.original_size:
-            raise ConfigError(
-                f"{type(data).__name__} has no measure_as(measuring), by which --original_size and --tile ask for "
-                "pictures and masks as their files are; leave both out, or add it"
-            )
-
-    def how_to_measure(self, original_size: bool, trained_at: tuple[int, int] | None) -> Measuring:
-        """With the ``inference`` that it has; arguments as for ``measure_as``.
-
-        Raises:
-            ConfigError: if it gives nothing that has the size of a file.
-        """
-        if original_size:
-            raise ConfigError(f"original_size is for masks, and {type(self).__name__} gives labels; leave it out")
-        return Measuring()
-
-    def shown_size(self, trained_at: tuple[int, int] | None, inference: Any | None = None) -> tuple[int, int] | None:
-        """(height, width) at which it sees pictures that it predicts; None sees them as they are.
-
-        Args:
-            trained_at: what it was trained at.
-            inference: how it predicts; None is its own.
-        """
-        return trained_at
-
-    # Predictions
-
-    def make_inference(self, given: Mapping[str, Any]) -> Any:
-        """The settings ``inference`` of this kind of task with these values.
-
-        Raises:
-            ConfigError: if it has no such setting, or a value is impossible.
-        """
-        kind = type(self.inference)
-        knobs = [field.name for field in fields(kind)]
-        for name in given:
-            if name not in knobs:
-                raise ConfigError(f"{name} means nothing to {type(self).__name__}, which takes {', '.join(knobs)}")
-        return kind(**given)
-
-    @abstractmethod
-    def predict_pictures(
-        self, images: Tensor, sizes: Sequence[tuple[int, int]], inference: Any | None = None
-    ) -> list[Any]:
-        """What ``predict`` says: a ``prediction`` for each picture.
-
-        Args:
-            images: ``(B, 3, H, W)`` uint8 RGB.
-            sizes: (height, width) of each original picture.
-            inference: how; None is its own.
-        """
-
-    def predict_step(self, batch: Any, batch_idx: int) -> PredictedBatch[Any]:
-        """What ``predict`` says to a ``PictureBatch``, or to any dict with ``image``, see ``picture_batch``."""
-        pictures = picture_batch(batch, batch_idx, self.global_rank)
-        images = pictures["image"]
-        return {
-            "predictions": self.predict_pictures(images, pictures["original_size"]) if len(images) else [],
-            "path": pictures["path"],
-            "name": pictures["name"],
-            "unreadable": pictures["unreadable"],
-        }
 
 
 def _direction(monitor: str) -> tuple[str, str]:
