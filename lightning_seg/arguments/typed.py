@@ -83,6 +83,10 @@ class Typed(NamedTuple):
         """The last value of a flag."""
         return next((value for flag, value in reversed(self.flags) if flag == name), None)
 
+    def is_typed(self, section: str, name: str) -> bool:
+        """Whether a flag gives an argument of a section's class."""
+        return any(flag.replace(".init_args.", ".") == f"--{section}.{name}" for flag, _ in self.flags)
+
     def value(self, section: str, name: str) -> Any:
         """The last value of an argument of a section's class, ``ABSENT`` if nobody has given it; flags win."""
         for flag, value in reversed(self.flags):

@@ -7,7 +7,8 @@ import torch.distributed as dist
 from lightning_seg.arguments import RunArguments, import_public_classes
 from lightning_seg.cli.amending import LINKS
 from lightning_seg.cli.command_help import describe
-from lightning_seg.cli.command_line import CommandLine, add_own_flags
+from lightning_seg.cli.command_line import CommandLine
+from lightning_seg.cli.flags import add_own_flags
 from lightning_seg.cli.processes import LostError, end
 from lightning_seg.cli.silence import silence_libraries
 from lightning_seg.cli.stopped import nothing_kept

@@ -4,18 +4,16 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytorch_lightning as pl
 import yaml
-from jsonargparse import ArgumentParser, Namespace
-from pytorch_lightning.callbacks import BatchSizeFinder, LearningRateFinder
+from jsonargparse import Namespace
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.utilities import rank_zero_only
 
-from lightning_seg.arguments import ABSENT, TRUST, OneLineErrors, RunArguments, Typed
-from lightning_seg.callbacks import PredictionWriter, RunRecord
-from lightning_seg.callbacks.epoch_record import complete
+from lightning_seg.arguments import ABSENT, RunArguments
+from lightning_seg.callbacks import PredictionWriter
 from lightning_seg.checkpoint_io import write_whole_in_background
 from lightning_seg.checkpoints import check_checkpoint, check_content, read_checkpoint
 from lightning_seg.cli.amending import LINKS, spare_dataset, spare_downloads, take_classes, take_linked
@@ -23,6 +21,8 @@ from lightning_seg.cli.any_data import shown_size
 from lightning_seg.cli.default_callbacks import add_defaults, monitoring, prediction_writers, reporting
 from lightning_seg.cli.division import DivisionCheck
 from lightning_seg.cli.epochs import DEFAULT_EPOCHS, describe_epochs, ends_otherwise, epochs_are_said
+from lightning_seg.cli.flags import Parser, add_own_flags
+from lightning_seg.cli.going_on import FINDERS, complete_record, take_what_was_found
 from lightning_seg.cli.nulls import check_nulls
 from lightning_seg.cli.own_callbacks import listed, prepare
 from lightning_seg.cli.plain_types import register_plain_types
@@ -39,76 +39,17 @@ from lightning_seg.cli.run_folder import (
 from lightning_seg.cli.run_loggers import Chosen, chosen_loggers, loggers_of, place_of
 from lightning_seg.cli.run_trainer import RunTrainer
 from lightning_seg.cli.saved_config import SaveConfig
-from lightning_seg.cli.signatures import class_of, names_of
+from lightning_seg.cli.signatures import class_of
 from lightning_seg.cli.sources import describe_sources, differences
 from lightning_seg.errors import ConfigError
 from lightning_seg.files import printable
 from lightning_seg.models.weights import without_pretrained
-from lightning_seg.process_tree import is_first_process
-from lightning_seg.runs import callback_state, epochs_ended, task_arguments, values_found
-from lightning_seg.tasks.watched import OnNaN, WatchedModule
-from lightning_seg.trust import find_class
+from lightning_seg.runs import epochs_ended, task_arguments
+from lightning_seg.tasks.watched import WatchedModule
 from lightning_seg.yaml_files import read_yaml
 
 register_plain_types()
 log = logging.getLogger(__name__)
-FINDERS = (BatchSizeFinder, LearningRateFinder)
-
-
-class Parser(OneLineErrors, LightningArgumentParser):
-    """Lightning's parser with errors of one line; it does not complete abbreviated flags."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **{"allow_abbrev": False, **kwargs})
-
-    given: ClassVar[Typed | None] = None
-    """What the user has said."""
-
-    def known_flags(self) -> list[str]:
-        """Those of the chosen classes among them."""
-        chosen = {} if self.given is None else self.given.classes
-        kinds = {section: find_class(name, section) for section, name in chosen.items()}
-        known = super().known_flags()
-        for section, kind in kinds.items():
-            known += [f"{section}.{name}" for name in ([] if kind is None else names_of(kind))]
-        return known
-
-
-def add_own_flags(parser: ArgumentParser) -> None:
-    """The flags that belong to no class."""
-    parser.add_argument(
-        "--early_stopping",
-        type=int | None,
-        default=None,
-        help="Stop when the task's monitored metric has not improved for this many validations.",
-    )
-    parser.add_argument(
-        "--on_nan",
-        type=OnNaN,
-        default="stop",
-        help="Where losses or weights are no numbers any more, or nothing of a split counts: stop by an error, or "
-        "warn, and go on without a best checkpoint.",
-    )
-    parser.add_argument(
-        "--run_folder",
-        type=str | None,
-        default=None,
-        help="Folder of a new run, instead of the next runs/NAME/version_N.",
-    )
-    parser.add_argument(
-        "--run",
-        type=str | None,
-        default=None,
-        help="A run folder, runs/NAME for its newest run, or a checkpoint: its config, and its last checkpoint for "
-        "fit, its best one otherwise. What is typed wins.",
-    )
-    parser.add_argument(
-        TRUST,
-        type=bool,
-        default=False,
-        help="Build whatever the config of --run names. Without it, validate, test and predict build classes of "
-        "this package, of Lightning and of Albumentations, and those that are typed.",
-    )
 
 
 class CommandLine(LightningCLI):
@@ -294,10 +235,6 @@ class CommandLine(LightningCLI):
                 f"model.{name} {given} is not {value}, which the data says; leave it out, or give {instead}"
             )
 
-    def _is_typed(self, section: str, name: str) -> bool:
-        typed = (word.partition("=")[0].replace(".init_args.", ".") for word in self.arguments.for_lightning)
-        return f"--{section}.{name}" in typed
-
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         given = self._given("trainer", built=True)
         given["callbacks"] = listed(given["callbacks"])
@@ -396,37 +333,16 @@ class CommandLine(LightningCLI):
             self._print_sources([f"trainer.max_epochs {DEFAULT_EPOCHS}, since nothing says how long to train"])
         checkpoint, epochs = self._given("ckpt_path"), self.trainer.max_epochs
         if self.finders and checkpoint is not None:
-            self._take_what_was_found(Path(checkpoint))
+            take_what_was_found(self.finders, Path(checkpoint), self.model, self.datamodule, self.arguments.typed)
         if self.arguments.run is None or checkpoint is None or epochs is None or epochs < 0:
             return
         done = epochs_ended(Path(checkpoint))
         if done >= epochs:
-            self._complete_record(Path(checkpoint))
+            complete_record(self.arguments.run, Path(checkpoint))
             raise ConfigError(
                 f"{self.arguments.run.folder} has trained {done} epochs of {epochs}; to go on, give more, for instance "
                 f"--trainer.max_epochs {done + 10}"
             )
-
-    def _take_what_was_found(self, checkpoint: Path) -> None:
-        """A batch size and a rate that a finder has found are not searched for again."""
-        found = values_found(checkpoint)
-        kinds = {"batch_size": (BatchSizeFinder, self.datamodule), "lr": (LearningRateFinder, self.model.hparams)}
-        for name, (finder, holder) in kinds.items():
-            section = "data" if name == "batch_size" else "model"
-            searched = any(isinstance(one, finder) for one in self.finders)
-            if not searched or found.get(name) is None or self._is_typed(section, name):
-                continue
-            print(f"{checkpoint}: {section}.{name} {found[name]}, as {finder.__name__} has found it", flush=True)
-            if name == "lr":
-                holder[name] = found[name]
-            else:
-                setattr(holder, name, found[name])
-
-    def _complete_record(self, checkpoint: Path) -> None:
-        """Writes the numbers that a process did not write before it ended after its last checkpoint."""
-        run, record = self.arguments.run, callback_state(checkpoint, RunRecord.__qualname__)
-        if run is not None and record and is_first_process():
-            complete(run.folder, record)
 
 
 def _plain(value: Any, name: str) -> Any:
