@@ -236,4 +236,7 @@ def _without_value(flag: str, words: Sequence[str]) -> str | None:
 
 def _nearest(name: str, names: Sequence[str], dashes: str) -> str:
     near = get_close_matches(name, names, n=1)
-    return f"; did you mean {dashes}{near[0]}?" if near else ""
+    if not near:
+        return ""
+    # Those of another class have their section already.
+    return f"; did you mean {'--' if '.' in near[0] else dashes}{near[0]}?"

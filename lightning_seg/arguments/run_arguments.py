@@ -1,7 +1,7 @@
 """The command line of Lightning, with the config and the checkpoint of a run in place of --run."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -22,7 +22,8 @@ class RunArguments(NamedTuple):
 
     for_lightning: list[str]
     run: Run | None
-    typed: "Typed"
+    typed: Typed
+    content: Mapping[str, Any]  # of the config of the run, as it was checked
 
     @classmethod
     def parse(cls, argv: Sequence[str]) -> Self:
@@ -47,15 +48,17 @@ class RunArguments(NamedTuple):
             run = find_run(checkpoint) if Path(checkpoint).is_file() else None
         if run is None and typed.trusts_config:
             raise ConfigError("trust_config is about the config of --run; give --run RUN, too, or leave it out")
+        content: Mapping[str, Any] = {}
         if run is not None and subcommand and subcommand[0] in CHECKPOINT_OF:
+            content = content_of(run, typed, subcommand[0] == "fit")
             # What was checked is what is read.
-            configs = [str(yaml.safe_dump(content_of(run, typed, subcommand[0] == "fit"))), *configs]
+            configs = [str(yaml.safe_dump(content)), *configs]
             if checkpoint is None:
                 rest += ["--ckpt_path", str(run.checkpoint(CHECKPOINT_OF[subcommand[0]]))]
         if asked.images is not None:
             rest.append(f"--images={json.dumps(asked.images)}")
         flags = [word for config in configs for word in ("--config", config)]
-        return cls([*subcommand, *flags, *rest[1:]], run, typed)
+        return cls([*subcommand, *flags, *rest[1:]], run, typed, content)
 
 
 def content_of(run: Run, typed: Typed, own: bool = False, part: str = "") -> dict[str, Any]:

@@ -47,7 +47,7 @@ class Asked(NamedTuple):
         parser.add_argument("--run", action="append", default=[])
         parser.add_argument(TRUST, nargs="?", const="true")
         parser.add_argument("--images", action="extend", nargs="+")
-        found, rest = parser.parse_known_args(words)
+        found, rest = parser.parse_known_args([part for word in words for part in _parts(word)])
         configs = [str(find_config(name)) for name in found.config]
         return cls(configs, found.run, found.trust_config, found.images, rest)
 
@@ -121,6 +121,12 @@ class Typed(NamedTuple):
                 # What cannot be read the parser refuses.
                 with suppress(yaml.YAMLError):
                     yield from texts(yaml.safe_load(value))
+
+
+def _parts(word: str) -> list[str]:
+    """``--images=a b`` are two pictures; argparse takes one behind an ``=``."""
+    name, equals, value = word.partition("=")
+    return [name, value] if name == "--images" and equals and not value.startswith("-") else [word]
 
 
 def _flags(words: Sequence[str]) -> Iterator[tuple[str, str]]:

@@ -6,10 +6,13 @@ from typing import Any
 
 from jsonargparse import ArgumentParser
 
-from lightning_seg.arguments import CLASS_NAMES, Asked, Typed, dotted
-from lightning_seg.cli.epochs import describe_epochs
+from lightning_seg.arguments import CLASS_NAMES, Asked, Typed, content_of, dotted
+from lightning_seg.cli.epochs import DEFAULT_EPOCHS, describe_epochs
 from lightning_seg.cli.run_trainer import RunTrainer
-from lightning_seg.trust import find_class
+from lightning_seg.cli.signatures import chosen_class
+from lightning_seg.datamodules.base import DataModule
+from lightning_seg.errors import ConfigError
+from lightning_seg.runs import find_run
 
 ROLES = re.compile(r":[\w:]+:`[^`]*?(\w+)`")
 """Sphinx's way to refer to a class or an argument."""
@@ -30,14 +33,21 @@ def describe(subcommand: str, words: Sequence[str], linked: Sequence[str], add_o
     Raises:
         ConfigError: if a config that was typed cannot be read.
     """
-    typed = Typed.of(Asked.of([word for word in words if word not in ("-h", "--help")]))
+    asked = Asked.of([word for word in words if word not in ("-h", "--help")])
+    typed = Typed.of(asked)
+    if asked.runs:
+        content = content_of(find_run(asked.runs[-1]), typed, own=subcommand == "fit")
+        typed = typed._replace(contents=[content, *typed.contents])
     parser = ArgumentParser(prog=f"lightning-seg {subcommand}", usage=f"lightning-seg {subcommand} [options]")
-    parser.add_argument("-c", "--config", metavar="FILE", help="YAML file; later ones are laid over earlier ones.")
+    parser.add_argument("-c", "--config", metavar="FILE", help="File or name; later ones are laid over earlier ones.")
+    parser.add_argument("--print_config", nargs="?", help="Print all arguments as a config, instead of doing anything.")
     add_own(parser)
     parser.add_method_arguments(RunTrainer, subcommand, skip=WITHOUT)
     missing = [section for section in ("model", "data") if not _add_class(parser, section, typed, linked)]
-    parser.add_class_arguments(RunTrainer, "trainer")
+    trainer = parser.add_argument_group("Trainer (--trainer.NAME)")
+    trainer.add_class_arguments(RunTrainer, "trainer", as_group=False)
     describe_epochs(parser)
+    parser.set_defaults({"trainer.max_epochs": DEFAULT_EPOCHS})
     _set_defaults(parser, typed.contents)
     for action in parser._actions:
         action.help = ROLES.sub(r"\1", action.help or "")
@@ -46,13 +56,22 @@ def describe(subcommand: str, words: Sequence[str], linked: Sequence[str], add_o
 
 
 def _add_class(parser: ArgumentParser, section: str, typed: Typed, linked: Sequence[str]) -> bool:
-    """The arguments of the section's class, if one was named that can be found."""
+    """The arguments of the section's class, if one was named.
+
+    Raises:
+        ConfigError: if there is no such class.
+    """
     name = typed.classes.get(section)
-    kind = None if name is None else find_class(name, section)
-    if kind is None:
+    if name is None:
         return False
+    kind = chosen_class(name, section)
+    if kind is None:
+        raise ConfigError(f"{section}: {name} cannot be found; give the path of a class, or a name of this package")
     group = parser.add_argument_group(f"{kind.__name__} (--{section} CLASS)")
-    skip: set[Any] = set(linked) if section == "model" else set()
+    data = chosen_class(typed.classes.get("data", ""), "data")
+    tells = data is not None and issubclass(data, DataModule)
+    # What the datamodule says is not typed.
+    skip: set[Any] = set(linked) if section == "model" and tells else set()
     group.add_class_arguments(kind, section, skip=skip, fail_untyped=False, as_group=False)
     return True
 
@@ -72,4 +91,4 @@ def _hint(missing: Sequence[str]) -> str:
         names = [name for name in CLASS_NAMES if name.endswith(endings[section])]
         lines.append(f"  --{section} CLASS, for instance {', '.join(names)}")
     first = "With a config, or with a class, --help lists its arguments, too:"
-    return "\n".join([first, "  --config pets", *lines, ""])
+    return "\n".join([first, "  --config pets, --run RUN", *lines, ""])

@@ -1,8 +1,8 @@
 """LightningCLI with one folder per run."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -41,12 +41,12 @@ from lightning_seg.cli.run_trainer import RunTrainer
 from lightning_seg.cli.saved_config import SaveConfig
 from lightning_seg.cli.signatures import class_of
 from lightning_seg.cli.sources import describe_sources, differences
-from lightning_seg.errors import ConfigError
+from lightning_seg.datamodules.base import DataModule
+from lightning_seg.errors import ConfigError, UserError
 from lightning_seg.files import printable
 from lightning_seg.models.weights import without_pretrained
 from lightning_seg.runs import epochs_ended, task_arguments
 from lightning_seg.tasks.watched import WatchedModule
-from lightning_seg.yaml_files import read_yaml
 
 register_plain_types()
 log = logging.getLogger(__name__)
@@ -196,7 +196,7 @@ class CommandLine(LightningCLI):
             return
         given = self.plain_config(str(self.subcommand))
         self._print_sources(describe_sources(run, checkpoint, given, self.subcommand == "fit"))
-        stored = read_yaml(run.config).get("data")
+        stored = self.arguments.content.get("data")
         predicts_others = self.subcommand == "predict" and self._given("images") is not None
         if isinstance(stored, Mapping) and not predicts_others:
             self.division = [DivisionCheck(stored, given["data"])]
@@ -213,7 +213,7 @@ class CommandLine(LightningCLI):
     def instantiate_classes(self) -> None:
         # A checkpoint replaces all weights, so the file of the pretrained ones need not exist any more.
         restored = self._given("ckpt_path") is not None
-        with without_pretrained() if restored else nullcontext():
+        with without_pretrained() if restored else nullcontext(), self._naming_what_is_missing():
             super().instantiate_classes()
         self._check_linked()
         if isinstance(self.model, WatchedModule):
@@ -222,6 +222,20 @@ class CommandLine(LightningCLI):
             size = getattr(self.datamodule, "image_size", None)
             for line in differences(Path(self._given("ckpt_path")), self.model.hparams, size):
                 log.warning(line)
+
+    @contextmanager
+    def _naming_what_is_missing(self) -> Iterator[None]:
+        """A task needs what the data usually says, and the user's own data does not say it."""
+        model, data = self._given("model"), class_of(self._given("data"))
+        try:
+            yield
+        except Exception as error:
+            tells = isinstance(data, type) and (
+                issubclass(data, DataModule) or any(hasattr(data, name) for name in LINKS)
+            )
+            if not tells and not isinstance(error, UserError):
+                check_nulls("model", model["class_path"], model.get("init_args", {}))
+            raise
 
     def _check_linked(self) -> None:
         """What the datamodule tells the task is not what a config or a flag says."""

@@ -6,9 +6,8 @@ from jsonargparse import ArgumentParser
 from pytorch_lightning.cli import LightningArgumentParser
 
 from lightning_seg.arguments import TRUST, OneLineErrors, Typed
-from lightning_seg.cli.signatures import names_of
+from lightning_seg.cli.signatures import chosen_class, names_of
 from lightning_seg.tasks.watched import OnNaN
-from lightning_seg.trust import find_class
 
 
 class Parser(OneLineErrors, LightningArgumentParser):
@@ -23,7 +22,7 @@ class Parser(OneLineErrors, LightningArgumentParser):
     def known_flags(self) -> list[str]:
         """Those of the chosen classes among them."""
         chosen = {} if self.given is None else self.given.classes
-        kinds = {section: find_class(name, section) for section, name in chosen.items()}
+        kinds = {section: chosen_class(name, section) for section, name in chosen.items()}
         known = super().known_flags()
         for section, kind in kinds.items():
             known += [f"{section}.{name}" for name in ([] if kind is None else names_of(kind))]

@@ -67,6 +67,14 @@ class RunTrainer(pl.Trainer):
         limit_predict_batches: int | float | None = None,
         **options: Any,
     ) -> None:
+        """Lightning's arguments, and these.
+
+        Args:
+            limit_train_batches: How much of the training data is used: 0.1 is a share, 10 are batches, 1.0 is all.
+            limit_val_batches: Likewise, of the validation data.
+            limit_test_batches: Likewise, of the test data.
+            limit_predict_batches: Likewise, of the pictures to predict.
+        """
         # 1 is one batch and 1.0 all of them; Lightning's order of types makes 1.0 of both.
         super().__init__(
             limit_train_batches=limit_train_batches,
@@ -160,6 +168,7 @@ class RunTrainer(pl.Trainer):
         datamodule: Any,
         ckpt_path: str | None = None,
         weights_only: bool | None = None,
+        return_predictions: bool | None = None,
         images: list[str] | str | None = None,
         output: str | None = None,
         **knobs: Any,
@@ -169,6 +178,7 @@ class RunTrainer(pl.Trainer):
         Args:
             ckpt_path: Checkpoint that predicts.
             weights_only: Checkpoints are never read in another way here.
+            return_predictions: They are written as they come, and never kept.
             images: Pictures, folders of pictures or quoted patterns; without it the test split of the data.
             output: Folder for what is written; without it predictions/ in the run folder or here.
         """

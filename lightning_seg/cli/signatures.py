@@ -1,9 +1,12 @@
 """The arguments of a class that a config names, with their types and defaults."""
 
 import sys
+from pkgutil import resolve_name
 from typing import Any
 
 from jsonargparse import ArgumentParser
+
+from lightning_seg.trust import find_class
 
 
 def parser_of(class_path: str) -> ArgumentParser:
@@ -23,6 +26,18 @@ def names_of(kind: type) -> list[str]:
     parser = ArgumentParser(exit_on_error=False)
     parser.add_class_arguments(kind, fail_untyped=False)
     return [action.dest for action in parser._actions if action.dest not in ("help", "==SUPPRESS==")]
+
+
+def chosen_class(name: str, section: str) -> type | None:
+    """A class that the user has named, whose module is imported if it is his own; None if there is none."""
+    found: Any = find_class(name, section)
+    if found is None and "." in name:
+        try:
+            found = resolve_name(name)
+        # Whatever a module does when it is imported: the parser says so.
+        except Exception:
+            return None
+    return found if isinstance(found, type) else None
 
 
 def class_of(section: Any) -> Any:

@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from lightning_seg.arguments import ABSENT
 from lightning_seg.checkpoints import CHECKPOINT_KEY, HYPER_PARAMETERS, read_checkpoint
 from lightning_seg.cli.signatures import parser_of
 from lightning_seg.runs import Run, training_done
@@ -15,7 +16,6 @@ Values = dict[str, Any]
 SECTIONS = ("model", "data", "trainer")
 SINGLE = ("seed_everything", "early_stopping", "on_nan")
 """Arguments outside of sections."""
-ABSENT = object()
 
 
 def describe_sources(run: Run, checkpoint: Path, given: Mapping[str, Any], continues: bool) -> list[str]:

@@ -62,6 +62,8 @@ class DataModule(StoredDataModule, Generic[Pictures], ABC):
 
     class_names: tuple[str, ...]
     default_pipeline: ClassVar[str] = "flip"
+    dividing: ClassVar[tuple[str, ...]] = ("seed", "val_fraction")
+    """Arguments that divide the pictures, for where these cannot be compared themselves."""
     takes_class_names: ClassVar[bool] = False
     """Whether an argument ``classes`` holds their names, so that a checkpoint can say them."""
     measuring = Measuring()
@@ -138,9 +140,10 @@ class DataModule(StoredDataModule, Generic[Pictures], ABC):
 
     def measure_as(self, measuring: Measuring) -> None:
         """Give validation and test what is compared in this way; called before ``setup``."""
+        if not self.measuring.original_size:
+            self._trained = self.image_size, self.cache
         self.measuring = measuring
-        if measuring.original_size:
-            self.image_size, self.cache = measuring.shown_size, False
+        self.image_size, self.cache = (measuring.shown_size, False) if measuring.original_size else self._trained
 
     def read_original_sizes(self, shown_size: tuple[int, int] | None = None) -> None:
         """``measure_as`` for data alone: at the size of the files, pictures shown at (height, width) or as they are."""

@@ -40,6 +40,8 @@ class CarvanaDataModule(SegmentationDataModule):
     class_names = CarvanaDataset.class_names
     default_pipeline = "flip_shift_hue"
 
+    dividing = (*SegmentationDataModule.dividing, "test_fraction", "split_by")
+
     def __init__(
         self,
         root: str | Path,

@@ -52,6 +52,7 @@ class ImageFolderDataModule(LabelledDataModule):
         DataError: if folders, files or classes are missing; at construction, or with ``classes`` when a stage begins.
     """
 
+    dividing = (*LabelledDataModule.dividing, "labels", "group")
     takes_class_names = True
 
     def __init__(

@@ -27,6 +27,8 @@ class LabelledDataModule(ClassificationDataModule, ABC):
         ConfigError: if an argument has an impossible value.
     """
 
+    dividing = (*ClassificationDataModule.dividing, "test_fraction")
+
     def __init__(
         self,
         root: str | Path,

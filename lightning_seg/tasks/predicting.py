@@ -74,6 +74,9 @@ class PredictingTask(Task, ABC):
         Raises:
             ConfigError: if the task has no such knob, or nothing that could be compared so, or the data cannot give it.
         """
+        if hasattr(data, "measure_as"):
+            # As it was before another call.
+            data.measure_as(Measuring())
         self.inference = self.make_inference(knobs)
         self.measuring = self.how_to_measure(original_size, trained_at or picture_size(data))
         if hasattr(data, "measure_as"):

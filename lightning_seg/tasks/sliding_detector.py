@@ -135,6 +135,11 @@ class SlidingDetectorTask(ClassificationTask):
             )
 
     def how_to_measure(self, original_size: bool, trained_at: tuple[int, int] | None) -> Measuring:
+        if not original_size and self.inference != BoxInference():
+            raise ConfigError(
+                f"{type(self).__name__} is measured on single windows; whole pictures, for which these knobs are, "
+                "are measured with --original_size true, so give that, too"
+            )
         return Measuring(original_size)
 
     def shown_size(self, trained_at: tuple[int, int] | None, inference: Any | None = None) -> None:

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from lightning_seg.__main__ import main
+from lightning_seg.arguments import RunArguments
 from lightning_seg.synthetic.image_mask_folder import write_image_mask_folder
 
 CPU = ["--trainer.accelerator", "cpu", "--trainer.enable_progress_bar", "false"]
@@ -17,8 +18,9 @@ ONE_STEP = [*CPU, "--trainer.max_epochs", "1", "--trainer.limit_train_batches", 
 Mistake = Callable[[list[str]], str]
 OWN = """
 from pathlib import Path
+import pytorch_lightning as pl
 from torch import Tensor, nn
-from lightning_seg import ImageMaskFolderDataModule, SlidingDetectorTask
+from lightning_seg import ImageMaskFolderDataModule, OxfordPetsDataModule, SlidingDetectorTask
 from lightning_seg.tasks.segmentation import SegmentationTask
 
 class Net(nn.Module):
@@ -40,6 +42,23 @@ class MyFolder(ImageMaskFolderDataModule):
     def __init__(self, root: str, classes: list[str], fold: str = "a.txt", num_workers: int = 0) -> None:
         lists = {"val_list": "val.txt", "test_list": fold}
         super().__init__(root, classes, **lists, image_size=32, num_workers=num_workers, batch_size=4)
+
+class Plain(pl.LightningDataModule):
+    def __init__(self, root: str, seed: int = 0) -> None:
+        super().__init__()
+        self.data = OxfordPetsDataModule(root, image_size=32, num_workers=0, batch_size=4, seed=seed)
+
+    def setup(self, stage: str) -> None:
+        self.data.setup(stage)
+
+    def train_dataloader(self):
+        return self.data.train_dataloader()
+
+    def val_dataloader(self):
+        return self.data.val_dataloader()
+
+    def test_dataloader(self):
+        return self.data.test_dataloader()
 """
 
 
@@ -268,3 +287,97 @@ def test_variants_of_an_own_datamodule_that_divides_otherwise_are_not_compared(m
     line = mistake(["compare", "model.yaml", *variants, "--seeds", "1", "--output", "out", *ONE_STEP])
     assert "variants a and b do not see the same pictures: of " in line
     assert not list(Path("out").rglob("*.ckpt"))
+
+
+def test_the_config_of_a_run_is_built_no_further_than_it_was_checked(
+    work: Path, pets_root: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The datamodule that is typed takes the place of the stranger's, also where the two are compared."""
+    assert main(["fit", *UNET, *data(pets_root), *ONE_STEP, "--run_folder", "run"]) == 0
+    (work / "stranger.py").write_text("from pathlib import Path\nPath('was_here').touch()\n")
+    config = Path("run/config.yaml")
+    config.write_text(config.read_text().replace("lightning_seg.OxfordPetsDataModule", "stranger.DM"))
+    assert "stranger.DM" in config.read_text()
+    assert main(["test", "--run", "run", *data(pets_root), "--data.batch_size", "2", *CPU]) == 0
+    assert not Path("was_here").exists()
+    capfd.readouterr()
+
+
+def test_where_pictures_cannot_be_compared_the_arguments_are(
+    mistake: Mistake, work: Path, pets_copy: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    plain = ["--data", "my_code.Plain", "--data.root", str(pets_copy)]
+    assert main(["fit", *UNET, *plain, *ONE_STEP, "--run_folder", "plain"]) == 0
+    assert main(["fit", *UNET, *data(pets_copy), *ONE_STEP, "--run_folder", "ours"]) == 0
+    # Another class, which knows its pictures, after one that does not tell them.
+    assert main(["test", "--run", "plain", *data(pets_copy), *CPU]) == 0
+    capfd.readouterr()
+    line = mistake(["validate", "--run", "plain", *plain, "--data.seed", "3", *CPU])
+    assert "data.seed 3 instead of 0 divides the pictures anew" in line
+    moved = pets_copy.rename(pets_copy.with_name("moved"))
+    # The pictures of the training are not where they were.
+    line = mistake(["validate", "--run", "ours", *data(moved), "--data.seed", "3", *CPU])
+    assert "data.seed 3 instead of 0" in line
+    assert main(["test", "--run", "ours", *data(moved), *CPU]) == 0
+    capfd.readouterr()
+
+
+def test_pictures_may_stand_behind_an_equals_sign(work: Path) -> None:
+    typed = RunArguments.parse(["predict", "--images=a.png", "b.png", "--output", "o", "--images=-c.png"])
+    assert typed.for_lightning == ["predict", "--output", "o", '--images=["a.png", "b.png", "-c.png"]']
+
+
+def test_an_own_task_whose_own_data_do_not_count_classes_says_so(mistake: Mistake, work: Path, pets_root: Path) -> None:
+    own = ["--data", "my_code.Plain", "--data.root", str(pets_root)]
+    line = mistake(["fit", "--model", "my_code.MyTask", *own, *ONE_STEP])
+    assert "model.num_classes: null is not accepted; expected a whole number" in line
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["--model", "UNetTask", "--data.image_sise", "32", "--data", "OxfordPetsDataModule"], "--data.image_size?"),
+        (["--data", "my_code.MyFolder", "--data.fol", "x", "--model", "UNetTask"], "did you mean --data.fold?"),
+        (["--model", "TimmClassifierTask", "--model.wights", "x"], "did you mean --model.weights?"),
+    ],
+)
+def test_a_hint_names_one_section(mistake: Mistake, work: Path, words: list[str], hint: str) -> None:
+    line = mistake(["fit", *words])
+    assert hint in line
+    assert "model.model" not in line
+    assert "data.data" not in line
+
+
+def test_help_lists_classes_of_ones_own_and_those_of_a_run(
+    work: Path, pets_root: Path, mistake: Mistake, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["fit", "--model", "my_code.MyTask", "--data", "my_code.MyFolder", "--help"]) == 0
+    said = capfd.readouterr().out
+    assert "--data.fold" in said
+    assert "--model.lr" in said
+    assert main(["fit", *UNET, *data(pets_root), *ONE_STEP, "--run_folder", "run", "--model.lr", "0.0625"]) == 0
+    capfd.readouterr()
+    assert main(["test", "--run", "run", "--help"]) == 0
+    said = " ".join(capfd.readouterr().out.split())
+    assert "--model.lr LR learning rate. (type: float, default: 0.0625)" in said
+    assert "--print_config" in said
+    assert "model: nonsense.X cannot be found" in mistake(["fit", "--model", "nonsense.X", "--help"])
+
+
+def test_knobs_of_whole_pictures_need_whole_pictures(
+    mistake: Mistake, work: Path, flowers_root: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    model = ["--model", "SlidingDetectorTask", "--model.backbone", "test_resnet", "--model.weights", "null"]
+    words = [
+        *model,
+        "--model.window",
+        "64",
+        "--model.freeze_encoder",
+        "false",
+        *data(flowers_root, "FlowersDataModule"),
+    ]
+    words += ["--data.image_size", "64"]
+    assert main(["fit", *words, *ONE_STEP, "--run_folder", "run"]) == 0
+    capfd.readouterr()
+    line = mistake(["test", "--run", "run", "--threshold", "0.5", *CPU])
+    assert "--original_size true" in line

@@ -629,3 +629,19 @@ def test_frozen_statistics_stay_while_the_encoder_learns() -> None:
     assert not {name for name in after & statistics if name.startswith("encoder.")}
     assert {name for name in after & statistics if name.startswith("decoder.")}
     assert "encoder.features.0.0.weight" in after
+
+
+def test_measuring_goes_back_to_how_it_was() -> None:
+    class Data:
+        image_size: tuple[int, int] | None = (32, 64)
+
+        def measure_as(self, measuring: Measuring) -> None:
+            self.image_size = measuring.shown_size if measuring.original_size else (32, 64)
+
+    task, data = make_task(), Data()
+    task.measure_as(data, tile=16, overlap=0)
+    assert (task.measuring, data.image_size) == (Measuring(True, None), None)
+    task.measure_as(data, original_size=True)
+    assert (task.measuring, data.image_size) == (Measuring(True, (32, 64)), (32, 64))
+    task.measure_as(data)
+    assert (task.measuring, data.image_size) == (Measuring(), (32, 64))
