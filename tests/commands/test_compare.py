@@ -19,6 +19,7 @@ from PIL import Image
 
 from lightning_seg import UNetTask
 from lightning_seg.__main__ import main
+from lightning_seg.cli.building import Built
 from lightning_seg.commands import compare
 from lightning_seg.commands.compare_flags import read_flags
 from lightning_seg.comparison import processes, training
@@ -285,7 +286,7 @@ class InventedRuns:
 def invented(comparison: PetsComparison, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> InventedRuns:
     runs = InventedRuns(tmp_path / "invented")
     monkeypatch.setattr(training, "call", runs)
-    monkeypatch.setattr(compare, "build", lambda words: "val/miou")
+    monkeypatch.setattr(compare, "build", lambda words: Built("val/miou", {}))
     return runs
 
 
