@@ -155,8 +155,13 @@ def test_predict_looks_at_pictures_and_needs_no_more() -> None:
 def test_whole_numbers_of_any_width_are_masks(dtype: torch.dtype) -> None:
     task = segmentation()
     ignored = torch.where(MASK == 2, 255, MASK.long()).to(dtype)
-    trainer().fit(task, Batches({**WHOLE, "mask": MASK.to(dtype)}), Batches({**WHOLE, "mask": ignored}))
-    trainer().fit(segmentation(1), Batches({**WHOLE, "mask": MASK == 1}))
+    several, binary = trainer(), trainer()
+    several.fit(task, Batches({**WHOLE, "mask": MASK.to(dtype)}), Batches({**WHOLE, "mask": ignored}))
+    binary.fit(segmentation(1), Batches({**WHOLE, "mask": MASK == 1}))
+    # What is ignored is no class that was missed.
+    assert "val/iou/class_2" not in several.callback_metrics or several.callback_metrics["val/iou/class_2"] == 0
+    assert 0 < several.callback_metrics["train/loss"] < 10
+    assert 0 < binary.callback_metrics["train/loss"] < 10
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -192,8 +197,9 @@ def test_a_task_that_reads_batches_itself_may_have_any(tmp_path: Path) -> None:
             pictures: Any = {"image": (image * 255).to(torch.uint8), "mask": mask}
             return super().shared_step(pictures, split)
 
-    batches = Batches((IMAGE / 255, MASK))
-    trainer().fit(Tuples(num_classes=3, width=4, depth=2), batches, batches)
+    batches, fitting = Batches((IMAGE / 255, MASK)), trainer()
+    fitting.fit(Tuples(num_classes=3, width=4, depth=2), batches, batches)
+    assert 0 < fitting.callback_metrics["val/loss"] < 10
 
 
 @pytest.mark.filterwarnings("ignore")
