@@ -226,7 +226,18 @@ def test_scenes_are_searched_by_a_detector_of_other_classes(
 def test_mistakes_with_scenes_are_one_line(
     scenes_run: Path, scenes_root: Path, dogs_root: Path, mistake: Mistake
 ) -> None:
-    assert "holds whole pictures with boxes; give --original_size true" in mistake(of_scenes(scenes_run, scenes_root))
+    plain = [
+        "test",
+        "--run",
+        str(scenes_run),
+        "--data",
+        "CocoObjectsDataModule",
+        "--data.root",
+        str(scenes_root),
+        *QUIET,
+    ]
+    assert "holds whole pictures with boxes; give --original_size true" in mistake(plain)
+    assert "are measured with --original_size true" in mistake(of_scenes(scenes_run, scenes_root))
     fit = ["fit", "--model", "SlidingDetectorTask", "--model.backbone", "test_resnet", "--model.weights", "null"]
     message = mistake([*fit, "--data", "CocoObjectsDataModule", "--data.root", str(scenes_root), *QUIET])
     assert "CocoObjectsDataModule holds whole pictures" in message

@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -63,10 +63,13 @@ class Plain(pl.LightningDataModule):
 
 
 @pytest.fixture
-def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.chdir(tmp_path)
+    # The folder is made importable, and its module stays known.
+    monkeypatch.setattr(sys, "path", [*sys.path])
     (tmp_path / "my_code.py").write_text(OWN)
-    return tmp_path
+    yield tmp_path
+    sys.modules.pop("my_code", None)
 
 
 def data(root: Path, kind: str = "OxfordPetsDataModule", *more: str) -> list[str]:

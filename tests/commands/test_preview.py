@@ -268,7 +268,7 @@ def test_all_flags_of_fit_are_known(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["fit", "--help"]) == 0
     sections = set(re.findall(r"^  (?:-\w, )?--(\w+)", capsys.readouterr().out, re.MULTILINE))
     assert {"data", "model", "trainer", "early_stopping"} <= sections
-    assert sections <= {*LEFT_ASIDE, "data", "run", "help", "config"}
+    assert sections <= {*LEFT_ASIDE, "data", "run", "help", "config", "print_config"}
 
 
 @pytest.mark.parametrize(
