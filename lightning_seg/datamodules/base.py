@@ -297,8 +297,8 @@ class DataModule(StoredDataModule, Generic[Pictures], ABC):
     def _eval_loader(self, split: str) -> Loader:
         dataset = self.datasets[split]
         processes = getattr(self.trainer, "world_size", 1)
-        if len(dataset) < processes:
-            # Lightning skips the stage in a process without pictures, and the others wait for it.
+        if split == "val" and self._trains and len(dataset) < processes:
+            # Lightning skips validation in a process without pictures, and the others wait for it.
             raise DataError(
                 f"pictures of {split}: {len(dataset)} for {processes} processes, which need one each; give "
                 f"--trainer.devices {max(1, len(dataset))}, or more pictures"
