@@ -14,8 +14,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lightning_seg.synthetic.image_mask_folder import write_image_mask_folder
-
 TINY = {"class_path": "UNetTask", "init_args": {"num_classes": 3, "width": 4, "depth": 2, "class_weights": "auto"}}
 PLAIN = ("--data.num_workers", "0", "--trainer.accelerator", "cpu", "--trainer.enable_progress_bar", "false")
 
@@ -138,13 +136,3 @@ def test_a_killed_process_ends_the_others_with_the_line_that_goes_on(config: Pat
     done = int(line.split("goes on after ")[1].split()[0])
     finish(start(["fit", "--run", str(last.parents[1]), "--trainer.max_epochs", str(done + 1)]))
     assert json.loads((last.parents[1] / "metrics.json").read_text())["epochs"] == done + 1
-
-
-def test_fewer_pictures_than_processes_are_told_and_nobody_waits(tmp_path: Path) -> None:
-    write_image_mask_folder(tmp_path / "own", num_pictures=12)
-    data = ["--data", "ImageMaskFolderDataModule", "--data.root", str(tmp_path / "own"), "--data.image_size", "32"]
-    data += ["--data.classes", "[background, disc, box, star]"]
-    model = ["--model", "UNetTask", "--model.width", "4", "--model.depth", "2"]
-    folder = ["--trainer.default_root_dir", str(tmp_path / "runs"), "--trainer.max_epochs", "1"]
-    output = finish(start(["fit", *model, *data, *folder]), 2)
-    assert "pictures of val: 1 for 2 processes, which need one each; give --trainer.devices 1" in output

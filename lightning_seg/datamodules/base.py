@@ -296,13 +296,6 @@ class DataModule(StoredDataModule, Generic[Pictures], ABC):
 
     def _eval_loader(self, split: str) -> Loader:
         dataset = self.datasets[split]
-        processes = getattr(self.trainer, "world_size", 1)
-        if split == "val" and self._trains and len(dataset) < processes:
-            # Lightning skips validation in a process without pictures, and the others wait for it.
-            raise DataError(
-                f"pictures of {split}: {len(dataset)} for {processes} processes, which need one each; give "
-                f"--trainer.devices {max(1, len(dataset))}, or more pictures"
-            )
         # Pictures as they are differ in size, and so do their masks.
         batch_size = 1 if self.image_size is None or self.measuring.original_size else self.batch_size
         return self._loader(dataset, EvalSampler(dataset), self.collate_fn(), batch_size)
