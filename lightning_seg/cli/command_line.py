@@ -180,7 +180,11 @@ class CommandLine(LightningCLI):
         if self.subcommand == "predict" and images is not None:
             for name in LINKS:
                 given = self.arguments.typed.value("model", name)
-                if given is not ABSENT and name in stored and _plain(given, name) != _plain(stored[name], name):
+                if (
+                    given is not ABSENT
+                    and name in stored
+                    and _comparable(given, name) != _comparable(stored[name], name)
+                ):
                     raise ConfigError(f"model.{name} is taken from the checkpoint, {stored[name]}; leave it out")
             spare_dataset(data, stored, images)
 
@@ -242,7 +246,7 @@ class CommandLine(LightningCLI):
         own = self._own_classes()
         for name in LINKS:
             given, value = self.arguments.typed.value("model", name), getattr(self.datamodule, name, ABSENT)
-            if ABSENT in (given, value) or name in own or _plain(given, name) == _plain(value, name):
+            if ABSENT in (given, value) or name in own or _comparable(given, name) == _comparable(value, name):
                 continue
             instead = f"--data.{name}" if name == "image_size" else "another --data"
             raise ConfigError(
@@ -359,7 +363,7 @@ class CommandLine(LightningCLI):
             )
 
 
-def _plain(value: Any, name: str) -> Any:
+def _comparable(value: Any, name: str) -> Any:
     """Comparable, however it is written."""
     if name == "image_size" and isinstance(value, int):
         return [value, value]

@@ -5,7 +5,7 @@ typed.
 """
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import MISSING, fields
 from pathlib import Path
@@ -28,24 +28,39 @@ from lightning_seg.stopping import at_stake
 
 KINDS = (MaskInference, BoxInference)
 """Whose fields are flags; those of ``LabelInference`` are among them."""
+MEASURED = {
+    "ckpt_path": "Checkpoint to measure.",
+    "verbose": "Whether to print the values.",
+    "weights_only": "Checkpoints are never read in another way here.",
+    "original_size": "Measure at the original size of the pictures, as predict writes them; --tile implies it. A "
+    "detector is measured against boxes.",
+}
+"""The arguments that validation and test have beside the knobs."""
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 
-def _with_knobs(*without: str) -> Callable[[Method], Method]:
-    """The method with the fields of ``KINDS`` in place of its ``**knobs``, for those who read its signature."""
+def _with_knobs(without: Sequence[str] = (), described: Mapping[str, str] | None = None) -> Callable[[Method], Method]:
+    """The method with the fields of ``KINDS`` in place of its ``**knobs``, for those who read its signature.
+
+    Args:
+        without: fields that it does not take.
+        described: its own arguments, where its docstring leaves them out.
+    """
 
     def decorate(method: Method) -> Method:
         own = inspect.signature(method)
         taken = [one for one in own.parameters.values() if one.kind is not inspect.Parameter.VAR_KEYWORD]
         knobs: dict[str, inspect.Parameter] = {}
-        described: dict[str, str] = {}
+        texts: dict[str, str] = {}
         for kind in KINDS:
             for one in inspect.signature(kind).parameters.values():
                 if one.name not in without:
                     knobs.setdefault(one.name, one.replace(kind=inspect.Parameter.KEYWORD_ONLY))
-            described = {one.arg_name: one.description or "" for one in parse(kind.__doc__ or "").params} | described
-        lines = [f"    {name}: {' '.join(described[name].split())}" for name in knobs]
-        method.__doc__ = "\n".join([inspect.getdoc(method) or "", *lines])
+            texts = {one.arg_name: one.description or "" for one in parse(kind.__doc__ or "").params} | texts
+        lines = [f"    {name}: {text}" for name, text in (described or {}).items()]
+        lines += [f"    {name}: {' '.join(texts[name].split())}" for name in knobs]
+        opening = [inspect.getdoc(method) or "", *(["", "Args:"] if described else [])]
+        method.__doc__ = "\n".join([*opening, *lines])
         method.__signature__ = own.replace(parameters=[*taken, *knobs.values()])  # type: ignore[attr-defined]
         return method
 
@@ -113,7 +128,7 @@ class RunTrainer(pl.Trainer):
         with self._working("fit"), training_alone(folder, self.continued) if alone and folder else nullcontext():
             super().fit(model, None, None, datamodule, ckpt_path, weights_only=True)
 
-    @_with_knobs("keep_probs")
+    @_with_knobs(["keep_probs"], MEASURED)
     def validate(  # type: ignore[override]
         self,
         model: Any,
@@ -124,20 +139,12 @@ class RunTrainer(pl.Trainer):
         original_size: bool = False,
         **knobs: Any,
     ) -> Any:
-        """Measure on the validation split.
-
-        Args:
-            ckpt_path: Checkpoint to measure.
-            verbose: Whether to print the values.
-            weights_only: Checkpoints are never read in another way here.
-            original_size: Measure at the original size of the pictures, as predict writes them; --tile implies it. A
-                detector is measured against boxes.
-        """
+        """Measure on the validation split."""
         with self._working("validate"):
             _measure_as(model, datamodule, original_size, ckpt_path, knobs)
             return super().validate(model, None, ckpt_path, verbose, datamodule, weights_only=True)
 
-    @_with_knobs("keep_probs")
+    @_with_knobs(["keep_probs"], MEASURED)
     def test(  # type: ignore[override]
         self,
         model: Any,
@@ -148,15 +155,7 @@ class RunTrainer(pl.Trainer):
         original_size: bool = False,
         **knobs: Any,
     ) -> Any:
-        """Measure on the test split.
-
-        Args:
-            ckpt_path: Checkpoint to measure.
-            verbose: Whether to print the values.
-            weights_only: Checkpoints are never read in another way here.
-            original_size: Measure at the original size of the pictures, as predict writes them; --tile implies it. A
-                detector is measured against boxes.
-        """
+        """Measure on the test split."""
         with self._working("test"):
             _measure_as(model, datamodule, original_size, ckpt_path, knobs)
             return super().test(model, None, ckpt_path, verbose, datamodule, weights_only=True)
