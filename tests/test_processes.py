@@ -14,6 +14,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from lightning_seg.datamodules import ImageMaskFolderDataModule
+from lightning_seg.synthetic.image_mask_folder import write_image_mask_folder
+
 TINY = {"class_path": "UNetTask", "init_args": {"num_classes": 3, "width": 4, "depth": 2, "class_weights": "auto"}}
 PLAIN = ("--data.num_workers", "0", "--trainer.accelerator", "cpu", "--trainer.enable_progress_bar", "false")
 
@@ -111,6 +114,23 @@ def test_one_picture_on_two_devices_is_measured_as_on_one(run: Path, pets_root: 
         assert len((copy / "test_pictures.csv").read_text().splitlines()) == 2
     assert measured[1] == pytest.approx(measured[0], abs=1e-6)
     assert "test/loss" in measured[0]
+
+
+@pytest.mark.parametrize("strategy", ["ddp", "ddp_spawn"])
+def test_one_picture_to_validate_on_is_no_reason_to_wait_for_ever(strategy: str, tmp_path: Path) -> None:
+    """What both processes compute for it is what one computes from the checkpoint; the network has batch norm."""
+    write_image_mask_folder(tmp_path / "own", num_pictures=12, seed=0)
+    words = ["--data", "ImageMaskFolderDataModule", "--data.root", str(tmp_path / "own"), "--data.image_size", "32"]
+    words += ["--data.classes", "[background,disc,box,star]", "--data.batch_size", "2", "--model", "UNetTask"]
+    words += ["--model.width", "4", "--model.depth", "2", "--trainer.max_epochs", "1"]
+    place = tmp_path / "run"
+    finish(start(["fit", *words, "--run_folder", str(place)], strategy))
+    fitted = json.loads((place / "metrics.json").read_text())["val/loss"]
+    pictures = ImageMaskFolderDataModule(tmp_path / "own", classes=["background", "disc", "box", "star"])
+    assert len(pictures.pictures_of("val")) == 1
+    (place / "metrics.json").unlink()
+    finish(start(["validate", "--run", str(place / "checkpoints" / "last.ckpt")], devices=1))
+    assert json.loads((place / "metrics.json").read_text())["val/loss"] == pytest.approx(fitted, abs=1e-5)
 
 
 def children_of(pid: int) -> list[int]:

@@ -1,8 +1,9 @@
-"""Devices and processes: fused optimiser steps, and parameters that begin to train."""
+"""Devices and processes: fused optimiser steps, parameters that begin to train, and statistics that are shared."""
 
 import gc
 
 import pytorch_lightning as pl
+import torch.distributed as dist
 from pytorch_lightning.strategies import DDPStrategy, SingleDeviceStrategy
 from torch.nn.parallel import DistributedDataParallel
 
@@ -42,3 +43,17 @@ def synchronise_what_trains(trainer: pl.Trainer) -> None:
     # The old wrapper hangs on the gradients until it is gone, and it refers to itself.
     gc.collect()
     strategy.configure_ddp()
+
+
+def share_statistics(trainer: pl.Trainer) -> None:
+    """Give all processes the first one's buffers, such as the running statistics of batch normalisation.
+
+    torch does it in the first forward pass of a validation, where a process without a picture would never arrive, and
+    the others would wait for it for ever. Without several processes nothing happens.
+    """
+    network = trainer.strategy.model
+    if not isinstance(network, DistributedDataParallel) or not network.broadcast_buffers:
+        return
+    for buffer in network.modules_buffers:
+        dist.broadcast(buffer, src=0)
+    network.require_forward_param_sync = False

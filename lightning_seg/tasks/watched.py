@@ -13,6 +13,7 @@ from torch import Tensor
 
 from lightning_seg.errors import ConfigError, TrainingError, UserError, WeightsError
 from lightning_seg.tasks.health import LAST, LossWatch, describe_weights, hold_no_numbers, learned
+from lightning_seg.tasks.processes import share_statistics
 
 log = logging.getLogger(__name__)
 OnNaN = Literal["stop", "warn"]
@@ -63,6 +64,7 @@ class WatchedModule(pl.LightningModule):
         elif not self.trainer.sanity_checking:
             # What went wrong in training is not blamed on validation.
             self.look()
+        share_statistics(self.trainer)
 
     def on_test_start(self) -> None:
         self._check_given_weights()
