@@ -17,7 +17,7 @@ from PIL import Image, ImageOps
 from lightning_seg import images
 from lightning_seg.datasets.mask_files import read_stored_mask
 from lightning_seg.errors import DataError
-from lightning_seg.images import read_header, read_image, read_index_mask, resize_image
+from lightning_seg.images import arrays, read_header, read_image, read_index_mask, resize_image
 
 # Top left, top right, bottom left, bottom right.
 PIXELS = np.array([[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [9, 9, 9]], [[1, 2, 3], [4, 5, 6]]], np.uint8)
@@ -161,7 +161,7 @@ def test_memory_that_is_not_there_is_one_line(tmp_path: Path, monkeypatch: pytes
         raise MemoryError
 
     Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
-    monkeypatch.setattr(images, "to_array", refuse)
+    monkeypatch.setattr(arrays, "to_array", refuse)
     with pytest.raises(DataError, match=r"a\.png: cannot be read as a picture \(MemoryError\); replace the file"):
         read_image(tmp_path / "a.png")
 

@@ -18,7 +18,7 @@ from lightning_seg.datasets.mask_codes import MaskCodes
 from lightning_seg.datasets.pairs import Pair
 from lightning_seg.datasets.pictures import PictureFiles
 from lightning_seg.errors import DataError
-from lightning_seg.images import Array, read_image, read_image_at
+from lightning_seg.images import Array, read_image, read_image_at, reading
 
 # Two rows of four colours; in a file each fills a square of whole blocks of 8x8 pixels.
 COLOURS = np.array(
@@ -71,7 +71,7 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
         sizes.append(pixels.shape[:2])
         return np.zeros((*size, 3), np.uint8)
 
-    monkeypatch.setattr(images, "resize_image", resize)
+    monkeypatch.setattr(reading, "resize_image", resize)
     return sizes
 
 
