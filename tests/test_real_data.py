@@ -1,8 +1,9 @@
 """Checks on samples of the real datasets, which are not part of the project; see the fixture ``real_data``."""
 
+import hashlib
 import json
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -10,6 +11,14 @@ from PIL import Image
 from torchvision.models import mobilenet_v2
 
 from lightning_seg.__main__ import main
+from lightning_seg.datamodules import (
+    CarvanaDataModule,
+    FlowersDataModule,
+    OxfordPetLabelsDataModule,
+    OxfordPetsDataModule,
+    StanfordDogsDataModule,
+)
+from lightning_seg.datamodules.base import DataModule
 from lightning_seg.datasets.oxford_pets import OxfordPetsDataset
 from lightning_seg.images import read_image, resize_image
 from lightning_seg.models.normalization import Normalize
@@ -43,6 +52,30 @@ def test_every_listed_pair_reads(pets: Path, split: Literal["trainval", "test"],
     assert values.nonzero().flatten().tolist() == [0, 1, 2]
     # Not swapped: most of a picture is background, the border is its smallest part.
     assert values[1] > values[0] > values[2]
+
+
+@pytest.mark.parametrize(
+    ("kind", "folder", "seed", "digest"),
+    [
+        (OxfordPetsDataModule, "oxford_pets", 0, "d7fb29c518ca"),
+        (OxfordPetsDataModule, "oxford_pets", 3, "1749cef6f64e"),
+        (OxfordPetLabelsDataModule, "oxford_pets", 0, "44c09da898bd"),
+        (OxfordPetLabelsDataModule, "oxford_pets", 3, "5bbb79824461"),
+        (FlowersDataModule, "flower_photos", 0, "a20e269d9286"),
+        (FlowersDataModule, "flower_photos", 3, "1afb56b1289b"),
+        (StanfordDogsDataModule, "stanford_dogs", 0, "0d34261aef3d"),
+        (StanfordDogsDataModule, "stanford_dogs", 3, "eefdaf0a4b44"),
+        (CarvanaDataModule, "carvana", 0, "8aebb098d00c"),
+        (CarvanaDataModule, "carvana", 3, "ced7bbb1f5b5"),
+    ],
+)
+def test_what_a_seed_validates_on_stays(
+    real_data: Path, kind: type[DataModule[Any]], folder: str, seed: int, digest: str
+) -> None:
+    """Digests of the sorted file names, as they were drawn from the beginning: older runs are validated on them."""
+    pictures = kind(real_data / folder, seed=seed).pictures_of("val")
+    names = "\n".join(sorted(Path(picture).name for picture in pictures))
+    assert hashlib.sha256(names.encode()).hexdigest()[:12] == digest
 
 
 def test_oddities_of_the_archive_read_like_any_picture(pets: Path, tmp_path: Path) -> None:

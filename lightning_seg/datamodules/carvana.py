@@ -6,8 +6,8 @@ from typing import Any, Literal, Unpack
 from lightning_seg.batch import Split
 from lightning_seg.datamodules.base import SegmentationDataModule
 from lightning_seg.datamodules.options import Loading
-from lightning_seg.datamodules.split_plan import PURPOSES, SplitPlan
-from lightning_seg.datamodules.splits import draw_splits
+from lightning_seg.datamodules.split_plan import PURPOSES
+from lightning_seg.datamodules.splits import check_fractions, draw_splits
 from lightning_seg.datasets.base import SegmentationDataset
 from lightning_seg.datasets.carvana import FETCH, CarvanaDataset, CarvanaRecord, read_list
 from lightning_seg.errors import ConfigError, DataError
@@ -57,8 +57,7 @@ class CarvanaDataModule(SegmentationDataModule):
             raise ConfigError(f"split_by {split_by!r} does not exist; choose car or image")
         if self.download:
             raise ConfigError(f"download true: these photos cannot be fetched for you. {FETCH}, into {self.root}")
-        # Checks the fractions.
-        SplitPlan(val_fraction, test_fraction, {}, None, self.seed)
+        check_fractions(val_fraction, test_fraction)
         self.split_by = split_by
         self.test_fraction = test_fraction
 

@@ -7,8 +7,8 @@ from typing import Any, Unpack
 from lightning_seg.batch import Split
 from lightning_seg.datamodules.base import ClassificationDataModule
 from lightning_seg.datamodules.options import SizedLoading
-from lightning_seg.datamodules.split_plan import DEFAULT_FRACTION, PURPOSES, SplitPlan
-from lightning_seg.datamodules.splits import draw_by_class
+from lightning_seg.datamodules.split_plan import DEFAULT_FRACTION, PURPOSES
+from lightning_seg.datamodules.splits import check_fractions, draw_by_class
 from lightning_seg.datasets.base import ClassificationDataset
 from lightning_seg.datasets.labelled import LabelledDataset, LabelledPicture
 from lightning_seg.errors import DataError
@@ -37,8 +37,7 @@ class LabelledDataModule(ClassificationDataModule, ABC):
         **options: Unpack[SizedLoading],
     ) -> None:
         super().__init__(root, val_fraction=val_fraction, **options)
-        # Checks the fractions.
-        SplitPlan(val_fraction, test_fraction, {}, None, self.seed)
+        check_fractions(val_fraction, test_fraction)
         self.test_fraction = test_fraction
 
     @property

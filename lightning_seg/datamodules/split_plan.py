@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lightning_seg.batch import Split
-from lightning_seg.datamodules.splits import check_groups, compile_group, draw_splits, find_groups
+from lightning_seg.datamodules.splits import check_fractions, check_groups, compile_group, draw_splits, find_groups
 from lightning_seg.datasets.lists import read_splits
 from lightning_seg.datasets.pairs import Pair, check_pairs
 from lightning_seg.errors import ConfigError
@@ -30,14 +30,7 @@ class SplitPlan:
     seed: int
 
     def __post_init__(self) -> None:
-        for name, fraction in (("val_fraction", self.val_fraction), ("test_fraction", self.test_fraction)):
-            if not 0 <= fraction < 1:
-                raise ConfigError(f"{name} {fraction} must be at least 0 and less than 1, for instance 0.1")
-        if self.val_fraction + self.test_fraction >= 1:
-            raise ConfigError(
-                f"val_fraction {self.val_fraction} and test_fraction {self.test_fraction} leave none to train on; "
-                "choose smaller ones"
-            )
+        check_fractions(self.val_fraction, self.test_fraction)
         if self.group is not None:
             compile_group(self.group)
         self._refuse_fractions({split: f"{split}_list" for split in self.lists})

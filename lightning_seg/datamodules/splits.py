@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import PurePosixPath
 
@@ -11,31 +11,46 @@ import numpy as np
 from lightning_seg.batch import Split
 from lightning_seg.errors import ConfigError, DataError
 
+SPLITS: tuple[Split, ...] = ("test", "val", "train")
+"""In the order in which they are drawn."""
 Parts = dict[Split, list[int]]
 """Ascending indices of the samples of each split."""
+Order = Callable[[Sequence[str]], Sequence[str]]
+"""Gives the groups of a class in the order in which they are held out."""
+
+
+def check_fractions(val_fraction: float, test_fraction: float) -> None:
+    """Raises ConfigError if one is impossible, or both leave none to train on."""
+    for name, fraction in (("val_fraction", val_fraction), ("test_fraction", test_fraction)):
+        if not 0 <= fraction < 1:
+            raise ConfigError(f"{name} {fraction} must be at least 0 and less than 1, for instance 0.1")
+    if val_fraction + test_fraction >= 1:
+        raise ConfigError(
+            f"val_fraction {val_fraction} and test_fraction {test_fraction} leave none to train on; choose smaller ones"
+        )
 
 
 def stratified_split(groups: Sequence[Hashable], fraction: float, seed: int) -> tuple[list[int], list[int]]:
     """Indices of samples kept and held out, both ascending; of every group ``fraction`` is held out, rounded.
+
+    ``OxfordPetsDataModule`` has always drawn in this way: by shuffling, and from a group of few perhaps none. Others
+    use ``draw_by_class``, where a sample that is added moves few of the others.
 
     Raises:
         ConfigError: if ``fraction`` is not in (0, 1) or leaves one side empty.
     """
     if not 0.0 < fraction < 1.0:
         raise ConfigError(f"val_fraction {fraction} must lie between 0 and 1, for instance 0.1")
-    rng = np.random.default_rng(seed)
-    labels = {group: number for number, group in enumerate(dict.fromkeys(groups))}
-    numbers = np.array([labels[group] for group in groups])
-    held_out: list[int] = []
-    for number in labels.values():
-        members = rng.permutation(np.flatnonzero(numbers == number))
-        held_out += members[: round(fraction * len(members))].tolist()
-    if not 0 < len(held_out) < len(groups):
+    numbers = {group: number for number, group in enumerate(dict.fromkeys(groups))}
+    labels, samples = [numbers[group] for group in groups], [str(index) for index in range(len(groups))]
+    fractions: dict[Split, float] = {"test": 0.0, "val": fraction}
+    parts = _divide(["train"] * len(groups), labels, samples, fractions, Counter(labels), by_shuffling(seed), least=0)
+    if not (parts["train"] and parts["val"]):
         raise ConfigError(
-            f"val_fraction {fraction} of {_counted(groups)} leaves {len(held_out)} to "
-            "validate on; choose another fraction"
+            f"val_fraction {fraction} of {_counted(groups)} leaves {len(parts['val'])} to validate on; choose another "
+            "fraction"
         )
-    return sorted(set(range(len(groups))) - set(held_out)), sorted(held_out)
+    return parts["train"], parts["val"]
 
 
 def draw_splits(
@@ -54,19 +69,10 @@ def draw_splits(
     Raises:
         ConfigError: if nothing is left to train on.
     """
-    splits: tuple[Split, ...] = ("test", "val", "train")
-    parts = {split: [index for index, given in enumerate(listed) if given == split] for split in splits}
-    total = sum(map(len, parts.values()))
-    drawn = [split for split in splits[:2] if fractions[split] and not parts[split]]
-    for split in drawn:
-        train = parts["train"]
-        held_out = hold_out([groups[i] for i in train], round(fractions[split] * total), seed)
-        parts[split] = [train[i] for i in sorted(held_out)]
-        parts["train"] = [index for i, index in enumerate(train) if i not in held_out]
+    taking_part = [group for group, given in zip(groups, listed, strict=True) if given is not None]
+    parts = _divide(listed, [0] * len(groups), groups, fractions, {0: len(taking_part)}, by_hash(seed))
     if not parts["train"]:
-        taking_part = [group for group, given in zip(groups, listed, strict=True) if given in splits]
-        shares = " and ".join(f"{split}_fraction {fractions[split]}" for split in drawn)
-        raise ConfigError(f"{shares or 'the lists'} of {_counted(taking_part)} leave none to train on; choose others")
+        raise _none_to_train(listed, taking_part, fractions)
     return parts
 
 
@@ -86,37 +92,89 @@ def draw_by_class(
     Raises:
         ConfigError: naming a class of which nothing is left to train on.
     """
-    # What is listed for one class is not drawn for another.
-    wanted = {split: 0.0 if split in listed else fraction for split, fraction in fractions.items()}
     home: dict[str, int] = {}
     for group, label in zip(groups, labels, strict=True):
         home.setdefault(group, label)
-    parts: Parts = {"train": []}
-    for split in ("val", "test"):
-        parts[split] = [i for i, given in enumerate(listed) if given == split]
-    for label in sorted(set(home.values())):
-        members = [i for i, group in enumerate(groups) if home[group] == label and listed[i] == "train"]
-        try:
-            drawn = draw_splits(["train"] * len(members), [groups[i] for i in members], wanted, seed)
-        except ConfigError as error:
-            raise ConfigError(f"class {class_names[label]}: {error}") from error
-        for split, chosen in drawn.items():
-            parts[split] += [members[i] for i in chosen]
-    return {split: sorted(part) for split, part in parts.items()}
+    homes = [home[group] for group in groups]
+    totals = Counter(label for label, given in zip(homes, listed, strict=True) if given == "train")
+    parts = _divide(listed, homes, groups, fractions, totals, by_hash(seed))
+    for label in sorted(set(homes) - {homes[index] for index in parts["train"]}):
+        members = [group for group, given in zip(groups, listed, strict=True) if given == "train"]
+        error = _none_to_train(listed, [group for group in members if home[group] == label], fractions)
+        raise ConfigError(f"class {class_names[label]}: {error}")
+    return parts
 
 
-def hold_out(groups: Sequence[str], count: int, seed: int) -> set[int]:
-    """Indices of whole groups: together as near to ``count`` as possible, but at least one group."""
+def _divide(
+    listed: Sequence[Split | None],
+    labels: Sequence[int],
+    groups: Sequence[str],
+    fractions: Mapping[Split, float],
+    totals: Mapping[int, int],
+    order: Order,
+    least: int = 1,
+) -> Parts:
+    """The listed splits, and those that are drawn class by class from the samples listed as ``train``.
+
+    Args:
+        listed: split of each sample, None for a sample without one.
+        labels: class of each sample; all samples of a group have the same.
+        groups: group of each sample.
+        fractions: of ``totals``, rounded; 0 draws none.
+        totals: by class, the number of samples that a fraction is of.
+        order: of the groups of a class.
+        least: samples that each class gives at least to a split that is drawn.
+    """
+    parts: Parts = {split: [i for i, given in enumerate(listed) if given == split] for split in SPLITS}
+    for split in _drawn(listed, fractions):
+        held_out: set[int] = set()
+        for label in dict.fromkeys(labels[index] for index in parts["train"]):
+            members = [index for index in parts["train"] if labels[index] == label]
+            count = max(least, round(fractions[split] * totals[label]))
+            held_out |= {members[i] for i in hold_out([groups[index] for index in members], count, order)}
+        parts[split] = sorted(held_out)
+        parts["train"] = [index for index in parts["train"] if index not in held_out]
+    return parts
+
+
+def _drawn(listed: Sequence[Split | None], fractions: Mapping[Split, float]) -> list[Split]:
+    """What is listed, for one class even, is not drawn."""
+    return [split for split in SPLITS[:2] if fractions[split] and split not in listed]
+
+
+def _none_to_train(
+    listed: Sequence[Split | None], groups: Sequence[str], fractions: Mapping[Split, float]
+) -> ConfigError:
+    shares = " and ".join(f"{split}_fraction {fractions[split]}" for split in _drawn(listed, fractions))
+    return ConfigError(f"{shares or 'the lists'} of {_counted(groups)} leave none to train on; choose others")
+
+
+def by_hash(seed: int) -> Order:
+    """An order in which a group keeps its place among the others, whichever of these there are."""
+
+    def order(groups: Sequence[str]) -> Sequence[str]:
+        return sorted(groups, key=lambda group: sha256(f"{seed}/{group}".encode(errors="surrogateescape")).digest())
+
+    return order
+
+
+def by_shuffling(seed: int) -> Order:
+    """A random order, which depends on the number of groups and on what was ordered before."""
+    generator = np.random.default_rng(seed)
+    return lambda groups: generator.permutation(np.array(groups)).tolist()
+
+
+def hold_out(groups: Sequence[str], count: int, order: Order) -> set[int]:
+    """Indices of whole groups: the first in order that together are as near to ``count`` samples as possible."""
     sizes = Counter(groups)
-    # By hash and not shuffled, so that a picture that is added later moves few of the others to another split.
-    order = sorted(sizes, key=lambda group: sha256(f"{seed}/{group}".encode(errors="surrogateescape")).digest())
-    held_out = {order[position] for position in _nearest_sum([sizes[group] for group in order], max(1, count))}
+    ordered = order(list(sizes))
+    held_out = {ordered[position] for position in _nearest_sum([sizes[group] for group in ordered], count)}
     return {index for index, group in enumerate(groups) if group in held_out}
 
 
 def _nearest_sum(sizes: Sequence[int], wanted: int) -> list[int]:
     """Positions of sizes whose sum is as near to ``wanted`` as possible; of several solutions the first."""
-    if not sizes:
+    if not (sizes and wanted):
         return []
     limit = wanted + max(sizes)  # beyond it, leaving out any size comes nearer
     reached_by = np.full(limit + 1, -1)

@@ -1,5 +1,7 @@
 import math
+from hashlib import sha256
 
+import numpy as np
 import pytest
 
 from lightning_seg.batch import Split
@@ -55,6 +57,46 @@ def test_groups_too_small_for_the_fraction_are_refused() -> None:
         stratified_split(["beagle", "pug", "Birman"], 0.1, seed=0)
     with pytest.raises(ConfigError, match="leaves 3 to validate on"):
         stratified_split(["beagle", "pug", "Birman"], 0.9, seed=0)
+
+
+# What was drawn stays drawn: runs are validated on the pictures that they have not trained on.
+
+KINDS = ["pug"] * 7 + ["beagle"] * 4 + ["Birman"] * 9 + ["pug"] * 3
+NAMES = [f"{kind}_{index}" for index, kind in enumerate(KINDS)]
+
+
+@pytest.mark.parametrize(
+    ("seed", "by_mask", "by_label"),
+    [
+        (0, [4, 6, 7, 12, 13], [2, 7, 13, 14, 22]),
+        (1, [4, 8, 12, 14, 21], [10, 11, 13, 20, 21]),
+        (2, [0, 2, 9, 11, 14], [5, 6, 10, 12, 15]),
+    ],
+)
+def test_what_pets_validate_on_for_ever(seed: int, by_mask: list[int], by_label: list[int]) -> None:
+    """A quarter of 10 pugs, 4 beagles and 9 Birmans: 2 + 1 + 2; with masks it is shuffled, with labels by hash."""
+    assert stratified_split(KINDS, 0.25, seed)[1] == by_mask
+    labels = [("pug", "beagle", "Birman").index(kind) for kind in KINDS]
+    drawn = draw_by_class(["train"] * 23, labels, NAMES, {"test": 0.0, "val": 0.25}, seed, "abc")
+    assert drawn["val"] == by_label
+    # By hand: the lowest digests, of which sha256sum shows the same.
+    lowest = sorted(range(7, 11), key=lambda index: sha256(f"{seed}/{NAMES[index]}".encode()).hexdigest())
+    assert [index for index in by_label if KINDS[index] == "beagle"] == lowest[:1]
+    # The generator of NumPy goes on from kind to kind.
+    generator = np.random.default_rng(seed)
+    pugs, beagles = generator.permutation([*range(7), 20, 21, 22]), generator.permutation(range(7, 11))
+    assert {*pugs[:2], *beagles[:1]} <= {*by_mask}
+
+
+def test_masks_draw_none_from_few_and_all_from_one() -> None:
+    # 0.1 of 3 is none, 0.6 of 1 is all of it: with labels both would be one and an error.
+    assert stratified_split(["a"] * 8 + ["b"] * 3, 0.1, 0)[1] == [2]
+    assert stratified_split(["a"] * 4 + ["b"], 0.6, 0) == ([1, 3], [0, 2, 4])
+    assert (
+        len(draw_by_class(["train"] * 11, [0] * 8 + [1] * 3, NAMES[:11], {"test": 0, "val": 0.1}, 0, "ab")["val"]) == 2
+    )
+    with pytest.raises(ConfigError, match=r"^class b: val_fraction 0\.6 of 1 pictures leave none to train on"):
+        draw_by_class(["train"] * 5, [0] * 4 + [1], NAMES[:5], {"test": 0, "val": 0.6}, 0, "ab")
 
 
 # By class
