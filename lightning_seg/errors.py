@@ -33,6 +33,12 @@ class TrainingError(UserError):
     exit_code = 1
 
 
+class UnhealthyError(UserError):
+    """A dataset or a run was looked at, and something is wrong with it."""
+
+    exit_code = 1
+
+
 class ConfigError(UserError):
     """An argument has an impossible value, or does not fit the others."""
 

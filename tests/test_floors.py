@@ -9,7 +9,7 @@ import lightning_seg
 
 PACKAGE = Path(lightning_seg.__file__).parent
 FLOORS = (
-    ("cores", "errors", "files", "memory", "process_tree", "signatures"),
+    ("cores", "errors", "files", "memory", "process_tree", "progress", "signatures"),
     (
         "batch",
         "checkpoint_io",
@@ -29,7 +29,7 @@ FLOORS = (
     ("datamodules", "callbacks"),
     ("runs", "trust"),
     ("arguments", "predictor", "comparison"),
-    ("cli",),
+    ("cli", "doctor"),
     ("commands",),
     ("__main__",),
 )

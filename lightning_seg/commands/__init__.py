@@ -7,7 +7,7 @@ from importlib import import_module
 from lightning_seg.errors import ConfigError
 from lightning_seg.stopping import at_stake
 
-COMMANDS = ("benchmark", "cache", "compare", "completion", "configs", "preview", "synthesize")
+COMMANDS = ("benchmark", "cache", "compare", "completion", "configs", "doctor", "preview", "synthesize")
 LIGHTNING = ("fit", "validate", "test", "predict")
 STOPPED = {
     "benchmark": "nothing is measured",
@@ -15,6 +15,7 @@ STOPPED = {
     "compare": "no run has begun",
     "completion": "nothing is printed",
     "configs": "nothing is changed",
+    "doctor": "no finding is lost: files that were looked at are not read again",
     "preview": "no picture is written",
     "synthesize": "no dataset is written, since it is moved into place when it is complete",
 }

@@ -147,6 +147,11 @@ def _relative(path: str, prefix: str) -> str:
     return path[len(prefix) :] if path.startswith(prefix) else os.path.abspath(path)  # noqa: PTH100
 
 
+def relative_name(path: Path, root: Path) -> str:
+    """The name of a file in a list: relative to the root, absolute for files elsewhere."""
+    return _relative(str(path), "" if root == Path() else os.path.join(root, ""))  # noqa: PTH118
+
+
 def missing_or_changed(files: Sequence[FileState], root: Path) -> list[str]:
     """The names of files that are missing or have changed."""
     found = states_of({file.name: os.path.join(root, file.name) for file in files})  # noqa: PTH118

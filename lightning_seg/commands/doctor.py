@@ -1,0 +1,49 @@
+"""``lightning-seg doctor``: what is in a dataset, what is wrong with it, and what follows."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytorch_lightning as pl
+
+from lightning_seg.commands.data_flags import keep_data as prepare_flags
+from lightning_seg.datamodules.base import DataModule
+from lightning_seg.doctor.examination import examine, opened_subject
+from lightning_seg.doctor.findings import SEVERITIES, Finding, worst_first
+from lightning_seg.doctor.terminal import describe
+from lightning_seg.errors import ConfigError, UnhealthyError
+from lightning_seg.json_files import write_json
+
+__all__ = ["doctor", "prepare_flags"]
+
+
+def doctor(data: pl.LightningDataModule | None = None, output: str | None = None) -> None:
+    """Look at every file of a dataset, and say what is wrong, what follows and what to do.
+
+    It also takes the flags of fit: one or several --config, --run RUN, --data.x VALUE. Those that are not about data
+    are left aside. The exit code is 1 where something would end or spoil a training, otherwise 0.
+
+    Args:
+        data: Class of the data.
+        output: Folder for findings.json and report.html.
+    """
+    if data is None:
+        raise ConfigError("there is no data section; give --config pets, --run RUN or --data CLASS")
+    if not isinstance(data, DataModule):
+        raise ConfigError(f"{type(data).__name__} is no datamodule of lightning_seg; doctor knows the files of those")
+    with opened_subject(data) as (subject, refused):
+        findings = worst_first([*refused, *examine(subject)])
+        for split, pictures in subject.splits.items():
+            print(f"{split}: {len(pictures)} pictures")
+        print(describe(findings, subject.root))
+    if output is not None:
+        write_json(Path(output) / "findings.json", [finding.as_dict() for finding in findings])
+    _conclude(findings)
+
+
+def _conclude(findings: Sequence[Finding]) -> None:
+    counts = Counter(finding.severity for finding in findings)
+    told = ", ".join(f"{counts[severity]} {severity}{'s' * (counts[severity] != 1)}" for severity in SEVERITIES)
+    print(told)
+    if counts["error"]:
+        raise UnhealthyError("the findings that are errors would end or spoil a training; their remedies stand there")

@@ -1,0 +1,63 @@
+"""Looking at a whole dataset: every check in its order."""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from lightning_seg.batch import Split
+from lightning_seg.datamodules.base import DataModule
+from lightning_seg.datasets.cache_folders import folder_of_caches
+from lightning_seg.datasets.fact_store import opened_store
+from lightning_seg.doctor.findings import Finding, Kind, worst_first
+from lightning_seg.doctor.labels import check_labels
+from lightning_seg.doctor.pictures import check_pictures
+from lightning_seg.doctor.subject import Facts, Pictures, Subject
+from lightning_seg.errors import DataError
+
+Check = Callable[[Subject], Iterable[Finding]]
+CHECKS: tuple[Check, ...] = (check_pictures, check_labels)
+STAGES = ("fit", "test")
+REFUSED = Kind(
+    "dataset-refused",
+    "error",
+    "fit ends with this line",
+    "nothing can be trained, and what lies behind it was not looked at",
+    "as the line says",
+)
+NOTHING_TO_TEST = Kind(
+    "nothing-to-test",
+    "note",
+    "test ends with this line",
+    "the network cannot be measured on pictures that it has not seen",
+    "as the line says",
+)
+
+
+def examine(subject: Subject) -> list[Finding]:
+    """All findings about a dataset, the worst first."""
+    return worst_first([finding for check in CHECKS for finding in check(subject)])
+
+
+@contextmanager
+def opened_subject(data: DataModule[Any]) -> Iterator[tuple[Subject, list[Finding]]]:
+    """A datamodule's dataset, and why parts of it cannot be looked at.
+
+    The datamodule is set up without its own checks, so that one wrong file does not hide the others.
+    """
+    splits, refused = _splits_of(data)
+    root = data.root
+    with opened_store(folder_of_caches(root, data.cache_dir), root) as store:
+        facts = {split: Facts(store, dataset) for split, dataset in splits.items()}
+        yield Subject(root, tuple(getattr(data, "class_names", ())), splits, facts), refused
+
+
+def _splits_of(data: DataModule[Any]) -> tuple[dict[Split, Pictures], list[Finding]]:
+    data.prepare_data()
+    refused = []
+    for stage, kind in zip(STAGES, (REFUSED, NOTHING_TO_TEST), strict=True):
+        try:
+            data.setup(stage)
+        except DataError as error:
+            refused.append(Finding(kind, count=1, detail=str(error)))
+    order: tuple[Split, ...] = ("train", "val", "test")
+    return {split: data.datasets[split] for split in order if split in data.datasets}, refused

@@ -1,0 +1,62 @@
+"""Findings: what was found, what follows from it, and what to do."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+Severity = Literal["error", "warning", "note"]
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
+"""An error would end or spoil a training; a warning costs some of its result; a note is good to know."""
+
+
+class Kind(NamedTuple):
+    """A kind of finding. Its texts stand on the terminal, in the report and on the page of all kinds."""
+
+    name: str
+    severity: Severity
+    symptom: str  # what the user sees in training, or without this finding never sees
+    effect: str  # what follows
+    remedy: str  # a flag or a command, or what to do with the files
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that was found.
+
+    Args:
+        kind: of which kind.
+        files: all files that it is about, ordered by how bad they are.
+        count: of files, or of what else is counted.
+        detail: a line with figures.
+        remedy: if it says more than that of the kind.
+        figures: the same for programs.
+    """
+
+    kind: Kind
+    files: Sequence[str] = ()
+    count: int = 0
+    detail: str = ""
+    remedy: str = ""
+    figures: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def severity(self) -> Severity:
+        return self.kind.severity
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for ``findings.json``."""
+        return {
+            "name": self.kind.name,
+            "severity": self.kind.severity,
+            "count": self.count or len(self.files),
+            "detail": self.detail,
+            "files": list(self.files),
+            "effect": self.kind.effect,
+            "remedy": self.remedy or self.kind.remedy,
+            "figures": dict(self.figures),
+        }
+
+
+def worst_first(findings: Sequence[Finding]) -> list[Finding]:
+    """Errors, then warnings, then notes; within each the order in which they were found."""
+    return sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))

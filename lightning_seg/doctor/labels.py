@@ -1,0 +1,166 @@
+"""Findings about masks, labels and boxes."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightning_seg.doctor.findings import Finding, Kind
+from lightning_seg.doctor.subject import Look, Subject
+
+BY_CAUSE = {
+    "missing": Kind(
+        "missing-mask",
+        "error",
+        "a picture has no mask",
+        "fit refuses the dataset",
+        "add the masks, correct --data.masks, or train without these pictures: --data.unlabelled skip",
+    ),
+    "size": Kind(
+        "mask-of-another-size",
+        "error",
+        "a mask and its picture differ in size",
+        "fit refuses the dataset: nobody knows where the mask lies on the picture",
+        "export the mask again at the size of its picture",
+    ),
+    "value": Kind(
+        "value-of-no-class",
+        "error",
+        "a mask holds numbers or colours that no class has, as smoothed edges do",
+        "fit refuses the dataset",
+        "name the value in --data.mask_values or --data.ignore_values; for smoothed edges --data.mask_match nearest",
+    ),
+    "unreadable": Kind(
+        "unreadable-mask", "error", "a mask cannot be read", "fit refuses the dataset", "export the mask again as PNG"
+    ),
+}
+EMPTY = Kind(
+    "one-class-only",
+    "note",
+    "a mask holds one class and nothing else",
+    "right for pictures without an object; a mask that was never painted looks the same and teaches to miss objects",
+    "look at the files; remove those that were not painted",
+)
+IGNORED = Kind(
+    "nothing-counts",
+    "warning",
+    "all pixels of a mask are ignored",
+    "the picture teaches nothing and costs its time",
+    "correct --data.ignore_values, or remove the pictures",
+)
+NO_CLASS = Kind(
+    "class-in-no-split",
+    "error",
+    "a class has no pixel and no picture anywhere",
+    "the network learns that it never occurs, and its score counts in no mean",
+    "take the class out of --data.classes, or add pictures of it",
+)
+MISSING_IN_SPLIT = Kind(
+    "class-missing-in-split",
+    "warning",
+    "a class is in the training pictures and not in those to validate or test on, or the reverse",
+    "a class that is not trained is never found; one that is not measured changes no score",
+    "give another --data.seed or a larger fraction, or list the pictures of the splits",
+)
+RARE = Kind(
+    "rare-class",
+    "note",
+    "a class has few pixels or pictures to train on",
+    "its score varies with every seed",
+    "weight the classes: --model.class_weights auto; or add pictures of it",
+)
+KINDS = (*BY_CAUSE.values(), EMPTY, IGNORED, NO_CLASS, MISSING_IN_SPLIT, RARE)
+FEW_PICTURES, SMALL_SHARE = 5, 0.001
+"""Training pictures and share of pixels below which a class is rare."""
+
+
+def check_labels(subject: Subject) -> Iterator[Finding]:
+    """What masks and labels are like, each by itself and together."""
+    yield from _masks(subject)
+    yield from _classes(subject)
+
+
+def _masks(subject: Subject) -> Iterator[Finding]:
+    by_kind: dict[str, list[str]] = defaultdict(list)
+    first: dict[str, str] = {}
+    for look in subject.looks():
+        if look.mask is None:
+            continue
+        for kind in _kinds_of(look):
+            by_kind[kind.name].append(look.mask.path)
+            first.setdefault(kind.name, look.mask.problem)
+    for kind in (*BY_CAUSE.values(), EMPTY, IGNORED):
+        if files := by_kind.get(kind.name):
+            yield Finding(kind, files, detail=first[kind.name])
+
+
+def _kinds_of(look: Look) -> Iterator[Kind]:
+    assert look.mask is not None
+    if look.mask.cause:
+        # A picture that cannot be read is a finding about the picture.
+        if not look.picture.problem:
+            yield BY_CAUSE[look.mask.cause]
+        return
+    classes = np.count_nonzero(pixels_of(look))
+    if classes == 0:
+        yield IGNORED
+    elif classes == 1:
+        yield EMPTY
+
+
+def pixels_of(look: Look) -> NDArray[np.int64]:
+    """Pixels of each class in a mask that can be used."""
+    assert look.mask is not None
+    return np.array(look.mask.counts.split(), np.int64)
+
+
+def _classes(subject: Subject) -> Iterator[Finding]:
+    pictures, shares = class_counts(subject)
+    names = subject.class_names
+    total = sum(pictures.values(), start=np.zeros(len(names), np.int64))
+    if absent := [name for name, count in zip(names, total, strict=True) if count == 0]:
+        yield Finding(NO_CLASS, count=len(absent), detail=", ".join(absent))
+    lines = [
+        f"{name}: none to {'train' if split == 'train' else 'validate' if split == 'val' else 'test'} on"
+        for split, counts in pictures.items()
+        for name, here, anywhere in zip(names, counts, total, strict=True)
+        if here == 0 and anywhere
+    ]
+    if lines:
+        yield Finding(MISSING_IN_SPLIT, count=len(lines), detail="; ".join(lines))
+    if "train" in pictures:
+        rare = [
+            f"{name} ({pictures['train'][index]} pictures, {shares[index]:.2%} of the pixels)"
+            for index, name in enumerate(names)
+            if 0 < pictures["train"][index] < FEW_PICTURES or 0 < shares[index] < SMALL_SHARE
+        ]
+        if rare:
+            yield Finding(RARE, count=len(rare), detail=", ".join(rare))
+
+
+def class_counts(subject: Subject) -> tuple[dict[str, NDArray[np.int64]], NDArray[np.float64]]:
+    """Pictures of each split that hold each class, and each class's share of what is trained on, pixels or pictures."""
+    number = len(subject.class_names)
+    pictures = {str(split): np.zeros(number, np.int64) for split in subject.splits}
+    weights = np.zeros(number, np.float64)
+    for look in subject.looks():
+        held = _held(subject, look)
+        if held is None:
+            continue
+        pictures[look.split] += held > 0
+        if look.split == "train":
+            weights += held
+    return pictures, weights / max(1.0, weights.sum())
+
+
+def _held(subject: Subject, look: Look) -> NDArray[np.int64] | None:
+    """What a picture holds of each class: pixels of its mask, or itself; None if nobody knows."""
+    if look.mask is not None:
+        return None if look.mask.problem else pixels_of(look)
+    dataset = subject.splits[look.split]
+    label = getattr(dataset, "label", None)
+    if label is None:
+        labels = getattr(subject.record(look), "labels", None)
+        return None if labels is None else np.bincount(labels, minlength=len(subject.class_names))
+    return np.bincount([label(subject.record(look))], minlength=len(subject.class_names))
