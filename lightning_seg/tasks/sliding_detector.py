@@ -13,6 +13,7 @@ from lightning_seg.inference.windows import Grid
 from lightning_seg.measuring import Measuring
 from lightning_seg.metrics import SplitScores
 from lightning_seg.metrics.detection import CentreScores, DetectionScores
+from lightning_seg.metrics.parts import Part
 from lightning_seg.models.imagenet import IMAGENET_CLASSES
 from lightning_seg.models.normalization import Normalization
 from lightning_seg.models.sliding.backbones import create_sliding, sliding_normalization
@@ -167,6 +168,10 @@ class SlidingDetectorTask(ClassificationTask):
 
     def scores_of(self, split: Split) -> SplitScores:
         return self.detections if self.measuring.original_size else super().scores_of(split)
+
+    def parts_of(self, split: Split) -> list[Part]:
+        # Whole pictures have no loss.
+        return [*self.detections.parts] if self.measuring.original_size else super().parts_of(split)
 
     def counted_names(self) -> tuple[str, ...]:
         return self.labels.names if self.measuring.original_size else super().counted_names()
