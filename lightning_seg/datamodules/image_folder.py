@@ -53,6 +53,7 @@ class ImageFolderDataModule(LabelledDataModule):
     """
 
     dividing = (*LabelledDataModule.dividing, "labels", "group")
+    deciding = (*LabelledDataModule.deciding, "classes")
     takes_class_names = True
 
     def __init__(
