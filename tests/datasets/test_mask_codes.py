@@ -378,7 +378,7 @@ def test_the_nearest_number_is_taken_where_edges_were_smoothed(path: Path) -> No
 
 
 def test_the_nearest_colour_is_measured_in_rgb(path: Path) -> None:
-    """(200, 0, 90) is 105.5 from red, 219.3 from black and 259.4 from blue; (0, 0, 100) is nearer to black than to blue."""
+    """(200, 0, 90) is 105.5 from red, 219.3 from black and 259.3 from blue; (0, 0, 100) is nearer to black."""
     codes = MaskCodes(CLASSES, COLOURS, match="nearest")
     assert read(path, colour([[(200, 0, 90), (0, 0, 100), (0, 10, 250)]]), codes) == [[1, 0, 2]]
 
@@ -396,7 +396,7 @@ def test_beyond_the_tolerance_a_value_is_refused(path: Path) -> None:
 
 def test_a_palette_number_without_colour_is_near_to_none(path: Path) -> None:
     codes = MaskCodes(CLASSES, COLOURS, match="nearest")
-    image = with_palette([[0, 3]], [BLACK, RED])
+    image = with_palette([[0, 3]], [BLACK, RED, BLUE])
     assert "a number without colour (1 pixel) of no class" in refuse(path, image, codes)
 
 
