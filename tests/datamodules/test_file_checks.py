@@ -14,6 +14,7 @@ from lightning_seg.__main__ import main
 from lightning_seg.datamodules import FlowersDataModule, ImageMaskFolderDataModule
 from lightning_seg.datasets import fact_store
 from lightning_seg.datasets.fact_store import FactStore, opened_store
+from lightning_seg.datasets.facts import look_at_picture
 from lightning_seg.errors import ConfigError, DataError
 
 CLASSES: list[str | int] = ["background", "thing"]
@@ -53,7 +54,7 @@ def break_pictures(root: Path, *numbers: int) -> None:
 def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the pictures that are read for the check."""
     names: list[str] = []
-    look = fact_store.look_at_picture
+    look = look_at_picture
 
     def listen(path: Path, closely: bool = False) -> Any:
         names.append(path.name)
@@ -165,7 +166,7 @@ def test_an_interrupted_look_goes_on(tmp_path: Path, looked_at: list[str], monke
     root, place = write(tmp_path / "own"), tmp_path / "caches"
     dataset = make(root, check_pictures=False)
     dataset.setup("fit")
-    pictures, look = dataset.datasets["train"], fact_store.look_at_picture
+    pictures, look = dataset.datasets["train"], vars(fact_store)["look_at_picture"]
     monkeypatch.setattr(fact_store, "AT_ONCE", 2)
 
     def stop(path: Path, closely: bool = False) -> Any:
@@ -219,7 +220,7 @@ def test_the_facts_of_a_picture_by_hand(tmp_path: Path) -> None:
     """51 is a fifth of 255; red 255 alone has a mean of 1, 0, 0."""
     path = tmp_path / "a.png"
     Image.new("RGB", (20, 10), (255, 51, 0)).save(path)
-    facts = fact_store.look_at_picture(path)
+    facts = look_at_picture(path)
     assert (facts.height, facts.width, facts.format, facts.traits) == (10, 20, "PNG", "")
     assert [float(value) for value in facts.sums.split()] == pytest.approx([1, 0.2, 0, 1, 0.04, 0], abs=1e-5)
     assert facts.mean == pytest.approx(0.4)
