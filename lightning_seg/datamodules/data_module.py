@@ -3,6 +3,7 @@
 import logging
 from abc import ABC
 from collections.abc import Collection
+from inspect import signature
 from pathlib import Path
 from typing import Any, Literal
 
@@ -102,6 +103,19 @@ class DataModule(PictureSource[Pictures], ABC):
         self.persistent_workers = persistent_workers
         self.datasets: dict[str, Pictures] = {}
         self._trains = self._has_opened = False
+
+    @classmethod
+    def only_loads(cls, name: str) -> bool:
+        """Whether an argument cannot change which pictures are in a split, since it only says how they are loaded."""
+        own = signature(DataModule.__init__).parameters
+        return name in own and name not in (
+            "root",
+            "source",
+            "download",
+            *DataModule.dividing,
+            *cls.dividing,
+            *cls.listing,
+        )
 
     @property
     def num_classes(self) -> int:

@@ -53,10 +53,8 @@ class ImageMaskFolderDataModule(SegmentationDataModule):
         DataError: if files are missing or masks are wrong, when a stage begins.
     """
 
-    dividing = (
-        *SegmentationDataModule.dividing,
-        *("test_fraction", "val_list", "test_list", "train_list", "group", "images", "masks", "pairs"),
-    )
+    dividing = (*SegmentationDataModule.dividing, "test_fraction", "val_list", "test_list", "train_list", "group")
+    listing = ("images", "masks", "pairs")
     takes_class_names = True
 
     def __init__(

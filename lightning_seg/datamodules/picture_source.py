@@ -19,6 +19,8 @@ class PictureSource(StoredDataModule, Generic[Pictures], ABC):
     default_pipeline: ClassVar[str] = "flip"
     dividing: ClassVar[tuple[str, ...]] = ("seed", "val_fraction")
     """Arguments that divide the pictures, for where these cannot be compared themselves."""
+    listing: ClassVar[tuple[str, ...]] = ()
+    """Arguments beside ``root`` and ``source`` that say which pictures there are; they may divide them anew, too."""
     takes_class_names: ClassVar[bool] = False
     """Whether an argument ``classes`` holds their names, so that a checkpoint can say them."""
 
