@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from inspect import signature
 from typing import Any
 
 from jsonargparse import Namespace
@@ -15,7 +16,6 @@ LINKS = ("num_classes", "class_names", "ignore_index", "image_size")
 """Arguments that a task gets from the datamodule, if it has them."""
 PRETRAINED = ("encoder_weights", "weights")
 """Arguments of tasks that name pretrained weights."""
-OF_LOADERS = ("image_size", "batch_size", "num_workers")
 log = logging.getLogger(__name__)
 
 
@@ -65,9 +65,10 @@ def spare_dataset(data: Namespace, stored: Mapping[str, Any], images: Sequence[s
     """
     if stored.get("class_names") is None or not _is_ours(data):
         return
-    options = {name: data["init_args"][name] for name in OF_LOADERS if name in data["init_args"]}
+    given = {**vars(data["init_args"]), "images": images}
+    options = {name: given[name] for name in signature(PicturesDataModule).parameters if name in given}
     data["class_path"] = f"{PicturesDataModule.__module__}.{PicturesDataModule.__qualname__}"
-    data["init_args"] = Namespace(images=images, **options)  # type: ignore[no-untyped-call]
+    data["init_args"] = Namespace(**options)  # type: ignore[no-untyped-call]
 
 
 def _is_ours(data: Namespace) -> bool:
