@@ -67,7 +67,7 @@ def make_parser(files: object = None) -> ArgumentParser:
 
 def _flags_of_commands() -> dict[str, Flags]:
     model, data = _flags_of_classes("--model"), _flags_of_classes("--data")
-    flags: dict[str, Flags] = {name: {**own, **model, **data} for name, own in _flags_of_lightning().items()}
+    flags: dict[str, Flags] = {name: {**own, **model, **data} for name, own in flags_of_lightning().items()}
     flags["compare"] = {**flags["fit"], **_flags_of(compare_flags.make_parser())}
     for name in FUNCTIONS:
         function = getattr(import_module(f"lightning_seg.commands.{name}"), name)
@@ -81,7 +81,7 @@ def _names_of_configs() -> Sequence[str]:
     return [name for name, _ in describe_shipped()]
 
 
-def _flags_of_lightning() -> dict[str, Flags]:
+def flags_of_lightning() -> dict[str, Flags]:
     """Of ``fit`` and the others, from their parser."""
     parser: Any = capture_parser(lambda: run_lightning(["fit"]))
     subcommands = next(action.choices for action in parser._actions if isinstance(action.choices, dict))
