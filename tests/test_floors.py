@@ -9,7 +9,7 @@ import lightning_seg
 
 PACKAGE = Path(lightning_seg.__file__).parent
 FLOORS = (
-    ("cores", "errors", "files", "memory", "process_tree", "signatures"),
+    ("class_arguments", "cores", "errors", "files", "memory", "process_tree", "signatures"),
     (
         "batch",
         "checkpoint_io",
@@ -28,7 +28,7 @@ FLOORS = (
     ("datasets", "tasks"),
     ("datamodules", "callbacks"),
     ("runs", "trust"),
-    ("arguments", "predictor", "comparison"),
+    ("arguments", "predictor", "comparison", "trainer"),
     ("cli",),
     ("commands",),
     ("__main__",),

@@ -2,7 +2,7 @@
 
 import re
 import sys
-from argparse import Action
+from argparse import ArgumentParser
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from itertools import pairwise
@@ -10,6 +10,7 @@ from typing import ClassVar, NamedTuple, NoReturn
 
 import lightning_seg
 from lightning_seg.arguments.reading import dotted, read_config
+from lightning_seg.class_arguments import actions_of
 from lightning_seg.files import printable
 
 CLASS_NAMES = [name for name in lightning_seg.__all__ if name.endswith(("Task", "DataModule"))]
@@ -78,8 +79,8 @@ class OneLineErrors:
 
     def known_flags(self) -> list[str]:
         """What could have been meant by a flag that does not exist, without dashes."""
-        actions: Sequence[Action] = self._actions  # type: ignore[attr-defined]
-        return [flag.lstrip("-") for action in actions for flag in action.option_strings]
+        assert isinstance(self, ArgumentParser)
+        return [flag.lstrip("-") for action in actions_of(self) for flag in action.option_strings]
 
 
 def rephrase(message: str, options: Sequence[str] = (), words: Sequence[str] = ()) -> str:
@@ -134,7 +135,11 @@ def _say_bare(found: re.Match[str], said: Said) -> str:
 
 
 def _say_type(found: re.Match[str], said: Said) -> str:
-    return f"{found[1]}: {found[3]!r} is not accepted; expected {named_type(found[2])}"
+    return f"{found[1]}: {_shown(found[3])} is not accepted; expected {named_type(found[2])}"
+
+
+def _shown(value: str) -> str:
+    return "null" if value == "None" else repr(value)
 
 
 RULES: Mapping[str, Callable[[re.Match[str], Said], str]] = {
@@ -165,7 +170,7 @@ def _rephrase_choice(lines: Sequence[str]) -> str:
     if reasons:
         return f"{key[1] if key else 'argument'}: {''.join(given)} cannot be built: {reasons[-1]}"
     choices = " or ".join(dict.fromkeys(map(named_type, wanted)))
-    return f"{key[1] if key else 'argument'}: {''.join(given)!r} is not accepted; expected {choices}"
+    return f"{key[1] if key else 'argument'}: {_shown(''.join(given))} is not accepted; expected {choices}"
 
 
 def _is_of_the_other_lightning(path: str) -> bool:

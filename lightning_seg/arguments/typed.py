@@ -9,10 +9,10 @@ from typing import Any, NamedTuple, NoReturn, Self
 import yaml
 
 from lightning_seg.arguments.messages import rephrase
+from lightning_seg.arguments.own_modules import make_importable, texts
 from lightning_seg.arguments.reading import dotted, read_config
 from lightning_seg.configs import find_config
 from lightning_seg.errors import ConfigError
-from lightning_seg.trust import make_importable, texts
 
 TRUST = "--trust_config"
 ABSENT = object()

@@ -9,8 +9,8 @@ from lightning_seg.arguments import RunArguments, import_public_classes
 from lightning_seg.batch import Split
 from lightning_seg.callbacks.continued import best_checkpoint
 from lightning_seg.cli.command_line import CommandLine
-from lightning_seg.cli.silence import silence_libraries
 from lightning_seg.errors import ConfigError, UserError
+from lightning_seg.trainer.silence import silence_libraries
 
 WITHOUT_SEED = ("--seed_everything", "false")
 """It would be handed on to the processes that are started later."""

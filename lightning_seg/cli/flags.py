@@ -1,13 +1,16 @@
 """The parser of Lightning's subcommands, and the flags that belong to no class."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from jsonargparse import ArgumentParser
 from pytorch_lightning.cli import LightningArgumentParser
 
 from lightning_seg.arguments import TRUST, OneLineErrors, Typed
-from lightning_seg.cli.signatures import chosen_class, names_of
+from lightning_seg.class_arguments import types_of
+from lightning_seg.errors import ConfigError
 from lightning_seg.tasks.watched import OnNaN
+from lightning_seg.trust import chosen_class
 
 
 class Parser(OneLineErrors, LightningArgumentParser):
@@ -22,11 +25,19 @@ class Parser(OneLineErrors, LightningArgumentParser):
     def known_flags(self) -> list[str]:
         """Those of the chosen classes among them."""
         chosen = {} if self.given is None else self.given.classes
-        kinds = {section: chosen_class(name, section) for section, name in chosen.items()}
-        known = super().known_flags()
-        for section, kind in kinds.items():
-            known += [f"{section}.{name}" for name in ([] if kind is None else names_of(kind))]
-        return known
+        own = (f"{section}.{one}" for section, name in chosen.items() for one in types_of(chosen_class(name, section)))
+        return [*super().known_flags(), *own]
+
+
+def check_flags(given: Mapping[str, Any]) -> None:
+    """Raises ConfigError for values that their types would allow."""
+    seed = given.get("seed_everything")
+    if type(seed) is int and not 0 <= seed < 2**32:
+        raise ConfigError(f"seed_everything {seed} must be between 0 and {2**32 - 1}")
+    if given.get("run") is not None:
+        raise ConfigError("run stands in a config; type --run RUN instead")
+    if given.get("weights_only") is False:
+        raise ConfigError("weights_only false: such a checkpoint could run code; leave it out, or use a script")
 
 
 def add_own_flags(parser: ArgumentParser) -> None:

@@ -17,7 +17,7 @@ class _Resolving(CommandLine):
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         super().parse_arguments(parser, args)
-        raise _Read(self.plain_config("fit"))
+        raise _Read(self.plain_config())
 
 
 class _Read(Exception):  # noqa: N818

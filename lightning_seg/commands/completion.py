@@ -10,6 +10,7 @@ from jsonargparse import auto_parser, capture_parser
 
 import lightning_seg
 from lightning_seg.arguments import CLASS_NAMES
+from lightning_seg.class_arguments import actions_of
 from lightning_seg.cli import run_lightning
 from lightning_seg.commands import compare_flags, synthesize
 from lightning_seg.commands.parsing import Parser
@@ -84,7 +85,7 @@ def _names_of_configs() -> Sequence[str]:
 def _flags_of_lightning() -> dict[str, Flags]:
     """Of ``fit`` and the others, from their parser."""
     parser: Any = capture_parser(lambda: run_lightning(["fit"]))
-    subcommands = next(action.choices for action in parser._actions if isinstance(action.choices, dict))
+    subcommands = next(action.choices for action in actions_of(parser) if isinstance(action.choices, dict))
     return {name: _flags_of(own) for name, own in subcommands.items()}
 
 
@@ -100,7 +101,7 @@ def _flags_of_classes(section: str) -> Flags:
 
 
 def _flags_of(parser: ArgumentParser) -> Flags:
-    shown = [action for action in parser._actions if action.help != SUPPRESS]
+    shown = [action for action in actions_of(parser) if action.help != SUPPRESS]
     return {flag: tuple(action.choices or ()) for action in shown for flag in action.option_strings}
 
 
