@@ -15,6 +15,7 @@ FLOORS = (
         "checkpoint_io",
         "checkpoints",
         "configs",
+        "explaining",
         "images",
         "json_files",
         "locks",

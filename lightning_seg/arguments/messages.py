@@ -6,12 +6,12 @@ from argparse import ArgumentParser
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from itertools import pairwise
-from typing import ClassVar, NamedTuple, NoReturn
+from typing import Any, ClassVar, NamedTuple, NoReturn
 
 import lightning_seg
 from lightning_seg.arguments.reading import dotted, read_config
 from lightning_seg.class_arguments import actions_of
-from lightning_seg.files import printable
+from lightning_seg.errors import RefusedError
 
 CLASS_NAMES = [name for name in lightning_seg.__all__ if name.endswith(("Task", "DataModule"))]
 
@@ -64,22 +64,22 @@ def import_public_classes() -> None:
         getattr(lightning_seg, name)
 
 
-class OneLineErrors:
-    """For parsers: an error is one line on stderr and exit code 2; the usage appears only with ``--help``."""
+class WordParser(ArgumentParser):
+    """Its errors are one line, without the usage, and it does not guess what an unfinished flag means."""
 
     typed: ClassVar[Sequence[str]] = ()
     """The whole command line; the parser of a class gets only a part of it."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"allow_abbrev": False, **kwargs})
+
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         if ex is not None and "--debug" in sys.argv:
             raise ex
-        line = printable(rephrase(message, self.known_flags(), self.typed))
-        print(f"lightning-seg: error: {line}", file=sys.stderr)
-        sys.exit(2)
+        raise RefusedError(rephrase(message, self.known_flags(), self.typed))
 
     def known_flags(self) -> list[str]:
         """What could have been meant by a flag that does not exist, without dashes."""
-        assert isinstance(self, ArgumentParser)
         return [flag.lstrip("-") for action in actions_of(self) for flag in action.option_strings]
 
 

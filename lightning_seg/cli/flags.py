@@ -6,18 +6,15 @@ from typing import Any, ClassVar
 from jsonargparse import ArgumentParser
 from pytorch_lightning.cli import LightningArgumentParser
 
-from lightning_seg.arguments import TRUST, OneLineErrors, Typed
+from lightning_seg.arguments import TRUST, Typed, WordParser
 from lightning_seg.class_arguments import types_of
 from lightning_seg.errors import ConfigError
 from lightning_seg.tasks.watched import OnNaN
 from lightning_seg.trust import chosen_class
 
 
-class Parser(OneLineErrors, LightningArgumentParser):
-    """Lightning's parser with errors of one line; it does not complete abbreviated flags."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **{"allow_abbrev": False, **kwargs})
+class Parser(WordParser, LightningArgumentParser):
+    """Lightning's parser with errors of one line."""
 
     given: ClassVar[Typed | None] = None
     """What the user has said."""
