@@ -12,7 +12,7 @@ from pathlib import Path, PurePath
 from typing import IO, Any
 
 import torch
-from lightning_fabric.utilities.cloud_io import _load
+from lightning_fabric.plugins import TorchCheckpointIO
 from torch import Tensor
 
 from lightning_seg.errors import ConfigError, one_line
@@ -67,7 +67,7 @@ def _read(path: str | Path | IO[bytes]) -> Any:
         path.seek(0)
         return content
     if ":" in str(path).partition("/")[0] and not Path(path).is_file():
-        return _load(str(path), map_location="cpu", weights_only=True)
+        return TorchCheckpointIO().load_checkpoint(str(path), weights_only=True)
     return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
 
 

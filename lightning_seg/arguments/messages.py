@@ -13,9 +13,11 @@ from lightning_seg.arguments.reading import dotted, read_config
 from lightning_seg.class_arguments import actions_of
 from lightning_seg.errors import RefusedError
 
-CLASS_NAMES = [name for name in lightning_seg.__all__ if name.endswith(("Task", "DataModule"))]
-
-
+CLASSES = {
+    section: [name for name in lightning_seg.__all__ if name.endswith(ending)]
+    for section, ending in {"model": "Task", "data": "DataModule"}.items()
+}
+"""Those of this package, by the section of a config that takes them."""
 EXAMPLES = {
     "--run": "runs/pets",
     "--ckpt_path": "runs/pets/version_0/checkpoints/best.ckpt",
@@ -60,8 +62,9 @@ KINDS_OF_MIXING = ("cutmix", "mixup", "both")
 
 def import_public_classes() -> None:
     """jsonargparse knows the short name of a class once its module is imported."""
-    for name in CLASS_NAMES:
-        getattr(lightning_seg, name)
+    for names in CLASSES.values():
+        for name in names:
+            getattr(lightning_seg, name)
 
 
 class WordParser(ArgumentParser):
@@ -182,15 +185,15 @@ def _is_of_the_other_lightning(path: str) -> bool:
 
 def _rephrase_class(given: str, words: Sequence[str]) -> str:
     """The message for an unknown class name."""
-    if given.rpartition(".")[2] in CLASS_NAMES:
+    known = [*CLASSES["model"], *CLASSES["data"]]
+    if given.rpartition(".")[2] in known:
         return f"the class {given} is of another kind; tasks go to model, datamodules to data"
     # An argument that is built from several values, of which the first alone was given.
     if given in KINDS_OF_MIXING:
         return f"mixing: {given!r} is its kind; give --data.mixing.kind {given}"
-    near = _nearest(given, CLASS_NAMES, "")
-    asked = next((word.lstrip("-") for word in words if word in ("--data", "--model")), "")
-    known = [name for name in CLASS_NAMES if name.endswith({"data": "DataModule", "model": "Task"}.get(asked, " "))]
-    return f"there is no class {given!r}{near or (known and '; there are ' + ', '.join(known)) or ''}"
+    near = _nearest(given, known, "")
+    asked = next((CLASSES[word.lstrip("-")] for word in words if word in ("--data", "--model")), [])
+    return f"there is no class {given!r}{near or (asked and '; there are ' + ', '.join(asked)) or ''}"
 
 
 def named_type(words: str) -> str:

@@ -6,9 +6,8 @@ from typing import Any
 
 from jsonargparse import ArgumentParser
 
-from lightning_seg.arguments import CLASS_NAMES, Asked, Typed, content_of, dotted
+from lightning_seg.arguments import CLASSES, Asked, Typed, add_own_flags, content_of, dotted
 from lightning_seg.class_arguments import actions_of
-from lightning_seg.cli.flags import add_own_flags
 from lightning_seg.cli.linking import LINKS
 from lightning_seg.datamodules.base import DataModule
 from lightning_seg.errors import ConfigError
@@ -83,10 +82,6 @@ def _set_defaults(parser: ArgumentParser, contents: Sequence[Mapping[str, Any]])
 
 
 def _hint(missing: Sequence[str]) -> str:
-    endings = {"model": "Task", "data": "DataModule"}
-    lines = []
-    for section in missing:
-        names = [name for name in CLASS_NAMES if name.endswith(endings[section])]
-        lines.append(f"  --{section} CLASS, for instance {', '.join(names)}")
+    lines = [f"  --{section} CLASS, for instance {', '.join(CLASSES[section])}" for section in missing]
     first = "With a config, or with a class, --help lists its arguments, too:"
     return "\n".join([first, "  --config pets, --run RUN", *lines, ""])

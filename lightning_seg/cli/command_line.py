@@ -10,16 +10,16 @@ import pytorch_lightning as pl
 import yaml
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 
-from lightning_seg.arguments import RunArguments
+from lightning_seg.arguments import RunArguments, add_own_flags, check_flags
 from lightning_seg.checkpoints import check_checkpoint, check_content, read_checkpoint
 from lightning_seg.class_arguments import class_of
 from lightning_seg.cli.amending import spare_dataset, spare_downloads, take_classes, take_linked
 from lightning_seg.cli.division import DivisionCheck
 from lightning_seg.cli.epochs import ends_otherwise, epochs_are_said
-from lightning_seg.cli.flags import Parser, add_own_flags, check_flags
 from lightning_seg.cli.going_on import FINDERS, check_unfinished, take_what_was_found
 from lightning_seg.cli.linking import LINKS, check_linked, kept_classes
 from lightning_seg.cli.nulls import check_nulls, naming_nulls
+from lightning_seg.cli.parser import Parser
 from lightning_seg.cli.plain_types import register_plain_types
 from lightning_seg.cli.saved_config import SaveConfig
 from lightning_seg.cli.sources import describe_sources, differences, tell

@@ -1,29 +1,14 @@
-"""The parser of Lightning's subcommands, and the flags that belong to no class."""
+"""The flags of Lightning's subcommands that belong to no class."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 from jsonargparse import ArgumentParser
-from pytorch_lightning.cli import LightningArgumentParser
 
-from lightning_seg.arguments import TRUST, Typed, WordParser
-from lightning_seg.class_arguments import types_of
+from lightning_seg.arguments.typed import TRUST
+from lightning_seg.class_arguments import actions_of
 from lightning_seg.errors import ConfigError
 from lightning_seg.tasks.watched import OnNaN
-from lightning_seg.trust import chosen_class
-
-
-class Parser(WordParser, LightningArgumentParser):
-    """Lightning's parser with errors of one line."""
-
-    given: ClassVar[Typed | None] = None
-    """What the user has said."""
-
-    def known_flags(self) -> list[str]:
-        """Those of the chosen classes among them."""
-        chosen = {} if self.given is None else self.given.classes
-        own = (f"{section}.{one}" for section, name in chosen.items() for one in types_of(chosen_class(name, section)))
-        return [*super().known_flags(), *own]
 
 
 def check_flags(given: Mapping[str, Any]) -> None:
@@ -35,6 +20,13 @@ def check_flags(given: Mapping[str, Any]) -> None:
         raise ConfigError("run stands in a config; type --run RUN instead")
     if given.get("weights_only") is False:
         raise ConfigError("weights_only false: such a checkpoint could run code; leave it out, or use a script")
+
+
+def own_flags() -> list[str]:
+    """Their names, without dashes."""
+    parser = ArgumentParser(add_help=False)
+    add_own_flags(parser)
+    return [action.dest for action in actions_of(parser)]
 
 
 def add_own_flags(parser: ArgumentParser) -> None:
