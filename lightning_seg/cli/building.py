@@ -9,8 +9,9 @@ from lightning_seg.arguments import RunArguments, import_public_classes
 from lightning_seg.batch import Split
 from lightning_seg.callbacks.continued import best_checkpoint
 from lightning_seg.cli.command_line import CommandLine
-from lightning_seg.cli.silence import silence_libraries
-from lightning_seg.errors import ConfigError, UserError
+from lightning_seg.errors import ConfigError
+from lightning_seg.explaining import user_error
+from lightning_seg.trainer.silence import silence_libraries
 
 WITHOUT_SEED = ("--seed_everything", "false")
 """It would be handed on to the processes that are started later."""
@@ -75,9 +76,7 @@ def _own_message() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        inner: BaseException | None = error
-        while inner is not None and not isinstance(inner, UserError):
-            inner = inner.__cause__ or inner.__context__
-        if inner is None:
+        own = user_error(error)
+        if own is None:
             raise
-        raise ConfigError(str(inner)) from error
+        raise ConfigError(str(own)) from error

@@ -5,13 +5,12 @@ from typing import Any
 
 import yaml
 
-from lightning_seg.arguments import Asked, Typed, content_of, import_public_classes
-from lightning_seg.commands.completion import flags_of_lightning
+from lightning_seg.arguments import Asked, Typed, content_of, import_public_classes, own_flags
 from lightning_seg.errors import ConfigError
 from lightning_seg.runs import find_run
 
-OF_DATA = ("data", "config", "print_config", "help")
-"""Flags of ``fit`` that commands about data have, too."""
+LEFT_ASIDE = ("model", "trainer", "seed_everything", "ckpt_path", "weights_only", *own_flags())
+"""Arguments of ``fit`` that do not change the data."""
 
 
 def keep_data(flags: Sequence[str]) -> list[str]:
@@ -42,28 +41,19 @@ def keep_data(flags: Sequence[str]) -> list[str]:
 
 
 def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The flags to keep, and the names of the others of ``fit``."""
+    """The flags to keep, and the names of the others."""
     kept, aside, leaving = [], [], False
-    others = _sections_of_fit().difference(OF_DATA)
     for word in words:
         # A single dash begins a number.
         if word.startswith("--"):
             name = word.partition("=")[0]
-            leaving = _section(name) in others
+            leaving = name.lstrip("-").partition(".")[0].rstrip("+") in LEFT_ASIDE
             if leaving:
                 aside.append(name)
         # A word without dashes is the value of the flag before it.
         if not leaving:
             kept.append(word)
     return kept, aside
-
-
-def _sections_of_fit() -> set[str]:
-    return {_section(flag) for flag in flags_of_lightning()["fit"]}
-
-
-def _section(flag: str) -> str:
-    return flag.lstrip("-").partition(".")[0].rstrip("+")
 
 
 def _data_section(content: Mapping[str, Any]) -> dict[str, Any]:
