@@ -16,6 +16,9 @@ from lightning_seg.images.condition import condition_of
 SEEN_AT = (256, 256)
 """(height, width) at which pictures are looked at: JPEG files are then decoded at a small scale, yet to their end."""
 
+LEAST_AREA = 16
+"""Pixels of a part of a mask that is more than a speck, as a slipped brush or the edge of two classes leaves it."""
+
 
 class PictureFacts(NamedTuple):
     """What a picture file holds. Where it cannot be read, ``problem`` is the line that says why, and sizes are 0."""
@@ -49,7 +52,7 @@ class MaskFacts(NamedTuple):
     counts: str  # pixels of each class, with spaces between
     ignored: int  # pixels that are not counted
     smallest: (
-        str  # short side of the smallest connected part of each class, as share of the mask's; 1 where it has none
+        str  # short side of the smallest part of each class but specks, as share of the mask's; 1 where it has none
     )
 
 
@@ -142,9 +145,14 @@ def _mask_cause(error: DataError, path: str) -> str:
 
 
 def _smallest(mask: Array, index: int) -> float:
-    """Short side of the smallest connected part of a class, as share of the short side of the mask."""
+    """Short side of the smallest connected part of a class, as share of the short side of the mask; specks count only
+    where there is nothing else.
+    """
     _, _, stats, _ = cv2.connectedComponentsWithStats((mask == index).astype(np.uint8), connectivity=8)
-    sides = np.minimum(stats[1:, cv2.CC_STAT_WIDTH], stats[1:, cv2.CC_STAT_HEIGHT])
+    parts = stats[1:]
+    large = parts[parts[:, cv2.CC_STAT_AREA] >= LEAST_AREA]
+    parts = large if len(large) else parts
+    sides = np.minimum(parts[:, cv2.CC_STAT_WIDTH], parts[:, cv2.CC_STAT_HEIGHT])
     return float(sides.min() / min(mask.shape))
 
 
