@@ -19,6 +19,8 @@ class PictureSource(StoredDataModule, Generic[Pictures], ABC):
     default_pipeline: ClassVar[str] = "flip"
     dividing: ClassVar[tuple[str, ...]] = ("seed", "val_fraction")
     """Arguments that divide the pictures, for where these cannot be compared themselves."""
+    deciding: ClassVar[tuple[str, ...]] = ("root", "source")
+    """Arguments that decide, beside ``dividing``, which pictures there are and what is true of them."""
     takes_class_names: ClassVar[bool] = False
     """Whether an argument ``classes`` holds their names, so that a checkpoint can say them."""
 
