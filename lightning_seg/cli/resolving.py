@@ -42,6 +42,11 @@ def resolve_config(words: Sequence[str]) -> dict[str, Any]:
     except _Read as read:
         return {name: value for name, value in read.values.items() if name != "config"}
     except SystemExit as stop:
-        lines = said.getvalue().strip().splitlines() or [f"exit code {stop.code}"]
-        raise ConfigError(lines[-1].removeprefix("lightning-seg: error: ")) from stop
+        raise parser_error(said.getvalue(), stop) from stop
     raise AssertionError("a command line was not read")
+
+
+def parser_error(said: str, stop: SystemExit) -> ConfigError:
+    """What a parser has said before it ended, as an error."""
+    lines = said.strip().splitlines() or [f"exit code {stop.code}"]
+    return ConfigError(lines[-1].removeprefix("lightning-seg: error: "))

@@ -1,8 +1,10 @@
 """What the doctor asks of the network that a config would train on a dataset."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
+
+import pytorch_lightning as pl
 
 from lightning_seg.errors import ConfigError
 from lightning_seg.models.normalization import mean_std
@@ -20,9 +22,14 @@ class Colours:
 
 
 class Network(NamedTuple):
-    """A task, built with the links of the command line, and not trained."""
+    """A task, built with the links of the command line, and not trained.
+
+    ``make_trainer`` makes a trainer for one epoch with the given callbacks, on the device and in the precision of the
+    config.
+    """
 
     task: Any
+    make_trainer: Callable[[Sequence[pl.Callback]], pl.Trainer]
 
     @property
     def name(self) -> str:
