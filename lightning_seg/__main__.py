@@ -12,6 +12,7 @@ from lightning_seg.errors import RefusedError, UserError
 from lightning_seg.explaining import explain, user_error
 from lightning_seg.files import printable
 from lightning_seg.process_tree import is_first_process
+from lightning_seg.progress import quietly
 from lightning_seg.stopping import answered, is_stopping
 
 HELP = """usage: lightning-seg COMMAND [options]     (lightning-seg COMMAND --help lists them)
@@ -34,6 +35,7 @@ around
   completion  print the words that a shell completes: completion bash, zsh or tcsh
 
 --version prints the version, and those of torch and pytorch-lightning. --debug shows the traceback of an error.
+--quiet shows no progress bars.
 """
 SHOWN = ("torch", "pytorch-lightning")
 """Packages whose versions are told beside ours."""
@@ -60,8 +62,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")
     if logging.lastResort is not None:
         logging.lastResort.setFormatter(OneLine())
-    rest = [word for word in words if word != "--debug"]
-    return answered(lambda: _run(rest, debug), whole_process=argv is None)
+    rest = [word for word in words if word not in ("--debug", "--quiet")]
+    with quietly("--quiet" in words):
+        return answered(lambda: _run(rest, debug), whole_process=argv is None)
 
 
 def _run(words: list[str], debug: bool) -> int:

@@ -20,6 +20,7 @@ from lightning_seg.errors import ConfigError
 from lightning_seg.inference.boxes import BoxInference
 from lightning_seg.inference.masks import MaskInference
 from lightning_seg.process_tree import is_first_process
+from lightning_seg.progress import is_quiet
 from lightning_seg.runs import Run
 from lightning_seg.stopping import at_stake
 from lightning_seg.trainer.any_data import check_predictable, pictures_in_place_of, shown_size
@@ -114,6 +115,8 @@ class RunTrainer(pl.Trainer):
             limit_predict_batches: Likewise, of the pictures to predict.
         """
         write_whole_in_background(options.get("plugins"))
+        if is_quiet():
+            options["enable_progress_bar"] = False
         # 1 is one batch and 1.0 all of them; Lightning's order of types makes 1.0 of both.
         super().__init__(
             max_epochs=max_epochs,
