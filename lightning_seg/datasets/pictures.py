@@ -14,10 +14,12 @@ from torch.utils.data import Dataset
 
 from lightning_seg.batch import PictureSample, Unreadable
 from lightning_seg.datasets.names import is_too_long
+from lightning_seg.datasets.text_lines import read_lines
 from lightning_seg.errors import DataError
 from lightning_seg.images import read_image_at
 
 log = logging.getLogger(__name__)
+LIST = ".txt"
 LONGEST = 230
 """Bytes of a name; systems allow 255 with the suffix."""
 
@@ -55,8 +57,9 @@ class PictureFiles(Dataset[PictureSample | Unreadable]):
 def find_pictures(patterns: Sequence[str | Path]) -> list[Path]:
     """The files of given files, folders and patterns (``photos/*.jpg``, ``photos/**/*.png``), sorted, each once.
 
-    A folder gives the pictures directly in it, by their suffix, as does a pattern that ends in ``*``; a file or another
-    pattern gives whatever it matches. A message says if there are more in subfolders.
+    A folder gives the pictures directly in it, by their suffix, as does a pattern that ends in ``*``; a text file
+    (``.txt``) those that it lists, a path per line, absolute or relative to the list; another file or pattern gives
+    whatever it matches. A message says if there are more in subfolders.
 
     Raises:
         DataError: if one of them matches no file.
@@ -87,6 +90,8 @@ def _matches(pattern: str) -> list[Path]:
         if found and (below := next((file for file in path.glob("*/*") if looks_like_picture(file)), None)):
             log.warning("%s: pictures in folders below are left out, such as %s; give '%s/**/*'", pattern, below, path)
         return found
+    if path.suffix.lower() == LIST and path.is_file():
+        return _listed(path)
     if path.exists() or path.is_symlink():
         return [path]
     # Unlike Path.glob it takes absolute patterns and leaves hidden files out.
@@ -97,6 +102,14 @@ def _matches(pattern: str) -> list[Path]:
 def looks_like_picture(file: Path) -> bool:
     """By its suffix; hidden files do not count. A broken link or a pipe counts, until it is read."""
     return _has_picture_suffix(file.suffix) and not file.name.startswith(".") and not file.is_dir()
+
+
+def _listed(path: Path) -> list[Path]:
+    lines = (line.strip() for line in read_lines(path, "give another list, or the pictures themselves"))
+    found = [path.parent / line for line in lines if line and not line.startswith("#")]
+    if not found:
+        raise DataError(f"{path}: the list names no picture; write a path per line")
+    return found
 
 
 def _is_hidden_picture(file: Path) -> bool:
