@@ -105,7 +105,11 @@ def looks_like_picture(file: Path) -> bool:
 
 
 def _listed(path: Path) -> list[Path]:
-    lines = (line.strip() for line in read_lines(path, "give another list, or the pictures themselves"))
+    try:
+        lines = [line.strip() for line in read_lines(path, "give another list")]
+    except DataError:
+        # Whatever it is called, it is no text; a picture by its content, perhaps.
+        return [path]
     found = [path.parent / line for line in lines if line and not line.startswith("#")]
     if not found:
         raise DataError(f"{path}: the list names no picture; write a path per line")
