@@ -9,7 +9,7 @@ import lightning_seg
 
 PACKAGE = Path(lightning_seg.__file__).parent
 FLOORS = (
-    ("cores", "errors", "files", "memory", "process_tree", "signatures"),
+    ("cores", "errors", "files", "memory", "process_tree", "signatures", "spelling"),
     (
         "batch",
         "checkpoint_io",
@@ -19,6 +19,7 @@ FLOORS = (
         "json_files",
         "locks",
         "numbers",
+        "prediction_folder",
         "stopping",
         "tables",
         "yaml_files",

@@ -20,6 +20,7 @@ from lightning_seg.datasets.mask_files import (
 )
 from lightning_seg.errors import ConfigError, DataError
 from lightning_seg.images import Array
+from lightning_seg.spelling import same
 
 MaskValue = int | str | list[int]
 """A number, or a colour as ``#rrggbb`` or [red, green, blue]."""
@@ -141,12 +142,13 @@ class MaskCodes:
 
 
 def check_names(classes: Sequence[str]) -> tuple[str, ...]:
-    """The names, if they can be class names.
+    """The names with accents as one character, if they can be class names.
 
     Raises:
         ConfigError: if there are fewer than 2 or more than 255, or if one is empty or doubled.
     """
-    names = [classes] if isinstance(classes, str) else list(classes)
+    given = [classes] if isinstance(classes, str) else list(classes)
+    names = [same(name) if isinstance(name, str) else name for name in given]
     if not 2 <= len(names) <= IGNORE_INDEX:
         raise ConfigError(
             f"classes {names}: {len(names)} is no possible number; give 2 to {IGNORE_INDEX} names, background included"
