@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lightning_seg import ImageFolderDataModule, Predictor
+from lightning_seg import CocoObjectsDataModule, ImageFolderDataModule, Predictor
 from lightning_seg.__main__ import main
 from lightning_seg.datasets.pictures import find_pictures
 from lightning_seg.images import Array
@@ -219,3 +219,29 @@ def test_class_folders_of_numbers_with_zeros(tmp_path: Path) -> None:
     words += ["--trainer.accelerator", "cpu", "--trainer.max_epochs", "1", "--data.val_fraction", "0.4"]
     assert main(["fit", *words, "--run_folder", str(tmp_path / "run"), "--data.test_fraction", "0"]) == 0
     assert Predictor.from_run(tmp_path / "run").class_names == ("yes", "02146")
+
+
+# Boxes.
+
+
+@WORKERS
+def test_scenes_with_empty_annotations_string_ids_and_a_byte_order_mark_are_loaded(
+    workers: int, scenes_root: Path, tmp_path: Path
+) -> None:
+    content = json.loads((scenes_root / "annotations.json").read_text())
+    for one in content["images"]:
+        one["id"] = str(one["id"])
+    first = dict(content["annotations"][0])
+    content["annotations"] += [
+        {**first, "id": "x", "bbox": [29.6, 38.3, 1.03, 0.0]},
+        {**first, "id": "y", "bbox": None},
+    ]
+    (tmp_path / "odd.json").write_text(json.dumps(content), "utf-8-sig")
+    loaded = []
+    for file in (scenes_root / "annotations.json", tmp_path / "odd.json"):
+        data = CocoObjectsDataModule(scenes_root, str(file), num_workers=workers, image_size=64)
+        data.read_original_sizes()
+        data.setup("test")
+        loaded.append([(batch["path"], batch["boxes"][0].tolist()) for batch in data.test_dataloader()])
+    assert loaded[0] == loaded[1]
+    assert sum(len(boxes) for _, boxes in loaded[0]) == len(content["annotations"]) - 2
