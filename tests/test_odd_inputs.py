@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lightning_seg import CocoObjectsDataModule, ImageFolderDataModule, Predictor
+from lightning_seg import CocoObjectsDataModule, ImageFolderDataModule, ImageMaskFolderDataModule, Predictor
 from lightning_seg.__main__ import main
 from lightning_seg.datasets.pictures import find_pictures
 from lightning_seg.images import Array
@@ -245,3 +245,62 @@ def test_scenes_with_empty_annotations_string_ids_and_a_byte_order_mark_are_load
         loaded.append([(batch["path"], batch["boxes"][0].tolist()) for batch in data.test_dataloader()])
     assert loaded[0] == loaded[1]
     assert sum(len(boxes) for _, boxes in loaded[0]) == len(content["annotations"]) - 2
+
+
+# Transparency and pages.
+
+
+@WORKERS
+def test_transparent_masks_train_as_the_class_that_is_named(workers: int, tmp_path: Path, mistake: Mistake) -> None:
+    root = write_own(tmp_path / "data")
+    for number, path in enumerate(sorted((root / "masks").iterdir())):
+        rgba = np.zeros((32, 32, 4), np.uint8)
+        rgba[mask(number) == 1] = (255, 0, 0, 255)
+        Image.fromarray(rgba).save(path)
+    words = fit(root, "--data.mask_values", '["#000000", "#ff0000"]', workers=workers)
+    line = mistake(words)
+    assert "512 pixels of the mask are transparent" in line
+    assert "name their class with --data.transparent" in line
+    assert main([*words, "--data.transparent", "background"]) == 0
+    data = ImageMaskFolderDataModule(
+        root, ["background", "leaf"], mask_values=["#000000", "#ff0000"], transparent="background", image_size=32
+    )
+    data.setup("fit")
+    dataset = data.datasets["val"]
+    for index, pair in enumerate(dataset.records):
+        np.testing.assert_array_equal(dataset[index]["mask"], mask(NAMES.index(Path(pair.name).stem)))
+
+
+@WORKERS
+def test_masks_of_several_pages_are_refused(workers: int, tmp_path: Path, mistake: Mistake) -> None:
+    root = write_own(tmp_path / "data")
+    pages = [Image.fromarray(mask(0)), Image.fromarray(mask(9))]
+    for name in NAMES:
+        pages[0].save(root / "masks" / f"{name}.tif", save_all=True, append_images=pages[1:])
+    line = mistake(fit(root, "--data.masks", "masks/{stem}.tif", workers=workers))
+    assert ".tif: holds several pages or frames, and nobody says which; save one as a file of its own" in line
+
+
+def test_pictures_of_several_pages_are_skipped_and_transparency_is_dropped(
+    run: Path, tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    photos = write_photos(tmp_path / "photos", "a.png")
+    first, second = Image.fromarray(picture(0)), Image.fromarray(picture(1))
+    kinds = ("tif", "gif", "png", "webp")
+    for kind in kinds:
+        first.save(photos / f"pages.{kind}", save_all=True, append_images=[second])
+    clear = np.random.default_rng(0).integers(0, 256, (32, 32, 1), np.uint8)
+    Image.fromarray(np.concatenate([picture(0), clear], axis=2)).save(photos / "b.png")
+    words = ["--run", str(run), "--images", str(photos), "--output", str(tmp_path / "out"), "--data.num_workers", "0"]
+    assert main(["predict", *words]) == 3
+    rows = read_rows(tmp_path / "out" / "predictions.csv")
+    skipped = {Path(row["picture"]).name for row in rows if "several pages or frames" in row["error"]}
+    assert skipped == {f"pages.{kind}" for kind in kinds}
+    plain, transparent = (row for row in rows if not row["error"])
+    assert {**plain, "picture": "", "mask": "", "overlay": ""} == {
+        **transparent,
+        "picture": "",
+        "mask": "",
+        "overlay": "",
+    }
+    assert not [one for one in recwarn if "transparency" in str(one.message).lower()]

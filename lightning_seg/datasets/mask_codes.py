@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightning_seg.batch import IGNORE_INDEX
+from lightning_seg.datasets.mask_alpha import split_transparent
 from lightning_seg.datasets.mask_files import (
     Coded,
     Codes,
@@ -26,6 +27,7 @@ MaskValue = int | str | list[int]
 """A number, or a colour as ``#rrggbb`` or [red, green, blue]."""
 MAX_NUMBER = 2**16 - 1
 MAX_NAMED = 10
+IGNORED = "ignore"
 
 
 class StrayValueError(DataError):
@@ -49,6 +51,8 @@ class MaskCodes:
         mask_values: number or colour of each class in the files; None is 0 for the first, 1 for the second and so on.
         ignore_values: values that become 255, which neither loss nor metrics count. The number 255 is ignored anyway if
             it belongs to no class.
+        transparent: class of the transparent pixels, or ``ignore`` for 255; None refuses them in colour files, and
+            takes a palette's numbers as they are.
 
     Raises:
         ConfigError: if names or values are missing, doubled or impossible.
@@ -59,8 +63,10 @@ class MaskCodes:
         classes: Sequence[str],
         mask_values: Sequence[MaskValue] | None = None,
         ignore_values: Sequence[MaskValue] | None = None,
+        transparent: str | None = None,
     ) -> None:
         self.class_names = check_names(classes)
+        self.transparent = None if transparent is None else self._class_of(transparent)
         given = range(len(classes)) if mask_values is None else mask_values
         wanted = [_parse("mask_values", value) for value in given]
         ignored = [_parse("ignore_values", value) for value in ignore_values or ()]
@@ -85,7 +91,17 @@ class MaskCodes:
 
     def fingerprint(self) -> str:
         """Everything that ``decode`` depends on, as text."""
-        return str((self.by_colour, sorted(self.meaning.items()), self.ignores_unasked))
+        transparent = () if self.transparent is None else (self.transparent,)
+        return str((self.by_colour, sorted(self.meaning.items()), self.ignores_unasked, *transparent))
+
+    def _class_of(self, transparent: str) -> int:
+        roles = {IGNORED: IGNORE_INDEX} | {name: index for index, name in enumerate(self.class_names)}
+        if same(transparent) not in roles:
+            raise ConfigError(
+                f"transparent: {transparent!r} is none of the classes {', '.join(self.class_names)}; give one of them, "
+                f"or {IGNORED}"
+            )
+        return roles[same(transparent)]
 
     def decode(self, stored: StoredMask, path: Path) -> Array:
         """The class index of every pixel, ``(H, W)`` uint8, 255 = ignored.
@@ -93,8 +109,13 @@ class MaskCodes:
         Raises:
             DataError: if the file holds a value of no class.
         """
+        clear = None
+        if self.transparent is not None:
+            stored, clear = split_transparent(stored, path)
         coded = stored_colours(stored, path) if self.by_colour else stored_numbers(stored, path, self._white())
         indices = self._find(coded.pixels) if coded.table is None else self._find(coded.table)[coded.pixels]
+        if clear is not None:
+            indices = np.where(clear, np.int16(self.transparent or 0), indices)
         if indices.min() < 0:
             raise self._explain(path, coded, indices < 0)
         return indices.astype(np.uint8)
@@ -149,7 +170,13 @@ def check_names(classes: Sequence[str]) -> tuple[str, ...]:
     """
     given = [classes] if isinstance(classes, str) else list(classes)
     names = [same(name) if isinstance(name, str) else name for name in given]
-    if not 2 <= len(names) <= IGNORE_INDEX:
+    if len(names) > IGNORE_INDEX:
+        raise ConfigError(
+            f"classes: {len(names)} is no possible number, since masks have 8 bits here and {IGNORE_INDEX} is ignored; "
+            f"name the {IGNORE_INDEX} that matter and put the values of the others into ignore_values, which may be as "
+            f"large as {MAX_NUMBER}, or join classes in the files"
+        )
+    if len(names) < 2:
         raise ConfigError(
             f"classes {names}: {len(names)} is no possible number; give 2 to {IGNORE_INDEX} names, background included"
         )
