@@ -44,13 +44,16 @@ class MaskFacts(NamedTuple):
     path: str
     problem: str
     cause: str  # one of MASK_CAUSES; empty where it can be used
+    among_good: str  # the problem, if all other masks can be used
     height: int
     width: int
     counts: str  # pixels of each class, with spaces between
     ignored: int  # pixels that are not counted
-    smallest: (
-        str  # short side of the smallest connected part of each class, as share of the mask's; 1 where it has none
-    )
+    decided: int  # pixels of no class's value, which the nearest class was taken for
+    smallest: str = ""
+    """Short side of the smallest connected part of each class, as share of the mask's; 1 where it has none. Empty where
+    nobody asked for it.
+    """
 
 
 MASK_CAUSES = ("missing", "size", "value", "unreadable")
@@ -105,20 +108,30 @@ def _perceptual_hash(pixels: Array) -> int:
     return int.from_bytes(np.packbits(bits.ravel()).tobytes(), "big", signed=True)
 
 
-def look_at_mask(dataset: SegmentationDataset[Any], record: Any) -> MaskFacts:
-    """Read one mask, and compare its size with that of its picture's header."""
+def look_at_mask(dataset: SegmentationDataset[Any], record: Any, closely: bool = False) -> MaskFacts:
+    """Read one mask, and compare its size with that of its picture's header.
+
+    Args:
+        dataset: of the mask.
+        record: whose mask.
+        closely: also measure the connected parts of each class.
+    """
     path = mask_name(dataset, record)
     try:
-        mask = dataset.read_mask(record)
+        mask, decided = dataset.decode_mask(record)
         check_same_size(dataset, record, (mask.shape[0], mask.shape[1]))
     except DataError as error:
-        return MaskFacts(path, str(error), _mask_cause(error, path), 0, 0, "", 0, "")
+        cause, among_good = _mask_cause(error, path), getattr(error, "among_good", str(error))
+        return MaskFacts(path, str(error), cause, among_good, 0, 0, "", 0, 0)
     counts = np.bincount(mask.ravel(), minlength=256)
     classes = range(len(dataset.class_names))
-    smallest = " ".join(f"{_smallest(mask, index) if counts[index] else 1:.4f}" for index in classes)
     told = " ".join(str(counts[index]) for index in classes)
     height, width = mask.shape
-    return MaskFacts(path, "", "", height, width, told, int(counts[IGNORE_INDEX]), smallest)
+    facts = MaskFacts(path, "", "", "", height, width, told, int(counts[IGNORE_INDEX]), decided)
+    if not closely:
+        return facts
+    shares = (_smallest(mask, index) if counts[index] else 1 for index in classes)
+    return facts._replace(smallest=" ".join(f"{share:.4f}" for share in shares))
 
 
 def mask_name(dataset: SegmentationDataset[Any], record: Any) -> str:
