@@ -8,6 +8,7 @@ from lightning_seg.batch import Split
 from lightning_seg.datamodules.base import DataModule
 from lightning_seg.datasets.cache_folders import folder_of_caches
 from lightning_seg.datasets.fact_store import opened_store
+from lightning_seg.doctor.duplicates import check_duplicates
 from lightning_seg.doctor.findings import Finding, Kind, worst_first
 from lightning_seg.doctor.labels import check_labels
 from lightning_seg.doctor.pictures import check_pictures
@@ -15,7 +16,7 @@ from lightning_seg.doctor.subject import Facts, Pictures, Subject
 from lightning_seg.errors import DataError
 
 Check = Callable[[Subject], Iterable[Finding]]
-CHECKS: tuple[Check, ...] = (check_pictures, check_labels)
+CHECKS: tuple[Check, ...] = (check_pictures, check_labels, check_duplicates)
 STAGES = ("fit", "test")
 REFUSED = Kind(
     "dataset-refused",
