@@ -1,6 +1,7 @@
 """Pairs of perceptual hashes that differ in few bits, and pairs of which one is the mirror image of the other."""
 
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -50,7 +51,7 @@ def find_close(hashes: Hashes, distance: int, most: int) -> Close:
 
 
 def _halves(hashes: Hashes) -> tuple[Halves, Halves]:
-    """The bits for even and for odd frequencies across the picture; a mirror image has the odd ones the other way round."""
+    """The bits for even and odd frequencies across the picture; a mirror image has the odd ones the other way round."""
     bits = np.unpackbits(hashes.astype(">u8").view(np.uint8).reshape(-1, 8), axis=1)
     even, odd = (np.packbits(bits[:, start::2], axis=1).view(np.uint32).ravel() for start in (0, 1))
     return even, odd
@@ -94,14 +95,21 @@ def candidates(hashes: Iterable[int], distance: int, most: int) -> tuple[Iterato
     Of pictures with one hash, each is compared with the first and with the one before it.
     """
     values, places = distinct(hashes)
-    same = {pair for group in places for pair in [*zip(group[1:], group[:-1]), *((one, group[0]) for one in group[1:])]}
+    same = sorted({pair for group in places for pair in _in_a_row(group)})
     close = find_close(values, distance, most)
-    return _all_pairs(sorted(same), places, close), len(same) + len(close.pairs), close.distance
+    return _all_pairs(same, places, close), len(same) + len(close.pairs), close.distance
 
 
-def _all_pairs(same: Iterable[tuple[int, int]], places: list[list[int]], close: Close) -> Iterator[tuple[int, int, bool]]:
-    for second, first in same:
-        yield first, second, False
+def _in_a_row(group: list[int]) -> Iterator[tuple[int, int]]:
+    for before, one in pairwise(group):
+        yield before, one
+        yield group[0], one
+
+
+def _all_pairs(
+    same: Iterable[tuple[int, int]], places: list[list[int]], close: Close
+) -> Iterator[tuple[int, int, bool]]:
+    yield from ((first, second, False) for first, second in same)
     pairs: Iterable[Any] = zip(close.pairs.tolist(), close.mirrored.tolist(), strict=True)
     for (one, other), mirrored in pairs:
         yield places[one][0], places[other][0], mirrored

@@ -16,9 +16,7 @@ KEEP_TOGETHER = (
     "names tell"
 )
 KEEP_ONE = "remove all but one of each, unless it is meant to count more"
-SAME_BETWEEN = Kind(
-    "copies-between-splits", "error", "files of the same bytes lie in two splits", LEAKS, KEEP_TOGETHER
-)
+SAME_BETWEEN = Kind("copies-between-splits", "error", "files of the same bytes lie in two splits", LEAKS, KEEP_TOGETHER)
 NEAR_BETWEEN = Kind(
     "near-copies-between-splits",
     "error",
@@ -106,7 +104,8 @@ def _copies(subject: Subject, places: Sequence[Where], copies: Copies) -> Iterat
 
 def _leaks(subject: Subject, places: Sequence[Where], groups: Sequence[Sequence[int]]) -> str:
     told = []
-    for split, purpose in (("val", "validate"), ("test", "test")):
+    purposes: tuple[tuple[Split, str], ...] = (("val", "validate"), ("test", "test"))
+    for split, purpose in purposes:
         others = [group for group in groups if any(places[position].split != split for position in group)]
         leaked = sum(places[position].split == split for group in others for position in group)
         if leaked:
@@ -139,8 +138,8 @@ def _two_labels(subject: Subject, places: Sequence[Where], copies: Copies) -> It
     wrong = []
     for copy in copies.links:
         first, second = places[copy.first], places[copy.second]
-        records = [(subject.splits[place.split], place.number) for place in (first, second)]
-        if reason := disagreement(*records, copy):
+        one, other = ((subject.splits[place.split], place.number) for place in (first, second))
+        if reason := disagreement(one, other, copy):
             wrong.append((first, second, reason))
     if not wrong:
         return

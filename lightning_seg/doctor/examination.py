@@ -12,11 +12,12 @@ from lightning_seg.doctor.duplicates import check_duplicates
 from lightning_seg.doctor.findings import Finding, Kind, worst_first
 from lightning_seg.doctor.labels import check_labels
 from lightning_seg.doctor.pictures import check_pictures
+from lightning_seg.doctor.splits import check_splits
 from lightning_seg.doctor.subject import Facts, Pictures, Subject
 from lightning_seg.errors import DataError
 
 Check = Callable[[Subject], Iterable[Finding]]
-CHECKS: tuple[Check, ...] = (check_pictures, check_labels, check_duplicates)
+CHECKS: tuple[Check, ...] = (check_pictures, check_labels, check_duplicates, check_splits)
 STAGES = ("fit", "test")
 REFUSED = Kind(
     "dataset-refused",
@@ -49,7 +50,7 @@ def opened_subject(data: DataModule[Any]) -> Iterator[tuple[Subject, list[Findin
     root = data.root
     with opened_store(folder_of_caches(root, data.cache_dir), root) as store:
         facts = {split: Facts(store, dataset) for split, dataset in splits.items()}
-        yield Subject(root, tuple(getattr(data, "class_names", ())), splits, facts), refused
+        yield Subject(root, tuple(getattr(data, "class_names", ())), splits, facts, data.group), refused
 
 
 def _splits_of(data: DataModule[Any]) -> tuple[dict[Split, Pictures], list[Finding]]:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightning_seg.batch import IGNORE_INDEX
+from lightning_seg.datasets.base import SegmentationDataset
 from lightning_seg.doctor.copies import Copy, warp_at
 from lightning_seg.doctor.likeness import SIDE
 from lightning_seg.doctor.subject import Pictures
@@ -57,6 +58,7 @@ def _of_masks(first: Record, second: Record, copy: Copy) -> str:
 
 def _small_mask(record: Record) -> Array:
     dataset, number = record
+    assert isinstance(dataset, SegmentationDataset)
     return resize_mask(dataset.read_mask(dataset.records[number]), (COMPARED, COMPARED))
 
 

@@ -124,7 +124,11 @@ def test_copies_of_both_kinds_are_told_apart(root: Path) -> None:
     save(resized(scene(3)), root / "test/cup/near.jpg")
     _, found = diagnose(root)
     assert found["copies-in-a-split"]["files"] == ["train/cup/3.png", "train/cup/exact.png"]
-    assert found["near-copies-between-splits"]["files"] == ["train/cup/3.png", "train/cup/exact.png", "test/cup/near.jpg"]
+    assert found["near-copies-between-splits"]["files"] == [
+        "train/cup/3.png",
+        "train/cup/exact.png",
+        "test/cup/near.jpg",
+    ]
 
 
 def test_a_photo_in_two_classes_is_an_error(root: Path) -> None:
@@ -160,3 +164,49 @@ def test_pictures_that_cannot_be_read_are_left_to_their_own_finding(root: Path) 
     _, found = diagnose(root)
     assert found["empty-file"]["count"] == 2
     assert not ABOUT_COPIES & set(found)
+
+
+@pytest.fixture
+def pairs(tmp_path: Path) -> Path:
+    """Six pictures with masks: an object at the left."""
+    for number in range(6):
+        save(scene(number), tmp_path / f"data/images/{number}.png")
+        save(painted(10, 60), tmp_path / f"data/masks/{number}.png")
+    return tmp_path / "data"
+
+
+def painted(left: int, right: int) -> Array:
+    mask = np.zeros((96, 128), np.uint8)
+    mask[20:80, left:right] = 1
+    return mask
+
+
+MASKS = [
+    *("--data", "ImageMaskFolderDataModule", "--data.classes", "[none, cup]", "--data.images", "images/*.png"),
+    *("--data.val_fraction", "0.2", "--data.test_fraction", "0"),
+]
+
+
+@pytest.mark.parametrize(("right", "overlap"), [(60, None), (26, None), (14, "43%")])
+def test_one_picture_with_two_masks_is_an_error(pairs: Path, right: int, overlap: str | None) -> None:
+    """Of 50 columns of the object 50, 16 or 4 are painted. The mean overlap of object and background is 1, 0.56, or
+    (4/50 + (12288 - 3000) / (12288 - 240)) / 2 = 0.43.
+    """
+    shutil.copy(pairs / "images/2.png", pairs / "images/copy.png")
+    save(painted(10, right), pairs / "masks/copy.png")
+    code, found = diagnose(pairs, *MASKS)
+    wrong = found.get("same-picture-two-labels")
+    assert code == (overlap is not None)
+    assert (wrong and wrong["detail"]) == (
+        overlap and f"images/2.png and images/copy.png: their masks overlap by {overlap}"
+    )
+
+
+@pytest.mark.parametrize("as_well", [True, False])
+def test_the_mask_of_a_mirror_image_is_mirrored_too(pairs: Path, as_well: bool) -> None:
+    save(mirrored(scene(2)), pairs / "images/copy.png")
+    mask = painted(10, 60)
+    save(mirrored(mask) if as_well else mask, pairs / "masks/copy.png")
+    _, found = diagnose(pairs, *MASKS)
+    assert {"near-copies-in-a-split", "near-copies-between-splits"} & set(found)
+    assert ("same-picture-two-labels" in found) != as_well
