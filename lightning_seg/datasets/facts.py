@@ -15,6 +15,8 @@ from lightning_seg.images.condition import condition_of
 
 SEEN_AT = (256, 256)
 """(height, width) at which pictures are looked at: JPEG files are then decoded at a small scale, yet to their end."""
+LEAST_AREA = 16
+"""Pixels of a part of a mask that is more than a speck, as a slipped brush or the edge of two classes leaves it."""
 
 
 class PictureFacts(NamedTuple):
@@ -51,8 +53,8 @@ class MaskFacts(NamedTuple):
     ignored: int  # pixels that are not counted
     decided: int  # pixels of no class's value, which the nearest class was taken for
     smallest: str = ""
-    """Short side of the smallest connected part of each class, as share of the mask's; 1 where it has none. Empty where
-    nobody asked for it.
+    """Short side of the smallest connected part of each class but specks, as share of the mask's; 1 where it has none.
+    Empty where nobody asked for it.
     """
 
 
@@ -155,9 +157,14 @@ def _mask_cause(error: DataError, path: str) -> str:
 
 
 def _smallest(mask: Array, index: int) -> float:
-    """Short side of the smallest connected part of a class, as share of the short side of the mask."""
+    """Short side of the smallest connected part of a class, as share of the short side of the mask; specks count only
+    where there is nothing else.
+    """
     _, _, stats, _ = cv2.connectedComponentsWithStats((mask == index).astype(np.uint8), connectivity=8)
-    sides = np.minimum(stats[1:, cv2.CC_STAT_WIDTH], stats[1:, cv2.CC_STAT_HEIGHT])
+    parts = stats[1:]
+    large = parts[parts[:, cv2.CC_STAT_AREA] >= LEAST_AREA]
+    parts = large if len(large) else parts
+    sides = np.minimum(parts[:, cv2.CC_STAT_WIDTH], parts[:, cv2.CC_STAT_HEIGHT])
     return float(sides.min() / min(mask.shape))
 
 

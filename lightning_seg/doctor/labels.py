@@ -9,14 +9,15 @@ from numpy.typing import NDArray
 from lightning_seg.doctor.findings import Finding, Kind
 from lightning_seg.doctor.subject import Look, Subject
 
+MISSING_MASK = Kind(
+    "missing-mask",
+    "error",
+    "a picture has no mask",
+    "fit refuses the dataset",
+    "add the masks, correct --data.masks, or train without these pictures: --data.unlabelled skip",
+)
 BY_CAUSE = {
-    "missing": Kind(
-        "missing-mask",
-        "error",
-        "a picture has no mask",
-        "fit refuses the dataset",
-        "add the masks, correct --data.masks, or train without these pictures: --data.unlabelled skip",
-    ),
+    "missing": MISSING_MASK,
     "size": Kind(
         "mask-of-another-size",
         "error",
@@ -169,7 +170,7 @@ def class_counts(subject: Subject) -> tuple[dict[str, NDArray[np.int64]], NDArra
     pictures = {str(split): np.zeros(number, np.int64) for split in subject.splits}
     weights = np.zeros(number, np.float64)
     for look in subject.looks():
-        held = held_by(subject, look)
+        held = amounts_in(subject, look)
         if held is None:
             continue
         pictures[look.split] += held > 0
@@ -178,7 +179,7 @@ def class_counts(subject: Subject) -> tuple[dict[str, NDArray[np.int64]], NDArra
     return pictures, weights / max(1.0, weights.sum())
 
 
-def held_by(subject: Subject, look: Look) -> NDArray[np.int64] | None:
+def amounts_in(subject: Subject, look: Look) -> NDArray[np.int64] | None:
     """What a picture holds of each class: pixels of its mask, or itself; None if nobody knows."""
     if look.mask is not None:
         return None if look.mask.problem else pixels_of(look)

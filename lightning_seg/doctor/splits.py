@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from lightning_seg.datasets.facts import PictureFacts
 from lightning_seg.doctor.findings import Finding, Kind
-from lightning_seg.doctor.labels import held_by
+from lightning_seg.doctor.labels import amounts_in
 from lightning_seg.doctor.shifts import Sample, find_shifts
 from lightning_seg.doctor.subject import Look, Pictures, Subject
 
@@ -102,7 +102,7 @@ def _quantities(picture: PictureFacts) -> tuple[float, float, float]:
 
 def _shares(subject: Subject, look: Look) -> NDArray[np.float64]:
     """Of each class in the mask, among the objects, or 1 for the class of the picture."""
-    held = held_by(subject, look)
+    held = amounts_in(subject, look)
     if held is None or not held.any():
         return np.full(len(subject.class_names), np.nan)
     return np.asarray(held / held.sum(), np.float64)
