@@ -9,14 +9,16 @@ from lightning_seg.datamodules.base import DataModule
 from lightning_seg.datamodules.file_checks import FileChecks
 from lightning_seg.datasets.cache_folders import folder_of_caches
 from lightning_seg.datasets.fact_store import opened_store
+from lightning_seg.doctor.duplicates import check_duplicates
 from lightning_seg.doctor.findings import Finding, Kind, worst_first
 from lightning_seg.doctor.labels import MISSING_MASK, check_labels
 from lightning_seg.doctor.pictures import check_pictures
+from lightning_seg.doctor.splits import check_splits
 from lightning_seg.doctor.subject import Facts, Pictures, Subject
 from lightning_seg.errors import DataError
 
 Check = Callable[[Subject], Iterable[Finding]]
-CHECKS: tuple[Check, ...] = (check_pictures, check_labels)
+CHECKS: tuple[Check, ...] = (check_pictures, check_labels, check_duplicates, check_splits)
 TOLERANT = {"check_masks": False, "unlabelled": "skip"}
 """Arguments of datamodules with which one wrong file does not hide the others."""
 STAGES = ("fit", "test")
@@ -51,7 +53,7 @@ def opened_subject(data: DataModule[Any]) -> Iterator[tuple[Subject, list[Findin
     root = data.root
     with opened_store(folder_of_caches(root, data.cache_dir), root) as store:
         facts = {split: Facts(store, dataset) for split, dataset in splits.items()}
-        yield Subject(root, tuple(getattr(data, "class_names", ())), splits, facts), refused
+        yield Subject(root, tuple(getattr(data, "class_names", ())), splits, facts, data.group), refused
 
 
 def _check_nothing(data: DataModule[Any]) -> None:
