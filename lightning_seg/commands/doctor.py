@@ -1,6 +1,5 @@
 """``lightning-seg doctor``: what is in a dataset, what is wrong with it, and what follows."""
 
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,12 +8,16 @@ import pytorch_lightning as pl
 from lightning_seg.commands.data_flags import keep_data as prepare_flags
 from lightning_seg.datamodules.base import DataModule
 from lightning_seg.doctor.examination import examine, opened_subject
-from lightning_seg.doctor.findings import SEVERITIES, Finding, worst_first
-from lightning_seg.doctor.terminal import describe
+from lightning_seg.doctor.findings import Finding, worst_first
+from lightning_seg.doctor.report import write_report
+from lightning_seg.doctor.subject import Subject
+from lightning_seg.doctor.summary import summarize
+from lightning_seg.doctor.terminal import describe, style_of_terminal, verdict
 from lightning_seg.errors import ConfigError, UnhealthyError
 from lightning_seg.json_files import write_json
 
 __all__ = ["doctor", "prepare_flags"]
+FINDINGS, REPORT = "findings.json", "report.html"
 
 
 def doctor(data: pl.LightningDataModule | None = None, output: str | None = None) -> None:
@@ -33,17 +36,16 @@ def doctor(data: pl.LightningDataModule | None = None, output: str | None = None
         raise ConfigError(f"{type(data).__name__} is no datamodule of lightning_seg; doctor knows the files of those")
     with opened_subject(data) as (subject, refused):
         findings = worst_first([*refused, *examine(subject)])
-        for split, pictures in subject.splits.items():
-            print(f"{split}: {len(pictures)} pictures")
-        print(describe(findings, subject.root))
-    if output is not None:
-        write_json(Path(output) / "findings.json", [finding.as_dict() for finding in findings])
-    _conclude(findings)
-
-
-def _conclude(findings: Sequence[Finding]) -> None:
-    counts = Counter(finding.severity for finding in findings)
-    told = ", ".join(f"{counts[severity]} {severity}{'s' * (counts[severity] != 1)}" for severity in SEVERITIES)
-    print(told)
-    if counts["error"]:
+        _tell(subject, findings, None if output is None else Path(output))
+    if any(finding.severity == "error" for finding in findings):
         raise UnhealthyError("the findings that are errors would end or spoil a training; their remedies stand there")
+
+
+def _tell(subject: Subject, findings: Sequence[Finding], output: Path | None) -> None:
+    style, summary = style_of_terminal(), summarize(subject)
+    print(describe(summary, findings, style))
+    print(f"\n{verdict(findings, style)}")
+    if output is not None:
+        write_json(output / FINDINGS, [finding.as_dict() for finding in findings])
+        size = write_report(output / REPORT, subject, summary, findings)
+        print(f"{output / REPORT} ({size / 1e6:.1f} MB); all files of all findings are in {output / FINDINGS}")

@@ -1,4 +1,4 @@
-"""Looking at a whole dataset: every check in its order."""
+"""Findings about a dataset as a whole. All checks in their order."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -31,6 +31,7 @@ NOTHING_TO_TEST = Kind(
     "the network cannot be measured on pictures that it has not seen",
     "as the line says",
 )
+KINDS = (REFUSED, NOTHING_TO_TEST)
 
 
 def examine(subject: Subject) -> list[Finding]:
