@@ -28,6 +28,8 @@ from lightning_seg.callbacks.epoch_record import (
 
 STOPPED_EARLY = "stopped_early"
 """Key of the epochs of a training that ended before its given epochs or steps."""
+MODE = "best_is"
+"""Key of ``min`` or ``max``: whether the lowest or the highest value of the monitored metric is the best."""
 
 
 class RunRecord(pl.Callback):
@@ -118,7 +120,7 @@ class RunRecord(pl.Callback):
         values["epochs"] = epochs_trained(trainer)
         checkpoint = best_checkpoint(trainer)
         if checkpoint is not None and checkpoint.best_model_score is not None:
-            values[f"best/{checkpoint.monitor}"] = checkpoint.best_model_score.item()
+            values |= {f"best/{checkpoint.monitor}": checkpoint.best_model_score.item(), MODE: checkpoint.mode}
         return values
 
     def _curves(self, pl_module: pl.LightningModule) -> tuple[str, ...]:

@@ -35,6 +35,8 @@ class CocoObjectsDataModule(DataModule[CocoObjectsDataset]):
             missing.
     """
 
+    deciding = (*DataModule.deciding, "annotations", "images", "categories")
+
     def __init__(
         self,
         root: str | Path,

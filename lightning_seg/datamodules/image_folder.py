@@ -53,6 +53,7 @@ class ImageFolderDataModule(LabelledDataModule):
     """
 
     dividing = (*LabelledDataModule.dividing, "labels", "group")
+    deciding = (*LabelledDataModule.deciding, "classes")
     takes_class_names = True
 
     def __init__(
@@ -70,7 +71,7 @@ class ImageFolderDataModule(LabelledDataModule):
         super().__init__(root, val_fraction, test_fraction, image_size=image_size, **options)
         # A class called 1 is typed as a number.
         self.labels, self.classes = labels, None if classes is None else [same(str(name)) for name in classes]
-        self.check_pictures = check_pictures
+        self.check_pictures, self._checked = check_pictures, False
         self.pattern = None if group is None else compile_group(group)
         self._check_sources()
         # What is there already is read: a task asks for the classes before anything is written.
@@ -98,13 +99,13 @@ class ImageFolderDataModule(LabelledDataModule):
             write_flowers(self.root)
 
     def setup(self, stage: str) -> None:
-        if self.check_pictures and not self.datasets:
-            self._check_pictures()
         super().setup(stage)
+        if self.check_pictures and not self._checked and self._all is not None:
+            self._check_pictures(self._all)
+            self._checked = True
 
-    def _check_pictures(self) -> None:
+    def _check_pictures(self, pictures: LabelledDataset) -> None:
         """Log the files that are left out, and find files that are no pictures before the first epoch."""
-        pictures = self.read_pictures()
         if pictures.left_out:
             log.warning(
                 "%s: %d files or folders are left out, since pictures lie directly in the folders of classes and have "

@@ -57,6 +57,7 @@ class ImageMaskFolderDataModule(SegmentationDataModule):
         *SegmentationDataModule.dividing,
         *("test_fraction", "val_list", "test_list", "train_list", "group", "images", "masks", "pairs"),
     )
+    deciding = (*SegmentationDataModule.deciding, "classes", "mask_values", "ignore_values")
     takes_class_names = True
 
     def __init__(

@@ -71,21 +71,22 @@ class FactStore:
         self._find_out(questions, readings, "reading", "picture")
         return self._answers(questions, readings, PictureFacts)
 
-    def masks(self, dataset: SegmentationDataset[Any]) -> Iterator[MaskFacts]:
-        """Likewise the facts of every mask."""
+    def masks(self, dataset: SegmentationDataset[Any], closely: bool = False) -> Iterator[MaskFacts]:
+        """Likewise the facts of every mask; closely also the sizes of their parts."""
         try:
             reading = describe_reading(dataset)
         except DataError:
             # Of the user's own class, which does not tell what its masks depend on.
             reading = f"of {id(dataset)}"
         digest = sha256(f"{VERSIONS} {reading} {dataset.class_names}".encode(errors="surrogateescape")).hexdigest()
+        readings = (f"{digest} closely",) if closely else (digest, f"{digest} closely")
         files = [_files_of(dataset, record) for record in dataset.records]
         questions = [
-            self._question(paths[-1], state, partial(look_at_mask, dataset, record))
+            self._question(paths[-1], state, partial(look_at_mask, dataset, record, closely))
             for paths, state, record in zip(files, _states(files), dataset.records, strict=True)
         ]
-        self._find_out(questions, (digest,), "reading masks", "mask")
-        return self._answers(questions, (digest,), MaskFacts)
+        self._find_out(questions, readings, "reading masks", "mask")
+        return self._answers(questions, readings, MaskFacts)
 
     def _question(self, path: Path, state: str, look: Callable[[], Any]) -> _Question:
         # Names need not be UTF-8.

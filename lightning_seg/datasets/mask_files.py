@@ -23,14 +23,21 @@ class StoredMask(NamedTuple):
     is_bilevel: bool = False  # 0 is black and 1 is white
 
 
-def read_stored_mask(path: Path) -> StoredMask:
+def read_stored_mask(path: Path, lossy: bool = False) -> StoredMask:
     """A mask file of numbers (1, 8 or 16 bits, palette) or colours (RGB, RGBA).
+
+    Args:
+        path: of the file.
+        lossy: whether it may be a JPEG.
 
     Raises:
         DataError: if the file cannot be read, is a JPEG or has another mode.
     """
-    if read_header(path).is_jpeg:
-        raise DataError(f"{path}: the mask is stored as JPEG, which invents values at edges; export it again as PNG")
+    if not lossy and read_header(path).is_jpeg:
+        raise DataError(
+            f"{path}: the mask is stored as JPEG, which invents values at edges; export it again as PNG, or give "
+            "--data.mask_match nearest"
+        )
     image = read_upright(path)
     if image.mode in ("RGB", "RGBA", "LA"):
         return StoredMask(np.asarray(image.convert("RGBA")))

@@ -145,7 +145,7 @@ def class_counts(subject: Subject) -> tuple[dict[str, NDArray[np.int64]], NDArra
     pictures = {str(split): np.zeros(number, np.int64) for split in subject.splits}
     weights = np.zeros(number, np.float64)
     for look in subject.looks():
-        held = _held(subject, look)
+        held = amounts_in(subject, look)
         if held is None:
             continue
         pictures[look.split] += held > 0
@@ -154,7 +154,7 @@ def class_counts(subject: Subject) -> tuple[dict[str, NDArray[np.int64]], NDArra
     return pictures, weights / max(1.0, weights.sum())
 
 
-def _held(subject: Subject, look: Look) -> NDArray[np.int64] | None:
+def amounts_in(subject: Subject, look: Look) -> NDArray[np.int64] | None:
     """What a picture holds of each class: pixels of its mask, or itself; None if nobody knows."""
     if look.mask is not None:
         return None if look.mask.problem else pixels_of(look)

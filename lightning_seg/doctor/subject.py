@@ -59,4 +59,4 @@ class Facts:
         if not self.dataset.has_masks:
             yield from ((picture, None) for picture in pictures)
             return
-        yield from zip(pictures, self.store.masks(self.dataset), strict=True)
+        yield from zip(pictures, self.store.masks(self.dataset, closely=True), strict=True)

@@ -1,0 +1,67 @@
+"""What the doctor asks of the network that a config would train on a dataset."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from lightning_seg.errors import ConfigError
+from lightning_seg.models.normalization import mean_std
+
+USUAL_MULTIPLE = 32
+"""What sides of pictures are multiples of where nobody says it: most encoders halve five times."""
+
+
+@dataclass(frozen=True)
+class Colours:
+    """Mean and standard deviation of red, green and blue, 0 to 1."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+class Network(NamedTuple):
+    """A task, built with the links of the command line, and not trained."""
+
+    task: Any
+
+    @property
+    def name(self) -> str:
+        return type(self.task).__name__
+
+    @property
+    def normalization(self) -> Colours | None:
+        """What it takes mean and deviation of pictures to be; None if it does not say."""
+        given = self._given("normalization")
+        if given is None:
+            return None
+        mean, std = mean_std(given)
+        return Colours(tuple(mean), tuple(std))
+
+    @property
+    def normalization_name(self) -> str:
+        given = self._given("normalization")
+        return given if isinstance(given, str) else "the config"
+
+    @property
+    def is_pretrained(self) -> bool:
+        """Whether its normalization is that of published weights, or of a file."""
+        return any(self._given(name) is not None for name in ("encoder_weights", "weights"))
+
+    @property
+    def multiple(self) -> int:
+        """What sides of pictures are multiples of."""
+        known = getattr(self.task, "reduction", None)
+        return known if isinstance(known, int) and known > 1 else USUAL_MULTIPLE
+
+    def takes(self, size: Sequence[int]) -> bool:
+        """Whether pictures of this (height, width) fit."""
+        check = getattr(self.task, "check_picture_size", None)
+        try:
+            if check is not None:
+                check(size)
+        except ConfigError:
+            return False
+        return True
+
+    def _given(self, name: str) -> Any:
+        return getattr(self.task, "hparams", {}).get(name)
