@@ -9,10 +9,11 @@ from lightning_seg.commands.data_flags import keep_data as prepare_flags
 from lightning_seg.datamodules.base import DataModule
 from lightning_seg.doctor.examination import examine, opened_subject
 from lightning_seg.doctor.findings import Finding, worst_first
+from lightning_seg.doctor.numbers import Numbers, numbers_of
 from lightning_seg.doctor.report import write_report
 from lightning_seg.doctor.subject import Subject
 from lightning_seg.doctor.summary import summarize
-from lightning_seg.doctor.terminal import describe, style_of_terminal, verdict
+from lightning_seg.doctor.terminal import describe, painted_verdict, style_of_terminal
 from lightning_seg.errors import ConfigError, UnhealthyError
 from lightning_seg.json_files import write_json
 
@@ -36,16 +37,16 @@ def doctor(data: pl.LightningDataModule | None = None, output: str | None = None
         raise ConfigError(f"{type(data).__name__} is no datamodule of lightning_seg; doctor knows the files of those")
     with opened_subject(data) as (subject, refused):
         findings = worst_first([*refused, *examine(subject)])
-        _tell(subject, findings, None if output is None else Path(output))
+        _tell(subject, numbers_of(subject, data.image_size), findings, None if output is None else Path(output))
     if any(finding.severity == "error" for finding in findings):
         raise UnhealthyError("the findings that are errors would end or spoil a training; their remedies stand there")
 
 
-def _tell(subject: Subject, findings: Sequence[Finding], output: Path | None) -> None:
+def _tell(subject: Subject, numbers: Numbers | None, findings: Sequence[Finding], output: Path | None) -> None:
     style, summary = style_of_terminal(), summarize(subject)
-    print(describe(summary, findings, style))
-    print(f"\n{verdict(findings, style)}")
+    print(describe(summary, numbers, findings, style))
+    print(f"\n{painted_verdict(findings, style)}")
     if output is not None:
         write_json(output / FINDINGS, [finding.as_dict() for finding in findings])
-        size = write_report(output / REPORT, subject, summary, findings)
+        size = write_report(output / REPORT, subject, summary, numbers, findings)
         print(f"{output / REPORT} ({size / 1e6:.1f} MB); all files of all findings are in {output / FINDINGS}")

@@ -13,9 +13,19 @@ import lightning_seg
 from lightning_seg.doctor.exhibits import Exhibit, exhibits_of, shown_files
 from lightning_seg.doctor.findings import Finding
 from lightning_seg.doctor.marking import pieces
+from lightning_seg.doctor.numbers import Numbers
+from lightning_seg.doctor.page import (
+    Table,
+    classes_table,
+    colours_table,
+    describe_formats,
+    shown_name,
+    size_advice,
+    splits_table,
+    verdict,
+)
 from lightning_seg.doctor.subject import Subject
 from lightning_seg.doctor.summary import Summary
-from lightning_seg.doctor.terminal import Style, describe_formats, describe_sizes, shown_name, verdict
 from lightning_seg.files import printable, replace_text
 from lightning_seg.plots.dataset import draw_shares, draw_sizes
 from lightning_seg.plots.figures import figure_to_svg
@@ -27,15 +37,6 @@ LONGEST = 2000
 """Letters of a text."""
 
 
-class Table(NamedTuple):
-    """A table of the page."""
-
-    caption: str
-    heads: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    colours: Sequence[str] = ()  # of the rows, as in the pictures
-
-
 class Chart(NamedTuple):
     """A drawing of the page."""
 
@@ -43,18 +44,20 @@ class Chart(NamedTuple):
     svg: str
 
 
-def write_report(path: Path, subject: Subject, summary: Summary, findings: Sequence[Finding]) -> int:
+def write_report(
+    path: Path, subject: Subject, summary: Summary, numbers: Numbers | None, findings: Sequence[Finding]
+) -> int:
     """Write the page, completely or not at all.
 
     Returns:
         Its size in bytes. It is bounded: see ``exhibits.MAX_BYTES`` for its pictures, and NAMED for names of files.
     """
-    text = render(subject, summary, findings)
+    text = render(subject, summary, numbers, findings)
     replace_text(path, text)
     return path.stat().st_size
 
 
-def render(subject: Subject, summary: Summary, findings: Sequence[Finding]) -> str:
+def render(subject: Subject, summary: Summary, numbers: Numbers | None, findings: Sequence[Finding]) -> str:
     """The page."""
     environment = Environment(loader=PackageLoader("lightning_seg.doctor"), autoescape=True)
     environment.finalize = _finalized
@@ -62,12 +65,14 @@ def render(subject: Subject, summary: Summary, findings: Sequence[Finding]) -> s
     exhibits = exhibits_of(subject, findings)
     return environment.get_template("report.html").render(
         root=str(root),
-        verdict=verdict(findings, Style()),
+        verdict=verdict(findings),
         counts=Counter(finding.severity for finding in findings),
         made=f"looked at on {datetime.now():%Y-%m-%d %H:%M}",
         about=describe_formats(summary),
-        tables=list(_tables(summary)),
-        charts=list(_charts(summary)),
+        advice="" if numbers is None else size_advice(numbers),
+        tables=list(_tables(summary, numbers)),
+        colours=_colours(numbers),
+        charts=list(_charts(summary, numbers)),
         findings=[_shown(finding, some, root) for finding, some in zip(findings, exhibits, strict=True)],
         version=lightning_seg.__version__,
         pieces=pieces,
@@ -79,25 +84,26 @@ def _finalized(value: Any) -> Any:
     return printable(value) if type(value) is str else value
 
 
-def _tables(summary: Summary) -> Iterator[Table]:
-    if not summary.splits:
-        return
-    heads = ("split", "pictures", "unusable", "width x height")
-    rows = [(one.name, str(one.pictures), str(one.unusable), describe_sizes(one.sizes)) for one in summary.splits]
-    yield Table("splits", heads, rows)
-    if summary.classes:
-        splits = [split.name for split in summary.splits]
-        heads = ("class", *(f"pictures in {split}" for split in splits), f"share of the {summary.counted} to train on")
-        rows = [(one.name, *map(str, one.pictures.values()), f"{one.share:.3%}") for one in summary.classes]
-        colours = [f"#{bytes(colour).hex()}" for colour in class_palette(len(rows))[: len(rows)]]
-        yield Table("classes", heads, rows, colours if summary.counted != "pictures" else ())
+def _tables(summary: Summary, numbers: Numbers | None) -> Iterator[Table]:
+    if summary.splits:
+        yield splits_table(summary)
+    if numbers is not None:
+        yield from filter(None, [classes_table(numbers) if numbers.classes else None, colours_table(numbers)])
 
 
-def _charts(summary: Summary) -> Iterator[Chart]:
-    if any(one.share for one in summary.classes):
-        names, shares = [one.name for one in summary.classes], [one.share for one in summary.classes]
-        figure = draw_shares(names, shares, summary.counted)
-        yield Chart(f"How much of the {summary.counted} to train on each class has", figure_to_svg(figure, "shares"))
+def _colours(numbers: Numbers | None) -> list[str]:
+    """Of the classes, as masks and boxes are drawn."""
+    if numbers is None or numbers.counted == "pictures":
+        return []
+    number = len(numbers.classes)
+    return [f"#{bytes(colour).hex()}" for colour in class_palette(number)[:number]]
+
+
+def _charts(summary: Summary, numbers: Numbers | None) -> Iterator[Chart]:
+    if numbers is not None and any(one.share for one in numbers.classes):
+        names, shares = zip(*((one.name, one.share) for one in numbers.classes), strict=True)
+        figure = draw_shares(names, shares, numbers.counted)
+        yield Chart(f"Share of each class in the {numbers.counted} to train on", figure_to_svg(figure, "shares"))
     if len(summary.sizes):
         caption = "How many pictures have which shorter side, and which shape"
         yield Chart(caption, figure_to_svg(draw_sizes(summary.sizes), "sizes"))

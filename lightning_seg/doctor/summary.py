@@ -1,15 +1,17 @@
-"""What a dataset holds, in numbers: splits, classes, sizes and formats."""
+"""What a dataset is made of: splits, sizes and formats."""
 
+from array import array
 from collections import Counter
-from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lightning_seg.doctor.labels import class_counts
-from lightning_seg.doctor.subject import Pictures, Subject
+from lightning_seg.doctor.subject import Subject
+
+Sides = NDArray[np.int32]
+"""``(N, 2)``: height and width of pictures in pixels."""
 
 
 class SplitSummary(NamedTuple):
@@ -18,24 +20,15 @@ class SplitSummary(NamedTuple):
     name: str
     pictures: int
     unusable: int  # pictures that cannot be read, or whose mask cannot be used
-    sizes: NDArray[np.int32]  # (N, 2): height and width in pixels of those that can be read
-
-
-class ClassSummary(NamedTuple):
-    """One class."""
-
-    name: str
-    pictures: Mapping[str, int]  # that hold it, by split
-    share: float  # of what is trained on, see ``Summary.counted``
+    sizes: Sides  # of those that can be read
 
 
 class Summary(NamedTuple):
-    """A dataset in numbers."""
+    """A dataset."""
 
     root: Path
-    counted: str  # what the shares of the classes are shares of: pixels, pictures or boxes
+    class_names: tuple[str, ...]
     splits: tuple[SplitSummary, ...]
-    classes: tuple[ClassSummary, ...]
     formats: tuple[tuple[str, int], ...]  # format and mode with their pictures, the most frequent first
 
     @property
@@ -44,35 +37,23 @@ class Summary(NamedTuple):
         return sum(split.pictures for split in self.splits)
 
     @property
-    def sizes(self) -> NDArray[np.int32]:
-        """``(N, 2)``: height and width of all pictures that can be read."""
+    def sizes(self) -> Sides:
+        """Of all pictures that can be read."""
         return np.concatenate([np.empty((0, 2), np.int32), *(split.sizes for split in self.splits)])
 
 
 def summarize(subject: Subject) -> Summary:
-    """Go through all pictures once more; their facts are known by then."""
-    sizes: dict[str, list[tuple[int, int]]] = {split: [] for split in subject.splits}
+    """Go through all pictures once; only their sizes are kept."""
+    sides = {str(split): array("i") for split in subject.splits}
     unusable, formats = Counter[str](), Counter[str]()
     for look in subject.looks():
         picture, mask = look.picture, look.mask
         unusable[look.split] += bool(picture.problem or (mask is not None and mask.problem))
         if not picture.problem:
-            sizes[look.split].append((picture.height, picture.width))
+            sides[look.split].extend((picture.height, picture.width))
             formats[f"{picture.format} {picture.mode}"] += 1
-    pictures, shares = class_counts(subject)
     splits = tuple(
-        SplitSummary(split, len(dataset), unusable[split], np.array(sizes[split], np.int32).reshape(-1, 2))
+        SplitSummary(split, len(dataset), unusable[split], np.array(sides[split], np.int32).reshape(-1, 2))
         for split, dataset in subject.splits.items()
     )
-    classes = tuple(
-        ClassSummary(name, {split: int(counts[index]) for split, counts in pictures.items()}, float(shares[index]))
-        for index, name in enumerate(subject.class_names)
-    )
-    counted = next(map(_counted, subject.splits.values()), "pictures")
-    return Summary(subject.root, counted, splits, classes, tuple(formats.most_common()))
-
-
-def _counted(dataset: Pictures) -> str:
-    if dataset.has_masks:
-        return "pixels"
-    return "pictures" if hasattr(dataset, "label") else "boxes"
+    return Summary(subject.root, subject.class_names, splits, tuple(formats.most_common()))

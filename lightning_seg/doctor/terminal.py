@@ -3,22 +3,30 @@
 import os
 import shutil
 import sys
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from textwrap import wrap
 from typing import NamedTuple
 
-import numpy as np
-
 from lightning_seg.doctor.findings import SEVERITIES, Finding, Severity
-from lightning_seg.doctor.summary import ClassSummary, SplitSummary, Summary
+from lightning_seg.doctor.numbers import Numbers
+from lightning_seg.doctor.page import (
+    Table,
+    classes_table,
+    count_of,
+    describe_formats,
+    many_classes,
+    shown_name,
+    size_advice,
+    splits_table,
+    verdict,
+)
+from lightning_seg.doctor.summary import Summary
 from lightning_seg.doctor.text_tables import in_columns, table
 from lightning_seg.files import printable
 
 SHOWN = 10
 """Files of a finding."""
-FORMATS = 5
 FEW_CLASSES = 12
 """Up to so many classes have a line each."""
 NARROWEST, WIDEST, WITHOUT_TERMINAL = 40, 120, 100
@@ -51,72 +59,51 @@ def style_of_terminal() -> Style:
     return Style(min(max(width, NARROWEST), WIDEST), not plain)
 
 
-def describe(summary: Summary, findings: Sequence[Finding], style: Style) -> str:
+def describe(summary: Summary, numbers: Numbers | None, findings: Sequence[Finding], style: Style) -> str:
     """What is there, then all findings in groups, each with its files, effect and remedy."""
-    groups = [list(_group(severity, findings, summary.root, style)) for severity in SEVERITIES]
-    return "\n\n".join("\n".join(lines) for lines in (list(_summary(summary, style)), *groups) if lines)
+    parts = [list(_head(summary, style))]
+    if summary.splits:
+        parts.append(list(_table(splits_table(summary), "lrrl")))
+    if numbers is not None and numbers.classes:
+        parts.append(list(_classes(numbers, style)))
+    if numbers is not None and (advice := size_advice(numbers)):
+        parts.append(_wrapped(advice, style.width))
+    parts += [list(_group(severity, findings, summary.root, style)) for severity in SEVERITIES]
+    return "\n\n".join("\n".join(lines) for lines in parts if lines)
 
 
-def verdict(findings: Iterable[Finding], style: Style) -> str:
-    """One line: how many of which severity, and whether a training would suffer."""
-    counts = Counter(finding.severity for finding in findings)
-    told = ", ".join(_number(counts[severity], severity) for severity in SEVERITIES)
-    if counts["error"]:
-        return style.paint(f"{told}: a training would end or be spoilt", "error")
-    return style.paint(f"{told}: nothing would end or spoil a training", "good")
+def painted_verdict(findings: Sequence[Finding], style: Style) -> str:
+    """In red or green."""
+    is_ill = any(finding.severity == "error" for finding in findings)
+    return style.paint(verdict(findings), "error" if is_ill else "good")
 
 
-def _summary(summary: Summary, style: Style) -> Iterator[str]:
-    classes = f", {_number(len(summary.classes), 'class')}" if summary.classes else ""
-    told = f"{summary.root}: {_number(summary.pictures, 'picture')}{classes}"
+def _head(summary: Summary, style: Style) -> Iterator[str]:
+    classes = f", {count_of(len(summary.class_names), 'class')}" if summary.class_names else ""
+    told = f"{summary.root}: {count_of(summary.pictures, 'picture')}{classes}"
     yield from (style.paint(line, "bold") for line in _wrapped(told, style.width))
     yield from _wrapped(describe_formats(summary), style.width)
-    yield ""
-    yield from table([("split", "pictures", "unusable", "width x height"), *map(_split_row, summary.splits)], "lrrl")
-    if 0 < len(summary.classes) <= FEW_CLASSES:
-        yield ""
-        heads = ("class", *(split.name for split in summary.splits), f"of the {summary.counted} to train on")
-        rows = [(one.name, *map(str, one.pictures.values()), f"{one.share:.2%}") for one in summary.classes]
-        yield from table([heads, *rows], "l" + "r" * len(heads))
-    elif summary.classes and summary.splits:
-        yield ""
-        yield from _wrapped(many_classes(summary.classes, summary.splits[0].name), style.width)
 
 
-def _split_row(split: SplitSummary) -> tuple[str, ...]:
-    return split.name, str(split.pictures), str(split.unusable or ""), describe_sizes(split.sizes)
+def _classes(numbers: Numbers, style: Style) -> Iterator[str]:
+    if len(numbers.classes) > FEW_CLASSES:
+        yield from _wrapped(many_classes(numbers.classes, next(iter(numbers.pictures))), style.width)
+        return
+    shown = classes_table(numbers)
+    yield from _table(shown, "l" + "r" * (len(shown.heads) - 1))
 
 
-def describe_formats(summary: Summary) -> str:
-    """The most frequent formats of the pictures that can be read."""
-    shown = ", ".join(f"{number} {name}" for name, number in summary.formats[:FORMATS])
-    return f"{shown}, and others" if len(summary.formats) > FORMATS else shown
-
-
-def describe_sizes(sizes: np.ndarray[tuple[int, int], np.dtype[np.int32]]) -> str:
-    """Smallest, median and largest of sizes ``(N, 2)``, by area, as width x height."""
-    if not len(sizes):
-        return ""
-    order = np.argsort(sizes.astype(np.int64).prod(axis=1), kind="stable")
-    small, middle, large = (
-        f"{width}x{height}" for height, width in sizes[order[[0, len(order) // 2, -1]]].tolist()
-    )
-    return small if small == large else f"{small} to {large}, median {middle}"
-
-
-def many_classes(classes: Sequence[ClassSummary], split: str) -> str:
-    """Where there are too many classes for a line each."""
-    ordered = sorted(classes, key=lambda one: one.pictures[split])
-    middle = ordered[len(ordered) // 2].pictures[split]
-    ends = [", ".join(f"{one.name} {one.pictures[split]}" for one in part) for part in (ordered[:5], ordered[:-6:-1])]
-    return f"pictures of each class in {split}: fewest {ends[0]}; half of them {middle} or more; most {ends[1]}"
+def _table(shown: Table, sides: str) -> Iterator[str]:
+    yield from table([shown.heads, *shown.rows], sides)
 
 
 def _group(severity: Severity, findings: Sequence[Finding], root: Path, style: Style) -> Iterator[str]:
     chosen = [finding for finding in findings if finding.severity == severity]
     if not chosen:
         return
-    yield style.paint(f"{severity.upper()}{'S' * (len(chosen) != 1)}: {'each ' * (len(chosen) > 1)}{MEANING[severity]}", severity)
+    yield style.paint(
+        f"{severity.upper()}{'S' * (len(chosen) != 1)}: {'each ' * (len(chosen) > 1)}{MEANING[severity]}", severity
+    )
     for finding in chosen:
         yield ""
         yield from _finding(finding, root, style)
@@ -136,7 +123,6 @@ def _finding(finding: Finding, root: Path, style: Style) -> Iterator[str]:
     yield from _labelled("remedy", finding.remedy or kind.remedy, style)
 
 
-
 def _labelled(label: str, text: str, style: Style) -> Iterator[str]:
     head, *more = _wrapped(f"{label}  {text}", style.width, "    ", "            ")
     yield head.replace(label, style.paint(label, "bold"), 1)
@@ -150,12 +136,6 @@ def _files(files: Sequence[str], root: Path, width: int) -> Iterator[str]:
         yield f"      and {len(files) - SHOWN} more"
 
 
-def shown_name(name: str, root: Path) -> str:
-    """A file's path below the root, without control characters."""
-    path = Path(name)
-    return printable(str(path.relative_to(root) if path.is_relative_to(root) else path))
-
-
 def _short(text: str) -> str:
     return text if len(text) <= LONGEST_DETAIL else f"{text[:LONGEST_DETAIL].rstrip()}... (whole in findings.json)"
 
@@ -163,8 +143,3 @@ def _short(text: str) -> str:
 def _wrapped(text: str, width: int, first: str = "", further: str | None = None) -> list[str]:
     indents = {"initial_indent": first, "subsequent_indent": first if further is None else further}
     return wrap(printable(text), width, **indents, break_on_hyphens=False)
-
-
-def _number(number: int, name: str) -> str:
-    plural = "" if number == 1 else "es" if name.endswith("s") else "s"
-    return f"{number} {name}{plural}"
