@@ -170,8 +170,9 @@ def opened_store(place: Path, root: Path) -> Iterator[FactStore]:
         try:
             place.mkdir(parents=True, exist_ok=True)
             for name, content in TAGS.items():
-                (place / name).write_text(content)
-            stack.enter_context(taking_turns(place / LOCK))
+                if not (place / name).exists():
+                    (place / name).write_text(content)
+            stack.enter_context(taking_turns(place / LOCK, quietly=True))
             store = FactStore(sqlite3.connect(place / FILE), root)
         except (OSError, sqlite3.Error) as error:
             log.info("%s: what is found out about files cannot be remembered (%s)", place, error)
