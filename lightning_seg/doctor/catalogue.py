@@ -1,4 +1,7 @@
-"""All kinds of findings, and the page about them: ``python -m lightning_seg.doctor.catalogue > docs/data_problems.md``."""
+"""All kinds of findings, and the page about them.
+
+``python -m lightning_seg.doctor.catalogue > docs/data_problems.md`` writes it.
+"""
 
 from collections.abc import Iterator, Sequence
 from importlib import import_module
@@ -11,29 +14,27 @@ from lightning_seg.doctor.marking import pieces
 HEAD = """# Data problems
 
 What may be wrong with a dataset or a training, how `lightning-seg doctor` calls it, and what to do: see
-[doctor.md](doctor.md). An **error** would end or spoil a training, and the exit code is then 1. A **warning** costs some of
-the result. A **note** is good to know.
+[doctor.md](doctor.md). An **error** would end or spoil a training, and the exit code is then 1. A **warning** costs
+some of the result. A **note** is good to know.
 
 This page is made of the findings' own texts: `python -m lightning_seg.doctor.catalogue > docs/data_problems.md`.
 """
 COLUMNS = ("what you see", "finding", "what follows", "what to do")
 
 
-def all_kinds() -> dict[str, tuple[Kind, ...]]:
-    """The kinds of every module of this room that has some, by what the module is about."""
-    found = {}
+def all_kinds() -> Iterator[tuple[str, Sequence[Kind]]]:
+    """The kinds of every module of this room that has some, with what the module is about."""
     for entry in iter_modules(lightning_seg.doctor.__path__):
         module = import_module(f"{lightning_seg.doctor.__name__}.{entry.name}")
         if kinds := getattr(module, "KINDS", ()):
-            found[_title(module.__doc__ or entry.name)] = tuple(kinds)
-    return found
+            yield _title(module.__doc__ or entry.name), kinds
 
 
 def page() -> str:
     """The page in Markdown."""
-    sections = all_kinds()
-    contents = "\n".join(f"* [{title}](#{_anchor(title)})" for title in sections)
-    return "\n\n".join([HEAD + "\n" + contents, *(_section(title, kinds) for title, kinds in sections.items())]) + "\n"
+    sections = list(all_kinds())
+    contents = "\n".join(f"* [{title}](#{_anchor(title)})" for title, _ in sections)
+    return "\n\n".join([HEAD + "\n" + contents, *(_section(title, kinds) for title, kinds in sections)]) + "\n"
 
 
 def _title(docstring: str) -> str:

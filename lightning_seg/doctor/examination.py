@@ -35,7 +35,9 @@ KINDS = (REFUSED, NOTHING_TO_TEST)
 
 
 def examine(subject: Subject) -> list[Finding]:
-    """All findings about a dataset, the worst first."""
+    """All findings about a dataset, the worst first; none where no split can be looked at."""
+    if not subject.splits:
+        return []
     return worst_first([finding for check in CHECKS for finding in check(subject)])
 
 
@@ -46,10 +48,14 @@ def opened_subject(data: DataModule[Any]) -> Iterator[tuple[Subject, list[Findin
     The datamodule is set up without its own checks, so that one wrong file does not hide the others.
     """
     splits, refused = _splits_of(data)
-    root = data.root
+    root, class_names = data.root, tuple(getattr(data, "class_names", ()))
+    if not splits:
+        # Nothing is written into a folder that may not exist.
+        yield Subject(root, class_names, {}, {}), refused
+        return
     with opened_store(folder_of_caches(root, data.cache_dir), root) as store:
         facts = {split: Facts(store, dataset) for split, dataset in splits.items()}
-        yield Subject(root, tuple(getattr(data, "class_names", ())), splits, facts), refused
+        yield Subject(root, class_names, splits, facts), refused
 
 
 def _splits_of(data: DataModule[Any]) -> tuple[dict[Split, Pictures], list[Finding]]:

@@ -3,7 +3,9 @@
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
+from functools import partial
 from io import BytesIO
+from itertools import repeat
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from lightning_seg.datasets.base import SegmentationDataset
 from lightning_seg.datasets.facts import mask_name
 from lightning_seg.datasets.threads import as_they_come
 from lightning_seg.doctor.findings import Finding
@@ -35,7 +38,8 @@ QUALITY = 82
 class Panel(NamedTuple):
     """A small picture, or why there is none."""
 
-    what: str  # for those who do not see it
+    what: str  # it shows
+    file: str
     reason: str = ""  # why there is no picture
     source: str = ""  # the picture as a data: address
     size: tuple[int, int] = (0, 0)  # (width, height) at which it is shown
@@ -50,6 +54,14 @@ class Exhibit(NamedTuple):
     panels: tuple[Panel, ...]
 
 
+class Question(NamedTuple):
+    """What is to be shown."""
+
+    files: tuple[str, ...]
+    caption: str
+    with_masks: bool
+
+
 class _Place(NamedTuple):
     """Where a file belongs."""
 
@@ -61,13 +73,12 @@ class _Place(NamedTuple):
 
 def exhibits_of(subject: Subject, findings: Sequence[Finding]) -> list[list[Exhibit]]:
     """What is shown of each finding; when they would become more than MAX_BYTES, the rest have no pictures."""
-    shown = [shown_files(finding) for finding in findings]
-    places = _places(subject, {file for sets in shown for files in sets for file in files})
-    wanted = [(number, files) for number, sets in enumerate(shown) for files in sets]
+    asked = [(number, one) for number, finding in enumerate(findings) for one in questions_of(finding)]
+    places = _places(subject, {file for _, question in asked for file in question.files})
     exhibits: list[list[Exhibit]] = [[] for _ in findings]
     room = MAX_BYTES
-    with closing(as_they_come(lambda one: _exhibit(one[1], places), wanted)) as made:
-        for (number, _), exhibit in zip(wanted, counted(made, "drawing", len(wanted)), strict=True):
+    with closing(as_they_come(lambda one: _exhibit(one[1], places), asked)) as made:
+        for (number, _), exhibit in zip(asked, counted(made, "drawing", len(asked)), strict=True):
             room -= sum(len(panel.source) for panel in exhibit.panels)
             if room < 0:
                 break
@@ -75,12 +86,14 @@ def exhibits_of(subject: Subject, findings: Sequence[Finding]) -> list[list[Exhi
     return exhibits
 
 
-def shown_files(finding: Finding) -> list[tuple[str, ...]]:
-    """The first pairs of a finding (``figures["pairs"]``: lists of files that belong together), or its first files."""
-    pairs = finding.figures.get("pairs")
-    if pairs:
-        return [tuple(map(str, pair)) for pair in pairs[:FIRST]]
-    return [(file,) for file in finding.files[:FIRST]]
+def questions_of(finding: Finding) -> list[Question]:
+    """The first pairs of a finding, or its first files; see ``Finding.figures``."""
+    figures = finding.figures
+    with_masks = bool(figures.get("masks", False))
+    if pairs := figures.get("pairs"):
+        return [Question(tuple(map(str, pair)), "", with_masks) for pair in pairs[:FIRST]]
+    captions = [*map(str, figures.get("pictures", ())), *repeat("", FIRST)]
+    return [Question((file,), captions[index], with_masks) for index, file in enumerate(finding.files[:FIRST])]
 
 
 def _places(subject: Subject, wanted: set[str]) -> dict[str, _Place]:
@@ -89,7 +102,7 @@ def _places(subject: Subject, wanted: set[str]) -> dict[str, _Place]:
     for split, dataset in subject.splits.items():
         for record in dataset.records:
             names = [(str(dataset.image_path(record)), False)]
-            if dataset.has_masks:
+            if isinstance(dataset, SegmentationDataset):
                 names.append((mask_name(dataset, record), True))
             for name, is_mask in names:
                 if name in wanted:
@@ -97,13 +110,14 @@ def _places(subject: Subject, wanted: set[str]) -> dict[str, _Place]:
     return places
 
 
-def _exhibit(files: Sequence[str], places: Mapping[str, _Place]) -> Exhibit:
-    notes, panels = [], []
-    for file in files:
+def _exhibit(question: Question, places: Mapping[str, _Place]) -> Exhibit:
+    notes: list[str] = []
+    panels: list[Panel] = []
+    for file in question.files:
         place = places.get(file)
-        notes.append("" if place is None else _note(place))
-        panels += _panels(file, place)
-    return Exhibit(tuple(files), tuple(notes), tuple(panels))
+        notes.append(", ".join(filter(None, ["" if place is None else _note(place), question.caption])))
+        panels += _panels(file, place, question.with_masks)
+    return Exhibit(question.files, tuple(notes), tuple(panels))
 
 
 def _note(place: _Place) -> str:
@@ -119,32 +133,35 @@ def _labels(place: _Place) -> list[int]:
     return [int(index) for index in getattr(record, "labels", ())]
 
 
-def _panels(file: str, place: _Place | None) -> Iterator[Panel]:
+def _panels(file: str, place: _Place | None, with_masks: bool) -> Iterator[Panel]:
     if place is None:
         # Lists and annotations are no pictures.
         if Path(file).suffix.lower() in Image.registered_extensions():
-            yield _drawn("the picture", lambda: _small(Path(file)))
+            yield _drawn("picture", file, lambda: _small(Path(file)))
         return
     path = place.dataset.image_path(place.record)
-    yield _drawn("the picture", lambda: _with_boxes(_small(path), path, place))
-    if place.is_mask:
-        yield _mask_panel(Path(file), path, place)
+    yield _drawn("picture", str(path), lambda: _with_boxes(_small(path), path, place))
+    if isinstance(place.dataset, SegmentationDataset) and (place.is_mask or with_masks):
+        yield _mask_panel(place.dataset, place.record)
 
 
-def _mask_panel(file: Path, path: Path, place: _Place) -> Panel:
+def _mask_panel(dataset: SegmentationDataset[Any], record: Any) -> Panel:
     """The mask laid over its picture; what cannot lie there as it is stored."""
+    path, file = dataset.image_path(record), Path(mask_name(dataset, record))
     try:
-        mask = place.dataset.read_mask(place.record)  # type: ignore[attr-defined]
+        mask = dataset.read_mask(record)
         if mask.shape == read_header(path).size:
-            return _drawn("its mask laid over it", lambda: _laid_over(_small(path), mask, place.dataset.class_names))
+            laid_over = partial(_laid_over, path, mask, dataset.class_names)
+            return _drawn("mask laid over its picture", str(file), laid_over)
     # What it says is told by the finding.
     except DataError:
         pass
-    return _drawn("its mask as it is stored, every value in a colour of its own", lambda: _as_stored(file))
+    return _drawn("mask as it is stored, every value in a colour of its own", str(file), partial(_as_stored, file))
 
 
-def _laid_over(image: Array, mask: Array, class_names: Sequence[str]) -> Array:
-    """Tinted, with outlines in full colour."""
+def _laid_over(path: Path, mask: Array, class_names: Sequence[str]) -> Array:
+    """The picture tinted, with outlines in full colour."""
+    image = _small(path)
     shown, palette = torch.from_numpy(resize_mask(mask, image.shape[:2])), class_palette(len(class_names))
     for masks in ("tint", "outline"):
         image = lay_over(Cell(torch.from_numpy(image.copy()).permute(2, 0, 1), "", shown), palette, masks)
@@ -191,15 +208,15 @@ def _fitted(size: Sequence[int]) -> tuple[int, int]:
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
-def _drawn(what: str, draw: Callable[[], Array]) -> Panel:
+def _drawn(what: str, file: str, draw: Callable[[], Array]) -> Panel:
     """A panel with what is drawn, or with the reason why it cannot be."""
     try:
         pixels = draw()
     except DataError as error:
-        return Panel(what, reason=str(error))
-    file = BytesIO()
-    Image.fromarray(pixels).save(file, "JPEG", quality=QUALITY, subsampling=0, optimize=True)
+        return Panel(what, file, reason=str(error))
+    written = BytesIO()
+    Image.fromarray(pixels).save(written, "JPEG", quality=QUALITY, subsampling=0, optimize=True)
     height, width = pixels.shape[:2]
     times = SIDE / max(height, width)
-    source = f"data:image/jpeg;base64,{b64encode(file.getvalue()).decode()}"
-    return Panel(what, source=source, size=(round(times * width), round(times * height)), enlarged=times >= 2)
+    source = f"data:image/jpeg;base64,{b64encode(written.getvalue()).decode()}"
+    return Panel(what, file, source=source, size=(round(times * width), round(times * height)), enlarged=times >= 2)

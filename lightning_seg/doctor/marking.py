@@ -3,10 +3,13 @@
 import re
 from collections.abc import Iterator
 
-VALUE = r"(?:'[^']*'|\"[^\"]*\"|\[[^\]]*\]|[\w.-]+/[\w./-]*\w|[\d.]*\d|[A-Z]+\b|(?:auto|disk|false|nearest|null|ram|skip|true)\b)"
+WORDS = "auto|cosine|disk|false|nearest|null|ram|skip|true"
+VALUE = rf"(?:'[^']*'|\[[^\]]*\]|[\w.-]+/[\w./-]*\w|[\d.]*\d(?:e-?\d+)?\b|[A-Z]+\b|(?:{WORDS})\b)"
 """What is a flag's value and not the next word of the sentence."""
-FLAG = rf"--[a-zA-Z_]\w*(?:\.\w+)*(?:[ =]{VALUE})?"
-COMMAND = re.compile(rf"lightning-seg (?:[a-z]+)(?: {FLAG})*|{FLAG}(?: {FLAG})*")
+FLAG = rf"--(?:(?:config|output|run) [\w./-]*\w|[a-zA-Z_]\w*(?:\.\w+)*(?:[ =]{VALUE})?)"
+COMMAND = re.compile(
+    rf"lightning-seg [a-z]+(?: {FLAG})*|(?:\b(?:fit|test|validate|predict|doctor) )?{FLAG}(?: {FLAG})*"
+)
 
 
 def pieces(text: str) -> Iterator[tuple[bool, str]]:

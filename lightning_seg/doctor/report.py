@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from jinja2 import Environment, PackageLoader
 
 import lightning_seg
-from lightning_seg.doctor.exhibits import Exhibit, exhibits_of, shown_files
+from lightning_seg.doctor.exhibits import Exhibit, exhibits_of, questions_of
 from lightning_seg.doctor.findings import Finding
 from lightning_seg.doctor.marking import pieces
 from lightning_seg.doctor.numbers import Numbers
@@ -112,7 +112,7 @@ def _charts(summary: Summary, numbers: Numbers | None) -> Iterator[Chart]:
 def _shown(finding: Finding, exhibits: Sequence[Exhibit], root: Path) -> dict[str, Any]:
     """What the page says of a finding."""
     kind, total = finding.kind, len(finding.files)
-    left = len(shown_files(finding)) - len(exhibits)
+    left = len(questions_of(finding)) - len(exhibits)
     return {
         "severity": finding.severity,
         "name": kind.name,
@@ -130,12 +130,13 @@ def _shown(finding: Finding, exhibits: Sequence[Exhibit], root: Path) -> dict[st
 
 
 def _named(exhibit: Exhibit, root: Path) -> Exhibit:
-    reasons = [panel.reason for panel in exhibit.panels]
-    for file in exhibit.files:
-        reasons = [reason.removeprefix(f"{file}: ") for reason in reasons]
+    """With files as they are called below the root."""
     panels = [
-        panel._replace(reason=reason.replace(f"{root}/", ""))
-        for panel, reason in zip(exhibit.panels, reasons, strict=True)
+        panel._replace(
+            file=shown_name(panel.file, root),
+            reason=panel.reason.removeprefix(f"{panel.file}: ").replace(f"{root}/", ""),
+        )
+        for panel in exhibit.panels
     ]
     return exhibit._replace(files=tuple(shown_name(file, root) for file in exhibit.files), panels=tuple(panels))
 

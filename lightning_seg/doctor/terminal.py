@@ -101,9 +101,10 @@ def _group(severity: Severity, findings: Sequence[Finding], root: Path, style: S
     chosen = [finding for finding in findings if finding.severity == severity]
     if not chosen:
         return
-    yield style.paint(
-        f"{severity.upper()}{'S' * (len(chosen) != 1)}: {'each ' * (len(chosen) > 1)}{MEANING[severity]}", severity
-    )
+    head = f"{severity.upper()}: {MEANING[severity]}"
+    if len(chosen) > 1:
+        head = f"{severity.upper()}S: each {MEANING[severity]}"
+    yield from (style.paint(line, severity) for line in _wrapped(head, style.width))
     for finding in chosen:
         yield ""
         yield from _finding(finding, root, style)
@@ -141,5 +142,10 @@ def _short(text: str) -> str:
 
 
 def _wrapped(text: str, width: int, first: str = "", further: str | None = None) -> list[str]:
-    indents = {"initial_indent": first, "subsequent_indent": first if further is None else further}
-    return wrap(printable(text), width, **indents, break_on_hyphens=False)
+    return wrap(
+        printable(text),
+        width,
+        initial_indent=first,
+        subsequent_indent=first if further is None else further,
+        break_on_hyphens=False,
+    )

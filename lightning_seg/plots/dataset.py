@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from lightning_seg.files import printable
 from lightning_seg.plots.figures import new_figure
 
-MANY = 40
+MANY = 24
 """Of more classes only the most frequent and the rarest are drawn."""
 BAR = 0.23
 """Inches."""
@@ -67,8 +67,11 @@ def _histogram(axis: Axes, values: NDArray[np.number], label: str) -> None:
         axis.set_xticks([0], [f"{values[0]:.4g}"])
     else:
         wide = values.max() > 10 * values.min()
-        edges = (np.geomspace if wide else np.linspace)(values.min(), values.max(), BINS + 1)
-        axis.hist(values, edges, color=COLOUR)
+        places = np.log(values) if wide else values
+        edges = np.histogram_bin_edges(places, min(BINS, len(np.histogram_bin_edges(places, "auto")) - 1))
+        # Rounding must not leave the smallest and the largest one out.
+        counts, _ = np.histogram(places, edges)
+        axis.stairs(counts, np.exp(edges) if wide else edges, fill=True, color=COLOUR)
         if wide:
             axis.set_xscale("log")
             axis.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
