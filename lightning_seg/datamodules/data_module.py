@@ -1,10 +1,11 @@
 """The base of the datamodules: arguments, set-up, loaders, synthetic stand-in."""
 
+import copy
 import logging
 from abc import ABC
 from collections.abc import Collection, Iterable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from torch.utils.data import DataLoader
 
@@ -18,7 +19,7 @@ from lightning_seg.datamodules.loaders import TrainLoader, make_loader, picture_
 from lightning_seg.datamodules.picture_source import Collate, Pictures, PictureSource
 from lightning_seg.datamodules.sizes import as_size
 from lightning_seg.datamodules.stored import not_set_up
-from lightning_seg.datamodules.workers import choose_num_workers, more_workers, place_of
+from lightning_seg.datamodules.workers import LoadingRemedy, choose_num_workers, loading_remedies, place_of
 from lightning_seg.datasets.base import PictureDataset
 from lightning_seg.datasets.cache_folders import folder_of_caches
 from lightning_seg.datasets.pictures import PictureFiles
@@ -130,12 +131,18 @@ class DataModule(PictureSource[Pictures], ABC):
 
     def faster_loading(self) -> str:
         """A remedy for steps that wait for training pictures; it follows the word "give"."""
-        if not self.cache and self.image_size is not None:
-            return "--data.cache true, which decodes each picture once"
-        more = more_workers(self.num_workers, place_of(self.trainer))
-        if more is not None:
-            return f"--data.num_workers {more} in place of {self.num_workers}, since cores are idle"
-        return "a pipeline of fewer transforms (--data.augment)" if self.cache else "smaller picture files"
+        return self.loading_remedies()[0].text
+
+    def loading_remedies(self) -> list[LoadingRemedy]:
+        """All that makes pictures come faster, what usually helps most first."""
+        place = place_of(self.trainer)
+        return loading_remedies(bool(self.cache), self.image_size is not None, self.num_workers, place)
+
+    def without_filling(self, train: Pictures) -> Self:
+        """The same data with other training pictures; its loaders read from a cache that is there, and fill none."""
+        twin = copy.copy(self)
+        twin.datasets, twin._trains, twin._has_opened = {**self.datasets, "train": train}, False, False
+        return twin
 
     def measure_as(self, measuring: Measuring) -> None:
         """Give validation and test what is compared in this way; called before ``setup``."""

@@ -48,7 +48,8 @@ class ImageFolderDataModule(LabelledDataModule):
         DataError: if folders, files or classes are missing; at construction, or with ``classes`` when a stage begins.
     """
 
-    dividing = (*LabelledDataModule.dividing, "labels", "group")
+    dividing = (*LabelledDataModule.dividing, "group")
+    listing = ("labels",)
     deciding = (*LabelledDataModule.deciding, "classes")
     takes_class_names = True
 

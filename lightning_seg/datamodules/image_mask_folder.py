@@ -60,11 +60,12 @@ class ImageMaskFolderDataModule(SegmentationDataModule):
         DataError: if files are missing or masks are wrong, when a stage begins.
     """
 
-    dividing = (
-        *SegmentationDataModule.dividing,
-        *("test_fraction", "val_list", "test_list", "train_list", "group", "images", "masks", "pairs"),
+    dividing = (*SegmentationDataModule.dividing, "test_fraction", "val_list", "test_list", "train_list", "group")
+    listing = ("images", "masks", "pairs", "unlabelled")
+    deciding = (
+        *SegmentationDataModule.deciding,
+        *("classes", "mask_values", "ignore_values", "mask_match", "mask_tolerance"),
     )
-    deciding = (*SegmentationDataModule.deciding, "classes", "mask_values", "ignore_values")
     takes_class_names = True
 
     def __init__(

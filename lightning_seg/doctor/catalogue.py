@@ -3,6 +3,7 @@
 ``python -m lightning_seg.doctor.catalogue > docs/data_problems.md`` writes it.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pkgutil import iter_modules
@@ -38,7 +39,7 @@ def page() -> str:
 
 
 def _title(docstring: str) -> str:
-    about = docstring.splitlines()[0].partition(".")[0].removeprefix("Findings about ")
+    about = re.split("[.:;]", docstring, maxsplit=1)[0].removeprefix("Findings about ")
     return about[:1].upper() + about[1:]
 
 

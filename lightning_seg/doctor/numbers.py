@@ -64,7 +64,7 @@ class Numbers:
     classes: tuple[ClassNumbers, ...]
     colours: Colours | None
     normalization: Colours | None
-    sizes: Sizes | None
+    sizes: Sizes
     image_size: tuple[int, int] | None
     advice: Advice | None
 

@@ -1,6 +1,5 @@
 """The report: one HTML page with pictures that needs no server, no network and no scripts."""
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import islice
@@ -10,22 +9,15 @@ from typing import Any, NamedTuple
 from jinja2 import Environment, PackageLoader
 
 import lightning_seg
+from lightning_seg.doctor.diagnosis import Diagnosis
 from lightning_seg.doctor.exhibits import Exhibit, exhibits_of, questions_of
 from lightning_seg.doctor.findings import Finding
 from lightning_seg.doctor.marking import pieces
+from lightning_seg.doctor.number_lines import class_rows, number_sentences
 from lightning_seg.doctor.numbers import Numbers
-from lightning_seg.doctor.page import (
-    Table,
-    classes_table,
-    colours_table,
-    describe_formats,
-    shown_name,
-    size_advice,
-    splits_table,
-    verdict,
-)
+from lightning_seg.doctor.speed_lines import speed_sentences
 from lightning_seg.doctor.subject import Subject
-from lightning_seg.doctor.summary import Summary
+from lightning_seg.doctor.summary import Summary, describe_formats, shown_name, splits_table
 from lightning_seg.files import printable, replace_text
 from lightning_seg.plots.dataset import draw_shares, draw_sizes
 from lightning_seg.plots.figures import figure_to_svg
@@ -44,35 +36,39 @@ class Chart(NamedTuple):
     svg: str
 
 
-def write_report(
-    path: Path, subject: Subject, summary: Summary, numbers: Numbers | None, findings: Sequence[Finding]
-) -> int:
+class Part(NamedTuple):
+    """A part of what is there."""
+
+    title: str
+    rows: Sequence[Sequence[str]] = ()  # of a table, the heads first
+    colours: Sequence[str] = ()  # of the rows behind the heads, as in the pictures
+    sentences: Sequence[str] = ()
+    charts: Sequence[Chart] = ()
+
+
+def write_report(path: Path, subject: Subject, diagnosis: Diagnosis) -> int:
     """Write the page, completely or not at all.
 
     Returns:
         Its size in bytes. It is bounded: see ``exhibits.MAX_BYTES`` for its pictures, and NAMED for names of files.
     """
-    text = render(subject, summary, numbers, findings)
-    replace_text(path, text)
+    replace_text(path, render(subject, diagnosis))
     return path.stat().st_size
 
 
-def render(subject: Subject, summary: Summary, numbers: Numbers | None, findings: Sequence[Finding]) -> str:
+def render(subject: Subject, diagnosis: Diagnosis) -> str:
     """The page."""
     environment = Environment(loader=PackageLoader("lightning_seg.doctor"), autoescape=True)
     environment.finalize = _finalized
-    root = summary.root
+    findings, root = diagnosis.findings, diagnosis.summary.root
     exhibits = exhibits_of(subject, findings)
     return environment.get_template("report.html").render(
         root=str(root),
-        verdict=verdict(findings),
-        counts=Counter(finding.severity for finding in findings),
+        verdict=diagnosis.verdict,
+        is_ill=diagnosis.is_ill,
         made=f"looked at on {datetime.now():%Y-%m-%d %H:%M}",
-        about=describe_formats(summary),
-        advice="" if numbers is None else size_advice(numbers),
-        tables=list(_tables(summary, numbers)),
-        colours=_colours(numbers),
-        charts=list(_charts(summary, numbers)),
+        about=describe_formats(diagnosis.summary),
+        parts=list(_parts(diagnosis)),
         findings=[_shown(finding, some, root) for finding, some in zip(findings, exhibits, strict=True)],
         version=lightning_seg.__version__,
         pieces=pieces,
@@ -84,29 +80,36 @@ def _finalized(value: Any) -> Any:
     return printable(value) if type(value) is str else value
 
 
-def _tables(summary: Summary, numbers: Numbers | None) -> Iterator[Table]:
+def _parts(diagnosis: Diagnosis) -> Iterator[Part]:
+    summary, numbers, speed = diagnosis.summary, diagnosis.numbers, diagnosis.speed
     if summary.splits:
-        yield splits_table(summary)
+        yield Part("splits", splits_table(summary), charts=_sizes(summary))
     if numbers is not None:
-        yield from filter(None, [classes_table(numbers) if numbers.classes else None, colours_table(numbers)])
+        rows = class_rows(numbers, numbers.classes) if numbers.classes else []
+        yield Part("numbers", rows, _colours(numbers), list(number_sentences(numbers)), _shares(numbers))
+    if speed is not None:
+        yield Part("speed", sentences=list(speed_sentences(speed)))
 
 
-def _colours(numbers: Numbers | None) -> list[str]:
-    """Of the classes, as masks and boxes are drawn."""
-    if numbers is None or numbers.counted == "pictures":
-        return []
-    number = len(numbers.classes)
+def _colours(numbers: Numbers) -> list[str]:
+    """Of the classes, as masks and boxes are drawn; none where pictures have one class each."""
+    number = 0 if numbers.counted == "pictures" else len(numbers.classes)
     return [f"#{bytes(colour).hex()}" for colour in class_palette(number)[:number]]
 
 
-def _charts(summary: Summary, numbers: Numbers | None) -> Iterator[Chart]:
-    if numbers is not None and any(one.share for one in numbers.classes):
-        names, shares = zip(*((one.name, one.share) for one in numbers.classes), strict=True)
-        figure = draw_shares(names, shares, numbers.counted)
-        yield Chart(f"Share of each class in the {numbers.counted} to train on", figure_to_svg(figure, "shares"))
-    if len(summary.sizes):
-        caption = "How many pictures have which shorter side, and which shape"
-        yield Chart(caption, figure_to_svg(draw_sizes(summary.sizes), "sizes"))
+def _sizes(summary: Summary) -> list[Chart]:
+    if not len(summary.sizes):
+        return []
+    caption = "how many pictures have which shorter side, and which shape"
+    return [Chart(caption, figure_to_svg(draw_sizes(summary.sizes), "sizes"))]
+
+
+def _shares(numbers: Numbers) -> list[Chart]:
+    names, shares = [one.name for one in numbers.classes], [one.share for one in numbers.classes]
+    if not any(shares):
+        return []
+    caption = f"share of each class in the {numbers.counted} to train on"
+    return [Chart(caption, figure_to_svg(draw_shares(names, shares, numbers.counted), "shares"))]
 
 
 def _shown(finding: Finding, exhibits: Sequence[Exhibit], root: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a dataset is made of: splits, sizes and formats."""
+"""What a dataset is made of: splits, sizes and formats; and the words for it."""
 
 from array import array
 from collections import Counter
@@ -9,7 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightning_seg.doctor.subject import Subject
+from lightning_seg.files import printable
 
+FORMATS = 5
+"""Formats that are named."""
 Sides = NDArray[np.int32]
 """``(N, 2)``: height and width of pictures in pixels."""
 
@@ -57,3 +60,39 @@ def summarize(subject: Subject) -> Summary:
         for split, dataset in subject.splits.items()
     )
     return Summary(subject.root, subject.class_names, splits, tuple(formats.most_common()))
+
+
+def describe_formats(summary: Summary) -> str:
+    """The most frequent formats of the pictures that can be read."""
+    shown = ", ".join(f"{number} {name}" for name, number in summary.formats[:FORMATS])
+    return f"{shown}, and others" if len(summary.formats) > FORMATS else shown
+
+
+def splits_table(summary: Summary) -> list[tuple[str, ...]]:
+    """Heads, and a row for each split."""
+    rows = [
+        (one.name, str(one.pictures), str(one.unusable) if one.unusable else "", describe_sizes(one.sizes))
+        for one in summary.splits
+    ]
+    return [("split", "pictures", "unusable", "width x height"), *rows]
+
+
+def describe_sizes(sizes: Sides) -> str:
+    """Smallest, median and largest, by area, as width x height."""
+    if not len(sizes):
+        return ""
+    order = np.argsort(sizes.astype(np.int64).prod(axis=1), kind="stable")
+    small, middle, large = (f"{width}x{height}" for height, width in sizes[order[[0, len(order) // 2, -1]]].tolist())
+    return small if small == large else f"{small} to {large}, median {middle}"
+
+
+def shown_name(name: str, root: Path) -> str:
+    """A file's path below the root, without control characters."""
+    path = Path(name)
+    return printable(str(path.relative_to(root) if path.is_relative_to(root) else path))
+
+
+def count_of(number: int, name: str) -> str:
+    """``1 class``, ``2 classes``."""
+    plural = "" if number == 1 else "es" if name.endswith("s") else "s"
+    return f"{number} {name}{plural}"

@@ -8,27 +8,16 @@ from pathlib import Path
 from textwrap import wrap
 from typing import NamedTuple
 
+from lightning_seg.doctor.diagnosis import Diagnosis
 from lightning_seg.doctor.findings import SEVERITIES, Finding, Severity
-from lightning_seg.doctor.numbers import Numbers
-from lightning_seg.doctor.page import (
-    Table,
-    classes_table,
-    count_of,
-    describe_formats,
-    many_classes,
-    shown_name,
-    size_advice,
-    splits_table,
-    verdict,
-)
-from lightning_seg.doctor.summary import Summary
+from lightning_seg.doctor.number_lines import describe_numbers
+from lightning_seg.doctor.speed_lines import describe_speed
+from lightning_seg.doctor.summary import Summary, count_of, describe_formats, shown_name, splits_table
 from lightning_seg.doctor.text_tables import in_columns, table
 from lightning_seg.files import printable
 
 SHOWN = 10
 """Files of a finding."""
-FEW_CLASSES = 12
-"""Up to so many classes have a line each."""
 NARROWEST, WIDEST, WITHOUT_TERMINAL = 40, 120, 100
 LONGEST_DETAIL = 400
 """Letters; all of them are in findings.json."""
@@ -59,23 +48,22 @@ def style_of_terminal() -> Style:
     return Style(min(max(width, NARROWEST), WIDEST), not plain)
 
 
-def describe(summary: Summary, numbers: Numbers | None, findings: Sequence[Finding], style: Style) -> str:
+def describe(diagnosis: Diagnosis, style: Style) -> str:
     """What is there, then all findings in groups, each with its files, effect and remedy."""
-    parts = [list(_head(summary, style))]
-    if summary.splits:
-        parts.append(list(_table(splits_table(summary), "lrrl")))
-    if numbers is not None and numbers.classes:
-        parts.append(list(_classes(numbers, style)))
-    if numbers is not None and (advice := size_advice(numbers)):
-        parts.append(_wrapped(advice, style.width))
-    parts += [list(_group(severity, findings, summary.root, style)) for severity in SEVERITIES]
+    summary, numbers, speed = diagnosis.summary, diagnosis.numbers, diagnosis.speed
+    parts = [
+        list(_head(summary, style)),
+        list(table(splits_table(summary), "lrrl")) if summary.splits else [],
+        [] if numbers is None else describe_numbers(numbers, style.width),
+        [] if speed is None else describe_speed(speed, style.width),
+        *(list(_group(severity, diagnosis.findings, summary.root, style)) for severity in SEVERITIES),
+    ]
     return "\n\n".join("\n".join(lines) for lines in parts if lines)
 
 
-def painted_verdict(findings: Sequence[Finding], style: Style) -> str:
+def painted_verdict(diagnosis: Diagnosis, style: Style) -> str:
     """In red or green."""
-    is_ill = any(finding.severity == "error" for finding in findings)
-    return style.paint(verdict(findings), "error" if is_ill else "good")
+    return style.paint(diagnosis.verdict, "error" if diagnosis.is_ill else "good")
 
 
 def _head(summary: Summary, style: Style) -> Iterator[str]:
@@ -83,18 +71,6 @@ def _head(summary: Summary, style: Style) -> Iterator[str]:
     told = f"{summary.root}: {count_of(summary.pictures, 'picture')}{classes}"
     yield from (style.paint(line, "bold") for line in _wrapped(told, style.width))
     yield from _wrapped(describe_formats(summary), style.width)
-
-
-def _classes(numbers: Numbers, style: Style) -> Iterator[str]:
-    if len(numbers.classes) > FEW_CLASSES:
-        yield from _wrapped(many_classes(numbers.classes, next(iter(numbers.pictures))), style.width)
-        return
-    shown = classes_table(numbers)
-    yield from _table(shown, "l" + "r" * (len(shown.heads) - 1))
-
-
-def _table(shown: Table, sides: str) -> Iterator[str]:
-    yield from table([shown.heads, *shown.rows], sides)
 
 
 def _group(severity: Severity, findings: Sequence[Finding], root: Path, style: Style) -> Iterator[str]:

@@ -15,6 +15,7 @@ from PIL import Image
 from lightning_seg.datamodules.image_mask_folder import ImageMaskFolderDataModule
 from lightning_seg.datasets.coco_objects import CocoObjectsDataset
 from lightning_seg.doctor import exhibits
+from lightning_seg.doctor.diagnosis import Diagnosis
 from lightning_seg.doctor.examination import examine, opened_subject
 from lightning_seg.doctor.exhibits import Exhibit, exhibits_of
 from lightning_seg.doctor.findings import Finding, Kind, worst_first
@@ -28,8 +29,12 @@ from tests.doctor.pages import Page
 KIND = Kind("a-kind", "warning", "what is seen", "what follows", "give --data.unreadable skip, or remove it")
 
 
+def diagnosis_of(subject: Subject, findings: list[Finding]) -> Diagnosis:
+    return Diagnosis(summarize(subject), numbers_of(subject, (32, 32)), None, findings)
+
+
 def page_of(subject: Subject, findings: list[Finding]) -> str:
-    return render(subject, summarize(subject), numbers_of(subject, (32, 32)), findings)
+    return render(subject, diagnosis_of(subject, findings))
 
 
 @pytest.fixture(scope="module")
@@ -231,13 +236,8 @@ def test_forty_findings_about_the_hardest_pictures_stay_below_15_megabytes(tmp_p
     with opened_subject(data) as (subject, _):
         masks = [str(tmp_path / "masks" / f"{number}.png") for number in range(10)]
         long = Finding(KIND, [f"{tmp_path}/images/{'x' * 100}{number}.png" for number in range(100_000)])
-        size = write_report(
-            tmp_path / "report.html",
-            subject,
-            summarize(subject),
-            numbers_of(subject),
-            [*[Finding(KIND, masks, detail="y" * 100_000)] * 40, long],
-        )
+        findings = [*[Finding(KIND, masks, detail="y" * 100_000)] * 40, long]
+        size = write_report(tmp_path / "report.html", subject, diagnosis_of(subject, findings))
     assert 5e6 < size < 15e6
     text = (tmp_path / "report.html").read_text()
     assert len(text) == size
@@ -256,14 +256,14 @@ def test_a_report_is_there_completely_or_as_it_was(
 
     monkeypatch.setattr(os, "fsync", fill_the_disk)
     with pytest.raises(OSError, match="No space left"):
-        write_report(path, halves, summarize(halves), None, [])
+        write_report(path, halves, diagnosis_of(halves, []))
     assert path.read_text() == "the one before"
     assert [one.name for one in tmp_path.iterdir() if "partial" in one.name] == []
 
 
 def test_nothing_found_and_nothing_there_are_pages_too(tmp_path: Path) -> None:
     subject = Subject(tmp_path, (), {}, {})
-    page = Page(render(subject, summarize(subject), None, []))
+    page = Page(page_of(subject, []))
     assert "0 errors, 0 warnings, 0 notes: nothing would end or spoil a training" in page.text
     assert page.all("article") == page.all("img") == []
 

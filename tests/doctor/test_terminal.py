@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lightning_seg.doctor.diagnosis import Diagnosis
 from lightning_seg.doctor.findings import Finding, Kind
 from lightning_seg.doctor.numbers import ClassNumbers, Numbers
+from lightning_seg.doctor.sizes import Sizes
 from lightning_seg.doctor.summary import SplitSummary, Summary
 from lightning_seg.doctor.terminal import Style, describe, painted_verdict, style_of_terminal
 from lightning_seg.doctor.text_tables import columns_of, in_columns
@@ -36,7 +38,7 @@ NUMBERS = Numbers(
     (class_of("sky", 3, 0.75), class_of("猫", 12, 0.25)),
     None,
     None,
-    None,
+    Sizes((32, 48), (64, 64), (480, 640), 0.75),
     (128, 96),
     None,
 )
@@ -48,11 +50,7 @@ split  pictures  unusable  width x height
 train         4         1  48x32 to 640x480, median 64x64
 val           1            48x32
 
-class  train  val  share of pixels  weight  smallest, pixels
-sky        3    1           75.00%   0.333               6.4
-猫        12    1           25.00%   0.333               6.4
-
-ERROR: would end or spoil a training
+class  train  val...ERROR: would end or spoil a training
 
   cut-file (12): a file ends too early
     it ends at byte 17
@@ -85,41 +83,46 @@ def findings() -> list[Finding]:
 
 
 def test_the_page_is_summary_and_groups() -> None:
-    wide, narrow = PAGE.split("ERROR")
-    assert describe(SUMMARY, NUMBERS, findings(), Style(100)).startswith(wide)
-    assert describe(SUMMARY, NUMBERS, findings(), Style(45)).endswith(f"ERROR{narrow}")
+    beginning, end = PAGE.split("...")
+    page = describe(diagnosis(findings()), Style(45))
+    assert page.startswith(beginning)
+    assert page.endswith(f"\n\n{end}")
+
+
+def diagnosis(some: list[Finding]) -> Diagnosis:
+    return Diagnosis(SUMMARY, NUMBERS, None, some)
 
 
 @pytest.mark.parametrize("width", [40, 60, 120])
 def test_no_line_is_wider_than_the_terminal(width: int) -> None:
-    summary = SUMMARY._replace(splits=SUMMARY.splits[1:])
-    found = [*findings(), Finding(CUT, detail="word " * 500)]
-    lines = describe(summary, None, found, Style(width)).splitlines()
+    seen = diagnosis([*findings(), Finding(CUT, detail="word " * 500)])
     # Tables are as wide as they are.
-    assert max(map(len, lines[5:])) <= width
-    assert max(map(len, lines)) <= max(width, 41)
+    seen = seen._replace(summary=SUMMARY._replace(splits=()), numbers=replace(NUMBERS, classes=()))
+    lines = describe(seen, Style(width)).splitlines()
+    assert max(map(len, lines)) <= width
     assert any(line.endswith("findings.json)") for line in lines)
 
 
 def test_many_classes_are_a_few_lines() -> None:
-    many = tuple(class_of(f"class_{number:03}", number + 1, 0.01) for number in range(120))
-    page = describe(SUMMARY, replace(NUMBERS, classes=many), [], Style(100))
-    assert len(page.splitlines()) < 15
-    assert "fewest class_000 1, class_001 2" in page
-    assert "most class_119 120" in page
-    assert "median 61" in page
+    many = tuple(class_of(f"class_{number:03}", number + 1, (number + 1) / 7260) for number in range(120))
+    seen = diagnosis([])._replace(numbers=replace(NUMBERS, classes=many))
+    page = describe(seen, Style(100))
+    assert len(page.splitlines()) < 35
+    assert "class_000" in page
+    assert "class_119" not in page
 
 
 def test_names_cannot_speak_to_the_terminal() -> None:
     finding = Finding(CUT, ["data/own/a\x1b[2J\n\udcff\u202e.jpg"], detail="b\x1b]0;title\x07")
-    page = describe(SUMMARY._replace(root=Path("r\x1b[31m")), NUMBERS, [finding], Style(100))
+    seen = diagnosis([finding])
+    page = describe(seen._replace(summary=SUMMARY._replace(root=Path("r\x1b[31m"))), Style(100))
     assert "\x1b" not in page
     assert "\x07" not in page
     assert r"a\x1b[2J\n\udcff\u202e.jpg" in page
 
 
 def test_colours_only_paint() -> None:
-    plain, coloured = (describe(SUMMARY, NUMBERS, findings(), Style(80, colour)) for colour in (False, True))
+    plain, coloured = (describe(diagnosis(findings()), Style(80, colour)) for colour in (False, True))
     assert "\x1b" not in plain
     painted = coloured
     for code in ("1;31", "1;33", "1;36", "1;32", "1", "2", "0"):
@@ -160,7 +163,7 @@ def test_lines_are_as_wide_as_the_terminal_within_reason(
 
 
 def test_the_verdict_counts_and_says_what_it_means() -> None:
-    ill, well = painted_verdict(findings(), Style()), painted_verdict(findings()[1:], Style())
+    ill, well = (painted_verdict(diagnosis(some), Style()) for some in (findings(), findings()[1:]))
     assert ill == "1 error, 0 warnings, 2 notes: a training would end or be spoilt"
     assert well == "0 errors, 0 warnings, 2 notes: nothing would end or spoil a training"
 
