@@ -1,13 +1,15 @@
 """All that is told of a dataset, on the terminal and in the report."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from lightning_seg.doctor.findings import SEVERITIES, Finding
 from lightning_seg.doctor.numbers import Numbers
 from lightning_seg.doctor.speed import Speed
 from lightning_seg.doctor.summary import Summary, count_of
+from lightning_seg.plots.curves import Curve
 
 
 class Diagnosis(NamedTuple):
@@ -17,6 +19,8 @@ class Diagnosis(NamedTuple):
     numbers: Numbers | None  # None where no picture can be read
     speed: Speed | None  # None where it was not measured
     findings: Sequence[Finding]  # the worst first
+    run: Sequence[str] = ()  # lines about a run
+    curves: Mapping[str, Curve] = MappingProxyType({})  # of that run, by metric
 
     @property
     def is_ill(self) -> bool:

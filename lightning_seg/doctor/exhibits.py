@@ -29,7 +29,8 @@ from lightning_seg.progress import counted
 SIDE = 176
 """Pixels of the longer side of a small picture."""
 FIRST = 10
-"""Files, or pairs, of a finding that are shown."""
+"""Files, pairs or groups of a finding that are shown."""
+OF_GROUP = 4
 MAX_BYTES = 10 * 2**20
 """Of all pictures together, as they stand in the page."""
 QUALITY = 82
@@ -51,6 +52,7 @@ class Exhibit(NamedTuple):
 
     files: tuple[str, ...]
     notes: tuple[str, ...]  # where each belongs: its split and classes
+    caption: str
     panels: tuple[Panel, ...]
 
 
@@ -87,12 +89,15 @@ def exhibits_of(subject: Subject, findings: Sequence[Finding]) -> list[list[Exhi
 
 
 def questions_of(finding: Finding) -> list[Question]:
-    """The first pairs of a finding, or its first files; see ``Finding.figures``."""
+    """The first pairs or groups of a finding, or its first files; see ``Finding.figures``."""
     figures = finding.figures
-    with_masks = bool(figures.get("masks", False))
     if pairs := figures.get("pairs"):
-        return [Question(tuple(map(str, pair)), "", with_masks) for pair in pairs[:FIRST]]
-    captions = [*map(str, figures.get("pictures", ())), *repeat("", FIRST)]
+        reasons = [*figures.get("reasons", ()), *repeat("", FIRST)]
+        return [Question(tuple(pair), reasons[index], True) for index, pair in enumerate(pairs[:FIRST])]
+    if groups := figures.get("groups"):
+        return [Question(tuple(one["file"] for one in group[:OF_GROUP]), "", False) for group in groups[:FIRST]]
+    captions = [*figures.get("pictures", ()), *repeat("", FIRST)]
+    with_masks = bool(figures.get("masks", False))
     return [Question((file,), captions[index], with_masks) for index, file in enumerate(finding.files[:FIRST])]
 
 
@@ -111,13 +116,10 @@ def _places(subject: Subject, wanted: set[str]) -> dict[str, _Place]:
 
 
 def _exhibit(question: Question, places: Mapping[str, _Place]) -> Exhibit:
-    notes: list[str] = []
-    panels: list[Panel] = []
-    for file in question.files:
-        place = places.get(file)
-        notes.append(", ".join(filter(None, ["" if place is None else _note(place), question.caption])))
-        panels += _panels(file, place, question.with_masks)
-    return Exhibit(question.files, tuple(notes), tuple(panels))
+    found = [(file, places.get(file)) for file in question.files]
+    notes = tuple("" if place is None else _note(place) for _, place in found)
+    panels = tuple(panel for file, place in found for panel in _panels(file, place, question.with_masks))
+    return Exhibit(question.files, notes, question.caption, panels)
 
 
 def _note(place: _Place) -> str:

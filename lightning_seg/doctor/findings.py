@@ -31,9 +31,10 @@ class Finding:
         count: of files, or of what else is counted.
         detail: a line with figures.
         remedy: if it says more than that of the kind.
-        figures: the same for programs. Three of them are also for the report: ``pairs``, lists of files that are shown
-            side by side, in place of ``files``; ``pictures``, a caption for each of ``files``; ``masks``, whether
-            masks are shown, too, where ``files`` are pictures.
+        figures: the same for programs. Some of them are also for the report. In place of ``files``: ``pairs``, lists of
+            files to be shown side by side with their masks, and ``reasons``, a line for each; or ``groups``, lists of
+            mappings with a ``file`` each. Beside ``files``: ``pictures``, a caption for each; ``masks``, whether
+            masks are shown, too, where they are pictures.
     """
 
     kind: Kind

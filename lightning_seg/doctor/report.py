@@ -1,6 +1,6 @@
 """The report: one HTML page with pictures that needs no server, no network and no scripts."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -19,12 +19,15 @@ from lightning_seg.doctor.speed_lines import speed_sentences
 from lightning_seg.doctor.subject import Subject
 from lightning_seg.doctor.summary import Summary, describe_formats, shown_name, splits_table
 from lightning_seg.files import printable, replace_text
+from lightning_seg.plots.curves import Curve, draw_curves
 from lightning_seg.plots.dataset import draw_shares, draw_sizes
 from lightning_seg.plots.figures import figure_to_svg
 from lightning_seg.plots.palette import class_palette
 
 NAMED = 200
 """Files of a finding that the page names; findings.json has all."""
+CURVES = ("loss", "miou", "accuracy")
+"""Metrics that are drawn."""
 LONGEST = 2000
 """Letters of a text."""
 
@@ -89,6 +92,8 @@ def _parts(diagnosis: Diagnosis) -> Iterator[Part]:
         yield Part("numbers", rows, _colours(numbers), list(number_sentences(numbers)), _shares(numbers))
     if speed is not None:
         yield Part("speed", sentences=list(speed_sentences(speed)))
+    if diagnosis.run:
+        yield Part("run", sentences=diagnosis.run, charts=_curves(diagnosis.curves))
 
 
 def _colours(numbers: Numbers) -> list[str]:
@@ -110,6 +115,14 @@ def _shares(numbers: Numbers) -> list[Chart]:
         return []
     caption = f"share of each class in the {numbers.counted} to train on"
     return [Chart(caption, figure_to_svg(draw_shares(names, shares, numbers.counted), "shares"))]
+
+
+def _curves(curves: Mapping[str, Curve]) -> list[Chart]:
+    quantities = [name for name in CURVES if curves.get(f"train/{name}") or curves.get(f"val/{name}")]
+    if not quantities:
+        return []
+    caption = f"{' and '.join(quantities)} of training and validation, epoch by epoch"
+    return [Chart(caption, figure_to_svg(draw_curves(curves, quantities), "curves"))]
 
 
 def _shown(finding: Finding, exhibits: Sequence[Exhibit], root: Path) -> dict[str, Any]:
@@ -141,7 +154,8 @@ def _named(exhibit: Exhibit, root: Path) -> Exhibit:
         )
         for panel in exhibit.panels
     ]
-    return exhibit._replace(files=tuple(shown_name(file, root) for file in exhibit.files), panels=tuple(panels))
+    files = tuple(shown_name(file, root) for file in exhibit.files)
+    return exhibit._replace(files=files, caption=_short(exhibit.caption), panels=tuple(panels))
 
 
 def _short(text: str) -> str:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from lightning_seg.doctor.diagnosis import Diagnosis
 from lightning_seg.doctor.findings import SEVERITIES, Finding, Severity
-from lightning_seg.doctor.number_lines import describe_numbers
+from lightning_seg.doctor.number_lines import describe_numbers, wrapped
 from lightning_seg.doctor.speed_lines import describe_speed
 from lightning_seg.doctor.summary import Summary, count_of, describe_formats, shown_name, splits_table
 from lightning_seg.doctor.text_tables import in_columns, table
@@ -56,6 +56,7 @@ def describe(diagnosis: Diagnosis, style: Style) -> str:
         list(table(splits_table(summary), "lrrl")) if summary.splits else [],
         [] if numbers is None else describe_numbers(numbers, style.width),
         [] if speed is None else describe_speed(speed, style.width),
+        [wrapped(line, style.width) for line in diagnosis.run],
         *(list(_group(severity, diagnosis.findings, summary.root, style)) for severity in SEVERITIES),
     ]
     return "\n\n".join("\n".join(lines) for lines in parts if lines)

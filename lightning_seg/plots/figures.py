@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.legend import Legend
 from matplotlib.text import Text
 from PIL import Image
 
@@ -51,6 +52,8 @@ def figure_to_svg(figure: Figure, name: str) -> str:
     figure.patch.set_visible(False)
     for axis in figure.axes:
         axis.patch.set_visible(False)
+    for legend in figure.findobj(Legend):
+        legend.get_frame().set_visible(False)
     file = StringIO()
     # Letters stay letters, which can be searched and read aloud; two files of the same figure are the same.
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):

@@ -183,19 +183,41 @@ def test_masks_of_pictures_are_shown_where_a_finding_asks_for_them(halves: Subje
     (without,), (with_mask,) = exhibits_of(halves, findings)
     assert len(without.panels) == 1
     assert len(with_mask.panels) == 2
-    assert with_mask.notes[0].endswith(", odd")
+    assert with_mask.caption == "odd"
 
 
-def test_pairs_are_side_by_side(halves: Subject) -> None:
+def test_pairs_are_side_by_side_with_their_masks(halves: Subject) -> None:
     first, second = (str(halves.root / "images" / name) for name in ("a.jpg", "b.jpg"))
-    finding = Finding(KIND, [first, second], figures={"pairs": [[first, second]]})
+    finding = Finding(KIND, [first, second], figures={"pairs": [[first, second]], "reasons": ["<b>one</b> photo"]})
     ((pair,),) = exhibits_of(halves, [finding])
     assert pair.files == (first, second)
-    assert [bool(panel.source) for panel in pair.panels] == [True, True]
+    assert [bool(panel.source) for panel in pair.panels] == [True] * 4
     page = Page(page_of(halves, [finding]))
-    (figure,) = [one for one in page.all("figure") if one.get("class") == "pair"]
-    assert figure
-    assert [image["alt"] for image in page.all("img")] == ["picture: images/a.jpg", "picture: images/b.jpg"]
+    assert len([one for one in page.all("figure") if one.get("class") == "pair"]) == 1
+    assert [image["alt"] for image in page.all("img")] == [
+        "picture: images/a.jpg",
+        "mask laid over its picture: masks/a.png",
+        "picture: images/b.jpg",
+        "mask laid over its picture: masks/b.png",
+    ]
+    assert "<b>one</b> photo" in page.text
+
+
+def test_groups_are_side_by_side(halves: Subject) -> None:
+    files = [str(halves.root / "images" / f"{name}.jpg") for name in "abcd"]
+    groups = [[{"file": file, "split": "train"} for file in some] for some in (files[:2], files[2:] * 3)]
+    ((first, second),) = exhibits_of(halves, [Finding(KIND, files, figures={"groups": groups})])
+    assert first.files == tuple(files[:2])
+    assert len(first.panels) == 2
+    assert second.files == (*files[2:], *files[2:])
+
+
+def test_a_run_has_its_lines_and_its_curves(halves: Subject) -> None:
+    curves = {"train/loss": {0: 1.0, 1: 0.5}, "val/loss": {0: 0.9, 1: 0.6}, "val/miou": {1: 0.5}}
+    page = Page(render(halves, diagnosis_of(halves, [])._replace(run=["run runs/a: 2 epochs"], curves=curves)))
+    assert "run runs/a: 2 epochs" in page.text
+    assert "loss and miou of training and validation, epoch by epoch" in page.text
+    assert len(page.all("svg")) == 3
 
 
 def test_boxes_are_drawn_in_the_colours_of_their_classes(tmp_path: Path) -> None:
