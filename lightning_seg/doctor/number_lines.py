@@ -48,7 +48,8 @@ def _classes(numbers: Numbers) -> Iterator[str]:
     yield from table(rows, "l" + "r" * (len(rows[0]) - 1))
     if others:
         pictures = sorted(one.pictures.get("train", 0) for one in others)
-        yield f"and {len(others)} more classes with {pictures[0]} to {pictures[-1]} pictures to train on"
+        span = f"{pictures[0]} to {pictures[-1]}" if pictures[0] < pictures[-1] else pictures[0]
+        yield f"and {len(others)} more classes with {span} pictures to train on"
 
 
 def _has_objects(numbers: Numbers) -> bool:
