@@ -1,9 +1,9 @@
 """``lightning-seg doctor``: what is in a dataset, what is wrong with it, and what follows."""
 
 import json
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
 
@@ -11,28 +11,23 @@ from lightning_seg.arguments import Asked, Typed
 from lightning_seg.cli.building import build_task
 from lightning_seg.commands.data_flags import keep_data
 from lightning_seg.datamodules.base import DataModule
+from lightning_seg.doctor.diagnosis import Diagnosis
 from lightning_seg.doctor.examination import examine, opened_subject
-from lightning_seg.doctor.findings import SEVERITIES, Finding, Kind, worst_first
-from lightning_seg.doctor.network import Network
-from lightning_seg.doctor.number_lines import describe_numbers
+from lightning_seg.doctor.findings import Finding, worst_first
+from lightning_seg.doctor.network import NO_NETWORK, Network
 from lightning_seg.doctor.numbers import numbers_of
+from lightning_seg.doctor.report import write_report
 from lightning_seg.doctor.speed import check_speed, measure_speed
-from lightning_seg.doctor.speed_lines import describe_speed
+from lightning_seg.doctor.subject import Subject
 from lightning_seg.doctor.suitability import check_numbers
-from lightning_seg.doctor.terminal import describe
+from lightning_seg.doctor.summary import summarize
+from lightning_seg.doctor.terminal import describe, painted_verdict, style_of_terminal
 from lightning_seg.errors import ConfigError, UnhealthyError, UserError
 from lightning_seg.json_files import write_json
 
 OWN = ("output", "speed")
 """Flags that ``fit`` does not have."""
-NO_NETWORK = Kind(
-    "network-refused",
-    "error",
-    "fit ends with this line",
-    "nothing can be trained; what suits the network, and its speed, were not looked at",
-    "as the line says",
-)
-KINDS = (NO_NETWORK,)
+FINDINGS, NUMBERS, REPORT = "findings.json", "numbers.json", "report.html"
 
 
 def doctor(
@@ -59,23 +54,35 @@ def doctor(
         raise ConfigError(f"{type(data).__name__} is no datamodule of lightning_seg; doctor knows the files of those")
     network, unbuilt = _network(fit)
     with opened_subject(data) as (subject, refused):
-        findings = [*refused, *unbuilt, *examine(subject)]
-        lines = [f"{split}: {len(pictures)} pictures" for split, pictures in subject.splits.items()]
-        numbers = numbers_of(subject, data.image_size, network)
-        if numbers is not None:
-            findings += check_numbers(numbers, network)
-            lines += ["", *describe_numbers(numbers)]
-        measured = measure_speed(subject, data, network) if speed else None
-        if measured is not None:
-            findings += check_speed(measured)
-            lines += ["", *describe_speed(measured)]
-        findings = worst_first(findings)
-        print("\n".join([*lines, "", describe(findings, subject.root)]))
-    if output is not None:
-        write_json(Path(output) / "findings.json", [finding.as_dict() for finding in findings])
-        plain = {"numbers": numbers and numbers.as_dict(), "speed": measured and measured.as_dict()}
-        write_json(Path(output) / "numbers.json", plain)
-    _conclude(findings)
+        diagnosis = _diagnose(subject, data, network, speed, [*refused, *unbuilt])
+        style = style_of_terminal()
+        print(describe(diagnosis, style))
+        print(f"\n{painted_verdict(diagnosis, style)}")
+        if output is not None:
+            _write(Path(output), subject, diagnosis)
+    if diagnosis.is_ill:
+        raise UnhealthyError("the findings that are errors would end or spoil a training; their remedies stand there")
+
+
+def _diagnose(
+    subject: Subject, data: DataModule[Any], network: Network | None, speed: bool, refused: Sequence[Finding]
+) -> Diagnosis:
+    findings = [*refused, *examine(subject)]
+    numbers = numbers_of(subject, data.image_size, network)
+    if numbers is not None:
+        findings += check_numbers(numbers, network)
+    measured = measure_speed(subject, data, network) if speed else None
+    if measured is not None:
+        findings += check_speed(measured)
+    return Diagnosis(summarize(subject), numbers, measured, worst_first(findings))
+
+
+def _write(folder: Path, subject: Subject, diagnosis: Diagnosis) -> None:
+    numbers, speed = diagnosis.numbers, diagnosis.speed
+    write_json(folder / FINDINGS, [finding.as_dict() for finding in diagnosis.findings])
+    write_json(folder / NUMBERS, {"numbers": numbers and numbers.as_dict(), "speed": speed and speed.as_dict()})
+    size = write_report(folder / REPORT, subject, diagnosis)
+    print(f"{folder / REPORT} ({size / 1e6:.1f} MB); all files of all findings are in {folder / FINDINGS}")
 
 
 def prepare_flags(flags: Sequence[str]) -> list[str]:
@@ -107,11 +114,3 @@ def _network(fit: Sequence[str]) -> tuple[Network | None, list[Finding]]:
         return Network(*build_task(fit)), []
     except UserError as error:
         return None, [Finding(NO_NETWORK, count=1, detail=str(error))]
-
-
-def _conclude(findings: Sequence[Finding]) -> None:
-    counts = Counter(finding.severity for finding in findings)
-    told = ", ".join(f"{counts[severity]} {severity}{'s' * (counts[severity] != 1)}" for severity in SEVERITIES)
-    print(told)
-    if counts["error"]:
-        raise UnhealthyError("the findings that are errors would end or spoil a training; their remedies stand there")

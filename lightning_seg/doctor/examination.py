@@ -1,4 +1,4 @@
-"""Looking at a whole dataset: every check in its order."""
+"""Findings about a dataset as a whole. All checks in their order."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -36,10 +36,13 @@ NOTHING_TO_TEST = Kind(
     "the network cannot be measured on pictures that it has not seen",
     "as the line says",
 )
+KINDS = (REFUSED, NOTHING_TO_TEST)
 
 
 def examine(subject: Subject) -> list[Finding]:
-    """All findings about a dataset, the worst first."""
+    """All findings about a dataset, the worst first; none where no split can be looked at."""
+    if not subject.splits:
+        return []
     return worst_first([finding for check in CHECKS for finding in check(subject)])
 
 
@@ -50,10 +53,14 @@ def opened_subject(data: DataModule[Any]) -> Iterator[tuple[Subject, list[Findin
     The datamodule is set up without its own checks, so that one wrong file does not hide the others.
     """
     splits, refused = _splits_of(data)
-    root = data.root
+    root, class_names = data.root, tuple(getattr(data, "class_names", ()))
+    if not splits:
+        # Nothing is written into a folder that may not exist.
+        yield Subject(root, class_names, {}, {}, data.group), refused
+        return
     with opened_store(folder_of_caches(root, data.cache_dir), root) as store:
         facts = {split: Facts(store, dataset) for split, dataset in splits.items()}
-        yield Subject(root, tuple(getattr(data, "class_names", ())), splits, facts, data.group), refused
+        yield Subject(root, class_names, splits, facts, data.group), refused
 
 
 def _check_nothing(data: DataModule[Any]) -> None:
