@@ -16,7 +16,7 @@ from lightning_seg.doctor.findings import SEVERITIES, Finding, Kind, worst_first
 from lightning_seg.doctor.network import Network
 from lightning_seg.doctor.number_lines import describe_numbers
 from lightning_seg.doctor.numbers import numbers_of
-from lightning_seg.doctor.speed import check_speed, measure_speed
+from lightning_seg.doctor.speed import look_at_speed
 from lightning_seg.doctor.speed_lines import describe_speed
 from lightning_seg.doctor.suitability import check_numbers
 from lightning_seg.doctor.terminal import describe
@@ -65,9 +65,9 @@ def doctor(
         if numbers is not None:
             findings += check_numbers(numbers, network)
             lines += ["", *describe_numbers(numbers)]
-        measured = measure_speed(subject, data, network) if speed else None
+        measured, about_speed = look_at_speed(subject, data, network) if speed else (None, [])
+        findings += about_speed
         if measured is not None:
-            findings += check_speed(measured)
             lines += ["", *describe_speed(measured)]
         findings = worst_first(findings)
         print("\n".join([*lines, "", describe(findings, subject.root)]))
