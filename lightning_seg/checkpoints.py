@@ -13,7 +13,7 @@ from pathlib import Path, PurePath
 from typing import IO, Any
 
 import torch
-from lightning_fabric.utilities.cloud_io import _load
+from lightning_fabric.plugins import TorchCheckpointIO
 from torch import Tensor
 
 from lightning_seg.errors import ConfigError, one_line
@@ -69,7 +69,7 @@ def _read(path: str | Path | IO[bytes]) -> Any:
         path.seek(0)
         return content
     if ":" in str(path).partition("/")[0] and not Path(path).is_file():
-        return _load(str(path), map_location="cpu", weights_only=True)
+        return TorchCheckpointIO().load_checkpoint(str(path), weights_only=True)
     found = Path(path).stat()
     return _read_file(Path(path).absolute(), (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns))
 

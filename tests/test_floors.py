@@ -9,12 +9,13 @@ import lightning_seg
 
 PACKAGE = Path(lightning_seg.__file__).parent
 FLOORS = (
-    ("cores", "errors", "files", "memory", "process_tree", "progress", "signatures"),
+    ("class_arguments", "cores", "errors", "files", "memory", "process_tree", "progress", "signatures"),
     (
         "batch",
         "checkpoint_io",
         "checkpoints",
         "configs",
+        "explaining",
         "images",
         "json_files",
         "locks",
@@ -28,7 +29,7 @@ FLOORS = (
     ("datasets", "tasks"),
     ("datamodules", "callbacks"),
     ("runs", "trust"),
-    ("arguments", "predictor", "comparison"),
+    ("arguments", "predictor", "comparison", "trainer"),
     ("cli", "doctor"),
     ("commands",),
     ("__main__",),

@@ -14,6 +14,7 @@ from lightning_seg.__main__ import main
 from lightning_seg.checkpoints import read_checkpoint
 from lightning_seg.datamodules import carvana as carvana_module
 from lightning_seg.datamodules.base import DataModule
+from lightning_seg.datasets.carvana import read_list
 from lightning_seg.datasets.labelled import LabelledDataset
 from lightning_seg.datasets.oxford_pets import OxfordPetsDataset
 from lightning_seg.predictor import Predictor
@@ -113,7 +114,7 @@ def listings(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     counted: Counter[str] = Counter()
     for kind in (LabelledDataset, OxfordPetsDataset):
         monkeypatch.setattr(kind, "__init__", _counting(kind.__init__, counted, "all"))
-    monkeypatch.setattr(carvana_module, "read_list", _counting(carvana_module.read_list, counted, "all"))
+    monkeypatch.setattr(carvana_module, "read_list", _counting(read_list, counted, "all"))
     return counted
 
 
@@ -152,3 +153,20 @@ def test_both_splits_of_a_training_are_listed_together(
     assert found["train"]
     assert found["val"]
     assert {*found["train"]}.isdisjoint(found["val"])
+
+
+@pytest.mark.parametrize(
+    ("flags", "number"),
+    [
+        ([], 1),
+        # How pictures are loaded divides nothing.
+        (["--data.batch_size", "3", "--data.image_size", "32", "--data.cache", "ram"], 1),
+        # Those of the run, and those of now.
+        (["--data.val_fraction", "0.3"], 2),
+    ],
+)
+def test_pictures_of_the_run_are_listed_where_others_may_be_measured(
+    run: Path, listings: Counter[str], flags: list[str], number: int
+) -> None:
+    assert main(["test", "--run", str(run), *flags, *QUIET]) == 0
+    assert listings["all"] == number

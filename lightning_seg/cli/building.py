@@ -2,8 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr
-from io import StringIO
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple, get_args
@@ -15,12 +14,12 @@ from lightning_seg.arguments import Asked, RunArguments, Typed, content_of, impo
 from lightning_seg.batch import Split
 from lightning_seg.callbacks.continued import best_checkpoint
 from lightning_seg.cli.command_line import CommandLine
-from lightning_seg.cli.resolving import parser_error
-from lightning_seg.cli.run_trainer import RunTrainer
-from lightning_seg.cli.silence import silence_libraries
-from lightning_seg.errors import ConfigError, UserError
+from lightning_seg.errors import ConfigError, RefusedError
+from lightning_seg.explaining import user_error
 from lightning_seg.models.weights import without_pretrained
 from lightning_seg.runs import find_run
+from lightning_seg.trainer.run_trainer import RunTrainer
+from lightning_seg.trainer.silence import silence_libraries
 
 WITHOUT_SEED = ("--seed_everything", "false")
 """It would be handed on to the processes that are started later."""
@@ -41,9 +40,7 @@ class _Building(CommandLine):
 class Built(NamedTuple):
     """A training that could begin."""
 
-    monitor: (
-        str | None
-    )  # the metric that would choose the best checkpoint; None if the last epoch would count as the best
+    monitor: str | None  # the metric that would choose the best checkpoint; None if the last epoch would count as it
     pictures: dict[Split, list[str]]  # by path; none of a datamodule that does not tell them
 
 
@@ -68,15 +65,14 @@ def build_task(words: Sequence[str]) -> Untrained:
     """
     import_public_classes()
     silence_libraries()
-    said = StringIO()
     with TemporaryDirectory() as folder:
         # What a trainer makes at once goes with it.
         flags = [*_as_configs(words, Path(folder)), *WITHOUT_SEED, "--trainer.default_root_dir", folder]
         try:
-            with _without_information(), _own_message(), without_pretrained(), redirect_stderr(said):
+            with _without_information(), _own_message(), without_pretrained():
                 command = _Building(RunArguments.parse(["fit", *flags]))
-        except SystemExit as stop:
-            raise parser_error(said.getvalue(), stop) from stop
+        except RefusedError as refused:
+            raise ConfigError(refused.line) from refused
     trainer = command.trainer
 
     def make_trainer(callbacks: Sequence[pl.Callback]) -> pl.Trainer:
@@ -151,9 +147,7 @@ def _own_message() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        inner: BaseException | None = error
-        while inner is not None and not isinstance(inner, UserError):
-            inner = inner.__cause__ or inner.__context__
-        if inner is None:
+        own = user_error(error)
+        if own is None:
             raise
-        raise ConfigError(str(inner)) from error
+        raise ConfigError(str(own)) from error

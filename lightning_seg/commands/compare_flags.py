@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from itertools import takewhile
 from typing import Any
 
-from lightning_seg.commands.parsing import WordParser
+from lightning_seg.arguments import WordParser
 from lightning_seg.errors import ConfigError
 
 NUMBERS = re.compile(r"\[?\s*-?\d+(\s*,\s*-?\d+)*\s*\]?")

@@ -5,21 +5,11 @@ from typing import Any
 
 import yaml
 
-from lightning_seg.arguments import Asked, Typed, content_of, import_public_classes
+from lightning_seg.arguments import Asked, Typed, content_of, import_public_classes, own_flags
 from lightning_seg.errors import ConfigError
 from lightning_seg.runs import find_run
 
-LEFT_ASIDE = (
-    "model",
-    "trainer",
-    "seed_everything",
-    "early_stopping",
-    "on_nan",
-    "ckpt_path",
-    "weights_only",
-    "run_folder",
-    "trust_config",
-)
+LEFT_ASIDE = ("model", "trainer", "seed_everything", "ckpt_path", "weights_only", *own_flags())
 """Arguments of ``fit`` that do not change the data."""
 
 

@@ -91,10 +91,10 @@ def decides_pictures(config: Config) -> Iterator[str]:
     # A class in a config that is no longer there.
     except (ImportError, AttributeError, ValueError):
         kind = None
-    kinds = [kind] if hasattr(kind, "deciding") else list(_kinds_of(DataModule))
+    kinds = [kind] if hasattr(kind, "deciding") else list(_kinds_of(DataModule))  # type: ignore[type-abstract]
     yield from ("data", TEST_PICTURES)
     for one in kinds:
-        yield from (f"data.{name}" for name in (*one.deciding, *one.dividing))
+        yield from (f"data.{name}" for name in (*one.deciding, *one.listing, *one.dividing))
 
 
 def _kinds_of(kind: type[DataModule[Any]]) -> Iterator[type[DataModule[Any]]]:

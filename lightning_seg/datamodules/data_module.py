@@ -3,7 +3,7 @@
 import copy
 import logging
 from abc import ABC
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -13,6 +13,7 @@ from lightning_seg.augmentation.mixing import Mixing, MixingCollate
 from lightning_seg.augmentation.pipelines import Augment, resolve_pipeline
 from lightning_seg.augmentation.seeding import EvalSampler, SeededPipeline, TrainSampler
 from lightning_seg.batch import Split
+from lightning_seg.datamodules.file_checks import SPLITS_OF, FileChecks, Unreadable
 from lightning_seg.datamodules.kept import Cached, check_cache, open_kept
 from lightning_seg.datamodules.loaders import TrainLoader, make_loader, picture_loader
 from lightning_seg.datamodules.picture_source import Collate, Pictures, PictureSource
@@ -20,6 +21,7 @@ from lightning_seg.datamodules.sizes import as_size
 from lightning_seg.datamodules.stored import not_set_up
 from lightning_seg.datamodules.workers import LoadingRemedy, choose_num_workers, loading_remedies, place_of
 from lightning_seg.datasets.base import PictureDataset
+from lightning_seg.datasets.cache_folders import folder_of_caches
 from lightning_seg.datasets.pictures import PictureFiles
 from lightning_seg.errors import ConfigError, DataError
 from lightning_seg.measuring import Measuring
@@ -53,6 +55,9 @@ class DataModule(PictureSource[Pictures], ABC):
         download: fetch files that are missing in ``root``.
         start_method: ``fork``, ``spawn`` or ``forkserver`` for the loader processes; None is Python's default.
         persistent_workers: keep the loader processes from one epoch to the next.
+        check_pictures: read every picture once before the first batch, in all cores; what is seen is remembered, so it
+            costs its time once for all runs.
+        unreadable: ``error`` refuses a dataset with a picture that cannot be read; ``skip`` leaves such pictures out.
 
     Raises:
         ConfigError: if an argument has an impossible value.
@@ -81,6 +86,8 @@ class DataModule(PictureSource[Pictures], ABC):
         download: bool = False,
         start_method: Literal["fork", "spawn", "forkserver"] | None = None,
         persistent_workers: bool = True,
+        check_pictures: bool = True,
+        unreadable: Unreadable = "error",
     ) -> None:
         super().__init__()
         self.root = Path(root).expanduser()
@@ -101,6 +108,7 @@ class DataModule(PictureSource[Pictures], ABC):
         self.download = download
         self.start_method = start_method
         self.persistent_workers = persistent_workers
+        self.file_checks = FileChecks(check_pictures, unreadable)
         self.datasets: dict[str, Pictures] = {}
         self._trains = self._has_opened = False
 
@@ -175,6 +183,24 @@ class DataModule(PictureSource[Pictures], ABC):
             test = self.make_test()
             test.groups = [self.group(record) for record in test.records]
             self._add("test", test)
+        self._check_files(SPLITS_OF.get(stage, ()))
+
+    def _check_files(self, splits: Iterable[str]) -> None:
+        # A cache that is filled reads every picture, too.
+        fills = self._trains and self.cache in (True, "disk") and self.file_checks.unreadable == "error"
+        if not self._only_tries():
+            to_read = [split for split in splits if split == "test" or not fills]
+            place = folder_of_caches(self.root, self.cache_dir)
+            self.file_checks.check(to_read, self.datasets, place, self.root)
+
+    def _only_tries(self) -> bool:
+        """Whether only a few pictures are looked at."""
+        return bool(self.trainer and getattr(self.trainer, "fast_dev_run", False))
+
+    @property
+    def left_out(self) -> dict[str, list[str]]:
+        """Paths of pictures that take no part although they are there, by the reason."""
+        return self.file_checks.left_out
 
     def _add(self, split: str, dataset: Pictures) -> None:
         # The test pictures are read once; caching them would only write them twice.
@@ -191,8 +217,8 @@ class DataModule(PictureSource[Pictures], ABC):
             Its folder; None without a cache, or if pictures are read once.
         """
         parts = [dataset for split, dataset in self.datasets.items() if split != "test"]
-        tries = bool(self.trainer and getattr(self.trainer, "fast_dev_run", False))
-        return open_kept(self.keepable(), parts, self.root, self.cache_dir, fills=self._trains and not tries)
+        fills = self._trains and not self._only_tries()
+        return open_kept(self.keepable(), parts, self.root, self.cache_dir, fills)
 
     def _open_once(self) -> None:
         """Called after all checks of the files, whose messages are clearer."""

@@ -19,8 +19,10 @@ class PictureSource(StoredDataModule, Generic[Pictures], ABC):
     default_pipeline: ClassVar[str] = "flip"
     dividing: ClassVar[tuple[str, ...]] = ("seed", "val_fraction")
     """Arguments that divide the pictures, for where these cannot be compared themselves."""
-    deciding: ClassVar[tuple[str, ...]] = ("root", "source")
-    """Arguments that decide, beside ``dividing``, which pictures there are and what is true of them."""
+    listing: ClassVar[tuple[str, ...]] = ()
+    """Arguments beside ``root`` and ``source`` that say which pictures there are; they may divide them anew, too."""
+    deciding: ClassVar[tuple[str, ...]] = ("root", "source", "unreadable")
+    """Arguments beside both that decide which pictures take part, and what is true of them."""
     takes_class_names: ClassVar[bool] = False
     """Whether an argument ``classes`` holds their names, so that a checkpoint can say them."""
 

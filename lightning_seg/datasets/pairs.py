@@ -146,5 +146,6 @@ def _missing(missing: Sequence[Pair], total: int) -> str:
     lies = f"{folder} holds {list_folder(folder)}" if folder.is_dir() else f"there is no folder {folder}"
     return (
         f"{len(missing)} of {total} pictures have no mask, the first is {first.name}: no {first.mask}; {lies}; add the "
-        "masks, correct --data.masks, or list the pairs in a file for --data.pairs"
+        "masks, correct --data.masks, list the pairs in a file for --data.pairs, or train without these pictures: "
+        "--data.unlabelled skip"
     )

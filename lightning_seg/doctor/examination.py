@@ -6,16 +6,19 @@ from typing import Any
 
 from lightning_seg.batch import Split
 from lightning_seg.datamodules.base import DataModule
+from lightning_seg.datamodules.file_checks import FileChecks
 from lightning_seg.datasets.cache_folders import folder_of_caches
 from lightning_seg.datasets.fact_store import opened_store
 from lightning_seg.doctor.findings import Finding, Kind, worst_first
-from lightning_seg.doctor.labels import check_labels
+from lightning_seg.doctor.labels import MISSING_MASK, check_labels
 from lightning_seg.doctor.pictures import check_pictures
 from lightning_seg.doctor.subject import Facts, Pictures, Subject
 from lightning_seg.errors import DataError
 
 Check = Callable[[Subject], Iterable[Finding]]
 CHECKS: tuple[Check, ...] = (check_pictures, check_labels)
+TOLERANT = {"check_masks": False, "unlabelled": "skip"}
+"""Arguments of datamodules with which one wrong file does not hide the others."""
 STAGES = ("fit", "test")
 REFUSED = Kind(
     "dataset-refused",
@@ -51,7 +54,15 @@ def opened_subject(data: DataModule[Any]) -> Iterator[tuple[Subject, list[Findin
         yield Subject(root, tuple(getattr(data, "class_names", ())), splits, facts), refused
 
 
+def _check_nothing(data: DataModule[Any]) -> None:
+    data.file_checks = FileChecks(False, "error")
+    for name, value in TOLERANT.items():
+        if hasattr(data, name):
+            setattr(data, name, value)
+
+
 def _splits_of(data: DataModule[Any]) -> tuple[dict[Split, Pictures], list[Finding]]:
+    _check_nothing(data)
     data.prepare_data()
     refused = []
     for stage, kind in zip(STAGES, (REFUSED, NOTHING_TO_TEST), strict=True):
@@ -59,5 +70,7 @@ def _splits_of(data: DataModule[Any]) -> tuple[dict[Split, Pictures], list[Findi
             data.setup(stage)
         except DataError as error:
             refused.append(Finding(kind, count=1, detail=str(error)))
+    if bare := data.left_out.get("unlabelled"):
+        refused.append(Finding(MISSING_MASK, bare))
     order: tuple[Split, ...] = ("train", "val", "test")
     return {split: data.datasets[split] for split in order if split in data.datasets}, refused

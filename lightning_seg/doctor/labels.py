@@ -9,14 +9,15 @@ from numpy.typing import NDArray
 from lightning_seg.doctor.findings import Finding, Kind
 from lightning_seg.doctor.subject import Look, Subject
 
+MISSING_MASK = Kind(
+    "missing-mask",
+    "error",
+    "a picture has no mask",
+    "fit refuses the dataset",
+    "add the masks, correct --data.masks, or train without these pictures: --data.unlabelled skip",
+)
 BY_CAUSE = {
-    "missing": Kind(
-        "missing-mask",
-        "error",
-        "a picture has no mask",
-        "fit refuses the dataset",
-        "add the masks, correct --data.masks, or train without these pictures: --data.unlabelled skip",
-    ),
+    "missing": MISSING_MASK,
     "size": Kind(
         "mask-of-another-size",
         "error",

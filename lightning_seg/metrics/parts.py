@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 from torch import Tensor
 from torchmetrics import Metric
@@ -30,7 +30,7 @@ class MetricPart(Metric):
     Its counts are added up over batches and processes, so partial batches need no correction.
     """
 
-    higher_is_better: ClassVar[bool] = True  # type: ignore[misc]
+    higher_is_better: bool = True
     """Which way is better, where one of its values chooses the best checkpoint."""
     picture_quantity: str | None = None
     """Name of the score of single pictures; None if it has none."""

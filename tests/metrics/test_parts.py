@@ -1,6 +1,8 @@
 """Parts of the metrics name their values once: what can be monitored is what is measured."""
 
+import re
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 import torch
@@ -29,6 +31,18 @@ PARTS: dict[str, tuple[MetricPart, tuple[object, ...], Sequence[str]]] = {
     "boxes": (DetectionScores(), OBJECT, ("cat", "dog")),
     "centre": (CentreScores(), OBJECT, ("cat", "dog")),
 }
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "losses_and_metrics.md"
+
+
+@pytest.mark.skipif(not PAGE.is_file(), reason="a built distribution has no pages")
+@pytest.mark.parametrize("kind", PARTS)
+def test_the_page_tells_every_quantity(kind: str) -> None:
+    part, _, class_names = PARTS[kind]
+    for name in part.names(class_names):
+        quantity = name.partition("/")[0].removeprefix("mean_")
+        assert re.search(rf"^\|.*`(val_full/)?{quantity}\b.*`", PAGE.read_text(), re.MULTILINE), quantity
 
 
 @pytest.mark.parametrize("kind", PARTS)

@@ -26,8 +26,8 @@ from lightning_seg.callbacks import (
 from lightning_seg.callbacks.continued import BEST, LAST, RunCheckpoint, RunStopping
 from lightning_seg.callbacks.network_summary import NetworkSummary
 from lightning_seg.callbacks.progress import EndOfProgress
-from lightning_seg.cli.any_data import validates
 from lightning_seg.errors import ConfigError
+from lightning_seg.trainer.any_data import validates
 
 log = logging.getLogger(__name__)
 
