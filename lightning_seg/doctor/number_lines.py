@@ -31,22 +31,27 @@ def _classes(numbers: Numbers) -> Iterator[str]:
     if len(chosen) > SHOWN:
         rarest = sorted(chosen, key=_rarity)
         chosen, others = rarest[:SHOWN], rarest[SHOWN:]
-    objects = _has_objects(numbers)
-    heads = ["class", *splits, numbers.counted, "weight"]
-    rows = [heads + ["smallest"] * objects, *(_row(one, splits, objects) for one in chosen)]
+    objects, weights = _has_objects(numbers), _has_weights(numbers)
+    heads = ["class", *splits, numbers.counted, *["weight"] * weights, *["smallest"] * objects]
+    rows = [heads, *(_row(one, splits, weights, objects) for one in chosen)]
     yield from table(rows, "l" + "r" * (len(rows[0]) - 1))
     if others:
-        pictures = sorted(one.pictures.get("train", 0) for one in others)
-        yield f"and {len(others)} more classes with {pictures[0]} to {pictures[-1]} pictures to train on"
+        pictures = sorted(one.pictures[splits[0]] for one in others)
+        span = str(pictures[0]) if pictures[0] == pictures[-1] else f"{pictures[0]} to {pictures[-1]}"
+        yield f"and {len(others)} more classes with {span} pictures of {splits[0]} each"
 
 
 def _has_objects(numbers: Numbers) -> bool:
     return any(one.smallest is not None for one in numbers.classes)
 
 
+def _has_weights(numbers: Numbers) -> bool:
+    return any(one.weight is not None for one in numbers.classes)
+
+
 def _legend(numbers: Numbers) -> Iterator[str]:
-    told = [f"{numbers.counted}: share of those to train on"]
-    if any(one.weight is not None for one in numbers.classes):
+    told = [f"{numbers.counted}: share of {'those to train on' if 'train' in numbers.pictures else 'all'}"]
+    if _has_weights(numbers):
         told.append("weight: what --model.class_weights auto takes")
     if _has_objects(numbers):
         told.append(
@@ -60,11 +65,11 @@ def _rarity(one: ClassNumbers) -> tuple[float, int]:
     return one.share, sum(one.amounts.values())
 
 
-def _row(one: ClassNumbers, splits: Sequence[str], objects: bool) -> list[str]:
+def _row(one: ClassNumbers, splits: Sequence[str], weights: bool, objects: bool) -> list[str]:
     weight = "" if one.weight is None else f"{one.weight:.3g}"
     smallest = "" if one.pixels_left is None else f"{one.pixels_left:.1f} px"
-    row = [one.name, *(str(one.pictures[split]) for split in splits), f"{one.share:.2%}", weight]
-    return row + [smallest] * objects
+    counts = [str(one.pictures[split]) for split in splits]
+    return [one.name, *counts, f"{one.share:.2%}", *[weight] * weights, *[smallest] * objects]
 
 
 def _colours(numbers: Numbers) -> Iterator[str]:

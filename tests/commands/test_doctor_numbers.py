@@ -108,6 +108,15 @@ def test_a_run_is_looked_at_with_its_network(doctor: Doctor, tmp_path: Path, pet
     assert [path.name for path in run.iterdir()] == ["config.yaml"]
 
 
+def test_boxes_are_looked_at_without_training_on_them(tmp_path: Path, scenes_root: Path) -> None:
+    flags = ["--data.root", str(scenes_root), "--data.cache_dir", str(tmp_path / "cache")]
+    assert main(["doctor", "--data", "CocoObjectsDataModule", *flags, "--output", str(tmp_path / "out")]) == 0
+    plain = numbers_json(tmp_path)
+    assert plain["numbers"]["counted"] == "boxes"
+    assert plain["numbers"]["pictures"] == {"test": 4}
+    assert plain["speed"] is None
+
+
 @pytest.mark.slow
 def test_a_class_weights_auto_training_takes_the_same_weights(doctor: Doctor, tmp_path: Path, pets_root: Path) -> None:
     assert doctor("--speed", "false")[0] == 0

@@ -177,7 +177,7 @@ def test_a_hundred_and_twenty_classes_take_no_more_than_twenty_lines() -> None:
     assert len("\n".join(lines).splitlines()) <= 20
     # The rarest ones stand there.
     assert [line.split()[0] for line in lines[1:13]] == [f"c{index}" for index in range(12)]
-    assert "and 108 more classes with 13 to 120 pictures to train on" in lines
+    assert "and 108 more classes with 13 to 120 pictures of train each" in lines
 
 
 def test_few_classes_stand_there_in_their_order() -> None:
