@@ -234,3 +234,23 @@ def test_a_step_that_fails_is_found(
         speed, findings = look_at_speed(subject, data, Network(SlowTask(), make_trainer))
     assert speed is None
     assert findings[0].detail == "no memory is left"
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_steps_of_a_card_are_waited_for() -> None:
+    class Multiplying(SlowTask):
+        """Products of 137 GFLOP, which no card does in a microsecond, and which returns at once."""
+
+        def training_step(self, batch: Any, batch_idx: int) -> torch.Tensor:
+            product = torch.ones(4096, 4096, device=self.device)
+            for _ in range(len(batch["image"])):
+                product = product @ product / 4096
+            loss: torch.Tensor = self.layer(torch.ones(1, 1, device=self.device)).sum() + 0 * product.mean()
+            return loss
+
+    def on_card(callbacks: Sequence[pl.Callback]) -> pl.Trainer:
+        return pl.Trainer(accelerator="gpu", devices=1, max_epochs=1, callbacks=list(callbacks), logger=False)
+
+    # 137 GFLOP each; a card that did 10,000 of them in a second would do 1,370 TFLOP/s in float32.
+    assert time_steps(Multiplying(), batch_of(8), on_card, seconds=2.0) < 10_000
