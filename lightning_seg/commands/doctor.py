@@ -17,7 +17,7 @@ from lightning_seg.doctor.findings import Finding, worst_first
 from lightning_seg.doctor.network import NO_NETWORK, Network
 from lightning_seg.doctor.numbers import numbers_of
 from lightning_seg.doctor.report import write_report
-from lightning_seg.doctor.speed import check_speed, measure_speed
+from lightning_seg.doctor.speed import look_at_speed
 from lightning_seg.doctor.subject import Subject
 from lightning_seg.doctor.suitability import check_numbers
 from lightning_seg.doctor.summary import summarize
@@ -71,9 +71,8 @@ def _diagnose(
     numbers = numbers_of(subject, data.image_size, network)
     if numbers is not None:
         findings += check_numbers(numbers, network)
-    measured = measure_speed(subject, data, network) if speed else None
-    if measured is not None:
-        findings += check_speed(measured)
+    measured, about_speed = look_at_speed(subject, data, network) if speed else (None, [])
+    findings += about_speed
     return Diagnosis(summarize(subject), numbers, measured, worst_first(findings))
 
 

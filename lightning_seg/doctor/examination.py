@@ -74,7 +74,11 @@ def _splits_of(data: DataModule[Any]) -> tuple[dict[Split, Pictures], list[Findi
     _check_nothing(data)
     data.prepare_data()
     refused = []
+    if not data.trains:
+        data.read_original_sizes()
     for stage, kind in zip(STAGES, (REFUSED, NOTHING_TO_TEST), strict=True):
+        if stage == "fit" and not data.trains:
+            continue
         try:
             data.setup(stage)
         except DataError as error:
