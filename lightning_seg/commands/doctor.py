@@ -42,8 +42,8 @@ def doctor(
     with opened_subject(data) as (subject, refused):
         look = RunLook([], []) if run is None else examine_run(find_run(run), data, subject, pictures)
         findings = worst_first([*refused, *examine(subject), *look.findings])
-        for split, pictures in subject.splits.items():
-            print(f"{split}: {len(pictures)} pictures")
+        for split, dataset in subject.splits.items():
+            print(f"{split}: {len(dataset)} pictures")
         print(*look.lines, "", sep="\n")
         print(describe(findings, subject.root))
     if output is not None:

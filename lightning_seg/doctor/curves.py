@@ -4,6 +4,7 @@ All thresholds are multiples of the curve's own noise, with a share of its level
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from math import isfinite, sqrt
 from statistics import median
 from typing import NamedTuple, Self
@@ -14,7 +15,8 @@ CERTAIN = 3.0
 """Standard deviations beyond which a change is none of chance."""
 
 
-class Curve(NamedTuple):
+@dataclass(frozen=True)
+class Curve:
     """Finite values by epoch, counted from 1."""
 
     epochs: tuple[int, ...]

@@ -41,14 +41,17 @@ class History(NamedTuple):
 
     @property
     def epochs(self) -> int:
-        """How many epochs were trained."""
-        return 1 + max(self.curves.get("train/loss", {}), default=-1)
+        """How many epochs were trained; the record may be older than the table, or there may be no table."""
+        recorded = self.numbers.get("epochs")
+        logged = 1 + max(self.curves.get("train/loss", {}), default=-1)
+        return max(logged, recorded) if isinstance(recorded, int) else logged
 
     @property
     def max_epochs(self) -> int | None:
-        """How many were asked for; None without an end by epochs."""
-        given = self.config.get("trainer.max_epochs")
-        return given if isinstance(given, int) and given > 0 else None
+        """How many were asked for; None if something else ends it."""
+        epochs, steps = (self.config.get(f"trainer.{name}") for name in ("max_epochs", "max_steps"))
+        ends_by_steps = isinstance(steps, int) and steps >= 0
+        return epochs if isinstance(epochs, int) and epochs > 0 and not ends_by_steps else None
 
     @property
     def lr(self) -> float | None:

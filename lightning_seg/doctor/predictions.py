@@ -42,14 +42,14 @@ ODD_LABELS = Kind(
     "labels-worth-a-look",
     "note",
     "the network, which was not trained on these pictures, is sure of another class than the label",
-    "labels that are wrong make scores too low, and there are as many among the pictures to train on",
+    "labels that are wrong make scores wrong; where there are some, there are some among the training pictures",
     "look at the files, the worst first; move those that are wrong to their class",
 )
 ODD_MASKS = Kind(
     "masks-worth-a-look",
     "note",
     "the network, which was not trained on these pictures, is sure of another mask",
-    "masks that are wrong make scores too low, and there are as many among the pictures to train on",
+    "masks that are wrong make scores wrong; where there are some, there are some among the training pictures",
     "look at the files, the worst first (predict writes what the network says); paint those that are wrong anew",
 )
 NOT_APPLIED = Kind(
@@ -149,13 +149,13 @@ def _odd_labels(answers: Answers, names: Sequence[str]) -> Iterator[Finding]:
     found = suspected_labels(probs, labels, least)
     if not found:
         return
-    pictures = [f"{names[int(labels[one.index])]}, looks like {names[one.proposed]}" for one in found]
+    pictures = [f"{names[int(labels[one.picture])]}, looks like {names[one.proposed]}" for one in found]
     expected = expected_suspicions(probs, least)
     detail = (
         f"the first are {'; '.join(pictures[:3])}. If its probabilities mean what they say, about {expected:.0f} are "
         "mistakes of the network itself"
     )
-    files = [answers.paths[one.index] for one in found]
+    files = [answers.paths[one.picture] for one in found]
     margins = [round(one.margin, 4) for one in found]
     figures = {"pictures": pictures, "margins": margins, "expected_mistakes": expected}
     yield Finding(ODD_LABELS, files, detail=detail, figures=figures)

@@ -127,7 +127,7 @@ def check_training(history: History) -> Iterator[Finding]:
         return
     loss = history.curve("train/loss")
     if len(loss) < LEAST_EPOCHS:
-        yield Finding(NO_CURVES, count=len(loss), detail=f"{len(loss)} epochs have numbers")
+        yield Finding(NO_CURVES, count=len(loss), detail=f"{len(loss)} epochs have a train/loss")
         return
     # What spoils everything explains the rest.
     for judge in (_diverged, _never_learned):

@@ -17,7 +17,7 @@ SPREAD = 1.4826
 class Suspicion(NamedTuple):
     """A label that may be wrong."""
 
-    index: int  # of the picture
+    picture: int  # its position
     proposed: int  # the class that the network is sure of
     margin: float  # its probability minus that of the label
 

@@ -81,7 +81,7 @@ def test_a_loss_that_ends_where_it_began_has_diverged_and_a_tenth_of_the_rate_is
     found = examine({LOSS: [1.6, 0.9, 0.7, 1.2, 1.7, 1.8, 1.75, 1.8], ACCURACY: GOOD}, code=1)
     assert list(found) == ["diverged"]
     assert "--model.lr 0.001," in found["diverged"]["remedy"]
-    assert "was 0.9 after epoch 2" in found["diverged"]["detail"]
+    assert "was 0.7 after epoch 3" in found["diverged"]["detail"]
 
 
 def test_a_loss_that_was_no_number_has_diverged(examine: Examine) -> None:
@@ -157,6 +157,16 @@ def test_a_training_that_was_broken_off_is_told_from_one_that_was_stopped_early(
     assert "broken-off" in examine(curves, stopped_early=3)
 
 
+def test_without_a_table_the_record_knows_the_epochs(examine: Examine) -> None:
+    assert list(examine({}, epochs=8)) == ["no-curves"]
+
+
+def test_a_training_that_ends_by_steps_is_not_broken_off(examine: Examine, folder: Path) -> None:
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    (folder / "config.yaml").write_text(yaml.safe_dump({**config, "trainer": {"max_epochs": 8, "max_steps": 50}}))
+    assert examine({LOSS: LEARNS[:5], ACCURACY: GOOD[:5]}) == {}
+
+
 def test_a_run_that_is_training_now_is_not_broken_off(examine: Examine, folder: Path) -> None:
     with holding(folder / ".fit.lock"):
         found = examine({LOSS: LEARNS[:5], ACCURACY: GOOD[:5]})
@@ -167,7 +177,7 @@ def test_a_run_that_is_training_now_is_not_broken_off(examine: Examine, folder: 
 def test_of_two_epochs_and_of_none_nothing_can_be_said(examine: Examine) -> None:
     assert list(examine({})) == ["broken-off", "no-curves"]
     found = examine({LOSS: [1.6, 1.5], ACCURACY: [0.2, 0.3]})
-    assert found["no-curves"]["detail"] == "2 epochs have numbers"
+    assert found["no-curves"]["detail"] == "2 epochs have a train/loss"
 
 
 def test_a_table_that_is_no_table_of_numbers_is_one_line(

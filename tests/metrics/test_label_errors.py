@@ -18,7 +18,7 @@ def test_labels_are_suspected_by_the_thresholds_of_their_classes() -> None:
     labels = torch.tensor([0, 0, 1, 1, 0, 0])
     # Thresholds: (0.9 + 0.7 + 0.05 + 0.15) / 4 = 0.45 and (0.8 + 0.6) / 2 = 0.7.
     found = suspected_labels(probs, labels, 0.5)
-    assert [(one.index, one.proposed) for one in found] == [(4, 1), (5, 1)]
+    assert [(one.picture, one.proposed) for one in found] == [(4, 1), (5, 1)]
     assert [one.margin for one in found] == pytest.approx([0.9, 0.7])
 
 
@@ -38,7 +38,7 @@ def test_doubts_are_no_suspicion() -> None:
     probs = torch.tensor([[0.45, 0.55], [0.55, 0.45], [0.45, 0.55]])
     labels = torch.tensor([0, 0, 1])
     assert suspected_labels(probs, labels, least=0.2) == []
-    assert [one.index for one in suspected_labels(probs, labels, least=0.05)] == [0]
+    assert [one.picture for one in suspected_labels(probs, labels, least=0.05)] == [0]
 
 
 def test_a_class_that_no_picture_has_is_not_proposed() -> None:
@@ -63,8 +63,8 @@ def test_planted_label_errors_come_first() -> None:
     wrong[[7, 31]] = (labels[[7, 31]] + 1) % 3
     probs = logits.softmax(dim=1)
     found = suspected_labels(probs, wrong, sure_margin(probs, wrong))
-    assert {one.index for one in found[:2]} == {7, 31}
-    assert all(isinstance(one, Suspicion) and one.proposed == labels[one.index] for one in found[:2])
+    assert {one.picture for one in found[:2]} == {7, 31}
+    assert all(isinstance(one, Suspicion) and one.proposed == labels[one.picture] for one in found[:2])
 
 
 def test_disagreement_of_masks_by_hand() -> None:
