@@ -64,8 +64,9 @@ def test_samples_that_validate_and_train_are_found(
     """Samples 10 and 11 are in both; the other two that validate are new."""
     code, findings, _ = look(tmp_path, monkeypatch, 10, "mask", ("ground", "disc"), workers)
     assert code == 1
-    names = {Path(file).name for pair in findings["copies-between-splits"]["figures"]["pairs"] for file in pair}
-    assert names == {"000010.png", "000011.png", "000000.png", "000001.png"}
+    groups = findings["copies-between-splits"]["figures"]["groups"]
+    names = [sorted("/".join(Path(one["file"]).parts[-2:]) for one in group) for group in groups]
+    assert sorted(names) == [["train/000010.png", "val/000000.png"], ["train/000011.png", "val/000001.png"]]
 
 
 def test_the_numbers_of_masks_that_lie_in_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
