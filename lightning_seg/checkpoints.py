@@ -6,13 +6,14 @@ run some: Lightning builds classes that hyper-parameters name, and deletes files
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import lru_cache
 from inspect import Parameter, signature
 from itertools import islice
 from pathlib import Path, PurePath
 from typing import IO, Any
 
 import torch
-from lightning_fabric.utilities.cloud_io import _load
+from lightning_fabric.plugins import TorchCheckpointIO
 from torch import Tensor
 
 from lightning_seg.errors import ConfigError, one_line
@@ -37,10 +38,11 @@ LIBRARIES = ("builtins", "pytorch_lightning", "lightning_fabric", "torch", "abc"
 
 
 def read_checkpoint(path: str | Path | IO[bytes]) -> dict[str, Any]:
-    """The content of a checkpoint; tensors stay in the file until they are used.
+    """The content of a checkpoint, which nobody changes: a file is read once, and again when it has changed.
 
     Args:
-        path: a file, an address (http, https) that torch downloads and keeps, or an open file, which is rewound.
+        path: a file, whose tensors have shapes and no values; an address (http, https) that torch downloads and keeps;
+            or an open file, which is rewound.
 
     Raises:
         ConfigError: if nothing can be read, the file would run code, or it is no mapping.
@@ -67,8 +69,15 @@ def _read(path: str | Path | IO[bytes]) -> Any:
         path.seek(0)
         return content
     if ":" in str(path).partition("/")[0] and not Path(path).is_file():
-        return _load(str(path), map_location="cpu", weights_only=True)
-    return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        return TorchCheckpointIO().load_checkpoint(str(path), weights_only=True)
+    found = Path(path).stat()
+    return _read_file(Path(path).absolute(), (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns))
+
+
+@lru_cache(maxsize=8)
+def _read_file(path: Path, version: tuple[int, ...]) -> Any:
+    """A command asks for the same few files again and again; without values they take no room."""
+    return torch.load(path, map_location="meta", weights_only=True, mmap=True)
 
 
 def _weights(content: Mapping[str, Any]) -> list[Tensor]:

@@ -43,7 +43,15 @@ class ConfigError(UserError):
     """An argument has an impossible value, or does not fit the others."""
 
 
-def one_line(error: Exception) -> str:
+class RefusedError(SystemExit):
+    """A parser's line about what was typed. As any parser's error it passes by who handles an ``Exception``."""
+
+    def __init__(self, line: str) -> None:
+        super().__init__(UserError.exit_code)
+        self.line = line
+
+
+def one_line(error: BaseException) -> str:
     """The message of a library's error without line breaks; the name of the error if there is no message."""
     return " ".join(str(error).split()) or type(error).__name__
 

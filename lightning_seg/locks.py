@@ -97,14 +97,14 @@ def this_process() -> str:
 
 
 @contextmanager
-def taking_turns(path: Path) -> Iterator[None]:
-    """As ``holding``, but it waits for others, says so, and leaves no file.
+def taking_turns(path: Path, quietly: bool = False) -> Iterator[None]:
+    """As ``holding``, but it waits for others, says so unless ``quietly``, and leaves no file.
 
     Raises:
         OSError: if the file cannot be written.
     """
     while True:
-        if is_held(path):
+        if not quietly and is_held(path):
             log.warning("%s: another process is at it; waiting for %s", path, _owner(path))
         with holding(path, wait=True):
             # Who was waited for has removed the file that was locked; somebody else may have made a new one.

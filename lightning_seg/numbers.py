@@ -30,3 +30,10 @@ def check_number(
     else:
         wanted = f"be a finite number {'above' if positive else 'of at least'} {least:g}"
     raise ConfigError(f"{name} {value} must {wanted}, for instance {example:g}")
+
+
+def at_least(least: int, name: str, value: int) -> int:
+    """The value of a count. Raises ConfigError if it is below ``least``."""
+    if value < least:
+        raise ConfigError(f"{name} {value} is too small; give {least} or more")
+    return value

@@ -2,6 +2,7 @@
 
 import logging
 import re
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -120,9 +121,11 @@ def is_readable(checkpoint: Path) -> bool:
 
 def _loops(content: dict[str, Any]) -> dict[str, Any]:
     """The progress of the training in a checkpoint, for ``fit --run``; empty if it has none."""
-    loops: dict[str, Any] = content.get("loops", {}).get("fit_loop", {})
+    # Others get the same content.
+    own = {**content, "loops": deepcopy(content.get("loops", {}))}
+    loops: dict[str, Any] = own["loops"].get("fit_loop", {})
     if "epoch_progress" in loops:
-        reopen_epoch(content)
+        reopen_epoch(own)
     return loops
 
 
@@ -188,7 +191,7 @@ def task_arguments(checkpoint: Path) -> dict[str, Any]:
     """
     content = read_checkpoint(checkpoint)
     check_content(content, checkpoint)
-    return dict(content.get(HYPER_PARAMETERS) or {})
+    return deepcopy(dict(content.get(HYPER_PARAMETERS) or {}))
 
 
 def values_found(checkpoint: Path) -> dict[str, int | float]:

@@ -4,7 +4,6 @@ import hashlib
 import logging
 import re
 import shutil
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,10 +13,9 @@ from typing import IO, Any, NamedTuple, cast
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
-from tqdm import tqdm
-
 from lightning_seg.errors import DownloadError
 from lightning_seg.locks import taking_turns
+from lightning_seg.progress import open_bar
 
 log = logging.getLogger(__name__)
 SILENCE = 30.0
@@ -248,7 +246,4 @@ def _writing(part: Path, total: int | None, start: int) -> Iterator[IO[bytes]]:
 
 
 def _bar(part: Path, total: int | None, start: int) -> Any:
-    # In a log file a line is enough now and then.
-    seconds = 0.5 if sys.stderr.isatty() else 30.0
-    name = part.name.removesuffix(".part")
-    return tqdm(total=total, initial=start, desc=name, unit="B", unit_scale=True, mininterval=seconds)
+    return open_bar(part.name.removesuffix(".part"), total, initial=start, unit="B", unit_scale=True)

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from enum import Enum
-from importlib.util import find_spec
 from inspect import isroutine
 from os import PathLike
 from pathlib import Path
@@ -17,10 +16,10 @@ from types import UnionType
 from typing import Annotated, Any, Literal, NamedTuple, TypeGuard, Union, get_args, get_origin
 
 import torch
-from jsonargparse import ArgumentParser
 
 from lightning_seg.augmentation.transforms import CHILDREN
 from lightning_seg.checkpoints import builds
+from lightning_seg.class_arguments import types_of
 from lightning_seg.errors import ConfigError
 from lightning_seg.files import printable
 
@@ -88,20 +87,6 @@ def check_config(path: Path, content: Mapping[str, Any], typed: Names, own: bool
         raise ConfigError(f"{path}: {problem}; {REMEDY}")
 
 
-def replace_unknown(content: dict[str, Any], section: str, name: str) -> None:
-    """Replace an unknown class by the user's, with those arguments that it has, too.
-
-    The parser would import the other one first.
-    """
-    held = content.get(section)
-    if not isinstance(held, Mapping) or held.get("class_path") == name or find_class(held.get("class_path"), section):
-        return
-    kind, given = find_class(name, section) or _imported(name), held.get("init_args")
-    types = types_of(kind) if isinstance(kind, type) and isinstance(given, Mapping) else {}
-    kept = {key: value for key, value in (given or {}).items() if key in types} if types else {}
-    content[section] = {"class_path": name, "init_args": kept}
-
-
 def _imported(name: str) -> Any:
     try:
         return resolve_name(name)
@@ -115,35 +100,6 @@ def names_foreign(content: Mapping[str, Any]) -> bool:
     return next(_Check(frozenset(), own=False).problems(content), None) is not None
 
 
-def make_importable(names: Sequence[str]) -> None:
-    """Let classes that the user names be found in the working folder.
-
-    The folder is searched last, and only for a module of that name that exists nowhere else: a file of the folder never
-    replaces a library. Until then it is left out, since libraries look for optional others.
-    """
-    for name in names:
-        module, dot, _ = name.partition(".")
-        folder = Path.cwd()
-        if not (dot and module.isidentifier() and str(folder) not in sys.path):
-            continue
-        lies_here = (folder / f"{module}.py").is_file() or (folder / module / "__init__.py").is_file()
-        if lies_here and module not in sys.modules and find_spec(module) is None:
-            sys.path.append(str(folder))
-
-
-def texts(value: Any) -> Iterator[str]:
-    """Every text in the content of a YAML file."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for key, held in value.items():
-            yield from texts(key)
-            yield from texts(held)
-    elif isinstance(value, list | tuple):
-        for held in value:
-            yield from texts(held)
-
-
 class _Check:
     """The problems of a config; the first one is enough."""
 
@@ -151,31 +107,21 @@ class _Check:
         self.typed = typed
         self.own = own
 
-    def problems(self, content: Mapping[str, Any]) -> Iterator[str]:
+    def problems(self, content: Mapping[str, Any], within: str = "") -> Iterator[str]:
         for key, value in content.items():
+            where = f"{within}{key}"
             if not _is_name(key):
-                yield f"{_shown(key)} is no section"
-            elif key == "config":
+                yield f"{_shown(where)} is no {'argument' if within else 'section'}"
+            elif where == "config":
                 yield "config reads another config"
-            elif key in PLACES:
-                yield from self._at_place(value, key, key)
-            elif key == "trainer":
-                yield from self._trainer(value)
-            else:
-                yield from self._plain(value, key)
-
-    def _trainer(self, value: Any) -> Iterator[str]:
-        if value is not None and not isinstance(value, Mapping):
-            yield f"trainer is {_shown(value)}, not its arguments"
-            return
-        for name, held in (value or {}).items():
-            where = f"trainer.{name}"
-            if not _is_name(name):
-                yield f"{_shown(where)} is no argument"
             elif where in PLACES:
-                yield from self._at_place(held, where, where)
+                yield from self._at_place(value, where, where)
+            elif where == "trainer" and isinstance(value, Mapping):
+                yield from self.problems(value, "trainer.")
+            elif where == "trainer" and value is not None:
+                yield f"trainer is {_shown(value)}, not its arguments"
             else:
-                yield from self._plain(held, where)
+                yield from self._plain(value, where)
 
     def _at_place(self, value: Any, place: str, where: str) -> Iterator[str]:
         """A class, or several, by path, by name or with arguments; also by a name of Lightning's registries."""
@@ -261,6 +207,12 @@ def find_class(path: Any, place: str) -> type | None:
     return found if _belongs(found, place) and _lies_in(found, modules) else None
 
 
+def chosen_class(name: str, place: str) -> type | None:
+    """A class that the user has named, whose module is imported if it is his own; None if there is none."""
+    found = find_class(name, place) or (_imported(name) if "." in name else None)
+    return found if isinstance(found, type) else None
+
+
 def _belongs(found: Any, place: str) -> TypeGuard[type]:
     """Whether a class is of the kind for this place."""
     bases = PLUGINS if place == "trainer.plugins" else (PLACES[place].base,)
@@ -307,13 +259,6 @@ def _may_be_own(path: str, place: str) -> bool:
         return False
     found = _imported(path)
     return found is None or _belongs(found, place)
-
-
-def types_of(kind: type) -> dict[str, Any]:
-    """The types of the arguments of a class, those of base classes included."""
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_class_arguments(kind, fail_untyped=False)
-    return {action.dest: getattr(action, "_typehint", action.type) for action in parser._actions}
 
 
 def _reads_or_imports(text: str) -> bool:

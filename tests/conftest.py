@@ -42,6 +42,13 @@ def answered_signals() -> Iterator[None]:
         signal.signal(number, handler)
 
 
+@pytest.fixture(autouse=True)
+def nothing_beside_real_data(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is found out about real samples is not remembered in their folder."""
+    if request.node.get_closest_marker("real_data"):
+        monkeypatch.setenv("LIGHTNING_SEG_CACHE_DIR", str(tmp_path / "caches"))
+
+
 def copy_of(root: Path, copy: Path) -> Path:
     """Without the caches that other tests have left there."""
     return Path(shutil.copytree(root, copy, ignore=shutil.ignore_patterns(".lightning_seg_cache")))

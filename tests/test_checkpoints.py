@@ -18,7 +18,7 @@ from lightning_seg import CNNClassifierTask, FlowersDataModule, PicturesDataModu
 from lightning_seg.callbacks.continued import moved
 from lightning_seg.errors import ConfigError, UserError, WeightsError
 from lightning_seg.models.weights import read_state_dict
-from lightning_seg.predictor import load_task
+from lightning_seg.tasks.loading import load_task
 from lightning_seg.tasks.resuming import restore_counts
 
 Change = Callable[[dict[str, Any]], None]

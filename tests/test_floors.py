@@ -9,16 +9,21 @@ import lightning_seg
 
 PACKAGE = Path(lightning_seg.__file__).parent
 FLOORS = (
-    ("cores", "errors", "files", "memory", "process_tree", "progress", "signatures"),
+    (
+        *("class_arguments", "cores", "errors", "files", "memory"),
+        *("process_tree", "progress", "signatures", "spelling"),
+    ),
     (
         "batch",
         "checkpoint_io",
         "checkpoints",
         "configs",
+        "explaining",
         "images",
         "json_files",
         "locks",
         "numbers",
+        "prediction_folder",
         "stopping",
         "tables",
         "yaml_files",
@@ -28,7 +33,7 @@ FLOORS = (
     ("datasets", "tasks"),
     ("datamodules", "callbacks"),
     ("runs", "trust"),
-    ("arguments", "predictor", "comparison"),
+    ("arguments", "predictor", "comparison", "trainer"),
     ("cli", "doctor"),
     ("commands",),
     ("__main__",),

@@ -19,11 +19,12 @@ from lightning_seg import Predictor
 from lightning_seg.__main__ import main
 from lightning_seg.callbacks.picture_scores import read_picture_scores
 from lightning_seg.cli import command_line
-from lightning_seg.cli.epochs import DEFAULT_EPOCHS
 from lightning_seg.cli.resolving import resolve_config
 from lightning_seg.errors import ConfigError
 from lightning_seg.runs import task_arguments
 from lightning_seg.tasks.segmentation import SegmentationTask
+from lightning_seg.trainer import RunTrainer
+from lightning_seg.trainer.run_trainer import DEFAULT_EPOCHS
 
 Mistake = Callable[[list[str]], str]
 MINE = '''
@@ -398,6 +399,12 @@ def test_epochs_are_those_that_are_said(flags: list[str], expected: int | None) 
     assert epochs(*flags) == expected
 
 
+def train_two_epochs_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    defaults = RunTrainer.__init__.__kwdefaults__ or {}
+    monkeypatch.setattr(RunTrainer.__init__, "__kwdefaults__", {**defaults, "max_epochs": 2})
+    monkeypatch.setattr(command_line, "DEFAULT_EPOCHS", 2)
+
+
 def trained(capfd: pytest.CaptureFixture[str], *flags: str) -> tuple[int | None, str]:
     """What a run of one batch per epoch has in its config, and what it said."""
     limits = ["--trainer.limit_train_batches", "1", "--trainer.limit_val_batches", "0"]
@@ -427,7 +434,7 @@ def test_another_end_has_no_limit_of_epochs(capfd: pytest.CaptureFixture[str], f
 def test_the_default_is_said_saved_and_gone_on_with(
     capfd: pytest.CaptureFixture[str], mistake: Mistake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(command_line, "DEFAULT_EPOCHS", 2)
+    train_two_epochs_by_default(monkeypatch)
     saved, said = trained(capfd)
     assert saved == 2
     assert "trainer.max_epochs 2, since nothing says how long to train" in said
@@ -443,7 +450,7 @@ def test_a_run_that_was_begun_without_a_limit_goes_on_so(
     trained(capfd, "--trainer.max_epochs", "1")
     config = Path("run", "config.yaml")
     config.write_text(config.read_text().replace("max_epochs: 1", "max_epochs: null"))
-    monkeypatch.setattr(command_line, "DEFAULT_EPOCHS", 2)
+    train_two_epochs_by_default(monkeypatch)
     assert main(["fit", "--run", "run", *CPU, "--trainer.max_steps", "4"]) == 0
     assert json.loads(Path("run", "metrics.json").read_text())["epochs"] == 4
 

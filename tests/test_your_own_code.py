@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader
 from lightning_seg import UNetTask
 from lightning_seg.__main__ import main
 from lightning_seg.errors import UserError
+from lightning_seg.tables import read_rows
 
 PAGE = Path(__file__).parents[1] / "docs" / "your_own_code.md"
 QUIET: dict[str, Any] = {"accelerator": "cpu", "devices": 1, "enable_progress_bar": False, "log_every_n_steps": 1}
@@ -92,6 +93,26 @@ def check_loss(said: str) -> None:
         assert values[f"{split}/loss"] == pytest.approx(parts, rel=1e-5)
 
 
+def check_metric(said: str) -> None:
+    values = metrics("MeasuredTask")
+    rows = read_rows(Path("runs", "MeasuredTask", "version_0", "metrics.csv"))
+    errors = [float(row["val/mean_area_error"]) for row in rows if row["epoch"] and row["val/mean_area_error"]]
+    assert len(errors) == 3
+    assert values["best/val/mean_area_error"] == pytest.approx(min(errors), rel=1e-4)
+    assert values["best_is"] == "min"
+    # Of two classes, both areas are wrong by as much: intersection over union and accuracy tell the predicted one.
+    wrong, true = 8 * 32 * 32 * (1 - values["test/accuracy"]), number_of_disc_pixels()
+    either = wrong / (1 - values["test/iou/disc"])
+    predicted = either + (either - wrong) - true
+    for name in ("mean_area_error", "area_error/disc", "area_error/ground"):
+        assert values[f"test/{name}"] == pytest.approx(abs(predicted - true) / (8 * 32 * 32), abs=1e-5)
+
+
+def number_of_disc_pixels() -> int:
+    discs: Any = sys.modules["my_code"].DiscsData().test_dataloader().dataset
+    return sum(int(discs[index]["mask"].sum()) for index in range(len(discs)))
+
+
 def check_task(said: str) -> None:
     assert metrics("NoisyTask")["epochs"] == 2
     assert "test/loss" in metrics("NoisyTask")
@@ -120,6 +141,7 @@ CHECKS: dict[str, Callable[[str], None]] = {
     "Data": check_data,
     "A network": check_network,
     "A loss": check_loss,
+    "A metric": check_metric,
     "A task": check_task,
     "A LightningModule with the data of this package": check_module,
     "Callbacks and loggers": check_callbacks,

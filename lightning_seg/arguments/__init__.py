@@ -1,26 +1,29 @@
 """What the user typed: turned into what Lightning's parser understands, with errors of one line."""
 
-from lightning_seg.arguments.messages import CLASS_NAMES, OneLineErrors, import_public_classes, named_type, rephrase
+from lightning_seg.arguments.messages import CLASSES, WordParser, import_public_classes, rephrase
+from lightning_seg.arguments.own_flags import add_own_flags, check_flags, own_flags
 from lightning_seg.arguments.reading import dotted, read_config
 from lightning_seg.arguments.run_arguments import RunArguments, content_of
-from lightning_seg.arguments.typed import ABSENT, TRUST, Asked, Typed, bare_is_true
+from lightning_seg.arguments.typed import ABSENT, TRUST, Asked, Typed, grouped
 from lightning_seg.yaml_files import guard_parsers
 
 guard_parsers()
 
 __all__ = [
     "ABSENT",
-    "CLASS_NAMES",
+    "CLASSES",
     "TRUST",
     "Asked",
-    "OneLineErrors",
     "RunArguments",
     "Typed",
-    "bare_is_true",
+    "WordParser",
+    "add_own_flags",
+    "check_flags",
     "content_of",
     "dotted",
+    "grouped",
     "import_public_classes",
-    "named_type",
+    "own_flags",
     "read_config",
     "rephrase",
 ]

@@ -2,19 +2,22 @@
 
 import re
 import sys
-from argparse import Action
+from argparse import ArgumentParser
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from itertools import pairwise
-from typing import ClassVar, NamedTuple, NoReturn
+from typing import Any, ClassVar, NamedTuple, NoReturn
 
 import lightning_seg
 from lightning_seg.arguments.reading import dotted, read_config
-from lightning_seg.files import printable
+from lightning_seg.class_arguments import actions_of
+from lightning_seg.errors import RefusedError
 
-CLASS_NAMES = [name for name in lightning_seg.__all__ if name.endswith(("Task", "DataModule"))]
-
-
+CLASSES = {
+    section: [name for name in lightning_seg.__all__ if name.endswith(ending)]
+    for section, ending in {"model": "Task", "data": "DataModule"}.items()
+}
+"""Those of this package, by the section of a config that takes them."""
 EXAMPLES = {
     "--run": "runs/pets",
     "--ckpt_path": "runs/pets/version_0/checkpoints/best.ckpt",
@@ -59,27 +62,28 @@ KINDS_OF_MIXING = ("cutmix", "mixup", "both")
 
 def import_public_classes() -> None:
     """jsonargparse knows the short name of a class once its module is imported."""
-    for name in CLASS_NAMES:
-        getattr(lightning_seg, name)
+    for names in CLASSES.values():
+        for name in names:
+            getattr(lightning_seg, name)
 
 
-class OneLineErrors:
-    """For parsers: an error is one line on stderr and exit code 2; the usage appears only with ``--help``."""
+class WordParser(ArgumentParser):
+    """Its errors are one line, without the usage, and it does not guess what an unfinished flag means."""
 
     typed: ClassVar[Sequence[str]] = ()
     """The whole command line; the parser of a class gets only a part of it."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"allow_abbrev": False, **kwargs})
+
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         if ex is not None and "--debug" in sys.argv:
             raise ex
-        line = printable(rephrase(message, self.known_flags(), self.typed))
-        print(f"lightning-seg: error: {line}", file=sys.stderr)
-        sys.exit(2)
+        raise RefusedError(rephrase(message, self.known_flags(), self.typed))
 
     def known_flags(self) -> list[str]:
         """What could have been meant by a flag that does not exist, without dashes."""
-        actions: Sequence[Action] = self._actions  # type: ignore[attr-defined]
-        return [flag.lstrip("-") for action in actions for flag in action.option_strings]
+        return [flag.lstrip("-") for action in actions_of(self) for flag in action.option_strings]
 
 
 def rephrase(message: str, options: Sequence[str] = (), words: Sequence[str] = ()) -> str:
@@ -134,7 +138,11 @@ def _say_bare(found: re.Match[str], said: Said) -> str:
 
 
 def _say_type(found: re.Match[str], said: Said) -> str:
-    return f"{found[1]}: {found[3]!r} is not accepted; expected {named_type(found[2])}"
+    return f"{found[1]}: {_shown(found[3])} is not accepted; expected {named_type(found[2])}"
+
+
+def _shown(value: str) -> str:
+    return "null" if value == "None" else repr(value)
 
 
 RULES: Mapping[str, Callable[[re.Match[str], Said], str]] = {
@@ -165,7 +173,7 @@ def _rephrase_choice(lines: Sequence[str]) -> str:
     if reasons:
         return f"{key[1] if key else 'argument'}: {''.join(given)} cannot be built: {reasons[-1]}"
     choices = " or ".join(dict.fromkeys(map(named_type, wanted)))
-    return f"{key[1] if key else 'argument'}: {''.join(given)!r} is not accepted; expected {choices}"
+    return f"{key[1] if key else 'argument'}: {_shown(''.join(given))} is not accepted; expected {choices}"
 
 
 def _is_of_the_other_lightning(path: str) -> bool:
@@ -177,15 +185,15 @@ def _is_of_the_other_lightning(path: str) -> bool:
 
 def _rephrase_class(given: str, words: Sequence[str]) -> str:
     """The message for an unknown class name."""
-    if given.rpartition(".")[2] in CLASS_NAMES:
+    known = [*CLASSES["model"], *CLASSES["data"]]
+    if given.rpartition(".")[2] in known:
         return f"the class {given} is of another kind; tasks go to model, datamodules to data"
     # An argument that is built from several values, of which the first alone was given.
     if given in KINDS_OF_MIXING:
         return f"mixing: {given!r} is its kind; give --data.mixing.kind {given}"
-    near = _nearest(given, CLASS_NAMES, "")
-    asked = next((word.lstrip("-") for word in words if word in ("--data", "--model")), "")
-    known = [name for name in CLASS_NAMES if name.endswith({"data": "DataModule", "model": "Task"}.get(asked, " "))]
-    return f"there is no class {given!r}{near or (known and '; there are ' + ', '.join(known)) or ''}"
+    near = _nearest(given, known, "")
+    asked = next((CLASSES[word.lstrip("-")] for word in words if word in ("--data", "--model")), [])
+    return f"there is no class {given!r}{near or (asked and '; there are ' + ', '.join(asked)) or ''}"
 
 
 def named_type(words: str) -> str:

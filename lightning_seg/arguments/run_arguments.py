@@ -8,11 +8,13 @@ from typing import Any, NamedTuple, Self
 import yaml
 from jsonargparse import get_loader
 
+from lightning_seg.arguments.own_modules import make_importable, texts
 from lightning_seg.arguments.reading import read_config
 from lightning_seg.arguments.typed import Asked, Typed
+from lightning_seg.class_arguments import types_of
 from lightning_seg.errors import ConfigError
 from lightning_seg.runs import Run, find_run
-from lightning_seg.trust import check_config, make_importable, replace_unknown, texts
+from lightning_seg.trust import check_config, chosen_class, find_class
 
 CHECKPOINT_OF = {"fit": "last", "validate": "best", "test": "best", "predict": "best"}
 
@@ -81,6 +83,19 @@ def content_of(run: Run, typed: Typed, own: bool = False, part: str = "") -> dic
         make_importable(sorted(texts(content)))
     if not typed.trusts_config:
         for section, name in typed.classes.items():
-            replace_unknown(content, section, name)
+            _replace_unknown(content, section, name)
         check_config(run.config, content, typed.names, own)
     return content
+
+
+def _replace_unknown(content: dict[str, Any], section: str, name: str) -> None:
+    """Replace an unknown class by the user's, with those arguments that it has, too.
+
+    The parser would import the other one first.
+    """
+    held = content.get(section)
+    if not isinstance(held, Mapping) or held.get("class_path") == name or find_class(held.get("class_path"), section):
+        return
+    given, known = held.get("init_args"), types_of(chosen_class(name, section))
+    kept = {key: value for key, value in given.items() if key in known} if isinstance(given, Mapping) else {}
+    content[section] = {"class_path": name, "init_args": kept}

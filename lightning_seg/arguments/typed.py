@@ -1,29 +1,20 @@
 """What the user has typed, and what stands in the configs that are named there."""
 
-from argparse import ArgumentParser
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from itertools import pairwise
-from typing import Any, NamedTuple, NoReturn, Self
+from typing import Any, NamedTuple, Self
 
 import yaml
 
-from lightning_seg.arguments.messages import rephrase
+from lightning_seg.arguments.messages import WordParser
+from lightning_seg.arguments.own_modules import make_importable, texts
 from lightning_seg.arguments.reading import dotted, read_config
 from lightning_seg.configs import find_config
 from lightning_seg.errors import ConfigError
-from lightning_seg.trust import make_importable, texts
 
 TRUST = "--trust_config"
 ABSENT = object()
 """Stands for what nobody has given."""
-
-
-class _Words(ArgumentParser):
-    """argparse's parser for those flags that are looked at before Lightning's sees the others."""
-
-    def error(self, message: str) -> NoReturn:
-        raise ConfigError(rephrase(message))
 
 
 class Asked(NamedTuple):
@@ -42,7 +33,7 @@ class Asked(NamedTuple):
         Raises:
             ConfigError: if the value of one of them is missing.
         """
-        parser = _Words(add_help=False, allow_abbrev=False)
+        parser = WordParser(add_help=False)
         parser.add_argument("--config", "-c", action="append", default=[])
         parser.add_argument("--run", action="append", default=[])
         parser.add_argument(TRUST, nargs="?", const="true")
@@ -129,14 +120,21 @@ def _parts(word: str) -> list[str]:
     return [name, value] if name == "--images" and equals and not value.startswith("-") else [word]
 
 
+def grouped(words: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+    """Each flag with the words behind it, up to the next one; an empty flag comes first."""
+    flag, values = "", list[str]()
+    for word in words:
+        # A single dash begins a number.
+        if word.startswith("--"):
+            yield flag, values
+            flag, values = word, []
+        else:
+            values.append(word)
+    yield flag, values
+
+
 def _flags(words: Sequence[str]) -> Iterator[tuple[str, str]]:
-    for word, following in pairwise([*words, ""]):
-        name, equals, value = word.partition("=")
-        if name.startswith("--"):
-            yield name, value if equals else following
-
-
-def bare_is_true(words: Sequence[str], flag: str) -> list[str]:
-    """``--compare`` as ``--compare=true``, for a flag that needs no value."""
-    bare = [word == flag and after not in ("true", "false") for word, after in pairwise([*words, ""])]
-    return [f"{flag}=true" if alone else word for word, alone in zip(words, bare, strict=True)]
+    for flag, values in grouped(words):
+        name, equals, value = flag.partition("=")
+        if name:
+            yield name, value if equals else next(iter(values), "")

@@ -41,7 +41,7 @@ class PictureScoreWriter(pl.Callback):
         # The user's own data need not know any.
         dataset: Any = getattr(trainer.test_dataloaders, "dataset", None)
         self.groups = dataset.groups if isinstance(dataset, PictureDataset) else None
-        self.kept = None if scores is None else PictureScores(scores.picture_quantity)
+        self.kept = None if scores is None else PictureScores(scores.of_pictures.picture_quantity)
         if scores is not None:
             scores.picture_scores = self.kept
 
@@ -96,7 +96,7 @@ def _pictures_of(batch: Any, counted: Sequence[int], rank: int) -> tuple[Sequenc
 def _test_scores(pl_module: pl.LightningModule) -> Any:
     scores_of = getattr(pl_module, "scores_of", None)
     scores = None if scores_of is None else scores_of("test")
-    return scores if hasattr(scores, "picture_scores") else None
+    return scores if getattr(scores, "of_pictures", None) is not None else None
 
 
 def _of_all_processes(rows: list[Row]) -> list[Row]:

@@ -25,9 +25,12 @@ from lightning_seg.callbacks.epoch_record import (
     has_ended,
     remember,
 )
+from lightning_seg.callbacks.left_out import count_left_out, list_left_out
 
 STOPPED_EARLY = "stopped_early"
 """Key of the epochs of a training that ended before its given epochs or steps."""
+MODE = "best_is"
+"""Key of ``min`` or ``max``: whether the lowest or the highest value of the monitored metric is the best."""
 
 
 class RunRecord(pl.Callback):
@@ -54,7 +57,10 @@ class RunRecord(pl.Callback):
         counts = {"parameters": sum(map(torch.numel, parameters)), "trainable_parameters": trainable}
         # A continued run has restored its weights by now.
         initial = {"initial_weights": weights_digest(pl_module)} if trainer.ckpt_path is None else {}
-        _add(trainer, {**counts, **initial, **versions()})
+        _add(trainer, {**counts, **initial, **versions(), **count_left_out(trainer)})
+        log_dir = trainer.log_dir
+        if log_dir is not None and trainer.is_global_zero:
+            list_left_out(trainer, Path(log_dir))
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         # Here and not when the epoch ends: the module logs its training metrics after the callbacks' turn.
@@ -118,7 +124,7 @@ class RunRecord(pl.Callback):
         values["epochs"] = epochs_trained(trainer)
         checkpoint = best_checkpoint(trainer)
         if checkpoint is not None and checkpoint.best_model_score is not None:
-            values[f"best/{checkpoint.monitor}"] = checkpoint.best_model_score.item()
+            values |= {f"best/{checkpoint.monitor}": checkpoint.best_model_score.item(), MODE: checkpoint.mode}
         return values
 
     def _curves(self, pl_module: pl.LightningModule) -> tuple[str, ...]:

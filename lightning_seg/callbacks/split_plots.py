@@ -2,27 +2,31 @@
 
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar, Generic, TypeVar
 
 import pytorch_lightning as pl
 from matplotlib.figure import Figure
 
 from lightning_seg.batch import Split
 from lightning_seg.callbacks.loggers import add_picture
+from lightning_seg.metrics import MetricPart
 from lightning_seg.plots.figures import figure_to_array, save_array
 
+P = TypeVar("P", bound=MetricPart)
 
-class SplitPlots(pl.Callback, ABC):
+
+class SplitPlots(pl.Callback, ABC, Generic[P]):
     """Draws ``<name>_<split>.png`` into the run folder and ``<name>/<split>`` into TensorBoard.
 
-    It draws after every validation and test; a subclass draws the figure of the scores, if there is anything to draw.
+    It draws after every validation and test, of tasks that measure ``part``; a subclass draws the figure.
     """
 
     name: ClassVar[str]
+    part: type[P]
 
     @abstractmethod
-    def draw(self, scores: Any, class_names: tuple[str, ...], split: Split) -> Figure | None:
-        """A figure of a task's scores; None if they are of another kind."""
+    def draw(self, part: P, class_names: tuple[str, ...], split: Split) -> Figure | None:
+        """A figure of what was measured in the last epoch; None if there is nothing to draw."""
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if not trainer.sanity_checking:
@@ -36,7 +40,8 @@ class SplitPlots(pl.Callback, ABC):
         scores_of = getattr(pl_module, "scores_of", None)
         if scores_of is None or log_dir is None or not trainer.is_global_zero:
             return
-        figure = self.draw(scores_of(split), class_names(pl_module), split)
+        part = scores_of(split).part(self.part)
+        figure = None if part is None else self.draw(part, class_names(pl_module), split)
         if figure is None:
             return
         picture = figure_to_array(figure)

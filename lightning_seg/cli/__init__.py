@@ -5,14 +5,13 @@ from collections.abc import Sequence
 import torch.distributed as dist
 
 from lightning_seg.arguments import RunArguments, import_public_classes
-from lightning_seg.cli.amending import LINKS
 from lightning_seg.cli.command_help import describe
 from lightning_seg.cli.command_line import CommandLine
-from lightning_seg.cli.flags import add_own_flags
-from lightning_seg.cli.processes import LostError, end
-from lightning_seg.cli.silence import silence_libraries
-from lightning_seg.cli.stopped import nothing_kept
 from lightning_seg.stopping import at_stake
+from lightning_seg.trainer.processes import LostError, end
+from lightning_seg.trainer.results import prediction_writers_of, written_to
+from lightning_seg.trainer.silence import silence_libraries
+from lightning_seg.trainer.stopped import nothing_kept
 
 SOME_UNREADABLE = 3
 """Exit code of ``predict`` if some files could not be read and the others were predicted."""
@@ -23,19 +22,20 @@ def run_lightning(argv: Sequence[str]) -> int:
     import_public_classes()
     silence_libraries()
     if {"-h", "--help"}.intersection(argv):
-        print(describe(argv[0], argv[1:], LINKS, add_own_flags))
+        print(describe(argv[0], argv[1:]))
         return 0
     at_stake(lambda: nothing_kept(argv[0]))
     try:
-        command = CommandLine(RunArguments.parse(argv))
+        trainer = CommandLine(RunArguments.parse(argv)).trainer
     except LostError as error:
         return end(error)
-    folder = command.written_to()
-    if command.trainer.is_global_zero and folder is not None:
+    folder = written_to(trainer)
+    if trainer.is_global_zero and folder is not None:
         print(folder, flush=True)
     if dist.is_available() and dist.is_initialized():
         # Left to the interpreter's exit, a process that is late finds the other one's end of the line closed.
         dist.barrier()
         dist.destroy_process_group()
     # The first speaks for all: Lightning takes any other code of those that it has started for a crash.
-    return SOME_UNREADABLE if command.trainer.is_global_zero and command.num_unreadable() else 0
+    unreadable = any(writer.num_unreadable for writer in prediction_writers_of(trainer))
+    return SOME_UNREADABLE if trainer.is_global_zero and unreadable else 0

@@ -2,20 +2,21 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from inspect import signature
 from typing import Any
 
 from jsonargparse import Namespace
 
-from lightning_seg.cli.signatures import class_of, parser_of
+from lightning_seg.arguments import ABSENT, Typed
+from lightning_seg.class_arguments import class_of, types_of
+from lightning_seg.cli.linking import LINKS, differing
 from lightning_seg.datamodules.base import DataModule
 from lightning_seg.datamodules.pictures import PicturesDataModule
+from lightning_seg.errors import ConfigError
 from lightning_seg.tasks.class_names import check_same
 
-LINKS = ("num_classes", "class_names", "ignore_index", "image_size")
-"""Arguments that a task gets from the datamodule, if it has them."""
 PRETRAINED = ("encoder_weights", "weights")
 """Arguments of tasks that name pretrained weights."""
-OF_LOADERS = ("image_size", "batch_size", "num_workers")
 log = logging.getLogger(__name__)
 
 
@@ -41,53 +42,56 @@ def take_classes(data: Namespace, learned: Sequence[str] | None) -> None:
         check_same(learned, [str(name) for name in classes])
 
 
-def take_linked(model: Namespace, stored: Mapping[str, Any]) -> None:
+def take_linked(model: Namespace, stored: Mapping[str, Any], typed: Typed) -> None:
     """What data may tell a task is as in training where it does not: the config of a run leaves it out.
 
     Args:
         model: section of the config.
-        stored: arguments of the checkpoint's task, without those that were typed.
+        stored: arguments of the checkpoint's task.
+        typed: what the user says wins.
     """
     # Those of base classes are stored, too.
-    accepted = {action.dest for action in parser_of(model["class_path"])._actions}
+    accepted = types_of(class_of(model))
     for name in LINKS:
-        if name in stored and name in accepted:
+        if name in stored and name in accepted and typed.value("model", name) is ABSENT:
             model["init_args"][name] = stored[name]
 
 
-def spare_dataset(data: Namespace, stored: Mapping[str, Any], images: Sequence[str]) -> None:
+def spare_dataset(data: Namespace, stored: Mapping[str, Any], images: Sequence[str], typed: Typed) -> None:
     """Pictures are predicted also where the dataset is not that the checkpoint was trained on.
 
     Args:
         data: section of the config.
         stored: arguments of the checkpoint's task.
         images: what to predict.
+        typed: what the user says.
+
+    Raises:
+        ConfigError: if he says something else than the checkpoint, as nothing else could tell it.
     """
-    if stored.get("class_names") is None or not _is_ours(data):
-        return
-    options = {name: data["init_args"][name] for name in OF_LOADERS if name in data["init_args"]}
-    data["class_path"] = f"{PicturesDataModule.__module__}.{PicturesDataModule.__qualname__}"
-    data["init_args"] = Namespace(images=images, **options)  # type: ignore[no-untyped-call]
-
-
-def _is_ours(data: Namespace) -> bool:
-    """Another's may mean something else by its arguments."""
+    for name, _, value in differing(typed, stored):
+        raise ConfigError(f"model.{name} is taken from the checkpoint, {value}; leave it out")
     kind = class_of(data)
-    return isinstance(kind, type) and issubclass(kind, DataModule)
+    # Another's may mean something else by its arguments.
+    if stored.get("class_names") is None or not (isinstance(kind, type) and issubclass(kind, DataModule)):
+        return
+    given = {**vars(data["init_args"]), "images": images}
+    options = {name: given[name] for name in signature(PicturesDataModule).parameters if name in given}
+    data["class_path"] = f"{PicturesDataModule.__module__}.{PicturesDataModule.__qualname__}"
+    data["init_args"] = Namespace(**options)  # type: ignore[no-untyped-call]
 
 
-def spare_downloads(data: Namespace, model: Namespace, typed: Sequence[str]) -> None:
+def spare_downloads(data: Namespace, model: Namespace, typed: Typed) -> None:
     """Synthetic pictures need no download; then the encoder's weights are fetched only if they are typed.
 
     Args:
         data: section of the config.
         model: section of the config.
-        typed: the command line.
+        typed: what the user says.
     """
     given = model.get("init_args", {})
     weights = next((name for name in PRETRAINED if given.get(name) == "imagenet"), None)
-    asked = any(word.partition("=")[0].endswith(f".{weights}") for word in typed)
-    if data.get("init_args", {}).get("source") != "synthetic" or weights is None or asked:
+    if data.get("init_args", {}).get("source") != "synthetic" or weights is None or typed.is_typed("model", weights):
         return
     flags = ("freeze_encoder_norm",) if given.get("unfreeze_epoch") else ("freeze_encoder_norm", "freeze_encoder")
     frozen = [name for name in flags if given.get(name)]

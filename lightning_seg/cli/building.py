@@ -1,19 +1,30 @@
 """Building a training without running it, so that mistakes show before anything is trained."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple, get_args
 
-from lightning_seg.arguments import RunArguments, import_public_classes
+import pytorch_lightning as pl
+import yaml
+
+from lightning_seg.arguments import Asked, RunArguments, Typed, content_of, import_public_classes
 from lightning_seg.batch import Split
 from lightning_seg.callbacks.continued import best_checkpoint
 from lightning_seg.cli.command_line import CommandLine
-from lightning_seg.cli.silence import silence_libraries
-from lightning_seg.errors import ConfigError, UserError
+from lightning_seg.errors import ConfigError, RefusedError
+from lightning_seg.explaining import user_error
+from lightning_seg.models.weights import without_pretrained
+from lightning_seg.runs import find_run
+from lightning_seg.trainer.run_trainer import RunTrainer
+from lightning_seg.trainer.silence import silence_libraries
 
 WITHOUT_SEED = ("--seed_everything", "false")
 """It would be handed on to the processes that are started later."""
+
+MANY_STEPS = 1_000_000
 
 
 class _Building(CommandLine):
@@ -29,10 +40,71 @@ class _Building(CommandLine):
 class Built(NamedTuple):
     """A training that could begin."""
 
-    monitor: (
-        str | None
-    )  # the metric that would choose the best checkpoint; None if the last epoch would count as the best
+    monitor: str | None  # the metric that would choose the best checkpoint; None if the last epoch would count as it
     pictures: dict[Split, list[str]]  # by path; none of a datamodule that does not tell them
+
+
+class Untrained(NamedTuple):
+    """A task as ``fit`` would train it, before anything is trained, and with random weights.
+
+    Args:
+        task: with the classes and the picture size of its datamodule.
+        make_trainer: of one process on the device and in the precision of the config, with these callbacks and nothing
+            that is written.
+    """
+
+    task: pl.LightningModule
+    make_trainer: Callable[[Sequence[pl.Callback]], pl.Trainer]
+
+
+def build_task(words: Sequence[str]) -> Untrained:
+    """Build the task that ``fit`` with these flags would train; no file of the data is read and no weights are fetched.
+
+    Raises:
+        ConfigError: with the message that ``fit`` would have.
+    """
+    import_public_classes()
+    silence_libraries()
+    with TemporaryDirectory() as folder:
+        # What a trainer makes at once goes with it.
+        flags = [*_as_configs(words, Path(folder)), *WITHOUT_SEED, "--trainer.default_root_dir", folder]
+        try:
+            with _without_information(), _own_message(), without_pretrained():
+                command = _Building(RunArguments.parse(["fit", *flags]))
+        except RefusedError as refused:
+            raise ConfigError(refused.line) from refused
+    trainer = command.trainer
+
+    def make_trainer(callbacks: Sequence[pl.Callback]) -> pl.Trainer:
+        with _without_information():
+            return RunTrainer(
+                accelerator="cpu" if trainer.strategy.root_device.type == "cpu" else "auto",
+                devices=1,
+                precision=trainer.precision,
+                callbacks=list(callbacks),
+                max_epochs=1,
+                # Schedules ask how many there are.
+                max_steps=MANY_STEPS,
+                num_sanity_val_steps=0,
+                logger=False,
+                enable_checkpointing=False,
+                enable_progress_bar=False,
+                enable_model_summary=False,
+            )
+
+    return Untrained(command.model, make_trainer)
+
+
+def _as_configs(words: Sequence[str], folder: Path) -> list[str]:
+    """The same flags with what a run was trained with as a config in ``folder``: its task begins anew."""
+    asked = Asked.of(words)
+    configs = list(asked.configs)
+    if asked.runs:
+        content = content_of(find_run(asked.runs[-1]), Typed.of(asked))
+        config = folder / "config.yaml"
+        config.write_text(yaml.safe_dump({name: content[name] for name in ("model", "data") if name in content}))
+        configs.insert(0, str(config))
+    return [*(word for config in configs for word in ("--config", config)), *asked.rest]
 
 
 def build(words: Sequence[str]) -> Built:
@@ -75,9 +147,7 @@ def _own_message() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        inner: BaseException | None = error
-        while inner is not None and not isinstance(inner, UserError):
-            inner = inner.__cause__ or inner.__context__
-        if inner is None:
+        own = user_error(error)
+        if own is None:
             raise
-        raise ConfigError(str(inner)) from error
+        raise ConfigError(str(own)) from error

@@ -10,8 +10,9 @@ from pytorch_lightning.callbacks import BatchSizeFinder, LearningRateFinder
 from lightning_seg.arguments import Typed
 from lightning_seg.callbacks import RunRecord
 from lightning_seg.callbacks.epoch_record import complete
+from lightning_seg.errors import ConfigError
 from lightning_seg.process_tree import is_first_process
-from lightning_seg.runs import Run, callback_state, values_found
+from lightning_seg.runs import Run, callback_state, epochs_ended, values_found
 
 FINDERS = (BatchSizeFinder, LearningRateFinder)
 """Callbacks that look for a value before the training."""
@@ -41,8 +42,17 @@ def take_what_was_found(finders: Sequence[pl.Callback], checkpoint: Path, model:
             setattr(holder, name, found[name])
 
 
-def complete_record(run: Run | None, checkpoint: Path) -> None:
-    """What a process that ended behind its last checkpoint has not written any more."""
+def check_unfinished(run: Run, checkpoint: Path, epochs: int | None) -> None:
+    """Raises ConfigError if a run has trained as long as it is asked to.
+
+    Its record gets what a process that ended behind its last checkpoint has not written any more.
+    """
+    if epochs is None or not 0 <= epochs <= (done := epochs_ended(checkpoint)):
+        return
     record = callback_state(checkpoint, RunRecord.__qualname__)
-    if run is not None and record and is_first_process():
+    if record and is_first_process():
         complete(run.folder, record)
+    raise ConfigError(
+        f"{run.folder} has trained {done} epochs of {epochs}; to go on, give more, for instance "
+        f"--trainer.max_epochs {done + 10}"
+    )

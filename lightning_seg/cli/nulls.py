@@ -1,37 +1,45 @@
 """Errors for null in arguments without null: the parser accepts it, and the class would fail with its own message."""
 
-from collections.abc import Mapping, Sequence
-from types import UnionType
-from typing import Any, Union, get_args, get_origin
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
 
-from lightning_seg.arguments import named_type
-from lightning_seg.cli.signatures import parser_of
-from lightning_seg.errors import ConfigError
+from jsonargparse import Namespace
 
-PLAIN = (int, float, str, bool)
+from lightning_seg.arguments import rephrase
+from lightning_seg.class_arguments import class_of, parser_of
+from lightning_seg.cli.linking import LINKS
+from lightning_seg.datamodules.base import DataModule
+from lightning_seg.errors import ConfigError, UserError
 
 
-def check_nulls(section: str, class_path: str, given: Mapping[str, Any], linked: Sequence[str] = ()) -> None:
+def check_nulls(name: str, section: Mapping[str, Any], linked: Sequence[str] = ()) -> None:
     """Raises ConfigError naming an argument of a class that is null and may not be.
 
     Args:
-        section: ``model`` or ``data``, for the message.
-        class_path: of the class.
-        given: its arguments.
-        linked: those that are taken from elsewhere.
+        name: ``model`` or ``data``, for the message.
+        section: of the config.
+        linked: arguments that are taken from elsewhere.
     """
-    nulls = [name for name, value in given.items() if value is None and name not in linked]
-    if not nulls:
-        return
-    kinds = {action.dest: getattr(action, "_typehint", action.type) for action in parser_of(class_path)._actions}
+    parser = parser_of(class_of(section))
+    nulls = [one for one, value in section.get("init_args", {}).items() if value is None and one not in linked]
     for argument in nulls:
-        if _knows_no_null(kinds.get(argument)):
-            kind = named_type(str(kinds[argument]))
-            raise ConfigError(f"{section}.{argument}: null is not accepted; expected {kind}")
+        try:
+            # What the class does not have the parser has refused.
+            with suppress(KeyError):
+                parser.validate(Namespace({argument: None}), skip_unset=False, skip_required=True)  # type: ignore[no-untyped-call]
+        except TypeError as error:
+            raise ConfigError(f"{name}.{rephrase(str(error))}") from None
 
 
-def _knows_no_null(kind: Any) -> bool:
-    """Whether a type has no null; for other types the user's own classes decide."""
-    if get_origin(kind) in (Union, UnionType):
-        return all(_knows_no_null(member) for member in get_args(kind))
-    return kind in PLAIN or get_origin(kind) in (list, tuple, dict)
+@contextmanager
+def naming_nulls(model: Mapping[str, Any], data: Mapping[str, Any]) -> Iterator[None]:
+    """A task needs what the data usually says; where the user's own data does not say it, the error names it."""
+    try:
+        yield
+    except Exception as error:
+        kind = class_of(data)
+        tells = isinstance(kind, type) and (issubclass(kind, DataModule) or any(hasattr(kind, name) for name in LINKS))
+        if not tells and not isinstance(error, UserError):
+            check_nulls("model", model)
+        raise

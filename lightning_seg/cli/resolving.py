@@ -1,15 +1,13 @@
 """Resolving a command line to all its arguments, without running it."""
 
 from collections.abc import Sequence
-from contextlib import redirect_stderr
-from io import StringIO
 from typing import Any
 
 from pytorch_lightning.cli import LightningArgumentParser
 
 from lightning_seg.arguments import RunArguments, import_public_classes
 from lightning_seg.cli.command_line import CommandLine
-from lightning_seg.errors import ConfigError
+from lightning_seg.errors import ConfigError, RefusedError
 
 
 class _Resolving(CommandLine):
@@ -17,7 +15,7 @@ class _Resolving(CommandLine):
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         super().parse_arguments(parser, args)
-        raise _Read(self.plain_config("fit"))
+        raise _Read(self.plain_config())
 
 
 class _Read(Exception):  # noqa: N818
@@ -35,13 +33,10 @@ def resolve_config(words: Sequence[str]) -> dict[str, Any]:
         ConfigError: with the parser's message.
     """
     import_public_classes()
-    said = StringIO()
     try:
-        with redirect_stderr(said):
-            _Resolving(RunArguments.parse(["fit", *words]))
+        _Resolving(RunArguments.parse(["fit", *words]))
     except _Read as read:
         return {name: value for name, value in read.values.items() if name != "config"}
-    except SystemExit as stop:
-        lines = said.getvalue().strip().splitlines() or [f"exit code {stop.code}"]
-        raise ConfigError(lines[-1].removeprefix("lightning-seg: error: ")) from stop
+    except RefusedError as refused:
+        raise ConfigError(refused.line) from refused
     raise AssertionError("a command line was not read")

@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pytorch_lightning.utilities import rank_zero_only
 
 from lightning_seg.arguments import ABSENT
 from lightning_seg.checkpoints import CHECKPOINT_KEY, HYPER_PARAMETERS, read_checkpoint
-from lightning_seg.cli.signatures import parser_of
+from lightning_seg.class_arguments import class_of, parser_of
+from lightning_seg.files import printable
 from lightning_seg.runs import Run, training_done
 from lightning_seg.yaml_files import read_yaml
 
@@ -35,6 +37,12 @@ def describe_sources(run: Run, checkpoint: Path, given: Mapping[str, Any], conti
     lines.append(f"{checkpoint}: {content}")
     changes = list(_changes(stored, given))
     return [*lines, f"given: {', '.join(changes)}"] if changes else lines
+
+
+@rank_zero_only
+def tell(lines: Sequence[str]) -> None:
+    """Print them, once."""
+    print("\n".join(map(printable, lines)), flush=True)
 
 
 def differences(checkpoint: Path, given: Mapping[str, Any], image_size: Sequence[int] | None) -> Iterator[str]:
@@ -64,15 +72,15 @@ def _sections(stored: Mapping[str, Any]) -> Iterator[str]:
         if not isinstance(values, Mapping):
             continue
         path = values.get("class_path", "pytorch_lightning.Trainer")
-        defaults, own = class_defaults(path), dict(values.get("init_args", values))
+        defaults, own = _class_defaults(path), dict(values.get("init_args", values))
         chosen = [f"{name} {_plain(value)}" for name, value in own.items() if defaults.get(name, ABSENT) != value]
         name = path.rpartition(".")[2] if "class_path" in values else ""
         yield f"{section} {name}".strip() + (f" ({', '.join(chosen)})" if chosen else "")
 
 
-def class_defaults(class_path: str) -> Values:
+def _class_defaults(class_path: str) -> Values:
     """The defaults of all arguments of a class, those of its base classes included."""
-    parser = parser_of(class_path)
+    parser = parser_of(class_of({"class_path": class_path}))
     return dict(yaml.safe_load(parser.dump(parser.get_defaults(), skip_none=False, skip_validation=True)))
 
 

@@ -7,9 +7,8 @@ from importlib import import_module
 from lightning_seg.errors import ConfigError
 from lightning_seg.stopping import at_stake
 
-COMMANDS = ("benchmark", "cache", "compare", "completion", "configs", "doctor", "preview", "synthesize")
 LIGHTNING = ("fit", "validate", "test", "predict")
-STOPPED = {
+COMMANDS = {
     "benchmark": "nothing is measured",
     "cache": "no cache is kept, since it is moved into place when it is complete",
     "compare": "no run has begun",
@@ -19,7 +18,7 @@ STOPPED = {
     "preview": "no picture is written",
     "synthesize": "no dataset is written, since it is moved into place when it is complete",
 }
-"""What a command has done if it is stopped before its end."""
+"""The commands, with what each has done if it is stopped before its end."""
 
 
 def run_command(argv: Sequence[str]) -> None:
@@ -32,11 +31,12 @@ def run_command(argv: Sequence[str]) -> None:
     """
     name, *flags = argv
     if name not in COMMANDS:
-        near = get_close_matches(name, (*LIGHTNING, *COMMANDS), n=1)
+        known = (*LIGHTNING, *COMMANDS)
+        near = get_close_matches(name, known, n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""
-        raise ConfigError(f"no command {name!r}; {hint}There are {', '.join((*LIGHTNING, *COMMANDS))}")
+        raise ConfigError(f"no command {name!r}; {hint}There are {', '.join(known)}")
     module = import_module(f"lightning_seg.commands.{name}")
-    at_stake(lambda: f"{STOPPED[name]}; the same command begins anew")
+    at_stake(lambda: f"{COMMANDS[name]}; the same command begins anew")
     if hasattr(module, "run_flags"):
         module.run_flags(flags)
     else:

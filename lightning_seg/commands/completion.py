@@ -9,7 +9,8 @@ from typing import Any, Literal
 from jsonargparse import auto_parser, capture_parser
 
 import lightning_seg
-from lightning_seg.arguments import CLASS_NAMES
+from lightning_seg.arguments import CLASSES
+from lightning_seg.class_arguments import actions_of
 from lightning_seg.cli import run_lightning
 from lightning_seg.commands import compare_flags, synthesize
 from lightning_seg.commands.parsing import Parser
@@ -20,8 +21,6 @@ __all__ = ["completion"]
 FUNCTIONS = ("benchmark", "cache", "preview")
 """Commands whose flags are the arguments of a function."""
 SHELLS = ("bash", "zsh", "tcsh")
-KINDS = {"--model": "Task", "--data": "DataModule"}
-"""How the names of classes end that a section takes."""
 CONFIG = ("--config", "-c")
 """Takes names and files."""
 Flags = Mapping[str, Sequence[str]]
@@ -66,7 +65,7 @@ def make_parser(files: object = None) -> ArgumentParser:
 
 
 def _flags_of_commands() -> dict[str, Flags]:
-    model, data = _flags_of_classes("--model"), _flags_of_classes("--data")
+    model, data = _flags_of_classes("model"), _flags_of_classes("data")
     flags: dict[str, Flags] = {name: {**own, **model, **data} for name, own in _flags_of_lightning().items()}
     flags["compare"] = {**flags["fit"], **_flags_of(compare_flags.make_parser())}
     for name in FUNCTIONS:
@@ -84,23 +83,22 @@ def _names_of_configs() -> Sequence[str]:
 def _flags_of_lightning() -> dict[str, Flags]:
     """Of ``fit`` and the others, from their parser."""
     parser: Any = capture_parser(lambda: run_lightning(["fit"]))
-    subcommands = next(action.choices for action in parser._actions if isinstance(action.choices, dict))
+    subcommands = next(action.choices for action in actions_of(parser) if isinstance(action.choices, dict))
     return {name: _flags_of(own) for name, own in subcommands.items()}
 
 
 def _flags_of_classes(section: str) -> Flags:
     """The section, which chooses a class, and the arguments of all of them."""
-    names = [name for name in CLASS_NAMES if name.endswith(KINDS[section])]
-    flags: dict[str, Sequence[str]] = {section: names}
-    for name in names:
+    flags: dict[str, Sequence[str]] = {f"--{section}": CLASSES[section]}
+    for name in CLASSES[section]:
         parser = Parser()
-        parser.add_class_arguments(getattr(lightning_seg, name), section.lstrip("-"), fail_untyped=False)
-        flags |= {flag: () for flag in _flags_of(parser) if flag.startswith(f"{section}.")}
+        parser.add_class_arguments(getattr(lightning_seg, name), section, fail_untyped=False)
+        flags |= {flag: () for flag in _flags_of(parser) if flag.startswith(f"--{section}.")}
     return flags
 
 
 def _flags_of(parser: ArgumentParser) -> Flags:
-    shown = [action for action in parser._actions if action.help != SUPPRESS]
+    shown = [action for action in actions_of(parser) if action.help != SUPPRESS]
     return {flag: tuple(action.choices or ()) for action in shown for flag in action.option_strings}
 
 

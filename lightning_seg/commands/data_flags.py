@@ -5,25 +5,15 @@ from typing import Any
 
 import yaml
 
-from lightning_seg.arguments import Asked, Typed, content_of, import_public_classes
+from lightning_seg.arguments import Asked, Typed, content_of, grouped, import_public_classes, own_flags
 from lightning_seg.errors import ConfigError
 from lightning_seg.runs import find_run
 
-LEFT_ASIDE = (
-    "model",
-    "trainer",
-    "seed_everything",
-    "early_stopping",
-    "on_nan",
-    "ckpt_path",
-    "weights_only",
-    "run_folder",
-    "trust_config",
-)
+LEFT_ASIDE = ("model", "trainer", "seed_everything", "ckpt_path", "weights_only", *own_flags())
 """Arguments of ``fit`` that do not change the data."""
 
 
-def keep_data(flags: Sequence[str]) -> list[str]:
+def keep_data(flags: Sequence[str], says_what_is_left: bool = True) -> list[str]:
     """The flags of ``fit`` for a command with an argument ``data``; one printed line names those that are ignored.
 
     ``--config`` may stand anywhere and becomes the data section of the file; ``--run`` becomes that of the run.
@@ -40,7 +30,7 @@ def keep_data(flags: Sequence[str]) -> list[str]:
         contents = [content_of(run, typed, part="data"), *contents]
         configs = [str(run.config), *configs]
     kept, aside = _split(asked.rest)
-    if aside:
+    if aside and says_what_is_left:
         print(f"left aside, since they do not change the data: {' '.join(dict.fromkeys(aside))}")
     sections = [_data_section(content) for content in contents]
     names_it = any(word.partition("=")[0] == "--data" for word in kept)
@@ -52,17 +42,13 @@ def keep_data(flags: Sequence[str]) -> list[str]:
 
 def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:
     """The flags to keep, and the names of the others."""
-    kept, aside, leaving = [], [], False
-    for word in words:
-        # A single dash begins a number.
-        if word.startswith("--"):
-            name = word.partition("=")[0]
-            leaving = name.lstrip("-").partition(".")[0].rstrip("+") in LEFT_ASIDE
-            if leaving:
-                aside.append(name)
-        # A word without dashes is the value of the flag before it.
-        if not leaving:
-            kept.append(word)
+    kept, aside = list[str](), list[str]()
+    for flag, values in grouped(words):
+        name = flag.partition("=")[0]
+        if name.lstrip("-").partition(".")[0].rstrip("+") in LEFT_ASIDE:
+            aside.append(name)
+        else:
+            kept += [flag, *values] if flag else values
     return kept, aside
 
 

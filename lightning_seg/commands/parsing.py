@@ -1,26 +1,14 @@
-"""Parsers of commands: their errors are one line, and they do not guess what an unfinished flag means."""
+"""The parser of commands."""
 
-import argparse
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import jsonargparse
 
-from lightning_seg.arguments import OneLineErrors
+from lightning_seg.arguments import WordParser
 
 
-class Parser(OneLineErrors, jsonargparse.ArgumentParser):
+class Parser(WordParser, jsonargparse.ArgumentParser):
     """jsonargparse's, for arguments with types."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **{"allow_abbrev": False, **kwargs})
-
-
-class WordParser(OneLineErrors, argparse.ArgumentParser):
-    """argparse's, which also hands back what it does not know."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **{"allow_abbrev": False, **kwargs})
 
 
 def run_function(name: str, function: Callable[..., None], flags: Sequence[str], typed: Sequence[str]) -> None:

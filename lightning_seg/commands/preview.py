@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import BytesIO
-from itertools import islice
+from itertools import islice, pairwise
 from math import ceil, sqrt
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,6 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
-from lightning_seg.arguments import bare_is_true
 from lightning_seg.commands.data_flags import keep_data
 from lightning_seg.datamodules.base import DataModule
 from lightning_seg.datasets.base import PictureDataset
@@ -71,7 +70,9 @@ def preview(
 
 def prepare_flags(flags: Sequence[str]) -> list[str]:
     """The flags of ``fit`` as those of ``preview``; ``--compare`` needs no value."""
-    return bare_is_true(keep_data(flags), "--compare")
+    words = keep_data(flags)
+    bare = [word == "--compare" and after not in ("true", "false") for word, after in pairwise([*words, ""])]
+    return [f"{word}=true" if alone else word for word, alone in zip(words, bare, strict=True)]
 
 
 def _grid(loader: Any, num_images: int, epoch: int, compare: bool) -> Iterator[Cell]:

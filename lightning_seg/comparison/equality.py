@@ -3,12 +3,15 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
+from pkgutil import resolve_name
 from typing import Any
 
 from lightning_seg.batch import Split
+from lightning_seg.datamodules.base import DataModule
 from lightning_seg.errors import ConfigError
 
 Config = Mapping[str, Any]
+TEST_PICTURES = "trainer.limit_test_batches"
 BUDGET = (
     "data.batch_size",
     "early_stopping",
@@ -37,27 +40,6 @@ LEAVES_NOTHING: Mapping[str, tuple[Any, ...]] = {
     "trainer.limit_val_batches": (0,),
 }
 """Values with which a run writes no results."""
-PICTURES = (
-    "data",
-    "data.classes",
-    "data.group",
-    "data.ignore_values",
-    "data.images",
-    "data.labels",
-    "data.mask_values",
-    "data.masks",
-    "data.pairs",
-    "data.root",
-    "data.source",
-    "data.split_by",
-    "data.test_fraction",
-    "data.test_list",
-    "data.train_list",
-    "data.val_fraction",
-    "data.val_list",
-    "trainer.limit_test_batches",
-)
-"""Arguments that decide on which pictures, masks and labels a run trains and is tested."""
 NO_MATTER = (
     "data.cache",
     "data.cache_dir",
@@ -98,6 +80,29 @@ def as_typed(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
+def decides_pictures(config: Config) -> Iterator[str]:
+    """The arguments that decide which pictures a run trains and is tested on, and what is true of them.
+
+    A datamodule says which of its own do; those of one that says nothing have the meaning that they have here.
+    """
+    path = (config.get("data") or {}).get("class_path", "")
+    try:
+        kind: Any = resolve_name(path)
+    # A class in a config that is no longer there.
+    except (ImportError, AttributeError, ValueError):
+        kind = None
+    kinds = [kind] if hasattr(kind, "deciding") else list(_kinds_of(DataModule))  # type: ignore[type-abstract]
+    yield from ("data", TEST_PICTURES)
+    for one in kinds:
+        yield from (f"data.{name}" for name in (*one.deciding, *one.listing, *one.dividing))
+
+
+def _kinds_of(kind: type[DataModule[Any]]) -> Iterator[type[DataModule[Any]]]:
+    yield kind
+    for derived in kind.__subclasses__():
+        yield from _kinds_of(derived)
+
+
 def check_equal(configs: Mapping[str, Config], unequal_budgets: bool = False) -> list[str]:
     """Variants must differ, and must have the same budget and the same pictures.
 
@@ -119,9 +124,9 @@ def check_equal(configs: Mapping[str, Config], unequal_budgets: bool = False) ->
                 f"variants {first} and {second} are the same; give them different files, and leave out flags that "
                 "set for all what the files set"
             )
-        for name in PICTURES:
-            if name in changed:
-                raise ConfigError(f"{_difference(first, second, name, changed)}, so they do not see the same pictures")
+        others = sorted(changed.keys() & {*decides_pictures(config), *decides_pictures(other)})
+        if others:
+            raise ConfigError(f"{_difference(first, second, others[0], changed)}, so they do not see the same pictures")
         for name in BUDGET:
             if name in changed and not unequal_budgets:
                 raise ConfigError(

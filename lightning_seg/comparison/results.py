@@ -9,13 +9,14 @@ from typing import Any, NamedTuple
 from lightning_seg.callbacks.csv_logger import METRICS_FILE, read_curves
 from lightning_seg.callbacks.epoch_record import RECORD_FILE
 from lightning_seg.callbacks.picture_scores import TABLE, ScoredPictures, read_picture_scores
+from lightning_seg.callbacks.run_record import MODE
 from lightning_seg.comparison.crossings import Crossing, MeanCurve, find_crossings, mean_curve
 from lightning_seg.comparison.equality import Config, changes, check_monitors
 from lightning_seg.comparison.intervals import Interval, paired_interval
 from lightning_seg.comparison.plan import PlannedRun
 from lightning_seg.errors import ConfigError, UserError
 from lightning_seg.json_files import read_json
-from lightning_seg.tasks.supervised import LOWER_IS_BETTER
+from lightning_seg.metrics.split_losses import is_loss
 
 
 class RunError(UserError):
@@ -36,6 +37,12 @@ class FinishedRun(NamedTuple):
         """The validation metric that chose the best checkpoint, if any."""
         names = (name for name in self.record if name.startswith("best/val/"))
         return next((name.removeprefix("best/") for name in names), None)
+
+    @property
+    def is_lowest_best(self) -> bool:
+        """Whether the lowest value of ``monitor`` is the best; records of earlier versions do not tell."""
+        mode = self.record.get(MODE)
+        return is_loss(self.monitor or "") if mode is None else mode == "min"
 
 
 class VariantResult(NamedTuple):
@@ -140,7 +147,7 @@ def compare_runs(
         VariantResult(name, tuple(finished), mean_curve([run.curves[monitor] for run in finished]), metric)
         for name, finished in runs.items()
     )
-    lower = metric.endswith(LOWER_IS_BETTER)
+    lower = all(run.is_lowest_best for finished in runs.values() for run in finished)
     groups = {
         path: group for finished in runs.values() for run in finished for path, group in run.pictures.groups.items()
     }

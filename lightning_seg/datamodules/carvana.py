@@ -82,22 +82,26 @@ class CarvanaDataModule(SegmentationDataModule):
         return record.car
 
     def make_train_val(self) -> tuple[SegmentationDataset[Any], SegmentationDataset[Any] | None]:
-        return self._part("train"), self._part("val") if self.validates else None
+        train, *val = self._parts("train", "val") if self.validates else self._parts("train")
+        return train, val[0] if val else None
 
     def make_test(self) -> SegmentationDataset[Any]:
-        return self._part("test")
+        return self._parts("test")[0]
 
     def keepable(self) -> list[SegmentationDataset[Any]]:
         # Those to test on are others then; where they are missing now, nobody minds.
         return [self.datasets["train"].over(read_list(self.root))]
 
-    def _part(self, split: Split) -> SegmentationDataset[Any]:
+    def _parts(self, *splits: Split) -> list[SegmentationDataset[Any]]:
+        """The photos of splits, from one reading of the list."""
         records = read_list(self.root)
         groups = [record.car if self.split_by == "car" else record.stem for record in records]
         fractions: dict[Split, float] = {"test": self.test_fraction, "val": self.val_fraction}
-        chosen = draw_splits(["train"] * len(groups), groups, fractions, self.seed)[split]
-        if not chosen:
-            raise DataError(
-                f"{self.root}: no pictures to {PURPOSES[split]} on; train with a --data.{split}_fraction above 0"
-            )
-        return CarvanaDataset(self.root, self.image_size, records=[records[index] for index in chosen])
+        parts = draw_splits(["train"] * len(groups), groups, fractions, self.seed)
+        for split in splits:
+            if not parts[split]:
+                raise DataError(
+                    f"{self.root}: no pictures to {PURPOSES[split]} on; train with a --data.{split}_fraction above 0"
+                )
+        chosen = [[records[index] for index in parts[split]] for split in splits]
+        return [CarvanaDataset(self.root, self.image_size, records=part) for part in chosen]

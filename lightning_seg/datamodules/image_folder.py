@@ -7,16 +7,13 @@ from typing import Unpack
 from lightning_seg.batch import Split
 from lightning_seg.datamodules.labelled import LabelledDataModule
 from lightning_seg.datamodules.options import BatchedLoading
-from lightning_seg.datamodules.slow_checks import says_when_slow
 from lightning_seg.datamodules.split_plan import DEFAULT_FRACTION
 from lightning_seg.datamodules.splits import check_groups, compile_group, find_groups
 from lightning_seg.datasets.image_folder import ImageFolderDataset
 from lightning_seg.datasets.labelled import LabelledDataset, LabelledPicture
 from lightning_seg.datasets.names import same
 from lightning_seg.datasets.pairs import shorten
-from lightning_seg.datasets.threads import in_threads
 from lightning_seg.errors import ConfigError
-from lightning_seg.images import read_header
 from lightning_seg.synthetic.blossoms import KINDS
 from lightning_seg.synthetic.flowers import write_flowers
 from lightning_seg.synthetic.marker import holds_synthetic
@@ -41,7 +38,6 @@ class ImageFolderDataModule(LabelledDataModule):
         val_fraction: share of each class to validate on, of the pictures that are not for testing; with 0 the last
             epoch counts as the best.
         test_fraction: share of each class to test on; 0 leaves none.
-        check_pictures: check at the start that every file is a picture, without decoding it.
         group: regular expression that finds a group's name in the stem, or in the path without suffix if it has a
             slash: the whole match, or its first part in parentheses. A group is never divided.
         image_size: side, or (height, width), of the pictures for the model; None keeps their sizes.
@@ -52,7 +48,9 @@ class ImageFolderDataModule(LabelledDataModule):
         DataError: if folders, files or classes are missing; at construction, or with ``classes`` when a stage begins.
     """
 
-    dividing = (*LabelledDataModule.dividing, "labels", "group")
+    dividing = (*LabelledDataModule.dividing, "group")
+    listing = ("labels",)
+    deciding = (*LabelledDataModule.deciding, "classes")
     takes_class_names = True
 
     def __init__(
@@ -63,14 +61,13 @@ class ImageFolderDataModule(LabelledDataModule):
         val_fraction: float = DEFAULT_FRACTION,
         test_fraction: float = DEFAULT_FRACTION,
         group: str | None = None,
-        check_pictures: bool = True,
         image_size: int | tuple[int, int] | None = 224,
         **options: Unpack[BatchedLoading],
     ) -> None:
         super().__init__(root, val_fraction, test_fraction, image_size=image_size, **options)
         # A class called 1 is typed as a number.
         self.labels, self.classes = labels, None if classes is None else [same(str(name)) for name in classes]
-        self.check_pictures = check_pictures
+        self._has_named = False
         self.pattern = None if group is None else compile_group(group)
         self._check_sources()
         # What is there already is read: a task asks for the classes before anything is written.
@@ -98,23 +95,21 @@ class ImageFolderDataModule(LabelledDataModule):
             write_flowers(self.root)
 
     def setup(self, stage: str) -> None:
-        if self.check_pictures and not self.datasets:
-            self._check_pictures()
         super().setup(stage)
+        if not self._has_named and self._all is not None:
+            self._name_others(self._all)
+            self._has_named = True
 
-    def _check_pictures(self) -> None:
-        """Log the files that are left out, and find files that are no pictures before the first epoch."""
-        pictures = self.read_pictures()
+    def _name_others(self, pictures: LabelledDataset) -> None:
+        """Log the files in the folders that are no pictures of a class."""
         if pictures.left_out:
             log.warning(
-                "%s: %d files or folders are left out, since pictures lie directly in the folders of classes and have "
-                "the suffix of one: %s",
+                "%s: %d files or folders are left out, since pictures lie directly in the folders of classes, have the "
+                "suffix of one and are not written by predict: %s",
                 self.root,
                 len(pictures.left_out),
                 shorten(sorted(pictures.left_out)),
             )
-        with says_when_slow(f"{len(pictures)} pictures", "check_pictures"):
-            in_threads(read_header, [picture.image for picture in pictures.records])
 
     def read_pictures(self) -> LabelledDataset:
         return ImageFolderDataset(self.root, self.labels, self.classes, self.image_size)

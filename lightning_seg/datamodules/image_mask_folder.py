@@ -6,21 +6,24 @@ from typing import Any, Unpack
 
 from lightning_seg.batch import Split
 from lightning_seg.datamodules.base import SegmentationDataModule
+from lightning_seg.datamodules.file_checks import SPLITS_OF, Unreadable, check_choice
 from lightning_seg.datamodules.options import SizedLoading
 from lightning_seg.datamodules.slow_checks import says_when_slow
 from lightning_seg.datamodules.split_plan import DEFAULT_FRACTION, PURPOSES, SplitPlan
 from lightning_seg.datasets.base import SegmentationDataset
+from lightning_seg.datasets.cache_folders import folder_of_caches
+from lightning_seg.datasets.fact_store import opened_store
 from lightning_seg.datasets.image_mask_folder import ImageMaskFolderDataset
 from lightning_seg.datasets.lists import read_pairs
 from lightning_seg.datasets.mask_checks import inspect_masks, missing_classes
-from lightning_seg.datasets.mask_codes import MaskCodes
+from lightning_seg.datasets.mask_codes import MaskCodes, MaskMatch
+from lightning_seg.datasets.names import is_file
 from lightning_seg.datasets.pairs import Pair, check_patterns, find_pairs
 from lightning_seg.errors import ConfigError, DataError
 from lightning_seg.synthetic.image_mask_folder import PATTERNS, write_image_mask_folder
 from lightning_seg.synthetic.marker import FORMAT, read_marker
 
 IMAGES, MASKS = "images/*.jpg", "masks/{stem}.png"
-CHECKED_BY = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",)}
 log = logging.getLogger(__name__)
 
 
@@ -38,6 +41,8 @@ class ImageMaskFolderDataModule(SegmentationDataModule):
         pairs: CSV file with the columns image, mask and, if wanted, split (train, val or test), in place of both.
         mask_values: what masks hold for each class: numbers, "#rrggbb" or [red, green, blue]; None is 0, 1, 2, ...
         ignore_values: values that neither loss nor metrics count; 255 is one of them if it belongs to no class.
+        transparent: class of the transparent pixels of masks, or ``ignore``; None refuses masks with an alpha channel
+            that is not opaque.
         val_fraction: share of all pictures to validate on.
         test_fraction: share of all pictures to test on; 0 leaves none.
         val_list: text file of the pictures to validate on, a stem, file name or path per line.
@@ -46,6 +51,10 @@ class ImageMaskFolderDataModule(SegmentationDataModule):
         group: regular expression that finds a group's name in the stem, or in the path without suffix if it has a
             slash: the whole match, or its first part in parentheses. A group is never divided.
         check_masks: read every mask once before the first step.
+        mask_match: ``exact`` refuses masks that hold values of no class; ``nearest`` takes the nearest class for them,
+            as for edges that were smoothed, and says for how many pixels; see ``MaskCodes``.
+        mask_tolerance: the largest difference of numbers, or distance of colours, that ``nearest`` bridges.
+        unlabelled: ``error`` refuses pictures without a mask; ``skip`` trains without them.
         options: see ``SegmentationDataModule``.
 
     Raises:
@@ -53,9 +62,11 @@ class ImageMaskFolderDataModule(SegmentationDataModule):
         DataError: if files are missing or masks are wrong, when a stage begins.
     """
 
-    dividing = (
-        *SegmentationDataModule.dividing,
-        *("test_fraction", "val_list", "test_list", "train_list", "group", "images", "masks", "pairs"),
+    dividing = (*SegmentationDataModule.dividing, "test_fraction", "val_list", "test_list", "train_list", "group")
+    listing = ("images", "masks", "pairs", "unlabelled")
+    deciding = (
+        *SegmentationDataModule.deciding,
+        *("classes", "mask_values", "ignore_values", "mask_match", "mask_tolerance", "transparent"),
     )
     takes_class_names = True
 
@@ -68,6 +79,7 @@ class ImageMaskFolderDataModule(SegmentationDataModule):
         pairs: str | None = None,
         mask_values: list[int | str | list[int]] | None = None,
         ignore_values: list[int | str | list[int]] | None = None,
+        transparent: str | None = None,
         val_fraction: float = DEFAULT_FRACTION,
         test_fraction: float = DEFAULT_FRACTION,
         val_list: str | None = None,
@@ -75,10 +87,14 @@ class ImageMaskFolderDataModule(SegmentationDataModule):
         train_list: str | None = None,
         group: str | None = None,
         check_masks: bool = True,
+        mask_match: MaskMatch = "exact",
+        mask_tolerance: float | None = None,
+        unlabelled: Unreadable = "error",
         **options: Unpack[SizedLoading],
     ) -> None:
         super().__init__(root, val_fraction=val_fraction, **options)
-        self.codes = MaskCodes([str(name) for name in classes], mask_values, ignore_values)
+        names = [str(name) for name in classes]
+        self.codes = MaskCodes(names, mask_values, ignore_values, mask_match, mask_tolerance, transparent)
         self.class_names = self.codes.class_names
         self.images, self.masks, self.pairs = images, masks, pairs
         self._check_sources()
@@ -86,6 +102,7 @@ class ImageMaskFolderDataModule(SegmentationDataModule):
         given = {split: file for split, file in lists.items() if file is not None}
         self.plan = SplitPlan(val_fraction, test_fraction, given, group, self.seed)
         self.check_masks = check_masks
+        self.unlabelled = check_choice("unlabelled", unlabelled)
         self._checked: set[str] = set()
         self._splits: dict[Split, list[Pair]] | None = None
 
@@ -118,7 +135,7 @@ class ImageMaskFolderDataModule(SegmentationDataModule):
 
     def setup(self, stage: str) -> None:
         super().setup(stage)
-        for split in CHECKED_BY.get(stage, ()):
+        for split in SPLITS_OF.get(stage, ()):
             if self.check_masks and split not in self._checked:
                 self._check(split)
                 self._checked.add(split)
@@ -126,8 +143,9 @@ class ImageMaskFolderDataModule(SegmentationDataModule):
     def _check(self, split: str) -> None:
         dataset = self.datasets[split]
         assert isinstance(dataset, ImageMaskFolderDataset)
-        with says_when_slow(f"{len(dataset)} masks", "check_masks"):
-            occurs = inspect_masks(dataset)
+        place = folder_of_caches(self.root, self.cache_dir)
+        with says_when_slow(f"{len(dataset)} masks", "check_masks"), opened_store(place, self.root) as store:
+            occurs = inspect_masks(dataset, store.masks(dataset))
         missing = missing_classes(dataset, occurs) if split == "train" else []
         if missing:
             log.warning("no mask to train on holds %s", ", ".join(missing))
@@ -154,6 +172,17 @@ class ImageMaskFolderDataModule(SegmentationDataModule):
         return ImageMaskFolderDataset(self._splits[split], self.codes, self.image_size)
 
     def _find_pairs(self) -> list[Pair]:
+        pairs = self._listed_pairs()
+        bare = [] if self.unlabelled == "error" else [pair for pair in pairs if not is_file(pair.mask)]
+        if not bare:
+            return pairs
+        if len(bare) == len(pairs):
+            raise DataError(f"{self.root}: none of {len(pairs)} pictures has a mask; the first would be {bare[0].mask}")
+        log.warning("unlabelled skip: %d of %d pictures have no mask", len(bare), len(pairs))
+        self.file_checks.leave_out("unlabelled", [str(pair.image) for pair in bare])
+        return [pair for pair in pairs if is_file(pair.mask)]
+
+    def _listed_pairs(self) -> list[Pair]:
         if self.pairs is not None:
             return read_pairs(self.root, self.pairs)
         return find_pairs(self.root, self.images, self.masks)

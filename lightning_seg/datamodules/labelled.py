@@ -39,6 +39,7 @@ class LabelledDataModule(ClassificationDataModule, ABC):
         super().__init__(root, val_fraction=val_fraction, **options)
         check_fractions(val_fraction, test_fraction)
         self.test_fraction = test_fraction
+        self._all: LabelledDataset | None = None
 
     @property
     def validates(self) -> bool:
@@ -57,27 +58,31 @@ class LabelledDataModule(ClassificationDataModule, ABC):
         return f"train with a --data.{split}_fraction above 0"
 
     def make_train_val(self) -> tuple[LabelledDataset, LabelledDataset | None]:
-        return self._part("train"), self._part("val") if self.validates else None
+        train, *val = self._parts("train", "val") if self.validates else self._parts("train")
+        return train, val[0] if val else None
 
     def make_test(self) -> LabelledDataset:
-        return self._part("test")
+        return self._parts("test")[0]
 
     def keepable(self) -> list[ClassificationDataset[Any]]:
-        pictures = self.read_pictures()
+        pictures = self._all or self.read_pictures()
         # Where nothing is told, other pictures are tested on then.
         return [pictures.over([picture for picture in pictures.records if picture.split != "test"])]
 
-    def _part(self, split: Split) -> LabelledDataset:
-        pictures = self.read_pictures()
+    def _parts(self, *splits: Split) -> list[LabelledDataset]:
+        """The pictures of splits, from one reading of all of them."""
+        pictures = self._all = self.read_pictures()
         if pictures.class_names != self.class_names:
             raise DataError(
                 f"{self.root}: the classes are {', '.join(pictures.class_names)}, not {', '.join(self.class_names)} as "
                 "when the datamodule was built; build it anew"
             )
-        chosen = self._divide(pictures.records)[split]
-        if not chosen:
-            raise DataError(f"{self.root}: no pictures to {PURPOSES[split]} on; {self.remedy(split, pictures.records)}")
-        return pictures.subset(chosen)
+        chosen = self._divide(pictures.records)
+        for split in splits:
+            if not chosen[split]:
+                remedy = self.remedy(split, pictures.records)
+                raise DataError(f"{self.root}: no pictures to {PURPOSES[split]} on; {remedy}")
+        return [pictures.subset(chosen[split]) for split in splits]
 
     def _divide(self, pictures: list[LabelledPicture]) -> dict[Split, list[int]]:
         listed = [picture.split for picture in pictures]

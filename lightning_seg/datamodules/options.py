@@ -5,6 +5,7 @@ from typing import Literal, TypedDict
 
 from lightning_seg.augmentation.mixing import Mixing
 from lightning_seg.augmentation.pipelines import Augment
+from lightning_seg.datamodules.file_checks import Unreadable
 from lightning_seg.datamodules.kept import Cached
 
 
@@ -21,6 +22,8 @@ class Loading(TypedDict, total=False):
     download: bool
     start_method: Literal["fork", "spawn", "forkserver"] | None
     persistent_workers: bool
+    check_pictures: bool
+    unreadable: Unreadable
 
 
 class BatchedLoading(Loading, total=False):

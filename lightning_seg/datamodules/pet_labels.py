@@ -38,6 +38,7 @@ class OxfordPetLabelsDataModule(LabelledDataModule):
     """
 
     default_pipeline = "flip"
+    deciding = (*LabelledDataModule.deciding, "labels")
 
     def __init__(
         self,

@@ -6,8 +6,8 @@ from pathlib import Path
 from torch.utils.data import DataLoader
 
 from lightning_seg.batch import PictureSample, Unreadable
-from lightning_seg.datamodules.base import as_size
 from lightning_seg.datamodules.loaders import picture_loader
+from lightning_seg.datamodules.sizes import as_size
 from lightning_seg.datamodules.stored import StoredDataModule, not_set_up
 from lightning_seg.datamodules.workers import choose_num_workers, place_of
 from lightning_seg.datasets.pictures import PictureFiles, find_pictures

@@ -102,7 +102,7 @@ def draw_by_class(
         members = [group for group, given in zip(groups, listed, strict=True) if given == "train"]
         error = _none_to_train(listed, [group for group in members if home[group] == label], fractions)
         raise ConfigError(f"class {class_names[label]}: {error}")
-    return parts
+    return {split: parts[split] for split in reversed(SPLITS)}
 
 
 def _divide(

@@ -1,7 +1,7 @@
 """The number of loader processes for a training."""
 
 import os
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 
@@ -59,3 +59,35 @@ def more_workers(num_workers: int, place: Place) -> int | None:
         # The process itself computes little.
         return place.cores - 1 if num_workers < place.cores - 1 else None
     return num_workers + 1 if num_workers < place.cores else None
+
+
+class LoadingRemedy(NamedTuple):
+    """Something that makes training pictures come faster."""
+
+    kind: Literal["cache", "workers", "transforms", "files"]
+    text: str  # follows the word "give"
+    num_workers: int  # loader processes with it
+
+
+def loading_remedies(is_cached: bool, can_cache: bool, num_workers: int, place: Place) -> list[LoadingRemedy]:
+    """What usually helps most first; at least one.
+
+    Args:
+        is_cached: whether decoded and resized pictures are read.
+        can_cache: whether all pictures have one size.
+        num_workers: loader processes of today.
+        place: of the training process.
+    """
+    remedies = []
+    if not is_cached and can_cache:
+        text = "--data.cache true, which decodes each picture once"
+        remedies.append(LoadingRemedy("cache", text, num_workers))
+    more = more_workers(num_workers, place)
+    if more is not None:
+        text = f"--data.num_workers {more} in place of {num_workers}, since cores are idle"
+        remedies.append(LoadingRemedy("workers", text, more))
+    if is_cached:
+        remedies.append(LoadingRemedy("transforms", "a pipeline of fewer transforms (--data.augment)", num_workers))
+    else:
+        remedies.append(LoadingRemedy("files", "smaller picture files", num_workers))
+    return remedies

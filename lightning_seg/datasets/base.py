@@ -4,7 +4,7 @@ import copy
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar, Generic, Self, TypeVar, cast
+from typing import ClassVar, Generic, NamedTuple, Self, TypeVar, cast
 
 import numpy as np
 import torch
@@ -124,6 +124,13 @@ class PictureDataset(Dataset[Sample], Generic[Record, Sample], ABC):
         return Entry(image, None, original_size)
 
 
+class Decoded(NamedTuple):
+    """A mask as class indices."""
+
+    mask: Array  # (H, W) uint8, 255 = ignored
+    num_decided: int = 0  # pixels that held a value of no class, and were given to the nearest one
+
+
 class SegmentationDataset(PictureDataset[Record, SegmentationSample], ABC):
     """Pictures with masks. A subclass lists its records and reads their masks; see ``PictureDataset``."""
 
@@ -134,6 +141,10 @@ class SegmentationDataset(PictureDataset[Record, SegmentationSample], ABC):
     @abstractmethod
     def read_mask(self, record: Record) -> Array:
         """The mask of one record as class indices ``(H, W)`` uint8, at the size of the file."""
+
+    def decode_mask(self, record: Record) -> Decoded:
+        """The same, and how many of its pixels were decided by the nearest class."""
+        return Decoded(self.read_mask(record))
 
     def mask_path(self, record: Record) -> Path:
         """The mask file of one record.

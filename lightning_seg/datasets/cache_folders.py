@@ -1,6 +1,7 @@
 """The disk caches of a dataset: where they are, their list, and which ones nobody can use any more."""
 
 import json
+import os
 import shutil
 from collections.abc import Iterable
 from hashlib import sha256
@@ -13,7 +14,7 @@ from lightning_seg.datasets.stored_pictures import FILES, INDEX, LOCK, TAGS, des
 from lightning_seg.errors import DataError
 from lightning_seg.json_files import read_json
 
-FOLDER = ".lightning_seg_cache"
+FOLDER, ELSEWHERE = ".lightning_seg_cache", "LIGHTNING_SEG_CACHE_DIR"
 
 
 class Kept(NamedTuple):
@@ -26,8 +27,15 @@ class Kept(NamedTuple):
 
 
 def folder_of_caches(root: Path, cache_dir: Path | None) -> Path:
-    """The folder of the caches of a dataset."""
-    if cache_dir is None:
+    """The folder of the caches of a dataset.
+
+    Args:
+        root: folder of the dataset.
+        cache_dir: folder for the caches of all datasets; None takes that of the environment variable
+            ``LIGHTNING_SEG_CACHE_DIR``, and without it a hidden folder in ``root``.
+    """
+    cache_dir = cache_dir or Path(os.environ.get(ELSEWHERE, ""))
+    if cache_dir == Path():
         return root / FOLDER
     # Folders of several datasets are called the same.
     absolute = root.expanduser().resolve()

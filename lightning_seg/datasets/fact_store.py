@@ -53,6 +53,8 @@ class FactStore:
             "CREATE TABLE IF NOT EXISTS facts (name TEXT, reading TEXT, state TEXT, is_good INTEGER, content TEXT, "
             "PRIMARY KEY (name, reading))"
         )
+        # A table of another kind is found out here.
+        connection.execute("SELECT name, reading, state, is_good, content FROM facts LIMIT 0")
 
     def pictures(self, dataset: PictureDataset[Any, Any], closely: bool = False) -> Iterator[PictureFacts]:
         """The facts of every picture, in the order of the records; those that are not known are found out first.
@@ -67,25 +69,28 @@ class FactStore:
             for path, state in zip(paths, _states([(path,) for path in paths]), strict=True)
         ]
         # What was seen closely answers both.
-        readings = (f"{VERSIONS} closely",) if closely else (VERSIONS, f"{VERSIONS} closely")
+        told = f"{VERSIONS} {PictureFacts._fields}"
+        readings = (f"{told} closely",) if closely else (told, f"{told} closely")
         self._find_out(questions, readings, "reading", "picture")
         return self._answers(questions, readings, PictureFacts)
 
-    def masks(self, dataset: SegmentationDataset[Any]) -> Iterator[MaskFacts]:
-        """Likewise the facts of every mask."""
+    def masks(self, dataset: SegmentationDataset[Any], closely: bool = False) -> Iterator[MaskFacts]:
+        """Likewise the facts of every mask; closely also the sizes of their parts."""
         try:
             reading = describe_reading(dataset)
         except DataError:
             # Of the user's own class, which does not tell what its masks depend on.
             reading = f"of {id(dataset)}"
-        digest = sha256(f"{VERSIONS} {reading} {dataset.class_names}".encode(errors="surrogateescape")).hexdigest()
+        told = f"{VERSIONS} {MaskFacts._fields} {reading} {dataset.class_names}"
+        digest = sha256(told.encode(errors="surrogateescape")).hexdigest()
+        readings = (f"{digest} closely",) if closely else (digest, f"{digest} closely")
         files = [_files_of(dataset, record) for record in dataset.records]
         questions = [
-            self._question(paths[-1], state, partial(look_at_mask, dataset, record))
+            self._question(paths[-1], state, partial(look_at_mask, dataset, record, closely))
             for paths, state, record in zip(files, _states(files), dataset.records, strict=True)
         ]
-        self._find_out(questions, (digest,), "reading masks", "mask")
-        return self._answers(questions, (digest,), MaskFacts)
+        self._find_out(questions, readings, "reading masks", "mask")
+        return self._answers(questions, readings, MaskFacts)
 
     def _question(self, path: Path, state: str, look: Callable[[], Any]) -> _Question:
         # Names need not be UTF-8.
@@ -169,8 +174,9 @@ def opened_store(place: Path, root: Path) -> Iterator[FactStore]:
         try:
             place.mkdir(parents=True, exist_ok=True)
             for name, content in TAGS.items():
-                (place / name).write_text(content)
-            stack.enter_context(taking_turns(place / LOCK))
+                if not (place / name).exists():
+                    (place / name).write_text(content)
+            stack.enter_context(taking_turns(place / LOCK, quietly=True))
             store = FactStore(sqlite3.connect(place / FILE), root)
         except (OSError, sqlite3.Error) as error:
             log.info("%s: what is found out about files cannot be remembered (%s)", place, error)

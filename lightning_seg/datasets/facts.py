@@ -15,6 +15,8 @@ from lightning_seg.images.condition import condition_of
 
 SEEN_AT = (256, 256)
 """(height, width) at which pictures are looked at: JPEG files are then decoded at a small scale, yet to their end."""
+LEAST_AREA = 16
+"""Pixels of a part of a mask that is more than a speck, as a slipped brush or the edge of two classes leaves it."""
 
 
 class PictureFacts(NamedTuple):
@@ -44,13 +46,16 @@ class MaskFacts(NamedTuple):
     path: str
     problem: str
     cause: str  # one of MASK_CAUSES; empty where it can be used
+    among_good: str  # the problem, if all other masks can be used
     height: int
     width: int
     counts: str  # pixels of each class, with spaces between
     ignored: int  # pixels that are not counted
-    smallest: (
-        str  # short side of the smallest connected part of each class, as share of the mask's; 1 where it has none
-    )
+    decided: int  # pixels of no class's value, which the nearest class was taken for
+    smallest: str = ""
+    """Short side of the smallest connected part of each class but specks, as share of the mask's; 1 where it has none.
+    Empty where nobody asked for it.
+    """
 
 
 MASK_CAUSES = ("missing", "size", "value", "unreadable")
@@ -105,20 +110,30 @@ def _perceptual_hash(pixels: Array) -> int:
     return int.from_bytes(np.packbits(bits.ravel()).tobytes(), "big", signed=True)
 
 
-def look_at_mask(dataset: SegmentationDataset[Any], record: Any) -> MaskFacts:
-    """Read one mask, and compare its size with that of its picture's header."""
+def look_at_mask(dataset: SegmentationDataset[Any], record: Any, closely: bool = False) -> MaskFacts:
+    """Read one mask, and compare its size with that of its picture's header.
+
+    Args:
+        dataset: of the mask.
+        record: whose mask.
+        closely: also measure the connected parts of each class.
+    """
     path = mask_name(dataset, record)
     try:
-        mask = dataset.read_mask(record)
+        mask, decided = dataset.decode_mask(record)
         check_same_size(dataset, record, (mask.shape[0], mask.shape[1]))
     except DataError as error:
-        return MaskFacts(path, str(error), _mask_cause(error, path), 0, 0, "", 0, "")
+        cause, among_good = _mask_cause(error, path), getattr(error, "among_good", str(error))
+        return MaskFacts(path, str(error), cause, among_good, 0, 0, "", 0, 0)
     counts = np.bincount(mask.ravel(), minlength=256)
     classes = range(len(dataset.class_names))
-    smallest = " ".join(f"{_smallest(mask, index) if counts[index] else 1:.4f}" for index in classes)
     told = " ".join(str(counts[index]) for index in classes)
     height, width = mask.shape
-    return MaskFacts(path, "", "", height, width, told, int(counts[IGNORE_INDEX]), smallest)
+    facts = MaskFacts(path, "", "", "", height, width, told, int(counts[IGNORE_INDEX]), decided)
+    if not closely:
+        return facts
+    shares = (_smallest(mask, index) if counts[index] else 1 for index in classes)
+    return facts._replace(smallest=" ".join(f"{share:.4f}" for share in shares))
 
 
 def mask_name(dataset: SegmentationDataset[Any], record: Any) -> str:
@@ -142,9 +157,14 @@ def _mask_cause(error: DataError, path: str) -> str:
 
 
 def _smallest(mask: Array, index: int) -> float:
-    """Short side of the smallest connected part of a class, as share of the short side of the mask."""
+    """Short side of the smallest connected part of a class, as share of the short side of the mask; specks count only
+    where there is nothing else.
+    """
     _, _, stats, _ = cv2.connectedComponentsWithStats((mask == index).astype(np.uint8), connectivity=8)
-    sides = np.minimum(stats[1:, cv2.CC_STAT_WIDTH], stats[1:, cv2.CC_STAT_HEIGHT])
+    parts = stats[1:]
+    large = parts[parts[:, cv2.CC_STAT_AREA] >= LEAST_AREA]
+    parts = large if len(large) else parts
+    sides = np.minimum(parts[:, cv2.CC_STAT_WIDTH], parts[:, cv2.CC_STAT_HEIGHT])
     return float(sides.min() / min(mask.shape))
 
 

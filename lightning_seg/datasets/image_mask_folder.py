@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lightning_seg.augmentation.seeding import SeededPipeline
-from lightning_seg.datasets.base import SegmentationDataset
+from lightning_seg.datasets.base import Decoded, SegmentationDataset
 from lightning_seg.datasets.mask_codes import MaskCodes
 from lightning_seg.datasets.mask_files import read_stored_mask
 from lightning_seg.datasets.pairs import Pair
@@ -45,4 +45,8 @@ class ImageMaskFolderDataset(SegmentationDataset[Pair]):
         return self.codes.fingerprint()
 
     def read_mask(self, record: Pair) -> Array:
-        return self.codes.decode(read_stored_mask(record.mask), record.mask)
+        return self.decode_mask(record).mask
+
+    def decode_mask(self, record: Pair) -> Decoded:
+        stored = read_stored_mask(record.mask, lossy=self.codes.match == "nearest")
+        return self.codes.decode_counting(stored, record.mask)

@@ -1,76 +1,62 @@
-"""Reads every mask once before training, so that a wrong one is found at the start and not in the third epoch."""
+"""Judges masks before training, so that a wrong one is found at the start and not in the third epoch."""
 
-from typing import NamedTuple
+import logging
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lightning_seg.batch import IGNORE_INDEX
+from lightning_seg.datasets.base import SegmentationDataset
+from lightning_seg.datasets.facts import MaskFacts, look_at_mask
 from lightning_seg.datasets.image_mask_folder import ImageMaskFolderDataset
-from lightning_seg.datasets.mask_codes import StrayValueError
-from lightning_seg.datasets.pairs import Pair
-from lightning_seg.datasets.threads import in_threads
+from lightning_seg.datasets.threads import as_they_come
 from lightning_seg.errors import DataError
-from lightning_seg.images import read_header, read_image
+
+log = logging.getLogger(__name__)
 
 
-class Finding(NamedTuple):
-    """The classes in a mask, or what is wrong with it."""
+def inspect_masks(dataset: SegmentationDataset[Any], masks: Iterable[MaskFacts] | None = None) -> NDArray[np.bool_]:
+    """Which class indices occur, ``(256,)``; 255 stands for ignored pixels.
 
-    occurs: NDArray[np.bool_]  # (256,) by class index
-    problem: DataError | None = None
-
-
-def inspect_masks(dataset: ImageMaskFolderDataset) -> NDArray[np.bool_]:
-    """Which class indices occur, ``(256,)``.
+    Args:
+        dataset: whose masks.
+        masks: the facts about them; None looks at each.
 
     Raises:
         DataError: naming the first wrong mask, and how many more there are.
     """
-    findings = in_threads(lambda pair: _check(dataset, pair), dataset.records)
-    problems = [finding.problem for finding in findings if finding.problem]
-    if problems:
-        first = problems[0]
-        good = len(findings) - len(problems)
-        said = first.among_good if good and isinstance(first, StrayValueError) else str(first)
-        more = f"; {len(problems) - 1} more of {len(findings)} masks cannot be used" if problems[1:] else ""
-        raise DataError(f"{said}{more}") from first
-    occurs: NDArray[np.bool_] = np.any([finding.occurs for finding in findings], axis=0)
+    occurs, wrong, decided, number = np.zeros(256, np.bool_), [], [], 0
+    pixels = 0
+    for mask in as_they_come(lambda record: look_at_mask(dataset, record), dataset.records) if masks is None else masks:
+        number += 1
+        counts = np.array(mask.counts.split(), np.int64)
+        occurs[: len(counts)] |= counts > 0
+        occurs[IGNORE_INDEX] |= mask.ignored > 0
+        pixels += mask.height * mask.width
+        wrong += [mask] if mask.problem else []
+        decided += [mask] if mask.decided else []
+    if wrong:
+        said = wrong[0].among_good if len(wrong) < number else wrong[0].problem
+        more = f"; {len(wrong) - 1} more of {number} masks cannot be used" if wrong[1:] else ""
+        raise DataError(f"{said}{more}")
+    if decided:
+        _tell_decided(decided, number, pixels)
     return occurs
 
 
-def _check(dataset: ImageMaskFolderDataset, pair: Pair) -> Finding:
-    try:
-        mask = dataset.read_mask(pair)
-        _check_size(pair, (mask.shape[0], mask.shape[1]))
-    except DataError as error:
-        return Finding(np.zeros(256, np.bool_), error)
-    return Finding(np.bincount(mask.ravel(), minlength=256) > 0)
+def _tell_decided(decided: list[MaskFacts], number: int, pixels: int) -> None:
+    """How many pixels were given to the nearest class, and the mask with most of them."""
+    worst, count = max(decided, key=_share), sum(mask.decided for mask in decided)
+    log.warning(
+        "mask_match nearest decided %d of %d pixels (%.2f %%), in %d of %d masks; most of them in %s (%.2f %%)",
+        *(count, pixels, 100 * count / pixels, len(decided), number, worst.path, 100 * _share(worst)),
+    )
 
 
-def _check_size(pair: Pair, size: tuple[int, int]) -> None:
-    header = read_header(pair.image)
-    if header.size == size:
-        return
-    # The header does not show a tag that is stored behind the pixels.
-    height, width = read_image(pair.image).shape[:2]
-    if (height, width) != size:
-        turned = _explain_turns(header.orientation, read_header(pair.mask).orientation)
-        raise DataError(
-            f"{pair.mask}: the mask is {size[1]}x{size[0]} pixels and its picture {pair.image} {width}x{height}"
-            f"{turned}; replace one of the two"
-        )
-
-
-def _explain_turns(picture: int, mask: int) -> str:
-    """EXIF orientations as a likely cause of different sizes."""
-    if picture == mask:
-        return ""
-    if mask == 1:
-        return f"; EXIF orientation {picture} turns the picture, not the mask"
-    if picture == 1:
-        return f"; EXIF orientation {mask} turns the mask, not the picture"
-    return f"; EXIF orientation {picture} turns the picture, {mask} the mask"
+def _share(mask: MaskFacts) -> float:
+    return mask.decided / (mask.height * mask.width)
 
 
 def missing_classes(dataset: ImageMaskFolderDataset, occurs: NDArray[np.bool_]) -> list[str]:

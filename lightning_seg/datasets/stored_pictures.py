@@ -6,11 +6,10 @@ import sys
 from collections.abc import Container, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from lightning_seg.datasets.cache_keys import Dataset, Survey, missing_or_changed
 from lightning_seg.datasets.cache_layout import Entry, Layout, entry_of
@@ -19,8 +18,8 @@ from lightning_seg.errors import DataError
 from lightning_seg.files import printable, remove_left_overs, replacing_folder
 from lightning_seg.json_files import write_json
 from lightning_seg.locks import taking_turns
+from lightning_seg.progress import counted
 
-Result = TypeVar("Result")
 INDEX, FILES = "index.json", "files.json"
 """Files of a cache: its index, and the list of files it is made of."""
 LOCK = ".filling.lock"
@@ -148,20 +147,13 @@ def _write(partial: Path, found: Survey, needed: Container[int]) -> None:
             return error
 
     with _Rows(partial, found.layout) as rows, closing(as_they_come(attempt, found.sources)) as entries:
-        for row, entry in enumerate(_with_bar(entries, found.layout.length)):
+        for row, entry in enumerate(counted(entries, "decoding", found.layout.length)):
             if isinstance(entry, Entry):
                 rows.append(entry)
             elif row in needed:
                 raise entry
             else:
                 rows.skip()
-
-
-def _with_bar(entries: Iterator[Result], total: int) -> Iterator[Result]:
-    # In a log file a line is enough now and then.
-    seconds = 0.5 if sys.stderr.isatty() else 30.0
-    with tqdm(entries, desc="decoding", total=total, unit=" pictures", mininterval=seconds) as bar:
-        yield from bar
 
 
 class _Rows(ExitStack):

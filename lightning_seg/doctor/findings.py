@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
+
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 """An error would end or spoil a training; a warning costs some of its result; a note is good to know."""
@@ -29,7 +31,10 @@ class Finding:
         count: of files, or of what else is counted.
         detail: a line with figures.
         remedy: if it says more than that of the kind.
-        figures: the same for programs.
+        figures: the same for programs. Some of them are also for the report. In place of ``files``: ``pairs``, lists of
+            files to be shown side by side with their masks, and ``reasons``, a line for each; or ``groups``, lists of
+            mappings with a ``file`` each. Beside ``files``: ``pictures``, a caption for each; ``masks``, whether
+            masks are shown, too, where they are pictures.
     """
 
     kind: Kind
@@ -53,8 +58,17 @@ class Finding:
             "files": list(self.files),
             "effect": self.kind.effect,
             "remedy": self.remedy or self.kind.remedy,
-            "figures": dict(self.figures),
+            "figures": _plain(self.figures),
         }
+
+
+def _plain(value: Any) -> Any:
+    """Numbers of numpy as Python's, tuples as lists."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return value.tolist() if isinstance(value, np.generic | np.ndarray) else value
 
 
 def worst_first(findings: Sequence[Finding]) -> list[Finding]:

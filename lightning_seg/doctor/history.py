@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from lightning_seg.arguments.reading import dotted, read_config
 from lightning_seg.callbacks.csv_logger import METRICS_FILE, read_curves
 from lightning_seg.callbacks.epoch_record import RECORD_FILE
-from lightning_seg.callbacks.run_record import STOPPED_EARLY
+from lightning_seg.callbacks.run_record import MODE, STOPPED_EARLY
 from lightning_seg.doctor.curves import Curve
 from lightning_seg.errors import DataError
 from lightning_seg.json_files import read_json
@@ -71,7 +71,9 @@ class History(NamedTuple):
 
     @property
     def lower_is_better(self) -> bool:
-        """Of the monitored metric: the record tells its best value."""
+        """Of the monitored metric; earlier versions did not record it, but its best value."""
+        if MODE in self.numbers:
+            return bool(self.numbers[MODE] == "min")
         curve, best = self.curve(self.monitor or "val/loss"), self.numbers.get(f"{BEST}{self.monitor}")
         if not isinstance(best, float) or not curve:
             return True

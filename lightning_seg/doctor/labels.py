@@ -1,7 +1,7 @@
 """Findings about masks, labels and boxes."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,14 +9,15 @@ from numpy.typing import NDArray
 from lightning_seg.doctor.findings import Finding, Kind
 from lightning_seg.doctor.subject import Look, Subject
 
+MISSING_MASK = Kind(
+    "missing-mask",
+    "error",
+    "a picture has no mask",
+    "fit refuses the dataset",
+    "add the masks, correct --data.masks, or train without these pictures: --data.unlabelled skip",
+)
 BY_CAUSE = {
-    "missing": Kind(
-        "missing-mask",
-        "error",
-        "a picture has no mask",
-        "fit refuses the dataset",
-        "add the masks, correct --data.masks, or train without these pictures: --data.unlabelled skip",
-    ),
+    "missing": MISSING_MASK,
     "size": Kind(
         "mask-of-another-size",
         "error",
@@ -70,9 +71,19 @@ RARE = Kind(
     "its score varies with every seed",
     "weight the classes: --model.class_weights auto; or add pictures of it",
 )
-KINDS = (*BY_CAUSE.values(), EMPTY, IGNORED, NO_CLASS, MISSING_IN_SPLIT, RARE)
+RARE_IN_SPLIT = Kind(
+    "rare-class-in-split",
+    "note",
+    "a class is in few of the pictures to validate or test on",
+    "its score jumps from one epoch and one seed to the next, and the mean of all classes with it",
+    "give a larger --data.val_fraction or --data.test_fraction, or do not read much into the score of this class",
+)
+KINDS = (*BY_CAUSE.values(), EMPTY, IGNORED, NO_CLASS, MISSING_IN_SPLIT, RARE, RARE_IN_SPLIT)
 FEW_PICTURES, SMALL_SHARE = 5, 0.001
-"""Training pictures and share of pixels below which a class is rare."""
+"""Pictures of a split and share of the pixels below which a class is rare."""
+PURPOSES = {"train": "train", "val": "validate", "test": "test"}
+NAMED = 10
+"""Classes that a line names."""
 
 
 def check_labels(subject: Subject) -> Iterator[Finding]:
@@ -122,7 +133,7 @@ def _classes(subject: Subject) -> Iterator[Finding]:
     if absent := [name for name, count in zip(names, total, strict=True) if count == 0]:
         yield Finding(NO_CLASS, count=len(absent), detail=", ".join(absent))
     lines = [
-        f"{name}: none to {'train' if split == 'train' else 'validate' if split == 'val' else 'test'} on"
+        f"{name}: none to {PURPOSES[split]} on"
         for split, counts in pictures.items()
         for name, here, anywhere in zip(names, counts, total, strict=True)
         if here == 0 and anywhere
@@ -137,6 +148,20 @@ def _classes(subject: Subject) -> Iterator[Finding]:
         ]
         if rare:
             yield Finding(RARE, count=len(rare), detail=", ".join(rare))
+    yield from _rare_in_splits(names, pictures)
+
+
+def _rare_in_splits(names: Sequence[str], pictures: Mapping[str, NDArray[np.int64]]) -> Iterator[Finding]:
+    lines = [
+        f"{name}: {count} picture{'s' * (count != 1)} to {PURPOSES[split]} on"
+        for split, counts in pictures.items()
+        for name, count in zip(names, counts.tolist(), strict=True)
+        if split != "train" and 0 < count < FEW_PICTURES
+    ]
+    if lines:
+        more = [f"and {len(lines) - NAMED} more"] * (len(lines) > NAMED)
+        figures = {"classes": lines}
+        yield Finding(RARE_IN_SPLIT, count=len(lines), detail="; ".join([*lines[:NAMED], *more]), figures=figures)
 
 
 def class_counts(subject: Subject) -> tuple[dict[str, NDArray[np.int64]], NDArray[np.float64]]:
@@ -145,7 +170,7 @@ def class_counts(subject: Subject) -> tuple[dict[str, NDArray[np.int64]], NDArra
     pictures = {str(split): np.zeros(number, np.int64) for split in subject.splits}
     weights = np.zeros(number, np.float64)
     for look in subject.looks():
-        held = _held(subject, look)
+        held = amounts_in(subject, look)
         if held is None:
             continue
         pictures[look.split] += held > 0
@@ -154,7 +179,7 @@ def class_counts(subject: Subject) -> tuple[dict[str, NDArray[np.int64]], NDArra
     return pictures, weights / max(1.0, weights.sum())
 
 
-def _held(subject: Subject, look: Look) -> NDArray[np.int64] | None:
+def amounts_in(subject: Subject, look: Look) -> NDArray[np.int64] | None:
     """What a picture holds of each class: pixels of its mask, or itself; None if nobody knows."""
     if look.mask is not None:
         return None if look.mask.problem else pixels_of(look)

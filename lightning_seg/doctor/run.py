@@ -1,6 +1,7 @@
 """Looking at a run: the numbers of its training, and the answers of its best checkpoint."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from lightning_seg.batch import BoxPrediction
@@ -30,6 +31,7 @@ class RunLook(NamedTuple):
 
     lines: list[str]
     findings: list[Finding]
+    curves: Mapping[str, Mapping[int, float]] = MappingProxyType({})  # by metric and epoch
 
 
 def examine_run(run: Run, data: DataModule[Any], subject: Subject, pictures: int) -> RunLook:
@@ -55,7 +57,7 @@ def examine_run(run: Run, data: DataModule[Any], subject: Subject, pictures: int
         except UserError as error:
             more = RunLook([], [Finding(NOT_APPLIED, count=1, detail=str(error))])
         lines, findings = [*lines, *more.lines], [*findings, *more.findings]
-    return RunLook(lines, findings)
+    return RunLook(lines, findings, history.curves)
 
 
 def _look(run: Run, history: History, data: DataModule[Any], subject: Subject, pictures: int) -> RunLook:

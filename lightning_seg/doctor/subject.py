@@ -1,6 +1,6 @@
 """What is looked at: the splits of a datamodule, and the facts about their files."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,6 +31,7 @@ class Subject(NamedTuple):
     class_names: tuple[str, ...]
     splits: Mapping[Split, Pictures]
     facts: Mapping[Split, "Facts"]
+    group: Callable[[Any], str | None] = lambda record: None  # of the pictures that are no independent samples
 
     def looks(self) -> Iterator[Look]:
         """All pictures, split by split, in the order of their records."""
@@ -59,4 +60,4 @@ class Facts:
         if not self.dataset.has_masks:
             yield from ((picture, None) for picture in pictures)
             return
-        yield from zip(pictures, self.store.masks(self.dataset), strict=True)
+        yield from zip(pictures, self.store.masks(self.dataset, closely=True), strict=True)

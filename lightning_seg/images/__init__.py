@@ -14,7 +14,7 @@ from lightning_seg.images.arrays import Array, SizedImage, to_array, to_rgb
 from lightning_seg.images.headers import Header, read_header
 from lightning_seg.images.index_masks import read_index_mask
 from lightning_seg.images.orientation import upright
-from lightning_seg.images.reading import READING_POLICY, read_image, read_image_at, read_upright
+from lightning_seg.images.reading import READING_POLICY, decode_image, read_image, read_image_at, read_upright
 from lightning_seg.images.resizing import resize_image, resize_mask
 from lightning_seg.images.writing import write_image
 
@@ -23,6 +23,7 @@ __all__ = [
     "Array",
     "Header",
     "SizedImage",
+    "decode_image",
     "read_header",
     "read_image",
     "read_image_at",

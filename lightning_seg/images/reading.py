@@ -35,13 +35,17 @@ def read_image_at(path: str | Path, size: tuple[int, int] | None) -> SizedImage:
         DataError: see ``read_image``.
     """
     with one_line_errors(path):
-        pixels, original_size = _read_pixels(path, size)
+        pixels, original_size = decode_image(path, size)
         return SizedImage(pixels if size is None else resize_image(pixels, size), original_size)
 
 
-def _read_pixels(path: str | Path, wanted: tuple[int, int] | None) -> SizedImage:
-    """At least as large as ``wanted``, or original size; writable if it will not be resized."""
-    with opened(path) as image:
+def decode_image(path: str | Path, wanted: tuple[int, int] | None) -> SizedImage:
+    """A picture at least as large as ``wanted``, or at its own size; writable if it will not be resized.
+
+    Raises:
+        DataError: see ``read_image``.
+    """
+    with one_line_errors(path), opened(path) as image:
         if image.format in ("JPEG", "MPO"):
             return read_jpeg(image, wanted, str(path))
         image.load()

@@ -3,25 +3,39 @@
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
-from torchmetrics import Metric
+from torch import Tensor
 
 from lightning_seg.metrics.counting import count_cells
-from lightning_seg.metrics.picture_scores import PictureScores
+from lightning_seg.metrics.parts import MetricPart, Values
 
 TOP = 5
 
 
-class ClassCounts(Metric):
-    """Counts over a whole split and over all processes, so partial batches need no correction."""
+class ClassCounts(MetricPart):
+    """``accuracy`` and others over all pictures of a split.
 
+    * ``accuracy``: the share of pictures whose likeliest class is the true one. For a mixed picture the true class is
+      that of the larger share, the first of two equal ones;
+    * ``macro_f1``: the mean over the classes of F1, the harmonic mean of precision and recall; a class that is neither
+      true nor predicted anywhere is left out;
+    * ``top5_accuracy``: the share whose true class is among the five likeliest, if there are more than five classes;
+    * ``soft_accuracy``, only if there are pictures mixed of several classes: the mean share of their likeliest class in
+      the label; a network that is always right reaches the mean of the larger shares, not 1.
+
+    Args:
+        num_classes: at least 2.
+        may_mix: whether labels may be shares.
+    """
+
+    picture_quantity = "accuracy"
     matrix: Tensor
     in_top: Tensor
     soft: Tensor
     num_soft: Tensor
 
-    def __init__(self, num_classes: int) -> None:
+    def __init__(self, num_classes: int, may_mix: bool = False) -> None:
         super().__init__()
+        self.may_mix = may_mix
         long = torch.int64
         self.add_state("matrix", torch.zeros(num_classes, num_classes, dtype=long), dist_reduce_fx="sum")
         self.add_state("in_top", torch.zeros((), dtype=long), dist_reduce_fx="sum")
@@ -42,65 +56,26 @@ class ClassCounts(Metric):
         highest = answers.topk(min(TOP, classes), dim=1).indices
         self.in_top += (highest == label.unsqueeze(1)).sum()
 
-    def compute(self) -> dict[str, Tensor]:
-        """The counts: ``matrix[true, predicted]``, and the ones for ``top5_accuracy`` and ``soft_accuracy``."""
-        return {"matrix": self.matrix, "in_top": self.in_top, "soft": self.soft, "num_soft": self.num_soft}
+    def compute(self, class_names: Sequence[str] = ()) -> Values:
+        self.pairs = self.matrix.cpu()
+        return super().compute(class_names)
 
-
-class ClassificationScores(nn.Module):
-    """Counts of one split.
-
-    * ``accuracy``: the share of pictures whose likeliest class is the true one. For a mixed picture the true class is
-      that of the larger share, the first of two equal ones;
-    * ``top5_accuracy``: the share whose true class is among the five likeliest, if there are more than five classes;
-    * ``macro_f1``: the mean over the classes of F1, the harmonic mean of precision and recall; a class that is neither
-      true nor predicted anywhere is left out;
-    * ``soft_accuracy``, only if there are pictures mixed of several classes: the mean share of their likeliest class in
-      the label; a network that is always right reaches the mean of the larger shares, not 1.
-
-    Args:
-        num_classes: at least 2.
-        may_mix: whether labels may be shares.
-    """
-
-    picture_quantity = "accuracy"
-
-    def __init__(self, num_classes: int, may_mix: bool = False) -> None:
-        super().__init__()
-        self.counts = ClassCounts(num_classes)
-        self.num_classes, self.may_mix = num_classes, may_mix
-        self.picture_scores: PictureScores | None = None
-        """If wanted, gets 1 for each right and 0 for each wrong picture."""
-        self.matrix: Tensor | None = None
-        """``[true, predicted]`` of the last epoch, on the CPU."""
-
-    def update(self, answers: Tensor, label: Tensor) -> None:
-        """Logits or probabilities ``(B, C)`` and labels ``(B,)`` int64 or ``(B, C)`` float."""
-        self.counts.update(answers, label)
-        if self.picture_scores is not None:
-            true = label.argmax(dim=1) if label.ndim == 2 else label
-            self.picture_scores.add((answers.argmax(dim=1) == true).float())
-
-    def take(self, class_names: Sequence[str]) -> dict[str, float]:
-        """The values by name; counting begins anew."""
-        counts = self.counts.compute()
-        self.counts.reset()
-        self.matrix = counts["matrix"].cpu()
-        values = summarize(self.matrix)
-        if self.num_classes > TOP:
-            values["top5_accuracy"] = (counts["in_top"] / self.matrix.sum()).item()
-        if self.may_mix and counts["num_soft"]:
-            values["soft_accuracy"] = (counts["soft"] / counts["num_soft"]).item()
+    def values(self, class_names: Sequence[str]) -> Values:
+        values = summarize(self.matrix.cpu())
+        if len(self.matrix) > TOP:
+            values["top5_accuracy"] = (self.in_top / self.matrix.sum()).item()
+        if self.may_mix:
+            values["soft_accuracy"] = (self.soft / self.num_soft).item() if self.num_soft else None
         return values
 
-    def names(self, class_names: Sequence[str]) -> list[str]:
-        """Everything that ``take`` can give."""
-        top = ["top5_accuracy"] if self.num_classes > TOP else []
-        return ["accuracy", "macro_f1", *top, *(["soft_accuracy"] if self.may_mix else [])]
+    def score_pictures(self, answers: Tensor, label: Tensor) -> Tensor:
+        """1 for each right and 0 for each wrong picture."""
+        true = label.argmax(dim=1) if label.ndim == 2 else label
+        return (answers.argmax(dim=1) == true).float()
 
 
-def summarize(matrix: Tensor) -> dict[str, float]:
-    """Accuracy and macro F1 from a confusion matrix ``[true, predicted]``, see ``ClassificationScores``."""
+def summarize(matrix: Tensor) -> dict[str, float | None]:
+    """Accuracy and macro F1 from a confusion matrix ``[true, predicted]``, see ``ClassCounts``."""
     counts = matrix.double()
     right, touched = counts.diag(), counts.sum(0) + counts.sum(1)
     f1 = (2 * right / touched)[touched > 0]

@@ -4,17 +4,17 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torchmetrics import Metric
 from torchmetrics.detection import MeanAveragePrecision
 from torchvision.ops import box_iou
 
 from lightning_seg.batch import BoxPrediction
+from lightning_seg.metrics.parts import MetricPart, Values
 
 LOOSE, USUAL = 0.3, 0.5
 """Intersections over union of a hit: 0.3, since windows are coarse, and 0.5, which others report."""
 
 
-class DetectionScores(Metric):
+class DetectionScores(MetricPart):
     """Metrics over pictures with all their objects known; a detection without an object counts as wrong.
 
     * ``pointing_game``: of all labels of all pictures, the share whose heat map is highest inside one of the label's
@@ -59,27 +59,26 @@ class DetectionScores(Metric):
         for metric in self.precision.values():
             metric.update([found], [{"boxes": boxes, "labels": labels}])
 
-    def compute(self, label_names: Sequence[str] = ()) -> dict[str, float]:
-        """Values by name; single labels only if they have boxes and names. Empty without any box."""
+    def values(self, class_names: Sequence[str]) -> Values:
+        """The values, none without any box; those of single labels where these have boxes.
+
+        Args:
+            class_names: of the labels.
+        """
         for metric in self.precision.values():
             if not metric.update_called:
                 # Another process may have had pictures; one without anything changes nothing.
                 nothing = {"boxes": torch.empty(0, 4), "labels": torch.empty(0, dtype=torch.int64)}
                 metric.update([nothing | {"scores": torch.empty(0)}], [nothing])
-        if not self.boxes:
-            return {}
-        values = {
-            "pointing_game": (self.pointed / self.maps).item(),
-            f"recall_{round(100 * LOOSE)}": (self.met / self.boxes).item(),
+        values: dict[str, float | None] = {
+            "pointing_game": (self.pointed / self.maps).item() if self.boxes else None,
+            f"recall_{round(100 * LOOSE)}": (self.met / self.boxes).item() if self.boxes else None,
         }
         for threshold, metric in self.precision.items():
-            name, result = f"map_{round(100 * threshold)}", metric.compute()
-            values[name] = result["map"].item()
-            single = zip(
-                result["classes"].reshape(-1).tolist(), result["map_per_class"].reshape(-1).tolist(), strict=True
-            )
-            # Labels without a box have -1.
-            values |= {f"{name}/{label_names[label]}": one for label, one in single if one >= 0 and label_names}
+            name = f"map_{round(100 * threshold)}"
+            mean, single = _precision(metric) if self.boxes else (None, {})
+            values[name] = mean
+            values |= {f"{name}/{label}": single.get(index) for index, label in enumerate(class_names)}
         return values
 
     def reset(self) -> None:
@@ -88,8 +87,26 @@ class DetectionScores(Metric):
             metric.reset()
 
 
+class CentreScores(DetectionScores):
+    """The same for a guess without looking, as ``centre/<name>``: a scale for the values of a detector."""
+
+    def update(self, prediction: BoxPrediction, boxes: Tensor, labels: Tensor, size: Sequence[int]) -> None:
+        super().update(guess_centre(labels, size, len(prediction.maps)), boxes, labels, size)
+
+    def values(self, class_names: Sequence[str]) -> Values:
+        return {f"centre/{name}": value for name, value in super().values(()).items()}
+
+
+def _precision(metric: MeanAveragePrecision) -> tuple[float, dict[int, float]]:
+    """The mean over the labels, and by label; labels without a box have none."""
+    result = metric.compute()
+    labels, single = result["classes"].reshape(-1).tolist(), result["map_per_class"].reshape(-1).tolist()
+    # torchmetrics says -1.
+    return result["map"].item(), {label: one for label, one in zip(labels, single, strict=True) if one >= 0}
+
+
 def guess_centre(labels: Tensor, size: Sequence[int], num_labels: int) -> BoxPrediction:
-    """A guess without looking at the picture, from its labels alone: a scale for the values of a detector.
+    """A guess without looking at the picture, from its labels alone.
 
     It points at the middle, and puts a box of half the picture's sides there for each label.
 

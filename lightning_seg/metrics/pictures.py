@@ -5,15 +5,15 @@ from math import isnan
 
 import torch
 from torch import Tensor
-from torchmetrics import Metric
 
 from lightning_seg.batch import IGNORE_INDEX
 from lightning_seg.metrics.boundary import inner_boundary
+from lightning_seg.metrics.parts import MetricPart, Values
 
 QUANTITIES = ("boundary_iou", "picture_iou", "picture_dice", "picture_boundary_iou")
 
 
-class PictureMetrics(Metric):
+class PictureMetrics(MetricPart):
     """Means over pictures, and boundary IoU.
 
     ``boundary_iou`` is over all contour pixels of the split, as ``iou`` is over all its pixels. ``picture_iou``,
@@ -33,7 +33,7 @@ class PictureMetrics(Metric):
         self.add_state("sums", torch.zeros(3, num_classes, dtype=torch.float64), dist_reduce_fx="sum")
         self.add_state("pictures", torch.zeros(num_classes, dtype=long), dist_reduce_fx="sum")
 
-    def update(self, prediction: Tensor, mask: Tensor) -> None:
+    def update(self, prediction: Tensor, mask: Tensor, foreground: Tensor | None = None) -> None:
         """Class indices ``(B, H, W)`` of both."""
         counted = mask != self.ignored_label
         for index in range(len(self.pictures)):
@@ -47,28 +47,21 @@ class PictureMetrics(Metric):
             self.sums[:, index] += shares.double().where(seen, 0).sum(dim=1)
             self.pictures[index] += seen.sum()
 
-    def compute(self) -> Tensor:
+    def by_class(self) -> Tensor:
         """``(4, C)``: ``QUANTITIES`` by class, NaN for a class that never occurs."""
         boundary = self.boundary[0].double() / self.boundary[1]
         return torch.cat([boundary.unsqueeze(0), self.sums / self.pictures])
 
-    def summarize(self, class_names: Sequence[str]) -> dict[str, float]:
-        """The values by name, with the means over occurring classes as ``mean_<quantity>``."""
-        values = {}
-        for quantity, by_class in zip(QUANTITIES, self.compute().cpu(), strict=True):
+    def values(self, class_names: Sequence[str]) -> Values:
+        """Also the means over occurring classes, as ``mean_<quantity>``."""
+        values: dict[str, float | None] = {}
+        for quantity, by_class in zip(QUANTITIES, self.by_class().cpu(), strict=True):
             values[f"mean_{quantity}"] = by_class.nanmean().item()
             for name, value in zip(class_names, by_class.tolist(), strict=True):
-                if not isnan(value):
-                    values[f"{quantity}/{name}"] = value
+                values[f"{quantity}/{name}"] = None if isnan(value) else value
         return values
 
 
 def _compare(predicted: Tensor, true: Tensor) -> tuple[Tensor, Tensor]:
     """Pixels in both masks and in either, per picture."""
     return (predicted & true).sum(dim=(1, 2)), (predicted | true).sum(dim=(1, 2))
-
-
-def picture_metric_names(class_names: Sequence[str]) -> list[str]:
-    """Everything that ``PictureMetrics.summarize`` can give."""
-    by_class = [f"{quantity}/{name}" for quantity in QUANTITIES for name in class_names]
-    return [*(f"mean_{quantity}" for quantity in QUANTITIES), *by_class]

@@ -4,37 +4,54 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torchmetrics.classification import MulticlassConfusionMatrix
 
 from lightning_seg.batch import IGNORE_INDEX
 from lightning_seg.metrics.counting import count_cells
+from lightning_seg.metrics.parts import MetricPart, Values
+from lightning_seg.metrics.picture_scores import foreground_dice, mean_picture_iou
 
 
-class SegmentationMetrics(MulticlassConfusionMatrix):
-    """Counts pixels over a whole split and over all processes, so partial batches need no correction.
+class SegmentationMetrics(MetricPart):
+    """``accuracy``, ``miou``, ``mdice``, ``iou/<class>`` and ``dice/<class>`` over all pixels, see ``summarize``.
 
-    ``update`` takes predictions and masks ``(B, H, W)`` of class indices; ``compute`` gives ``matrix[true, predicted]``
-    of shape ``(C, C)``.
+    Args:
+        num_classes: of the masks, at least 2.
+        ignore_index: mask value that does not count.
+        of_foreground: score single pictures by Dice of class 1, not by mean IoU.
     """
 
-    def __init__(self, num_classes: int, ignore_index: int = IGNORE_INDEX) -> None:
-        super().__init__(num_classes, ignore_index=ignore_index, validate_args=False)
-        self.ignored_label: int = ignore_index
+    confmat: Tensor
 
-    def update(self, preds: Tensor, target: Tensor) -> None:
-        """As torchmetrics', but without selecting the counted pixels first, which takes three times as long."""
+    def __init__(self, num_classes: int, ignore_index: int = IGNORE_INDEX, of_foreground: bool = False) -> None:
+        super().__init__()
+        self.ignored_label, self.of_foreground = ignore_index, of_foreground
+        self.picture_quantity = "Dice" if of_foreground else "mean IoU"
+        self.add_state("confmat", torch.zeros(num_classes, num_classes, dtype=torch.int64), dist_reduce_fx="sum")
+
+    def update(self, prediction: Tensor, mask: Tensor, foreground: Tensor | None = None) -> None:
+        """Class indices ``(B, H, W)`` of both.
+
+        torchmetrics' ``MulticlassConfusionMatrix`` selects the counted pixels first, which takes three times as long.
+        """
         classes = len(self.confmat)
         ignored = classes**2
-        pairs = (target * classes + preds).masked_fill(target == self.ignored_label, ignored)
+        pairs = (mask * classes + prediction).masked_fill(mask == self.ignored_label, ignored)
         self.confmat += count_cells(pairs, ignored + 1)[:ignored].view(classes, classes)
 
+    def compute(self, class_names: Sequence[str] = ()) -> Values:
+        self.pairs = self.confmat.cpu()
+        return super().compute(class_names)
 
-def metric_names(class_names: Sequence[str]) -> list[str]:
-    """Everything that ``summarize`` can give."""
-    return ["accuracy", "miou", "mdice", *(f"{kind}/{name}" for kind in ("iou", "dice") for name in class_names)]
+    def values(self, class_names: Sequence[str]) -> Values:
+        return summarize(self.confmat, class_names)
+
+    def score_pictures(self, prediction: Tensor, mask: Tensor, foreground: Tensor | None = None) -> Tensor:
+        if self.of_foreground:
+            return foreground_dice(prediction, mask, self.ignored_label)
+        return mean_picture_iou(prediction, mask, len(self.confmat), self.ignored_label)
 
 
-def summarize(matrix: Tensor, class_names: Sequence[str]) -> dict[str, float]:
+def summarize(matrix: Tensor, class_names: Sequence[str]) -> Values:
     """Accuracy, IoU and Dice from a confusion matrix ``[true, predicted]`` of pixels.
 
     ``accuracy`` is the share of pixels that are right, ``iou/<class>`` and ``dice/<class>`` are per class, ``miou`` and
@@ -45,8 +62,12 @@ def summarize(matrix: Tensor, class_names: Sequence[str]) -> dict[str, float]:
     touched = matrix.sum(0) + matrix.sum(1)
     seen = touched > 0
     iou, dice = right / (touched - right), 2 * right / touched
-    values = {"accuracy": right.sum() / matrix.sum(), "miou": iou[seen].mean(), "mdice": dice[seen].mean()}
-    for index in torch.nonzero(seen).flatten().tolist():
-        values[f"iou/{class_names[index]}"] = iou[index]
-        values[f"dice/{class_names[index]}"] = dice[index]
-    return {name: value.item() for name, value in values.items()}
+    values: dict[str, float | None] = {
+        "accuracy": (right.sum() / matrix.sum()).item(),
+        "miou": iou[seen].mean().item(),
+        "mdice": dice[seen].mean().item(),
+    }
+    for index, name in enumerate(class_names):
+        values[f"iou/{name}"] = iou[index].item() if seen[index] else None
+        values[f"dice/{name}"] = dice[index].item() if seen[index] else None
+    return values

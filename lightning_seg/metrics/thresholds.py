@@ -1,13 +1,15 @@
 """Precision and recall of two classes over the threshold."""
 
+from collections.abc import Sequence
+from math import nan
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torchmetrics import Metric
 
 from lightning_seg.batch import IGNORE_INDEX
 from lightning_seg.metrics.counting import count_cells
+from lightning_seg.metrics.parts import MetricPart, Values
 
 NUM_THRESHOLDS = 1000
 
@@ -42,27 +44,44 @@ class ThresholdCurves(NamedTuple):
         return float((steps * self.precision).sum())
 
 
-class ThresholdCounts(Metric):
-    """Counts pixels by probability and truth, from which every threshold can be evaluated.
+class ThresholdCounts(MetricPart):
+    """``average_precision`` and ``best_threshold``: counts pixels by probability and truth, for every threshold.
 
     torchmetrics' ``BinaryPrecisionRecallCurve`` compares every pixel with every threshold.
     """
 
     counts: Tensor
+    curves: ThresholdCurves | None
+    """Precision and recall of the last epoch; None without a pixel that counts."""
 
     def __init__(self, ignore_index: int = IGNORE_INDEX, num_thresholds: int = NUM_THRESHOLDS) -> None:
         super().__init__()
-        self.ignored_label, self.num_thresholds = ignore_index, num_thresholds
+        self.ignored_label, self.num_thresholds, self.curves = ignore_index, num_thresholds, None
         self.add_state("counts", torch.zeros(2, num_thresholds, dtype=torch.int64), dist_reduce_fx="sum")
 
-    def update(self, probs: Tensor, mask: Tensor) -> None:
-        """Probabilities of the foreground ``(B, H, W)`` in [0, 1] and masks ``(B, H, W)`` of 0 and 1."""
+    def update(self, prediction: Tensor, mask: Tensor, foreground: Tensor | None = None) -> None:
+        """Masks ``(B, H, W)`` of 0 and 1, and probabilities of 1 ``(B, H, W)`` in [0, 1]; nothing is known without."""
+        if foreground is None:
+            return
         ignored = 2 * self.num_thresholds
-        steps = (probs.float() * self.num_thresholds).long().clamp(0, self.num_thresholds - 1)
+        steps = (foreground.float() * self.num_thresholds).long().clamp(0, self.num_thresholds - 1)
         cells = (mask * self.num_thresholds + steps).masked_fill(mask == self.ignored_label, ignored)
         self.counts += count_cells(cells, ignored + 1)[:ignored].view(2, -1)
 
-    def compute(self) -> ThresholdCurves:
+    def compute(self, class_names: Sequence[str] = ()) -> Values:
+        curves = self.by_threshold()
+        self.curves = None if curves.is_empty else curves
+        return super().compute(class_names)
+
+    def values(self, class_names: Sequence[str]) -> Values:
+        curves = self.by_threshold()
+        return {
+            "average_precision": nan if curves.is_empty else curves.average_precision,
+            "best_threshold": nan if curves.is_empty else curves.best_threshold,
+        }
+
+    def by_threshold(self) -> ThresholdCurves:
+        """Precision and recall of what is counted here."""
         # Called foreground at a threshold is what lies in its cell or in any above it.
         false, true = self.counts.cpu().double().flip(1).cumsum(1).flip(1)
         called = false + true

@@ -36,7 +36,7 @@ class Normalize(nn.Module):
 
     def __init__(self, normalization: Normalization) -> None:
         super().__init__()
-        mean, std = (torch.tensor(values, dtype=torch.float64) for values in _mean_std(normalization))
+        mean, std = (torch.tensor(values, dtype=torch.float64) for values in mean_std(normalization))
         # As one multiplication and one addition per pixel; not in checkpoints, since the name already says it.
         self.register_buffer("scale", (1 / (255 * std)).float().view(1, 3, 1, 1), persistent=False)
         self.register_buffer("shift", (-mean / std).float().view(1, 3, 1, 1), persistent=False)
@@ -50,7 +50,8 @@ def named_normalization(mean: Sequence[float], std: Sequence[float]) -> Normaliz
     return "imagenet" if (tuple(mean), tuple(std)) == MEAN_STD["imagenet"] else {"mean": list(mean), "std": list(std)}
 
 
-def _mean_std(normalization: Normalization) -> tuple[Sequence[float], Sequence[float]]:
+def mean_std(normalization: Normalization) -> tuple[Sequence[float], Sequence[float]]:
+    """Mean and deviation per channel, on the scale of [0, 1]. Raises ConfigError if the normalization is none."""
     if isinstance(normalization, str):
         if normalization not in MEAN_STD:
             raise ConfigError(

@@ -14,6 +14,7 @@ from PIL import Image
 
 from lightning_seg.errors import ConfigError
 from lightning_seg.images import Array
+from lightning_seg.progress import counted
 from lightning_seg.synthetic.car_views import ground_car, paint_car, show_car, union
 from lightning_seg.synthetic.cars import BODIES, design_car
 from lightning_seg.synthetic.marker import ensure_synthetic
@@ -90,7 +91,7 @@ def _write_files(folder: Path, num_cars: int, num_views: int, size: Size, seed: 
     for subfolder in ("train", "train_masks"):
         (folder / subfolder).mkdir()
     stems = []
-    for number in range(num_cars):
+    for number in counted(range(num_cars), "writing", num_cars, "car"):
         for view in range(1, num_views + 1):
             stem = f"{name_car(seed, number)}_{view:02}"
             picture = draw_car(seed, number, view, size)

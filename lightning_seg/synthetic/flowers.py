@@ -12,6 +12,7 @@ from PIL import Image
 
 from lightning_seg.errors import ConfigError
 from lightning_seg.images import Array
+from lightning_seg.progress import counted
 from lightning_seg.synthetic.blossoms import CREAM, GREENS, KINDS, PINK, YELLOW, Kind, draw_flower
 from lightning_seg.synthetic.marker import ensure_synthetic
 from lightning_seg.synthetic.scenery import Colour, draw_background, draw_clutter, expose
@@ -55,7 +56,7 @@ def write_flowers(root: str | Path, num_per_class: int = 160, seed: int = 0) -> 
 def _write_files(folder: Path, num_per_class: int, seed: int) -> None:
     for label, kind in enumerate(KINDS):
         (folder / kind.name).mkdir(parents=True)
-        for number in range(num_per_class):
+        for number in counted(range(num_per_class), f"writing {kind.name}", num_per_class):
             picture = draw_photo(np.random.default_rng((seed, label, number)), kind)
             # As published: the number of the photo and a code.
             name = f"{FIRST_NUMBER * (label + 1) + number}_{seed:010x}.jpg"

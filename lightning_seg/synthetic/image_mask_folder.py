@@ -13,6 +13,7 @@ from PIL import Image
 
 from lightning_seg.errors import ConfigError
 from lightning_seg.images import Array
+from lightning_seg.progress import counted
 from lightning_seg.synthetic.marker import ensure_synthetic
 from lightning_seg.synthetic.scenery import (
     Colour,
@@ -108,7 +109,7 @@ def reading_flags(encoding: Encoding, layout: Layout, **others: object) -> list[
 
 def _write_files(folder: Path, kind: Kind) -> None:
     images, masks = PATTERNS[kind.layout]
-    for number in range(kind.num_pictures):
+    for number in counted(range(kind.num_pictures), "writing", kind.num_pictures):
         stem = f"scene{number // VIEWS:03}_{number % VIEWS}"
         image, classes = draw_scene((kind.seed, number), len(kind.mask_values))
         paths = folder / images.replace("*", stem), folder / masks.replace("{stem}", stem)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lightning_seg.errors import ConfigError
+from lightning_seg.progress import counted
 from lightning_seg.synthetic.animals import BREEDS, Animal, Breed, paint_animal, pose_animal
 from lightning_seg.synthetic.marker import ensure_synthetic
 from lightning_seg.synthetic.scenery import Colour, Mask, cast_shadow, draw_background, draw_clutter, expose
@@ -123,11 +124,11 @@ def _write_files(folder: Path, trainval: list[Entry], test: list[Entry], seed: i
     annotations = folder / "annotations"
     for subfolder in (folder / "images", annotations / "trimaps", annotations / "xmls"):
         subfolder.mkdir(parents=True)
-    for entry in trainval:
+    for entry in counted(trainval, "writing trainval", len(trainval)):
         picture = _write_picture(folder, entry, seed)
         path, size = annotations / "xmls" / f"{entry.name}.xml", (picture.trimap.shape[0], picture.trimap.shape[1])
         write_voc(path, "OXIIIT", f"{entry.name}.jpg", size, entry.breed.species, picture.head_box)
-    for entry in test:
+    for entry in counted(test, "writing test", len(test)):
         _write_picture(folder, entry, seed)
     _write_list(annotations / "trainval.txt", trainval)
     _write_list(annotations / "test.txt", test)

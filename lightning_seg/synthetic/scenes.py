@@ -16,6 +16,7 @@ from PIL import Image
 
 from lightning_seg.errors import ConfigError
 from lightning_seg.images import Array
+from lightning_seg.progress import counted
 from lightning_seg.synthetic.blossoms import KINDS, Kind, draw_flower
 from lightning_seg.synthetic.flowers import SURROUNDINGS, draw_photo
 from lightning_seg.synthetic.marker import ensure_synthetic
@@ -72,7 +73,7 @@ def write_scenes(root: str | Path, num_scenes: int = 60, num_per_class: int = 16
 def _write_files(folder: Path, num_scenes: int, num_per_class: int, seed: int) -> None:
     (folder / "images").mkdir()
     scenes: dict[str, Scene] = {}
-    for number in range(num_scenes):
+    for number in counted(range(num_scenes), "writing scenes", num_scenes):
         name, scene = f"{number:06}.jpg", draw_scene(np.random.default_rng((seed, number)))
         Image.fromarray(scene.image).save(folder / "images" / name, quality=90)
         scenes[name] = scene
@@ -80,7 +81,7 @@ def _write_files(folder: Path, num_scenes: int, num_per_class: int, seed: int) -
     for label, kind in enumerate((*KINDS, None)):
         single = folder / "single" / (BACKGROUND if kind is None else kind.name)
         single.mkdir(parents=True)
-        for number in range(num_per_class):
+        for number in counted(range(num_per_class), f"writing {single.name}", num_per_class):
             generator = np.random.default_rng((seed, label, number))
             picture = draw_nothing(generator) if kind is None else draw_photo(generator, kind)
             Image.fromarray(picture).save(single / f"{number:06}.jpg", quality=90)

@@ -15,6 +15,7 @@ from PIL import Image
 from scipy.io import savemat
 
 from lightning_seg.errors import ConfigError
+from lightning_seg.progress import counted
 from lightning_seg.synthetic.animals import BREEDS, Breed
 from lightning_seg.synthetic.marker import ensure_synthetic
 from lightning_seg.synthetic.oxford_pets import bounding_box, draw_scene
@@ -100,7 +101,7 @@ def _entries(count: int, num_breeds: int, first: int) -> list[Entry]:
 def _write_files(folder: Path, lists: dict[str, list[Entry]], seed: int) -> None:
     (folder / "lists").mkdir()
     for split, entries in lists.items():
-        for entry in entries:
+        for entry in counted(entries, f"writing {split}", len(entries)):
             _write_picture(folder, entry, seed)
         names = [entry.name for entry in entries]
         content: dict[str, Any] = {

@@ -79,17 +79,26 @@ def checked_weights(given: Sequence[float] | str | None, num_classes: int) -> Se
 
 
 def balanced_weights(counts: Sequence[int], class_names: Sequence[str], counted: str) -> list[float]:
-    """The inverse of each class's share, 1 on average over the samples; a class that never occurs gets 1.
-
-    Source: King and Zeng, "Logistic Regression in Rare Events Data", 2001.
+    """``inverse_shares``, with a warning that names the classes that never occur.
 
     Args:
         counts: how often each class occurs.
         class_names: by class index.
         counted: name of the samples, for the warning.
     """
-    total, classes = sum(counts), sum(count > 0 for count in counts)
     missing = [name for name, count in zip(class_names, counts, strict=True) if not count]
     if missing:
         log.warning("class_weights auto: no training %s shows %s, so its weight is 1", counted, ", ".join(missing))
+    return inverse_shares(counts)
+
+
+def inverse_shares(counts: Sequence[int]) -> list[float]:
+    """The inverse of each class's share, 1 on average over the samples; a class that never occurs gets 1.
+
+    Source: King and Zeng, "Logistic Regression in Rare Events Data", 2001.
+
+    Args:
+        counts: how often each class occurs.
+    """
+    total, classes = sum(counts), sum(count > 0 for count in counts)
     return [round(total / (classes * count), 6) if count else 1.0 for count in counts]

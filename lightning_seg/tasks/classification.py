@@ -9,10 +9,10 @@ from lightning_seg.batch import BoxPrediction, ClassificationBatch, LabelPredict
 from lightning_seg.errors import ConfigError
 from lightning_seg.inference.labels import LabelInference
 from lightning_seg.losses.classification import ClassificationLoss
-from lightning_seg.metrics.classification import ClassificationScores
+from lightning_seg.metrics import MetricPart
+from lightning_seg.metrics.classification import ClassCounts
 from lightning_seg.tasks.batches import truth_of
 from lightning_seg.tasks.class_weights import ClassWeightedTask, checked_weights
-from lightning_seg.tasks.counting import SPLITS
 from lightning_seg.tasks.looking import picture_size
 from lightning_seg.tasks.options import SupervisedOptions
 from lightning_seg.tasks.truths import check_labels
@@ -24,7 +24,7 @@ class ClassificationTask(ClassWeightedTask):
     Logs once per epoch, for all splits, ``<split>/loss``, ``accuracy``, ``macro_f1`` and, with more than five classes,
     ``top5_accuracy``. With labels mixed by CutMix or Mixup, ``train/accuracy`` and the others count the class of the
     larger share, and ``train/soft_accuracy`` is the mean share that the predicted class has in the label; see
-    ``ClassificationScores``.
+    ``ClassCounts``.
 
     Args:
         model: the network; its part ``encoder``, if it has one, can be frozen.
@@ -56,9 +56,12 @@ class ClassificationTask(ClassWeightedTask):
     ) -> None:
         super().__init__(model=model, num_classes=num_classes, **options)
         self.loss = ClassificationLoss(label_smoothing, checked_weights(class_weights, num_classes))
-        scores = {split: ClassificationScores(num_classes, split == "train") for split in SPLITS}
-        self.count(self.loss.weights, scores)
+        self.count(self.loss.weights)
         self.inference = LabelInference()
+
+    def metric_parts(self, split: Split) -> dict[str, MetricPart]:
+        """Each takes logits or probabilities ``(B, C)``, and labels ``(B,)`` int64 or ``(B, C)`` float."""
+        return {"counts": ClassCounts(self.hparams["num_classes"], may_mix=split == "train")}
 
     def _check_arguments(self) -> None:
         if self.hparams["num_classes"] < 2:
@@ -69,15 +72,6 @@ class ClassificationTask(ClassWeightedTask):
         """``(B, 3, H, W)`` uint8 RGB to logits ``(B, C)``."""
         logits: Tensor = self.model(self.normalize(images))
         return logits
-
-    def scores_of(self, split: Split) -> ClassificationScores:
-        """The counts of a split."""
-        scores = super().scores_of(split)
-        assert isinstance(scores, ClassificationScores)
-        return scores
-
-    def counted_pairs(self, split: Split) -> Tensor | None:
-        return self.scores_of(split).matrix
 
     # Steps
 

@@ -1,14 +1,18 @@
 """Tasks whose three stages count losses and scores, and log them once per epoch."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, cast
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from lightning_seg.batch import Split
+from lightning_seg.errors import ConfigError
 from lightning_seg.memory import keep_freed_memory
+from lightning_seg.metrics import MetricPart, SplitScores
+from lightning_seg.metrics.parts import Part
 from lightning_seg.metrics.split_losses import SplitLosses
 from lightning_seg.tasks.predicting import PredictingTask
 from lightning_seg.tasks.verdicts import Verdicts
@@ -16,16 +20,8 @@ from lightning_seg.tasks.verdicts import Verdicts
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 
-class Scores(Protocol):
-    """The counts of a split, besides losses."""
-
-    def take(self, class_names: Sequence[str]) -> dict[str, float]: ...
-
-    def names(self, class_names: Sequence[str]) -> list[str]: ...
-
-
 class CountingTask(PredictingTask, ABC):
-    """A subclass says what a batch costs, and counts it with ``losses_of`` and ``scores_of``."""
+    """A subclass says what a batch costs and what is measured, and counts with ``losses_of`` and ``scores_of``."""
 
     default_monitor: str
     curves: tuple[str, ...]
@@ -45,29 +41,60 @@ class CountingTask(PredictingTask, ABC):
             loss: derives from the loss of this kind of task, and knows the weight of each part.
         """
         self.loss = loss
-        self.losses = nn.ModuleDict({f"{split}_": SplitLosses(loss.weights) for split in SPLITS})
+        self._count_losses(loss.weights)
 
-    def count(self, parts: Mapping[str, float], scores: Mapping[Split, nn.Module]) -> None:
-        """Set up the counts of the loss, whose parts have these weights, and of each split these ``Scores``."""
+    def count(self, weights: Mapping[str, float]) -> None:
+        """Set up the counts of the loss, whose parts have these weights, and of what ``metric_parts`` gives."""
+        self.scores = nn.ModuleDict({f"{split}_": SplitScores(self.metric_parts(split)) for split in SPLITS})
+        self._count_losses(weights)
+
+    def _count_losses(self, weights: Mapping[str, float]) -> None:
         # torch's ModuleDict refuses the key "train".
-        self.losses = nn.ModuleDict({f"{split}_": SplitLosses(parts) for split in SPLITS})
-        self.scores = nn.ModuleDict({f"{split}_": kept for split, kept in scores.items()})
+        self.losses = nn.ModuleDict({f"{split}_": SplitLosses(weights) for split in SPLITS})
+        self._find_direction()
+
+    @abstractmethod
+    def metric_parts(self, split: Split) -> dict[str, MetricPart]:
+        """What is measured in a split besides the losses, called once for each by the constructor.
+
+        All parts count the same batches, by their ``update``; a checkpoint keeps their counts under these names.
+        """
+
+    def _find_direction(self) -> None:
+        """Which way is better of the monitored metric, as the part says that gives it; others may log it, too."""
+        metric = self.monitor[0]
+        _, _, name = metric.partition("/")
+        for part in self.parts_of("val"):
+            # Names of classes are not known yet, and all classes of a quantity have one direction.
+            if name.partition("/")[0] in {one.partition("/")[0] for one in part.names(self.known_class_names())}:
+                self.monitor = metric, "max" if part.higher_is_better else "min"
 
     def losses_of(self, split: Split) -> SplitLosses:
         losses = self.losses[f"{split}_"]
         assert isinstance(losses, SplitLosses)
         return losses
 
-    def scores_of(self, split: Split) -> Scores:
-        return cast(Scores, self.scores[f"{split}_"])
+    def scores_of(self, split: Split) -> SplitScores:
+        scores = self.scores[f"{split}_"]
+        assert isinstance(scores, SplitScores)
+        return scores
+
+    def parts_of(self, split: Split) -> list[Part]:
+        """All that gives values of a split by name, the losses first."""
+        return [self.losses_of(split), *self.scores_of(split).parts]
+
+    def counted_names(self) -> tuple[str, ...]:
+        """What is counted, for the names of metrics."""
+        return self.known_class_names()
 
     def metric_names(self) -> list[str]:
-        names = self.known_class_names()
-        return [
-            f"{split}/{name}"
-            for split in SPLITS[:2]
-            for name in (*self.losses_of(split).names, *self.scores_of(split).names(names))
+        counted = self.counted_names()
+        names = [
+            f"{split}/{name}" for split in SPLITS[:2] for part in self.parts_of(split) for name in part.names(counted)
         ]
+        if twice := [name for name, times in Counter(names).items() if times > 1]:
+            raise ConfigError(f"{type(self).__name__} measures {twice[0]} twice; give a part of its own other names")
+        return names
 
     # Stages
 
@@ -111,7 +138,7 @@ class CountingTask(PredictingTask, ABC):
         """Once per epoch, from counts that all processes share."""
         shown = ("loss", *self.default_monitor.split("/")[1:])
         values, num_unanswered = self.split_values(split), self._take_unanswered()
-        losses = {name: values[name] for name in self.losses_of(split).names if name in values}
+        losses = {name: values[name] for name in self.losses_of(split).names() if name in values}
         if split == "train" and not losses:
             # All batches came before a resume, from a checkpoint that does not tell what they counted.
             return
@@ -125,11 +152,12 @@ class CountingTask(PredictingTask, ABC):
         """The values of an epoch by name; counting begins anew."""
         # Counters that were made in inference mode, as validate has it, could not be added to by a later fit.
         with torch.inference_mode(False):
-            return {**self.losses_of(split).take(), **self.scores_of(split).take(self.known_class_names())}
+            counted = self.counted_names()
+            return {name: value for part in self.parts_of(split) for name, value in part.take(counted).items()}
 
     def counted_pairs(self, split: Split) -> Tensor | None:
         """``[true, predicted]`` of the last epoch, on the CPU; None if the task has no such counts."""
-        return None
+        return next((part.pairs for part in self.scores_of(split).parts if part.pairs is not None), None)
 
     def why_nothing_counts(self) -> str:
         """The reason why a split has no counted picture."""

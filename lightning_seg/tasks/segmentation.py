@@ -13,11 +13,12 @@ from lightning_seg.inference.masks import MaskInference, decide
 from lightning_seg.inference.views import average_views
 from lightning_seg.losses import SegmentationLoss
 from lightning_seg.measuring import Measuring
-from lightning_seg.metrics import SegmentationScores
+from lightning_seg.metrics import MetricPart, SegmentationMetrics
+from lightning_seg.metrics.pictures import PictureMetrics
+from lightning_seg.metrics.thresholds import ThresholdCounts
 from lightning_seg.models.padding import pad_to_multiple
 from lightning_seg.tasks.batches import truth_of
 from lightning_seg.tasks.class_weights import ClassWeightedTask, checked_weights
-from lightning_seg.tasks.counting import SPLITS
 from lightning_seg.tasks.options import SupervisedOptions
 from lightning_seg.tasks.truths import check_masks
 
@@ -67,17 +68,30 @@ class SegmentationTask(ClassWeightedTask):
         extra_losses: dict[str, float | dict[str, float]] | None = None,
         **options: Unpack[SupervisedOptions],
     ) -> None:
+        if num_classes > IGNORE_INDEX:
+            raise ConfigError(
+                f"num_classes {num_classes} is too large, since masks have 8 bits here and {IGNORE_INDEX} is ignored; "
+                f"join classes, or ignore rare ones, until {IGNORE_INDEX} are left"
+            )
         super().__init__(model=model, num_classes=num_classes, **options)
         classes = max(2, num_classes)
         given = checked_weights(class_weights, classes)
         self.loss = SegmentationLoss(ce_weight, dice_weight, label_smoothing, ignore_index, given, extra_losses)
-        scores: dict[Split, nn.Module] = {}
-        for split in SPLITS:
-            # A step of training has no time to spare for more than pixels.
-            more = split != "train"
-            scores[split] = SegmentationScores(classes, ignore_index, more, more and num_classes == 1)
-        self.count(self.loss.weights, scores)
+        self.count(self.loss.weights)
         self.inference = MaskInference()
+
+    def metric_parts(self, split: Split) -> dict[str, MetricPart]:
+        """Each takes class indices ``(B, H, W)``, predicted and true, and of one logit the probability of class 1."""
+        num_classes, ignore_index = self.hparams["num_classes"], self.hparams["ignore_index"]
+        parts: dict[str, MetricPart] = {
+            "pixels": SegmentationMetrics(max(2, num_classes), ignore_index, of_foreground=num_classes == 1)
+        }
+        # A step of training has no time to spare for more.
+        if split != "train":
+            parts["pictures"] = PictureMetrics(max(2, num_classes), ignore_index)
+        if split != "train" and num_classes == 1:
+            parts["thresholds"] = ThresholdCounts(ignore_index)
+        return parts
 
     def forward(self, images: Tensor) -> Tensor:
         """``(B, 3, H, W)`` uint8 RGB of any size to logits ``(B, C, H, W)``."""
@@ -94,12 +108,6 @@ class SegmentationTask(ClassWeightedTask):
         # What predicts pads pictures, and data of the user's own may have been padded in training, too.
         if self._trainer is None or self.trainer.state.fn != "predict":
             check_divisible(size, self.reduction)
-
-    def scores_of(self, split: Split) -> SegmentationScores:
-        """The counts of a split."""
-        scores = super().scores_of(split)
-        assert isinstance(scores, SegmentationScores)
-        return scores
 
     def learn_from(self, data: Any) -> None:
         super().learn_from(data)
@@ -140,9 +148,6 @@ class SegmentationTask(ClassWeightedTask):
         if mask_b is not None:
             counted |= mask_b != ignored
         return counted.flatten(1).any(dim=1).sum()
-
-    def counted_pairs(self, split: Split) -> Tensor | None:
-        return self.scores_of(split).pixel_matrix
 
     def why_nothing_counts(self) -> str:
         return f"every pixel of its masks holds ignore_index {self.hparams['ignore_index']}"

@@ -4,14 +4,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Unpack, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from lightning_seg.batch import BoxPrediction, ClassificationBatch, ObjectBatch, Split
 from lightning_seg.errors import ConfigError, DataError
 from lightning_seg.inference.boxes import BoxInference
 from lightning_seg.inference.windows import Grid
 from lightning_seg.measuring import Measuring
-from lightning_seg.metrics.detection import DetectionScores, guess_centre
+from lightning_seg.metrics import SplitScores
+from lightning_seg.metrics.detection import CentreScores, DetectionScores
+from lightning_seg.metrics.parts import Part
 from lightning_seg.models.imagenet import IMAGENET_CLASSES
 from lightning_seg.models.normalization import Normalization
 from lightning_seg.models.sliding.backbones import create_sliding, sliding_normalization
@@ -78,7 +80,7 @@ class SlidingDetectorTask(ClassificationTask):
         )
         self.leaves_normalization = leaves_normalization
         self.inference = BoxInference()
-        self.detections = nn.ModuleDict({"found": DetectionScores(), "centre": DetectionScores()})
+        self.detections = SplitScores({"found": DetectionScores(), "centre": CentreScores()})
         self._labels: Labels | None = None
         self.example_input_array = torch.zeros(1, 3, model.window, model.window, dtype=torch.uint8)
         self.warn_of_random_features("weights")
@@ -152,7 +154,7 @@ class SlidingDetectorTask(ClassificationTask):
             return
         self.check_batch(batch, split)
         sizes = [(height, width) for height, width in batch["original_size"].tolist()]
-        found, scores = self.predict_pictures(batch["image"], sizes), self._detections()
+        found = self.predict_pictures(batch["image"], sizes)
         self.add_unanswered(sum(not one.is_number for one in found))
         label = cast(ClassificationBatch, batch)["label"] if "label" in batch else None
         own = None if label is None else self._label_of[label.cpu()].tolist()
@@ -162,25 +164,22 @@ class SlidingDetectorTask(ClassificationTask):
             labels = self._label_of[batch["box_labels"][index].cpu()]
             # The background is no object.
             boxes, labels = boxes[labels >= 0], labels[labels >= 0]
-            scores["found"].update(one, boxes, labels, size)
-            scores["centre"].update(guess_centre(labels, size, len(one.maps)), boxes, labels, size)
+            self.scores_of(split).update(one, boxes, labels, size)
 
-    def _detections(self) -> dict[str, DetectionScores]:
-        return dict(cast(Any, self.detections.items()))
+    def scores_of(self, split: Split) -> SplitScores:
+        return self.detections if self.measuring.original_size else super().scores_of(split)
 
-    def counted_pairs(self, split: Split) -> Tensor | None:
-        return None if self.measuring.original_size else super().counted_pairs(split)
+    def parts_of(self, split: Split) -> list[Part]:
+        # Whole pictures have no loss.
+        return [*self.detections.parts] if self.measuring.original_size else super().parts_of(split)
+
+    def counted_names(self) -> tuple[str, ...]:
+        return self.labels.names if self.measuring.original_size else super().counted_names()
 
     def split_values(self, split: Split) -> dict[str, float]:
-        if not self.measuring.original_size:
-            return super().split_values(split)
-        names, scores = self.labels.names, self._detections()
-        values = scores["found"].compute(names)
-        if not values:
+        values = super().split_values(split)
+        if not values and self.measuring.original_size:
             raise DataError("no picture of this split has boxes to compare with; give data that has some")
-        values |= {f"centre/{name}": value for name, value in scores["centre"].compute().items()}
-        for one in scores.values():
-            one.reset()
         return values
 
     def check_truth(self, batch: Mapping[str, Any], split: Split, size: tuple[int, int]) -> None:

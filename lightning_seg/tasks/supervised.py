@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from lightning_seg.checkpoints import CHECKPOINT_KEY
 from lightning_seg.errors import ConfigError
+from lightning_seg.metrics.split_losses import is_loss
 from lightning_seg.models.freezing import Freezing, describe_random_features
 from lightning_seg.models.normalization import Normalization, Normalize
 from lightning_seg.numbers import check_number
@@ -23,7 +24,6 @@ from lightning_seg.tasks.processes import check_unfreezing, synchronise_what_tra
 log = logging.getLogger(__name__)
 NAMES_OF_DATA = "class_names_of_data"
 """Key of a checkpoint: whether class names are those of the dataset."""
-LOWER_IS_BETTER = ("loss", "cross_entropy")
 
 
 class SupervisedTask(CountingTask):
@@ -81,7 +81,8 @@ class SupervisedTask(CountingTask):
         # Of all constructors on the way here.
         self.save_hyperparameters(ignore="model")
         self._leave_networks_out()
-        self.monitor = _direction(monitor or self.default_monitor)
+        monitor = monitor or self.default_monitor
+        self.monitor = monitor, "min" if is_loss(monitor) else "max"
         self.normalize = Normalize(normalization)
         # Convolutions of channels_last pictures are fastest with weights laid out alike.
         self.model = model.to(memory_format=torch.channels_last)
@@ -240,7 +241,3 @@ class SupervisedTask(CountingTask):
 
     def check_picture_size(self, size: Sequence[int]) -> None:
         """Raises ConfigError if the network cannot take pictures of this (height, width)."""
-
-
-def _direction(monitor: str) -> tuple[str, str]:
-    return monitor, "min" if monitor.endswith(LOWER_IS_BETTER) else "max"

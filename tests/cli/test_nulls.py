@@ -34,7 +34,7 @@ KINDS = f"{__name__}.Outer.Kinds"
 
 def refusal(class_path: str, **given: Any) -> str | None:
     try:
-        check_nulls("data", class_path, given)
+        check_nulls("data", {"class_path": class_path, "init_args": given})
     except ConfigError as error:
         return str(error)
     return None
@@ -49,7 +49,9 @@ def test_nulls_that_are_known(name: str) -> None:
     )
 
 
-@pytest.mark.parametrize(("name", "expected"), [("number", "a whole number"), ("sides", "a whole number")])
+@pytest.mark.parametrize(
+    ("name", "expected"), [("number", "a whole number"), ("sides", "a whole number or a list, for instance '[a, b]'")]
+)
 def test_nulls_that_are_not(name: str, expected: str) -> None:
     assert refusal(KINDS, **{"number": 2, name: None}) == f"data.{name}: null is not accepted; expected {expected}"
 

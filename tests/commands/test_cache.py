@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from lightning_seg import progress
 from lightning_seg.__main__ import main
 from lightning_seg.cli.resolving import resolve_config
 
@@ -49,7 +50,10 @@ def command(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pyt
     return run
 
 
-def test_it_is_filled_ahead_and_fit_reads_it(command: Callable[..., Any], pets_copy: Path) -> None:
+def test_it_is_filled_ahead_and_fit_reads_it(
+    command: Callable[..., Any], pets_copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "DELAY", 0.0)
     lines, told = command("cache", *flags_of(pets_copy))
     (key,) = keys(pets_copy)
     # 32 x 32 pixels of 4 bytes, 24 times, and 9 bytes each.

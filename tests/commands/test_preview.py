@@ -16,7 +16,7 @@ from lightning_seg import OxfordPetsDataModule
 from lightning_seg.__main__ import main
 from lightning_seg.augmentation.mixing import Mixing
 from lightning_seg.augmentation.seeding import TrainSampler
-from lightning_seg.commands.data_flags import LEFT_ASIDE
+from lightning_seg.commands.data_flags import keep_data
 from lightning_seg.commands.preview import _caption
 from lightning_seg.images import read_image_at
 from lightning_seg.plots.previews import TITLE_LENGTH, Cell, Masks, draw_preview
@@ -268,7 +268,12 @@ def test_all_flags_of_fit_are_known(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["fit", "--help"]) == 0
     sections = set(re.findall(r"^  (?:-\w, )?--(\w+)", capsys.readouterr().out, re.MULTILINE))
     assert {"data", "model", "trainer", "early_stopping"} <= sections
-    assert sections <= {*LEFT_ASIDE, "data", "run", "help", "config", "print_config"}
+    others = sorted(sections - {"data", "run", "help", "config", "print_config", "trust_config"})
+    assert keep_data([word for section in others for word in (f"--{section}", "4")]) == []
+    line = capsys.readouterr().out
+    assert line == f"left aside, since they do not change the data: {' '.join(f'--{section}' for section in others)}\n"
+    # What fit does not know either is for the command to refuse.
+    assert keep_data(["--modl.lr", "4"]) == ["--modl.lr", "4"]
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,11 @@
 """What may differ between variants, and what may not."""
 
+from inspect import signature
 from typing import Any
 
 import pytest
 
+from lightning_seg import datamodules
 from lightning_seg.batch import Split
 from lightning_seg.comparison.equality import (
     changes,
@@ -14,10 +16,13 @@ from lightning_seg.comparison.equality import (
     flatten,
     overruled,
 )
+from lightning_seg.datamodules.base import DataModule
 from lightning_seg.errors import ConfigError
 
 
-def config(augment: Any = False, max_epochs: int = 5, **data: Any) -> dict[str, Any]:
+def config(
+    augment: Any = False, max_epochs: int = 5, kind: str = "lightning_seg.CarvanaDataModule", **data: Any
+) -> dict[str, Any]:
     """What a variant would be trained with."""
     return {
         "seed_everything": 0,
@@ -26,7 +31,7 @@ def config(augment: Any = False, max_epochs: int = 5, **data: Any) -> dict[str, 
         "trainer": {"max_epochs": max_epochs, "devices": "auto"},
         "model": {"class_path": "lightning_seg.UNetTask", "init_args": {"lr": 0.1}},
         "data": {
-            "class_path": "lightning_seg.CarvanaDataModule",
+            "class_path": kind,
             "init_args": {"root": "cars", "augment": augment, "seed": 0, "num_workers": 2, **data},
         },
     }
@@ -58,9 +63,6 @@ def test_arguments_have_the_names_they_are_typed_by() -> None:
         (config(True, batch_size=4), r"differ in data.batch_size \(null and 4\), so their budgets are not equal"),
         ({**config(True), "early_stopping": 3}, r"differ in early_stopping \(null and 3\), so their budgets"),
         (config(True, root="dogs"), r"differ in data.root \(cars and dogs\), so they do not see the same pictures"),
-        (config(True, labels="breed"), r"differ in data.labels \(null and breed\), so they do not see the same"),
-        (config(True, mask_values=[0, 255]), "differ in data.mask_values .*, so they do not see the same pictures"),
-        (config(True, ignore_values=[7]), "differ in data.ignore_values .*, so they do not see the same pictures"),
         (with_trainer(check_val_every_n_epoch=5), "differ in trainer.check_val_every_n_epoch .* budgets are not equal"),
         (with_trainer(val_check_interval=0.5), "differ in trainer.val_check_interval .* budgets are not equal"),
         (with_trainer(limit_val_batches=1), "differ in trainer.limit_val_batches .* budgets are not equal"),
@@ -72,6 +74,54 @@ def test_arguments_have_the_names_they_are_typed_by() -> None:
 def test_variants_that_are_not_compared(other: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         check_equal({"a": config(), "b": other})
+
+
+@pytest.mark.parametrize(
+    ("kind", "data"),
+    [
+        ("lightning_seg.OxfordPetLabelsDataModule", {"labels": "breed"}),
+        ("lightning_seg.ImageMaskFolderDataModule", {"mask_values": [0, 255]}),
+        ("lightning_seg.ImageMaskFolderDataModule", {"ignore_values": [7]}),
+        ("lightning_seg.ImageMaskFolderDataModule", {"val_list": "val.txt"}),
+        ("lightning_seg.ImageFolderDataModule", {"classes": ["a", "b"]}),
+        ("lightning_seg.CocoObjectsDataModule", {"categories": ["a"]}),
+        # Of classes that do not say it, by the meaning that the name has here.
+        ("pytorch_lightning.LightningDataModule", {"labels": "breed"}),
+        ("gone.OwnDataModule", {"test_fraction": 0.2}),
+    ],
+    ids=str,
+)
+def test_a_datamodule_says_which_arguments_decide_about_its_pictures(kind: str, data: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=f"differ in data.{next(iter(data))} .* do not see the same pictures"):
+        check_equal({"a": config(kind=kind), "b": config(True, kind=kind, **data)})
+
+
+class OwnDataModule(DataModule[Any]):
+    """A user's own, with an argument that only he knows."""
+
+    deciding = (*DataModule.deciding, "season")
+
+
+def test_a_datamodule_of_ones_own_may_say_it_too() -> None:
+    kind = f"{__name__}.OwnDataModule"
+    with pytest.raises(ConfigError, match=r"differ in data.season .* do not see the same pictures"):
+        check_equal({"a": config(kind=kind, season="dry"), "b": config(kind=kind, season="wet")})
+    assert check_equal({"a": config(kind=kind, noise=1), "b": config(kind=kind, noise=2)}) == []
+
+
+LOADING = {
+    *("image_size", "batch_size", "num_workers", "augment", "mixing", "cache", "cache_dir", "download", "start_method"),
+    *("persistent_workers", "check_masks", "check_pictures"),
+}
+"""Arguments that change neither which pictures there are nor what is true of them."""
+
+
+@pytest.mark.parametrize("kind", [name for name in datamodules.__all__ if name != "PicturesDataModule"])
+def test_every_argument_either_decides_about_the_pictures_or_does_not(kind: str) -> None:
+    chosen = getattr(datamodules, kind)
+    arguments = {*signature(chosen).parameters, *signature(DataModule).parameters} - {"options"}
+    assert arguments - LOADING <= {*chosen.deciding, *chosen.dividing, *chosen.listing}
+    assert not LOADING & {*chosen.deciding, *chosen.dividing, *chosen.listing}
 
 
 def test_variants_may_differ_in_augmentation_and_network() -> None:

@@ -100,6 +100,24 @@ def test_curves_cross_where_the_rising_one_passes(comparison: Comparison) -> Non
     ]
 
 
+@pytest.mark.parametrize(
+    ("metric", "best_is", "ahead"),
+    [("accuracy", "min", "none"), ("my_loss", None, "none"), ("my_loss", "max", "flips")],
+)
+def test_the_lower_curve_is_ahead_where_the_lowest_value_is_the_best(
+    runs: Runs, metric: str, best_is: str | None, ahead: str
+) -> None:
+    for finished in runs.values():
+        for run in finished:
+            run.record[f"best/val/{metric}"] = run.record.pop("best/val/accuracy")
+            run.record.update({"test/my_loss": 0.5}, **({} if best_is is None else {"best_is": best_is}))
+            run.curves[f"val/{metric}"] = run.curves["val/accuracy"]
+    first = compare_runs(runs).pairs[0]
+    assert (first.first, first.second) == ("flips", "none")
+    # The rising curve passes the other in the fourth epoch.
+    assert [tuple(crossing) for crossing in first.crossings] == [(4, ahead)]
+
+
 def test_the_page_says_what_differs_and_how_rough_it_is(comparison: Comparison) -> None:
     page = to_markdown(comparison, CONFIGS)
     for part in (

@@ -249,12 +249,66 @@ def test_wide_numbers_where_colours_are_expected(path: Path) -> None:
     assert "numbers of 16 bits, and the classes are colours; save it as RGB" in message
 
 
+CLEAR = (9, 99, 9, 0)
+"""A colour of no class, which nobody sees."""
+
+
+@pytest.mark.parametrize(("role", "expected"), [("background", 0), ("dog", 2), ("ignore", 255)])
+def test_transparent_pixels_of_colours_are_the_class_that_is_named(path: Path, role: str, expected: int) -> None:
+    image = colour([[CLEAR, (*RED, 255)], [(*BLACK, 255), (*BLUE, 0)]])
+    codes = MaskCodes(CLASSES, COLOURS, transparent=role)
+    assert read(path, image, codes) == [[expected, 1], [0, expected]]
+    assert codes.fingerprint() != MaskCodes(CLASSES, COLOURS).fingerprint()
+
+
+def test_transparent_pixels_of_numbers(path: Path) -> None:
+    image = colour([[CLEAR, (1, 1, 1, 255)], [(2, 2, 2, 255), (0, 0, 0, 0)]])
+    assert read(path, image, MaskCodes(CLASSES, transparent="background")) == [[0, 1], [2, 0]]
+    lightness = Image.fromarray(np.array([[[1, 255], [7, 0]]], np.uint8), "LA")
+    assert read(path, lightness, MaskCodes(CLASSES, transparent="cat")) == [[1, 1]]
+
+
+@pytest.mark.parametrize("told", [2, bytes([255, 128, 0])])
+def test_transparent_numbers_of_a_palette(path: Path, told: int | bytes) -> None:
+    """Without the argument the number stands, whatever its transparency."""
+    image = with_palette([[0, 1], [2, 2]], [BLACK, RED, BLUE])
+    assert read(path, image, MaskCodes(CLASSES, COLOURS), transparency=told) == [[0, 1], [2, 2]]
+    for values in (None, COLOURS):
+        codes = MaskCodes(CLASSES, values, transparent="background")
+        assert read(path, image, codes, transparency=told) == [[0, 1], [0, 0]]
+
+
+def test_a_transparent_colour_of_a_file_without_alpha(path: Path) -> None:
+    image = colour([[RED, BLUE, BLACK]])
+    codes = MaskCodes(CLASSES, COLOURS, transparent="background")
+    assert read(path, image, codes, transparency=RED) == [[0, 2, 0]]
+    assert "1 pixels of the mask are transparent" in refuse(path, image, MaskCodes(CLASSES, COLOURS), transparency=RED)
+
+
+def test_opaque_masks_are_as_without_the_argument(path: Path) -> None:
+    codes = MaskCodes(CLASSES, COLOURS, transparent="ignore")
+    assert read(path, colour([[RED, BLUE, BLACK]]), codes) == [[1, 2, 0]]
+    assert "#80c080 (1 pixel) of no class" in refuse(path, colour([[(*GREEN, 255), CLEAR]]), codes)
+
+
+def test_pixels_that_are_transparent_in_part_stay_open(path: Path) -> None:
+    message = refuse(path, colour([[(*RED, 254), CLEAR]]), MaskCodes(CLASSES, COLOURS, transparent="background"))
+    assert message.startswith("1 pixels of the mask are transparent in part, which leaves their class open")
+
+
+def test_transparent_names_a_class() -> None:
+    with pytest.raises(
+        ConfigError, match=r"transparent: 'bg' is none of the classes .*, dog; give one of them, or ignore"
+    ):
+        MaskCodes(CLASSES, transparent="bg")
+
+
 @pytest.mark.parametrize("mask_values", [None, COLOURS])
 def test_transparent_pixels(path: Path, mask_values: list[MaskValue] | None) -> None:
     image = colour([[(0, 0, 0, 0), (0, 0, 0, 254), (0, 0, 0, 255)]])
     message = refuse(path, image, MaskCodes(CLASSES, mask_values))
     assert message.startswith("2 pixels of the mask are transparent")
-    assert "without an alpha channel" in message
+    assert "without an alpha channel, or name their class with --data.transparent" in message
 
 
 @pytest.mark.parametrize(
@@ -269,7 +323,10 @@ def test_transparent_pixels(path: Path, mask_values: list[MaskValue] | None) -> 
 )
 def test_jpeg_by_content(tmp_path: Path, name: str, options: dict[str, Any]) -> None:
     message = refuse(tmp_path / name, Image.new("RGB", (16, 16)), MaskCodes(CLASSES), **options)
-    assert message == "the mask is stored as JPEG, which invents values at edges; export it again as PNG"
+    assert message == (
+        "the mask is stored as JPEG, which invents values at edges; export it again as PNG, or give --data.mask_match "
+        "nearest"
+    )
 
 
 def test_png_called_jpg_is_read(tmp_path: Path) -> None:
@@ -298,7 +355,8 @@ def test_unreadable(path: Path) -> None:
         ((["cat"],), "classes ['cat']: 1 is no possible number; give 2 to 255 names, background included"),
         (([],), "classes []: 0 is no possible number"),
         (("cat",), "classes ['cat']: 1 is no possible number"),
-        (([str(index) for index in range(256)],), "256 is no possible number"),
+        (([str(index) for index in range(256)],), "classes: 256 is no possible number, since masks have 8 bits"),
+        (([str(index) for index in range(999)],), "name the 255 that matter and put the values of the others into ign"),
         ((["cat", "cat"],), "'cat' stands there twice; give each class a name of its own"),
         ((["cat", " "],), "' ' is no name"),
         ((["cat", 1],), "1 is no name"),
@@ -361,3 +419,66 @@ def test_twelve_megapixels_in_colour_take_well_below_a_second(path: Path) -> Non
         seconds.append(time.process_time() - start)
     assert (mask[::100, ::100] == blocks).all()
     assert min(seconds) < 0.7
+
+
+# The nearest class
+
+
+def test_the_nearest_number_is_taken_where_edges_were_smoothed(path: Path) -> None:
+    """127 is 127 from 0 and 128 from 255; 128 the reverse."""
+    codes = MaskCodes(CLASSES[:2], [0, 255], match="nearest")
+    grey([[0, 1, 127], [128, 254, 255]]).save(path)
+    assert codes.decode_counting(read_stored_mask(path), path).num_decided == 4
+    assert codes.decode(read_stored_mask(path), path).tolist() == [[0, 0, 0], [1, 1, 1]]
+
+
+def test_the_nearest_colour_is_measured_in_rgb(path: Path) -> None:
+    """(200, 0, 90) is 105.5 from red, 219.3 from black and 259.3 from blue; (0, 0, 100) is nearer to black."""
+    codes = MaskCodes(CLASSES, COLOURS, match="nearest")
+    assert read(path, colour([[(200, 0, 90), (0, 0, 100), (0, 10, 250)]]), codes) == [[1, 0, 2]]
+
+
+def test_what_is_ignored_may_be_the_nearest(path: Path) -> None:
+    codes = MaskCodes(CLASSES[:2], [0, 100], ignore_values=[255], match="nearest")
+    assert read(path, grey([[90, 240, 5]]), codes) == [[1, 255, 0]]
+
+
+def test_beyond_the_tolerance_a_value_is_refused(path: Path) -> None:
+    codes = MaskCodes(CLASSES[:2], [0, 255], match="nearest", tolerance=20)
+    assert read(path, grey([[20, 235]]), codes) == [[0, 1]]
+    assert "holds 21 (1 pixel) of no class" in refuse(path, grey([[20, 21]]), codes)
+
+
+def test_a_palette_number_without_colour_is_near_to_none(path: Path) -> None:
+    codes = MaskCodes(CLASSES, COLOURS, match="nearest")
+    image = with_palette([[0, 3]], [BLACK, RED, BLUE])
+    assert "a number without colour (1 pixel) of no class" in refuse(path, image, codes)
+
+
+def test_a_lossy_mask_is_read_by_the_nearest_class(path: Path) -> None:
+    """Two halves, black and white, as JPEG: values near to 0 and 255, and edges."""
+    half = np.zeros((16, 32), np.uint8)
+    half[:, 16:] = 255
+    image, codes = Image.fromarray(half), MaskCodes(CLASSES[:2], [0, 255], match="nearest")
+    image.save(path, format="JPEG", quality=60)
+    mask = codes.decode(read_stored_mask(path, lossy=True), path)
+    assert mask.tolist() == (half // 255).tolist()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"match": "near"}, "mask_match 'near' does not exist; choose exact or nearest"),
+        ({"tolerance": 5.0}, "mask_tolerance 5.0 is for --data.mask_match nearest; give both or neither"),
+        ({"match": "nearest", "tolerance": 0.0}, "mask_tolerance 0.0 must be above 0"),
+        ({"match": "nearest", "tolerance": float("nan")}, "mask_tolerance nan must be above 0"),
+    ],
+)
+def test_impossible_ways_to_match(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        MaskCodes(CLASSES, **options)
+
+
+def test_caches_know_how_masks_were_matched() -> None:
+    ways = [MaskCodes(CLASSES), MaskCodes(CLASSES, match="nearest"), MaskCodes(CLASSES, match="nearest", tolerance=9)]
+    assert len({codes.fingerprint() for codes in ways}) == 3

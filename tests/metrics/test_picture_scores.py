@@ -5,9 +5,10 @@ from math import isnan
 import pytest
 import torch
 
-from lightning_seg.metrics import SegmentationScores
-from lightning_seg.metrics.classification import ClassificationScores
+from lightning_seg.metrics import SegmentationMetrics, SplitScores
+from lightning_seg.metrics.classification import ClassCounts
 from lightning_seg.metrics.picture_scores import PictureScores, foreground_dice, mean_picture_iou
+from lightning_seg.metrics.pictures import PictureMetrics
 
 
 def test_iou_is_averaged_over_the_classes_of_the_mask() -> None:
@@ -26,10 +27,10 @@ def test_dice_of_the_foreground() -> None:
 
 
 def test_scores_are_kept_only_where_they_are_wanted() -> None:
-    counts = ClassificationScores(3)
+    counts = SplitScores({"counts": ClassCounts(3)})
     answers, label = torch.tensor([[0.9, 0.1, 0.0], [0.2, 0.3, 0.5]]), torch.tensor([0, 1])
     counts.update(answers, label)
-    counts.picture_scores = kept = PictureScores(counts.picture_quantity)
+    counts.picture_scores = kept = PictureScores("accuracy")
     counts.update(answers, label)
     counts.update(answers.flip(0), label)
     assert kept.quantity == "accuracy"
@@ -39,9 +40,11 @@ def test_scores_are_kept_only_where_they_are_wanted() -> None:
 
 def test_one_logit_is_scored_by_dice_and_classes_by_iou() -> None:
     mask, prediction = torch.tensor([[[0, 0, 1, 1]]]), torch.tensor([[[0, 1, 1, 1]]])
-    for of_thresholds, quantity, expected in ((True, "Dice", 4 / 5), (False, "mean IoU", 7 / 12)):
-        counts = SegmentationScores(2, of_thresholds=of_thresholds)
-        assert counts.picture_quantity == quantity
+    for of_foreground, quantity, expected in ((True, "Dice", 4 / 5), (False, "mean IoU", 7 / 12)):
+        pixels = SegmentationMetrics(2, of_foreground=of_foreground)
+        counts = SplitScores({"pictures": PictureMetrics(2), "pixels": pixels})
+        assert counts.of_pictures is pixels
+        assert pixels.picture_quantity == quantity
         counts.picture_scores = PictureScores(quantity)
         counts.update(prediction, mask)
         assert counts.picture_scores.take() == pytest.approx([expected])

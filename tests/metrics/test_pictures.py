@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from lightning_seg.batch import IGNORE_INDEX
-from lightning_seg.metrics.pictures import PictureMetrics, picture_metric_names
+from lightning_seg.metrics.pictures import PictureMetrics
 
 
 def square(top: int, left: int, side: int = 5) -> torch.Tensor:
@@ -20,7 +20,7 @@ def test_by_hand() -> None:
     # Right.
     metrics.update(square(3, 3), square(3, 3))
 
-    values = metrics.summarize(("background", "car"))
+    values = metrics.take(("background", "car"))
 
     assert values["picture_iou/car"] == pytest.approx((20 / 30 + 1) / 2)
     assert values["picture_dice/car"] == pytest.approx((40 / 50 + 1) / 2)
@@ -30,7 +30,9 @@ def test_by_hand() -> None:
     assert values["mean_picture_iou"] == pytest.approx(
         (values["picture_iou/background"] + values["picture_iou/car"]) / 2
     )
-    assert values.keys() == set(picture_metric_names(("background", "car")))
+    quantities = ("boundary_iou", "picture_iou", "picture_dice", "picture_boundary_iou")
+    by_class = {f"{quantity}/{name}" for quantity in quantities for name in ("background", "car")}
+    assert values.keys() == by_class | {f"mean_{quantity}" for quantity in quantities}
 
 
 def shared_band() -> int:
@@ -48,14 +50,14 @@ def test_batches_and_order_do_not_matter() -> None:
     whole.update(prediction, mask)
     for index in (4, 0, 2, 1, 3):
         parts.update(prediction[index : index + 1], mask[index : index + 1])
-    torch.testing.assert_close(whole.compute(), parts.compute())
+    torch.testing.assert_close(whole.by_class(), parts.by_class())
 
 
 def test_class_that_a_picture_neither_shows_nor_is_said_to_show_is_left_out() -> None:
     metrics = PictureMetrics(3)
     metrics.update(square(0, 0), square(0, 0))
     metrics.update(torch.zeros(1, 12, 12, dtype=torch.long), torch.zeros(1, 12, 12, dtype=torch.long))
-    values = metrics.summarize(("background", "car", "boat"))
+    values = metrics.take(("background", "car", "boat"))
     # The second picture has no car; no picture has a boat.
     assert values["picture_iou/car"] == 1
     assert "picture_iou/boat" not in values
@@ -66,7 +68,7 @@ def test_class_that_a_picture_neither_shows_nor_is_said_to_show_is_left_out() ->
 def test_false_alarm_in_an_empty_picture_counts_as_nothing_found() -> None:
     metrics = PictureMetrics(2)
     metrics.update(square(0, 0), torch.zeros(1, 12, 12, dtype=torch.long))
-    assert metrics.summarize(("background", "car"))["picture_dice/car"] == 0
+    assert metrics.take(("background", "car"))["picture_dice/car"] == 0
 
 
 def test_ignored_pixels_belong_to_no_class() -> None:
@@ -77,5 +79,5 @@ def test_ignored_pixels_belong_to_no_class() -> None:
     prediction = square(3, 3)
     prediction[:, :, 6:] = 1
     metrics.update(prediction, mask)
-    values = metrics.summarize(("background", "car"))
+    values = metrics.take(("background", "car"))
     assert [values[f"{name}/car"] for name in ("picture_iou", "boundary_iou")] == [1, 1]

@@ -5,6 +5,7 @@ from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score, M
 
 from lightning_seg.batch import IGNORE_INDEX
 from lightning_seg.metrics import SegmentationMetrics, summarize
+from lightning_seg.metrics.parts import present
 
 NAMES = ("pet", "background", "border")
 # Of 3 pet pixels 2 are found, of 4 background pixels 3; no border pixel exists, one is predicted.
@@ -28,8 +29,9 @@ def matrix_of(*batches: tuple[Tensor, Tensor], num_classes: int = 3) -> Tensor:
     metrics = SegmentationMetrics(num_classes)
     for prediction, mask in batches:
         metrics.update(prediction, mask)
-    matrix: Tensor = metrics.compute()
-    return matrix
+    metrics.compute(NAMES[:num_classes])
+    assert metrics.pairs is not None
+    return metrics.pairs
 
 
 @pytest.fixture
@@ -53,7 +55,9 @@ def test_every_value_by_hand() -> None:
 
 def test_class_that_is_neither_true_nor_predicted_is_left_out() -> None:
     matrix = torch.tensor([[2, 0, 1, 0], [0, 0, 0, 0], [0, 0, 3, 1], [0, 0, 0, 0]])
-    assert summarize(matrix, ("pet", "absent", "background", "border")) == pytest.approx(VALUES)
+    values = summarize(matrix, ("pet", "absent", "background", "border"))
+    assert values == pytest.approx({**VALUES, "iou/absent": None, "dice/absent": None})
+    assert present(values) == pytest.approx(VALUES)
 
 
 def test_ignored_pixels_are_not_counted() -> None:
@@ -96,10 +100,10 @@ def test_reset_forgets_the_split_before() -> None:
     metrics.update(1 - PREDICTION.clamp(max=1), MASK)
     metrics.reset()
     metrics.update(PREDICTION, MASK)
-    assert summarize(metrics.compute(), NAMES) == pytest.approx(VALUES)
+    assert metrics.take(NAMES) == pytest.approx(VALUES)
 
 
 def test_thousands_of_large_pictures_are_counted_exactly() -> None:
     # Beyond 2 ** 24, where single precision skips every second number.
     matrix = torch.tensor([[2**30 + 1, 1], [1, 2**30 + 1]])
-    assert 1 - summarize(matrix, ("pet", "background"))["accuracy"] == pytest.approx(1 / (2**30 + 2), rel=1e-3)
+    assert 1 - present(summarize(matrix, ("pet", "background")))["accuracy"] == pytest.approx(1 / (2**30 + 2), rel=1e-3)

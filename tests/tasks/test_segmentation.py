@@ -11,11 +11,13 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from torchvision.models import mobilenet_v2
 
-from lightning_seg.batch import IGNORE_INDEX, PictureBatch, SegmentationBatch, Unreadable
+from lightning_seg.batch import IGNORE_INDEX, PictureBatch, SegmentationBatch, Split, Unreadable
 from lightning_seg.errors import ConfigError
 from lightning_seg.images import resize_image
 from lightning_seg.inference.masks import MaskInference
+from lightning_seg.losses import SegmentationLoss
 from lightning_seg.measuring import Measuring
+from lightning_seg.metrics import MetricPart
 from lightning_seg.tasks import MobileNetV2UNetTask
 from lightning_seg.tasks.class_weights import balanced_weights
 from lightning_seg.tasks.segmentation import SegmentationTask
@@ -579,6 +581,71 @@ def test_best_checkpoint_may_be_chosen_by_a_loss() -> None:
     assert make_task(dice_weight=1.0, monitor="val/dice_loss").monitor == ("val/dice_loss", "min")
     assert make_task(monitor="val/dice/pet").monitor == ("val/dice/pet", "max")
     assert make_task().monitor == ("val/miou", "max")
+
+
+class Sized(SegmentationLoss):
+    """With a part that is not called a loss."""
+
+    def __init__(self) -> None:
+        super().__init__(ce_weight=1.0)
+        self.weights["size_error"] = 1.0
+
+
+class Shares(MetricPart):
+    """A user's own: the share of pixels that are called each class, and that of pet, named a second time."""
+
+    higher_is_better = False
+    again = "again"
+
+    def update(self, *counted: Tensor) -> None:
+        """Nothing is counted here."""
+
+    def values(self, class_names: Sequence[str]) -> dict[str, float | None]:
+        return {**{f"share/{name}": 0.0 for name in class_names}, self.again: 0.0}
+
+
+class MeasuredTask(SegmentationTask):
+    part: type[Shares] = Shares
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(model=Still(), num_classes=3, **options)
+        self.replace_loss(Sized())
+
+    def metric_parts(self, split: Split) -> dict[str, MetricPart]:
+        return {**super().metric_parts(split), "shares": self.part()}
+
+
+@pytest.mark.parametrize(
+    ("monitor", "mode"),
+    [
+        ("val/size_error", "min"),
+        ("val/share/pet", "min"),
+        ("val/iou/pet", "max"),
+        ("val/cross_entropy", "min"),
+        # Which no part gives, so a callback of the user's own may log them.
+        ("val/my_loss", "min"),
+        ("my_score", "max"),
+    ],
+)
+def test_the_part_that_gives_a_metric_says_which_way_is_better(monitor: str, mode: str) -> None:
+    task = MeasuredTask(monitor=monitor)
+    assert task.monitor == (monitor, mode)
+    task = MeasuredTask(monitor=monitor, class_names=NAMES)
+    assert task.monitor == (monitor, mode)
+    assert {"train/share/pet", "val/share/border", "val/size_error", "val/miou"} <= set(task.metric_names())
+
+
+class Repeated(Shares):
+    again = "miou"
+
+
+class RepeatedTask(MeasuredTask):
+    part = Repeated
+
+
+def test_a_name_that_two_parts_give_is_refused() -> None:
+    with pytest.raises(ConfigError, match="RepeatedTask measures train/miou twice; give a part of its own other names"):
+        make_trainer().fit(RepeatedTask(), FakePets())
 
 
 # At the original size

@@ -11,7 +11,7 @@ from pytorch_lightning.loggers import Logger
 from pytorch_lightning.loggers.logger import rank_zero_experiment  # type: ignore[attr-defined]
 from pytorch_lightning.utilities import rank_zero_only
 
-HERE = "tests.cli.small_runs"
+HERE = "tests.trainer.small_runs"
 
 
 def write_small(root: Path, num_workers: int = 0, name: str = "small", **trainer: Any) -> Path:

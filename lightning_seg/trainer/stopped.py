@@ -2,18 +2,17 @@
 
 import shlex
 import signal
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytorch_lightning as pl
-from lightning_fabric.strategies.launchers.subprocess_script import _ChildProcessObserver
 from pytorch_lightning.trainer.connectors.signal_connector import _SignalConnector
 
-from lightning_seg.callbacks import PredictionWriter
-from lightning_seg.cli.run_folder import run_folder_of
 from lightning_seg.runs import epochs_done
 from lightning_seg.stopping import ANSWERED
+from lightning_seg.trainer.processes import dismiss_observer
+from lightning_seg.trainer.results import prediction_writers_of
+from lightning_seg.trainer.run_folder import run_folder_of
 
 NOTHING = {
     "fit": "nothing is trained yet",
@@ -51,11 +50,8 @@ def what_is_kept(subcommand: str | None, trainer: pl.Trainer) -> str:
 
 def end_processes(trainer: pl.Trainer) -> None:
     """Ask this machine's other processes of the command to end."""
+    dismiss_observer()
     launcher = trainer.strategy.launcher
-    for thread in threading.enumerate():
-        # It kills this process where it finds that another one has ended.
-        if isinstance(thread, _ChildProcessObserver):
-            thread._run = lambda: True  # type: ignore[method-assign]
     if launcher is not None:
         launcher.kill(signal.SIGTERM)
 
@@ -96,8 +92,7 @@ def _goes_on(folder: Path, checkpoint: Path, done: int, asked: int | None) -> st
 
 
 def _predicted(trainer: pl.Trainer) -> str:
-    callbacks: Sequence[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
-    writer = next((callback for callback in callbacks if isinstance(callback, PredictionWriter)), None)
+    writer = next(iter(prediction_writers_of(trainer)), None)
     tables = [] if writer is None else writer.tables(trainer.world_size)
     if writer is None or not tables:
         return nothing_kept("predict")

@@ -5,66 +5,87 @@ typed.
 """
 
 import inspect
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import pytorch_lightning as pl
 from docstring_parser import parse
 
-from lightning_seg.checkpoint_io import write_whole
-from lightning_seg.cli.any_data import check_predictable, pictures_in_place_of, shown_size
-from lightning_seg.cli.processes import is_loss, loss_of
-from lightning_seg.cli.run_folder import run_folder_of, training_alone
-from lightning_seg.cli.stopped import SignalConnector, end_processes, what_is_kept
+from lightning_seg.checkpoint_io import write_whole, write_whole_in_background
 from lightning_seg.errors import ConfigError
 from lightning_seg.inference.boxes import BoxInference
 from lightning_seg.inference.masks import MaskInference
 from lightning_seg.process_tree import is_first_process
+from lightning_seg.progress import is_quiet
 from lightning_seg.runs import Run
 from lightning_seg.stopping import at_stake
+from lightning_seg.trainer.any_data import check_predictable, pictures_in_place_of, shown_size
+from lightning_seg.trainer.processes import is_loss, loss_of
+from lightning_seg.trainer.run_folder import run_folder_of, training_alone
+from lightning_seg.trainer.stopped import SignalConnector, end_processes, what_is_kept
 
 KINDS = (MaskInference, BoxInference)
 """Whose fields are flags; those of ``LabelInference`` are among them."""
-MEASURED = {
-    "ckpt_path": "Checkpoint to measure.",
-    "verbose": "Whether to print the values.",
-    "weights_only": "Checkpoints are never read in another way here.",
-    "original_size": "Measure at the original size of the pictures, as predict writes them; --tile implies it. A "
-    "detector is measured against boxes.",
-}
-"""The arguments that validation and test have beside the knobs."""
+DEFAULT_EPOCHS = 20
+"""Lightning's own default are 1,000."""
+log = logging.getLogger(__name__)
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 
-def _with_knobs(without: Sequence[str] = (), described: Mapping[str, str] | None = None) -> Callable[[Method], Method]:
+def _with_knobs(method: Method, without: Sequence[str] = ()) -> Method:
     """The method with the fields of ``KINDS`` in place of its ``**knobs``, for those who read its signature.
 
     Args:
+        method: whose docstring ends in its arguments.
         without: fields that it does not take.
-        described: its own arguments, where its docstring leaves them out.
     """
+    own = inspect.signature(method)
+    taken = [one for one in own.parameters.values() if one.kind is not inspect.Parameter.VAR_KEYWORD]
+    knobs: dict[str, inspect.Parameter] = {}
+    texts: dict[str, str] = {}
+    for kind in KINDS:
+        for one in inspect.signature(kind).parameters.values():
+            if one.name not in without:
+                knobs.setdefault(one.name, one.replace(kind=inspect.Parameter.KEYWORD_ONLY))
+        texts = {one.arg_name: one.description or "" for one in parse(kind.__doc__ or "").params} | texts
+    lines = [f"    {name}: {' '.join(texts[name].split())}" for name in knobs]
+    method.__doc__ = "\n".join([inspect.getdoc(method) or "", *lines])
+    method.__signature__ = own.replace(parameters=[*taken, *knobs.values()])  # type: ignore[attr-defined]
+    return method
 
-    def decorate(method: Method) -> Method:
-        own = inspect.signature(method)
-        taken = [one for one in own.parameters.values() if one.kind is not inspect.Parameter.VAR_KEYWORD]
-        knobs: dict[str, inspect.Parameter] = {}
-        texts: dict[str, str] = {}
-        for kind in KINDS:
-            for one in inspect.signature(kind).parameters.values():
-                if one.name not in without:
-                    knobs.setdefault(one.name, one.replace(kind=inspect.Parameter.KEYWORD_ONLY))
-            texts = {one.arg_name: one.description or "" for one in parse(kind.__doc__ or "").params} | texts
-        lines = [f"    {name}: {text}" for name, text in (described or {}).items()]
-        lines += [f"    {name}: {' '.join(texts[name].split())}" for name in knobs]
-        opening = [inspect.getdoc(method) or "", *(["", "Args:"] if described else [])]
-        method.__doc__ = "\n".join([*opening, *lines])
-        method.__signature__ = own.replace(parameters=[*taken, *knobs.values()])  # type: ignore[attr-defined]
-        return method
 
-    return decorate
+def _measuring(stage: Literal["validate", "test"], split: str) -> Callable[..., Any]:
+    """Lightning's method of this name, with what can be asked of a measurement."""
+
+    def measure(
+        self: "RunTrainer",
+        model: Any,
+        datamodule: Any,
+        ckpt_path: str | None = None,
+        verbose: bool = True,
+        weights_only: bool | None = None,
+        original_size: bool = False,
+        **knobs: Any,
+    ) -> Any:
+        with self.working(stage):
+            _measure_as(model, datamodule, original_size, ckpt_path, knobs)
+            own = getattr(super(RunTrainer, self), stage)
+            return own(model, None, ckpt_path, verbose, datamodule, weights_only=True)
+
+    measure.__name__ = stage
+    measure.__doc__ = f"""Measure on the {split} split.
+
+    Args:
+        ckpt_path: Checkpoint to measure.
+        verbose: Whether to print the values.
+        weights_only: Checkpoints are never read in another way here.
+        original_size: Measure at the original size of the pictures, as predict writes them; --tile implies it. A
+            detector is measured against boxes."""
+    return _with_knobs(measure, without=["keep_probs"])
 
 
 class RunTrainer(pl.Trainer):
@@ -76,6 +97,7 @@ class RunTrainer(pl.Trainer):
     def __init__(
         self,
         *,
+        max_epochs: int | None = DEFAULT_EPOCHS,
         limit_train_batches: int | float | None = None,
         limit_val_batches: int | float | None = None,
         limit_test_batches: int | float | None = None,
@@ -85,13 +107,19 @@ class RunTrainer(pl.Trainer):
         """Lightning's arguments, and these.
 
         Args:
+            max_epochs: Stop training once this number of epochs is reached, -1 never. Default: 20; without limit where
+                max_steps, max_time or a Timer among the callbacks says when to stop.
             limit_train_batches: How much of the training data is used: 0.1 is a share, 10 are batches, 1.0 is all.
             limit_val_batches: Likewise, of the validation data.
             limit_test_batches: Likewise, of the test data.
             limit_predict_batches: Likewise, of the pictures to predict.
         """
+        write_whole_in_background(options.get("plugins"))
+        if is_quiet():
+            options["enable_progress_bar"] = False
         # 1 is one batch and 1.0 all of them; Lightning's order of types makes 1.0 of both.
         super().__init__(
+            max_epochs=max_epochs,
             limit_train_batches=limit_train_batches,
             limit_val_batches=limit_val_batches,
             limit_test_batches=limit_test_batches,
@@ -125,42 +153,13 @@ class RunTrainer(pl.Trainer):
         folder = run_folder_of(self)
         alone = folder is not None and is_first_process()
         # No other command trains in the run folder meanwhile.
-        with self._working("fit"), training_alone(folder, self.continued) if alone and folder else nullcontext():
+        with self.working("fit"), training_alone(folder, self.continued) if alone and folder else nullcontext():
             super().fit(model, None, None, datamodule, ckpt_path, weights_only=True)
 
-    @_with_knobs(["keep_probs"], MEASURED)
-    def validate(  # type: ignore[override]
-        self,
-        model: Any,
-        datamodule: Any,
-        ckpt_path: str | None = None,
-        verbose: bool = True,
-        weights_only: bool | None = None,
-        original_size: bool = False,
-        **knobs: Any,
-    ) -> Any:
-        """Measure on the validation split."""
-        with self._working("validate"):
-            _measure_as(model, datamodule, original_size, ckpt_path, knobs)
-            return super().validate(model, None, ckpt_path, verbose, datamodule, weights_only=True)
+    validate = _measuring("validate", "validation")
+    test = _measuring("test", "test")
 
-    @_with_knobs(["keep_probs"], MEASURED)
-    def test(  # type: ignore[override]
-        self,
-        model: Any,
-        datamodule: Any,
-        ckpt_path: str | None = None,
-        verbose: bool = True,
-        weights_only: bool | None = None,
-        original_size: bool = False,
-        **knobs: Any,
-    ) -> Any:
-        """Measure on the test split."""
-        with self._working("test"):
-            _measure_as(model, datamodule, original_size, ckpt_path, knobs)
-            return super().test(model, None, ckpt_path, verbose, datamodule, weights_only=True)
-
-    @_with_knobs()
+    @_with_knobs
     def predict(  # type: ignore[override]
         self,
         model: Any,
@@ -181,14 +180,14 @@ class RunTrainer(pl.Trainer):
             images: Pictures, folders of pictures or quoted patterns; without it the test split of the data.
             output: Folder for what is written; without it predictions/ in the run folder or here.
         """
-        with self._working("predict"):
-            _ask(model, knobs)
+        with self.working("predict"):
+            _ask(model, datamodule, ckpt_path, knobs)
             data = _pictures_for(model, datamodule, images, ckpt_path)
             # They are written as they come; kept in memory they would grow with the number of pictures.
             return super().predict(model, None, data, False, ckpt_path, weights_only=True)
 
     @contextmanager
-    def _working(self, subcommand: str) -> Iterator[None]:
+    def working(self, subcommand: str) -> Iterator[None]:
         """What a signal and the loss of another process have to say meanwhile."""
         at_stake(lambda: what_is_kept(subcommand, self), lambda: end_processes(self))
         try:
@@ -221,18 +220,31 @@ def given_of(knobs: Mapping[str, Any]) -> dict[str, Any]:
 
 def _measure_as(model: Any, data: Any, original_size: bool, checkpoint: str | None, knobs: Mapping[str, Any]) -> None:
     given = given_of(knobs)
+    _warn_of_tiles(given, data, checkpoint)
     if hasattr(model, "measure_as"):
         model.measure_as(data, original_size, shown_size(data, checkpoint), **given)
     elif original_size or given:
         _refuse(model, "original_size" if original_size else next(iter(given)))
 
 
-def _ask(model: Any, knobs: Mapping[str, Any]) -> None:
+def _ask(model: Any, data: Any, checkpoint: str | None, knobs: Mapping[str, Any]) -> None:
     given = given_of(knobs)
+    _warn_of_tiles(given, data, checkpoint)
     if hasattr(model, "make_inference"):
         model.inference = model.make_inference(given)
     elif given:
         _refuse(model, next(iter(given)))
+
+
+def _warn_of_tiles(given: Mapping[str, Any], data: Any, checkpoint: str | None) -> None:
+    size = shown_size(data, checkpoint) if given.get("tile") else None
+    if size is not None:
+        log.warning(
+            "tile: this run has seen whole pictures at %dx%d pixels; tiles show them at their own size, where things "
+            "look larger, so the answer is good only if the two are alike",
+            size[1],
+            size[0],
+        )
 
 
 def _refuse(model: Any, name: str) -> None:

@@ -9,7 +9,7 @@ from jsonargparse import Namespace
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 
 from lightning_seg.callbacks.csv_logger import ContinuedCSVLogger
-from lightning_seg.cli.run_folder import Place
+from lightning_seg.trainer.run_folder import Place
 
 INTO_FOLDERS = (TensorBoardLogger, CSVLogger, ContinuedCSVLogger)
 """Lightning's loggers that keep the files of a run in a folder of its own."""

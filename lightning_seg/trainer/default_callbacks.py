@@ -26,9 +26,8 @@ from lightning_seg.callbacks import (
 from lightning_seg.callbacks.continued import BEST, LAST, RunCheckpoint, RunStopping
 from lightning_seg.callbacks.network_summary import NetworkSummary
 from lightning_seg.callbacks.progress import EndOfProgress
-from lightning_seg.cli.any_data import validates
 from lightning_seg.errors import ConfigError
-from lightning_seg.tasks.supervised import SupervisedTask
+from lightning_seg.trainer.any_data import validates
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +59,8 @@ def reporting(
         callbacks.append(DataWait())
     if subcommand == "fit" and logs:
         callbacks.append(LearningRateMonitor("step"))
-    if subcommand == "fit" and has_folder and isinstance(task, SupervisedTask):
+    # Tasks say by it what is true of their pictures, and so what is drawn beside their answers.
+    if subcommand == "fit" and has_folder and getattr(task, "truth", None) is not None:
         callbacks.append(PredictionSamples())
     own = given["callbacks"]
     if given["enable_model_summary"] is not False and not any(isinstance(one, ModelSummary) for one in own):

@@ -1,32 +1,32 @@
-"""The parser of Lightning's subcommands, and the flags that belong to no class."""
+"""The flags of Lightning's subcommands that belong to no class."""
 
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from typing import Any
 
 from jsonargparse import ArgumentParser
-from pytorch_lightning.cli import LightningArgumentParser
 
-from lightning_seg.arguments import TRUST, OneLineErrors, Typed
-from lightning_seg.cli.signatures import chosen_class, names_of
+from lightning_seg.arguments.typed import TRUST
+from lightning_seg.class_arguments import actions_of
+from lightning_seg.errors import ConfigError
 from lightning_seg.tasks.watched import OnNaN
 
 
-class Parser(OneLineErrors, LightningArgumentParser):
-    """Lightning's parser with errors of one line; it does not complete abbreviated flags."""
+def check_flags(given: Mapping[str, Any]) -> None:
+    """Raises ConfigError for values that their types would allow."""
+    seed = given.get("seed_everything")
+    if type(seed) is int and not 0 <= seed < 2**32:
+        raise ConfigError(f"seed_everything {seed} must be between 0 and {2**32 - 1}")
+    if given.get("run") is not None:
+        raise ConfigError("run stands in a config; type --run RUN instead")
+    if given.get("weights_only") is False:
+        raise ConfigError("weights_only false: such a checkpoint could run code; leave it out, or use a script")
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **{"allow_abbrev": False, **kwargs})
 
-    given: ClassVar[Typed | None] = None
-    """What the user has said."""
-
-    def known_flags(self) -> list[str]:
-        """Those of the chosen classes among them."""
-        chosen = {} if self.given is None else self.given.classes
-        kinds = {section: chosen_class(name, section) for section, name in chosen.items()}
-        known = super().known_flags()
-        for section, kind in kinds.items():
-            known += [f"{section}.{name}" for name in ([] if kind is None else names_of(kind))]
-        return known
+def own_flags() -> list[str]:
+    """Their names, without dashes."""
+    parser = ArgumentParser(add_help=False)
+    add_own_flags(parser)
+    return [action.dest for action in actions_of(parser)]
 
 
 def add_own_flags(parser: ArgumentParser) -> None:

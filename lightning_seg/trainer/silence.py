@@ -3,8 +3,8 @@
 import logging
 import warnings
 
+import torch
 from pytorch_lightning.utilities import rank_zero_only
-from torch.jit._trace import TracerWarning
 
 MESSAGES = (
     r"`torch\.jit\.trace",
@@ -32,7 +32,7 @@ def silence_libraries() -> None:
     """In this process; messages that all processes would print alike come only from the first."""
     for message in MESSAGES:
         warnings.filterwarnings("ignore", message)
-    warnings.filterwarnings("ignore", category=TracerWarning)
+    warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)  # type: ignore[attr-defined]
     logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(
         lambda record: not any(noise in record.getMessage() for noise in LOGGED)
     )

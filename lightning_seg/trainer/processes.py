@@ -14,12 +14,13 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch.distributed as dist
+from lightning_fabric.strategies.launchers.subprocess_script import _ChildProcessObserver
 from torch.distributed import TCPStore  # type: ignore[attr-defined]
 from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException
 
-from lightning_seg.cli.run_folder import run_folder_of
-from lightning_seg.cli.silence import silence_libraries
 from lightning_seg.runs import epochs_done
+from lightning_seg.trainer.run_folder import run_folder_of
+from lightning_seg.trainer.silence import silence_libraries
 
 SECONDS = 2.0
 """Between two signs of life."""
@@ -102,6 +103,14 @@ def started_by(trainer: pl.Trainer) -> list["subprocess.Popen[bytes]"]:
     return [child for child in children if isinstance(child, subprocess.Popen)]
 
 
+def dismiss_observer() -> None:
+    """Lightning's own thread kills this process without a word where it finds that another one has ended."""
+    for thread in threading.enumerate():
+        if isinstance(thread, _ChildProcessObserver):
+            # It is asleep, and looks once more before it ends.
+            thread._run = lambda: True  # type: ignore[method-assign]
+
+
 class Watch(threading.Thread):
     """Ends this process, whose main thread may wait forever, when another one gives no sign of life.
 
@@ -123,10 +132,7 @@ class Watch(threading.Thread):
         self.key = f"lightning_seg/{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}/{next(self._numbers)}"
         self.left = threading.Event()
         self.heard, self.failure = 0, ""
-        for thread in threading.enumerate():
-            # Lightning's kills this process without a word.
-            if thread.name == "child-process-observer":
-                thread._finished = True  # type: ignore[attr-defined]
+        dismiss_observer()
 
     def run(self) -> None:
         signs = threading.Thread(target=self._exchange, daemon=True)

@@ -17,9 +17,9 @@ from jsonargparse import dict_to_namespace
 from pytorch_lightning.loggers import TensorBoardLogger
 
 from lightning_seg.__main__ import main
-from lightning_seg.cli.run_loggers import chosen_loggers, loggers_of
 from lightning_seg.tasks import CNNClassifierTask
-from tests.cli.small_runs import HERE, told, write_small
+from lightning_seg.trainer.run_loggers import chosen_loggers, loggers_of
+from tests.trainer.small_runs import HERE, told, write_small
 
 RUN = Path("runs/small/version_0")
 LOGGERS: dict[str, Any] = {

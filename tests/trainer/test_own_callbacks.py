@@ -11,7 +11,7 @@ import torch
 import yaml
 
 from lightning_seg.__main__ import main
-from tests.cli.small_runs import write_small
+from tests.trainer.small_runs import write_small
 
 RUN = Path("runs/small/version_0")
 FUNCTIONS = """
