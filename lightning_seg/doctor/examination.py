@@ -6,9 +6,11 @@ from typing import Any
 
 from lightning_seg.batch import Split
 from lightning_seg.datamodules.base import DataModule
+from lightning_seg.datamodules.coco_objects import CocoObjectsDataModule
 from lightning_seg.datamodules.file_checks import FileChecks
 from lightning_seg.datasets.cache_folders import folder_of_caches
 from lightning_seg.datasets.fact_store import opened_store
+from lightning_seg.doctor.boxes import check_boxes
 from lightning_seg.doctor.duplicates import check_duplicates
 from lightning_seg.doctor.findings import Finding, Kind, worst_first
 from lightning_seg.doctor.labels import MISSING_MASK, check_labels
@@ -18,10 +20,9 @@ from lightning_seg.doctor.subject import Facts, Pictures, Subject
 from lightning_seg.errors import DataError
 
 Check = Callable[[Subject], Iterable[Finding]]
-CHECKS: tuple[Check, ...] = (check_pictures, check_labels, check_duplicates, check_splits)
+CHECKS: tuple[Check, ...] = (check_pictures, check_labels, check_boxes, check_duplicates, check_splits)
 TOLERANT = {"check_masks": False, "unlabelled": "skip"}
 """Arguments of datamodules with which one wrong file does not hide the others."""
-STAGES = ("fit", "test")
 REFUSED = Kind(
     "dataset-refused",
     "error",
@@ -63,11 +64,19 @@ def _check_nothing(data: DataModule[Any]) -> None:
             setattr(data, name, value)
 
 
+def _stages(data: DataModule[Any]) -> tuple[str, str]:
+    if not isinstance(data, CocoObjectsDataModule):
+        return "fit", "test"
+    # Whole pictures, on which detectors are measured at their own size and never trained.
+    data.read_original_sizes()
+    return "validate", "test"
+
+
 def _splits_of(data: DataModule[Any]) -> tuple[dict[Split, Pictures], list[Finding]]:
     _check_nothing(data)
     data.prepare_data()
     refused = []
-    for stage, kind in zip(STAGES, (REFUSED, NOTHING_TO_TEST), strict=True):
+    for stage, kind in zip(_stages(data), (REFUSED, NOTHING_TO_TEST), strict=True):
         try:
             data.setup(stage)
         except DataError as error:
