@@ -90,10 +90,10 @@ def _told(box: NDArray[np.float32]) -> str:
 
 
 def _left_out(subject: Subject) -> Iterator[Finding]:
-    for split, dataset in subject.splits.items():
-        # The other splits are the same file.
-        if isinstance(dataset, CocoObjectsDataset) and split != "train":
-            told: Any = getattr(dataset, "left_out", None)
-            if told is not None and (line := told.describe()):
-                yield Finding(LEFT_OUT, count=told.flat + told.without_box, detail=line)
+    for dataset in subject.splits.values():
+        if isinstance(dataset, CocoObjectsDataset):
+            told = dataset.left_out
+            if told.flat or told.without_box:
+                yield Finding(LEFT_OUT, count=told.flat + told.without_box, detail=told.describe())
+            # The other splits are the same file.
             return

@@ -16,6 +16,7 @@ MISSING_MASK = Kind(
     "a picture has no mask",
     "fit refuses the dataset",
     "add the masks, correct --data.masks, or train without these pictures: --data.unlabelled skip",
+    "unlabelled",
 )
 BY_CAUSE = {
     "missing": MISSING_MASK,
@@ -80,7 +81,7 @@ RARE_IN_SPLIT = Kind(
     "its score jumps from one epoch and one seed to the next, and the mean of all classes with it",
     "give a larger --data.val_fraction or --data.test_fraction, or do not read much into the score of this class",
 )
-KINDS = (*BY_CAUSE.values(), *strays.KINDS, EMPTY, FULL, IGNORED, NO_CLASS, MISSING_IN_SPLIT, RARE, RARE_IN_SPLIT)
+KINDS = (*BY_CAUSE.values(), EMPTY, FULL, IGNORED, NO_CLASS, MISSING_IN_SPLIT, RARE, RARE_IN_SPLIT)
 FEW_PICTURES, SMALL_SHARE = 5, 0.001
 """Pictures of a split and share of the pixels below which a class is rare."""
 PURPOSES = {"train": "train", "val": "validate", "test": "test"}
@@ -108,7 +109,8 @@ def _masks(subject: Subject) -> Iterator[Finding]:
             first.setdefault(kind.name, look.mask.problem)
     for kind in (*BY_CAUSE.values(), EMPTY, FULL, IGNORED):
         if files := by_kind.get(kind.name):
-            yield Finding(kind, files, detail=first[kind.name])
+            skipped = kind.skipped_by in subject.skips
+            yield Finding(kind, files, detail=first[kind.name], is_skipped=skipped)
 
 
 def _background(class_names: Sequence[str]) -> int | None:
