@@ -36,6 +36,7 @@ class CocoObjectsDataModule(DataModule[CocoObjectsDataset]):
     """
 
     deciding = (*DataModule.deciding, "annotations", "images", "categories")
+    measures_only = True
 
     def __init__(
         self,

@@ -25,6 +25,8 @@ class PictureSource(StoredDataModule, Generic[Pictures], ABC):
     """Arguments beside both that decide which pictures take part, and what is true of them."""
     takes_class_names: ClassVar[bool] = False
     """Whether an argument ``classes`` holds their names, so that a checkpoint can say them."""
+    measures_only: ClassVar[bool] = False
+    """Whether its pictures are for validation and test at their original size, and nothing is trained on them."""
 
     @property
     def validates(self) -> bool:

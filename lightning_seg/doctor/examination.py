@@ -21,7 +21,6 @@ Check = Callable[[Subject], Iterable[Finding]]
 CHECKS: tuple[Check, ...] = (check_pictures, check_labels, check_duplicates, check_splits)
 TOLERANT = {"check_masks": False, "unlabelled": "skip"}
 """Arguments of datamodules with which one wrong file does not hide the others."""
-STAGES = ("fit", "test")
 REFUSED = Kind(
     "dataset-refused",
     "error",
@@ -74,7 +73,11 @@ def _splits_of(data: DataModule[Any]) -> tuple[dict[Split, Pictures], list[Findi
     _check_nothing(data)
     data.prepare_data()
     refused = []
-    for stage, kind in zip(STAGES, (REFUSED, NOTHING_TO_TEST), strict=True):
+    stages = {"fit": REFUSED, "test": NOTHING_TO_TEST}
+    if data.measures_only:
+        data.read_original_sizes()
+        stages = {"test": REFUSED}
+    for stage, kind in stages.items():
         try:
             data.setup(stage)
         except DataError as error:

@@ -31,10 +31,12 @@ def wrapped(line: str, width: int = WIDTH) -> str:
 
 
 def class_rows(numbers: Numbers, chosen: Sequence[ClassNumbers]) -> list[list[str]]:
-    """Heads, and a row for each of some classes."""
-    splits, objects = list(numbers.pictures), _has_objects(numbers)
-    heads = ["class", *splits, numbers.counted, "weight"]
-    return [heads + ["smallest"] * objects, *(_row(one, splits, objects) for one in chosen)]
+    """Heads, and a row for each of some classes; columns in which nothing stands are left out."""
+    splits = list(numbers.pictures)
+    rows = [_row(one, splits, _are_trained(numbers)) for one in chosen]
+    heads = ["class", *splits, numbers.counted, "weight", "smallest"]
+    told = [place for place, column in enumerate(zip(*rows, strict=True)) if any(column)]
+    return [[row[place] for place in told] for row in (heads, *rows)]
 
 
 def _classes(numbers: Numbers) -> Iterator[str]:
@@ -57,14 +59,14 @@ def _has_objects(numbers: Numbers) -> bool:
 
 
 def _legend(numbers: Numbers) -> Iterator[str]:
-    told = [f"{numbers.counted}: share of those to train on"]
+    told = [f"{numbers.counted}: share of those to train on"] if _are_trained(numbers) else []
     if any(one.weight is not None for one in numbers.classes):
         told.append("weight: what --model.class_weights auto takes")
     if _has_objects(numbers):
         told.append(
             "smallest: short side of small objects at image_size; in one of twenty pictures there is a smaller one"
         )
-    if numbers.classes:
+    if told:
         yield "; ".join(told)
 
 
@@ -72,11 +74,15 @@ def _rarity(one: ClassNumbers) -> tuple[float, int]:
     return one.share, sum(one.amounts.values())
 
 
-def _row(one: ClassNumbers, splits: Sequence[str], objects: bool) -> list[str]:
+def _are_trained(numbers: Numbers) -> bool:
+    return any(one.share for one in numbers.classes)
+
+
+def _row(one: ClassNumbers, splits: Sequence[str], are_trained: bool) -> list[str]:
+    share = f"{one.share:.2%}" if are_trained else ""
     weight = "" if one.weight is None else f"{one.weight:.3g}"
     smallest = "" if one.pixels_left is None else f"{one.pixels_left:.1f} px"
-    row = [one.name, *(str(one.pictures[split]) for split in splits), f"{one.share:.2%}", weight]
-    return row + [smallest] * objects
+    return [one.name, *(str(one.pictures[split]) for split in splits), share, weight, smallest]
 
 
 def _colours(numbers: Numbers) -> Iterator[str]:
