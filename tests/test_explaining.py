@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from pytorch_lightning.utilities.exceptions import MisconfigurationException
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 
 from lightning_seg.errors import ConfigError, TrainingError
 from lightning_seg.explaining import explain, user_error

@@ -17,15 +17,18 @@ from lightning_seg.doctor.findings import Finding, worst_first
 from lightning_seg.doctor.network import NO_NETWORK, Network
 from lightning_seg.doctor.numbers import numbers_of
 from lightning_seg.doctor.report import write_report
-from lightning_seg.doctor.speed import check_speed, measure_speed
+from lightning_seg.doctor.run import RunLook, examine_run
+from lightning_seg.doctor.speed import look_at_speed
 from lightning_seg.doctor.subject import Subject
 from lightning_seg.doctor.suitability import check_numbers
 from lightning_seg.doctor.summary import summarize
 from lightning_seg.doctor.terminal import describe, painted_verdict, style_of_terminal
 from lightning_seg.errors import ConfigError, UnhealthyError, UserError
 from lightning_seg.json_files import write_json
+from lightning_seg.numbers import check_number
+from lightning_seg.runs import find_run
 
-OWN = ("output", "speed")
+OWN = ("output", "speed", "pictures")
 """Flags that ``fit`` does not have."""
 FINDINGS, NUMBERS, REPORT = "findings.json", "numbers.json", "report.html"
 
@@ -34,27 +37,35 @@ def doctor(
     data: pl.LightningDataModule | None = None,
     output: str | None = None,
     speed: bool = True,
+    run: str | None = None,
+    pictures: int = 500,
     fit: Sequence[str] = (),
 ) -> None:
     """Look at every file of a dataset, and say what is wrong, what follows and what to do.
 
     It also takes the flags of fit: one or several --config, --run RUN, --data.x VALUE, --model.x VALUE. The network of
-    the config is not trained, but asked what suits it and how fast it is. The exit code is 1 where something would end
-    or spoil a training, otherwise 0.
+    the config is not trained, but asked what suits it and how fast it is. With --run also how that training went, and
+    what its best checkpoint answers to pictures that it was not trained on. The exit code is 1 where something would
+    end or spoil a training, or has, otherwise 0.
 
     Args:
         data: Class of the data.
         output: Folder for findings.json, numbers.json and report.html.
         speed: Measure for some 15 seconds how fast pictures are loaded and trained on.
+        run: Run to look at, with its data.
+        pictures: The most pictures of each split to show to the network of the run; 0 shows none.
         fit: Flags of fit that say which network is trained; the command takes its own.
     """
+    check_number("pictures", pictures, 500)
     if data is None:
         raise ConfigError("there is no data section; give --config pets, --run RUN or --data CLASS")
     if not isinstance(data, DataModule):
         raise ConfigError(f"{type(data).__name__} is no datamodule of lightning_seg; doctor knows the files of those")
     network, unbuilt = _network(fit)
     with opened_subject(data) as (subject, refused):
-        diagnosis = _diagnose(subject, data, network, speed, [*refused, *unbuilt])
+        look = RunLook([], []) if run is None else examine_run(find_run(run), data, subject, pictures)
+        known = [*refused, *unbuilt, *look.findings]
+        diagnosis = _diagnose(subject, data, network, speed, known)._replace(run=look.lines, curves=look.curves)
         style = style_of_terminal()
         print(describe(diagnosis, style))
         print(f"\n{painted_verdict(diagnosis, style)}")
@@ -65,15 +76,14 @@ def doctor(
 
 
 def _diagnose(
-    subject: Subject, data: DataModule[Any], network: Network | None, speed: bool, refused: Sequence[Finding]
+    subject: Subject, data: DataModule[Any], network: Network | None, speed: bool, known: Sequence[Finding]
 ) -> Diagnosis:
-    findings = [*refused, *examine(subject)]
+    findings = [*known, *examine(subject)]
     numbers = numbers_of(subject, data.image_size, network)
     if numbers is not None:
         findings += check_numbers(numbers, network)
-    measured = measure_speed(subject, data, network) if speed else None
-    if measured is not None:
-        findings += check_speed(measured)
+    measured, about_speed = look_at_speed(subject, data, network) if speed else (None, [])
+    findings += about_speed
     return Diagnosis(summarize(subject), numbers, measured, worst_first(findings))
 
 
@@ -88,6 +98,7 @@ def _write(folder: Path, subject: Subject, diagnosis: Diagnosis) -> None:
 def prepare_flags(flags: Sequence[str]) -> list[str]:
     """The flags of ``fit`` as those of ``doctor``: those of the data, and all of them as a list for the network."""
     kept = keep_data(flags, says_what_is_left=False)
+    kept += [word for run in Asked.of(flags).runs[-1:] for word in ("--run", run)]
     return [*kept, f"--fit={json.dumps(list(_for_fit(flags)))}"] if _has_model(flags) else kept
 
 

@@ -36,7 +36,7 @@ class CocoObjectsDataModule(DataModule[CocoObjectsDataset]):
     """
 
     deciding = (*DataModule.deciding, "annotations", "images", "categories")
-    measures_only = True
+    trains = False
 
     def __init__(
         self,

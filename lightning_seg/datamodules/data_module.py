@@ -107,7 +107,7 @@ class DataModule(PictureSource[Pictures], ABC):
         self.download = download
         self.start_method = start_method
         self.persistent_workers = persistent_workers
-        self.file_checks = FileChecks(check_pictures, unreadable)
+        self.unreadable, self.file_checks = unreadable, FileChecks(check_pictures, unreadable)
         self.left_out = self.file_checks.left_out
         """Paths of pictures that take no part although they are there, by the reason."""
         self.datasets: dict[str, Pictures] = {}

@@ -23,10 +23,10 @@ class PictureSource(StoredDataModule, Generic[Pictures], ABC):
     """Arguments beside ``root`` and ``source`` that say which pictures there are; they may divide them anew, too."""
     deciding: ClassVar[tuple[str, ...]] = ("root", "source", "unreadable")
     """Arguments beside both that decide which pictures take part, and what is true of them."""
+    trains: ClassVar[bool] = True
+    """Whether networks are trained on its pictures; the others are there to measure detectors on."""
     takes_class_names: ClassVar[bool] = False
     """Whether an argument ``classes`` holds their names, so that a checkpoint can say them."""
-    measures_only: ClassVar[bool] = False
-    """Whether its pictures are for validation and test at their original size, and nothing is trained on them."""
 
     @property
     def validates(self) -> bool:

@@ -19,6 +19,15 @@ class Kind(NamedTuple):
     symptom: str  # what the user sees in training, or without this finding never sees
     effect: str  # what follows
     remedy: str  # a flag or a command, or what to do with the files
+    skipped_by: str = ""  # argument of the data with which, as skip, a training leaves the files out
+
+
+class Shown(NamedTuple):
+    """What the report shows of a finding."""
+
+    sets: Sequence[Sequence[str]]  # files that are shown side by side, the worst first
+    captions: Sequence[str] = ()  # one for each set
+    masks: bool = False  # masks, too, where the files are pictures
 
 
 @dataclass(frozen=True)
@@ -31,10 +40,8 @@ class Finding:
         count: of files, or of what else is counted.
         detail: a line with figures.
         remedy: if it says more than that of the kind.
-        figures: the same for programs. Some of them are also for the report. In place of ``files``: ``pairs``, lists of
-            files to be shown side by side with their masks, and ``reasons``, a line for each; or ``groups``, lists of
-            mappings with a ``file`` each. Beside ``files``: ``pictures``, a caption for each; ``masks``, whether
-            masks are shown, too, where they are pictures.
+        figures: the same for programs.
+        shown: what the report shows in place of the picture of each file.
     """
 
     kind: Kind
@@ -43,20 +50,29 @@ class Finding:
     detail: str = ""
     remedy: str = ""
     figures: Mapping[str, Any] = field(default_factory=dict)
+    shown: Shown | None = None
+    is_skipped: bool = False
 
     @property
     def severity(self) -> Severity:
-        return self.kind.severity
+        """A warning in place of an error, where the files are left out."""
+        return "warning" if self.is_skipped else self.kind.severity
+
+    @property
+    def effect(self) -> str:
+        """What follows."""
+        left_out = f"the pictures are left out, as --data.{self.kind.skipped_by} skip says"
+        return left_out if self.is_skipped else self.kind.effect
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for ``findings.json``."""
         return {
             "name": self.kind.name,
-            "severity": self.kind.severity,
+            "severity": self.severity,
             "count": self.count or len(self.files),
             "detail": self.detail,
             "files": list(self.files),
-            "effect": self.kind.effect,
+            "effect": self.effect,
             "remedy": self.remedy or self.kind.remedy,
             "figures": _plain(self.figures),
         }

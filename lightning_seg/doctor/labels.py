@@ -15,6 +15,7 @@ MISSING_MASK = Kind(
     "a picture has no mask",
     "fit refuses the dataset",
     "add the masks, correct --data.masks, or train without these pictures: --data.unlabelled skip",
+    "unlabelled",
 )
 BY_CAUSE = {
     "missing": MISSING_MASK,
@@ -103,7 +104,8 @@ def _masks(subject: Subject) -> Iterator[Finding]:
             first.setdefault(kind.name, look.mask.problem)
     for kind in (*BY_CAUSE.values(), EMPTY, IGNORED):
         if files := by_kind.get(kind.name):
-            yield Finding(kind, files, detail=first[kind.name])
+            skipped = kind.skipped_by in subject.skips
+            yield Finding(kind, files, detail=first[kind.name], is_skipped=skipped)
 
 
 def _kinds_of(look: Look) -> Iterator[Kind]:

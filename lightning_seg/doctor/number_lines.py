@@ -31,12 +31,10 @@ def wrapped(line: str, width: int = WIDTH) -> str:
 
 
 def class_rows(numbers: Numbers, chosen: Sequence[ClassNumbers]) -> list[list[str]]:
-    """Heads, and a row for each of some classes; columns in which nothing stands are left out."""
-    splits = list(numbers.pictures)
-    rows = [_row(one, splits, _are_trained(numbers)) for one in chosen]
-    heads = ["class", *splits, numbers.counted, "weight", "smallest"]
-    told = [place for place, column in enumerate(zip(*rows, strict=True)) if any(column)]
-    return [[row[place] for place in told] for row in (heads, *rows)]
+    """A heading, and a row for each class."""
+    splits, objects, weights = list(numbers.pictures), _has_objects(numbers), _has_weights(numbers)
+    heads = ["class", *splits, numbers.counted, *["weight"] * weights, *["smallest"] * objects]
+    return [heads, *(_row(one, splits, weights, objects) for one in chosen)]
 
 
 def _classes(numbers: Numbers) -> Iterator[str]:
@@ -49,24 +47,29 @@ def _classes(numbers: Numbers) -> Iterator[str]:
     rows = class_rows(numbers, chosen)
     yield from table(rows, "l" + "r" * (len(rows[0]) - 1))
     if others:
-        pictures = sorted(one.pictures.get("train", 0) for one in others)
-        span = f"{pictures[0]} to {pictures[-1]}" if pictures[0] < pictures[-1] else pictures[0]
-        yield f"and {len(others)} more classes with {span} pictures to train on"
+        split = next(iter(numbers.pictures))
+        pictures = sorted(one.pictures[split] for one in others)
+        span = str(pictures[0]) if pictures[0] == pictures[-1] else f"{pictures[0]} to {pictures[-1]}"
+        yield f"and {len(others)} more classes with {span} pictures of {split} each"
 
 
 def _has_objects(numbers: Numbers) -> bool:
     return any(one.smallest is not None for one in numbers.classes)
 
 
+def _has_weights(numbers: Numbers) -> bool:
+    return any(one.weight is not None for one in numbers.classes)
+
+
 def _legend(numbers: Numbers) -> Iterator[str]:
-    told = [f"{numbers.counted}: share of those to train on"] if _are_trained(numbers) else []
-    if any(one.weight is not None for one in numbers.classes):
+    told = [f"{numbers.counted}: share of {'those to train on' if 'train' in numbers.pictures else 'all'}"]
+    if _has_weights(numbers):
         told.append("weight: what --model.class_weights auto takes")
     if _has_objects(numbers):
         told.append(
             "smallest: short side of small objects at image_size; in one of twenty pictures there is a smaller one"
         )
-    if told:
+    if numbers.classes:
         yield "; ".join(told)
 
 
@@ -74,15 +77,11 @@ def _rarity(one: ClassNumbers) -> tuple[float, int]:
     return one.share, sum(one.amounts.values())
 
 
-def _are_trained(numbers: Numbers) -> bool:
-    return any(one.share for one in numbers.classes)
-
-
-def _row(one: ClassNumbers, splits: Sequence[str], are_trained: bool) -> list[str]:
-    share = f"{one.share:.2%}" if are_trained else ""
+def _row(one: ClassNumbers, splits: Sequence[str], weights: bool, objects: bool) -> list[str]:
     weight = "" if one.weight is None else f"{one.weight:.3g}"
     smallest = "" if one.pixels_left is None else f"{one.pixels_left:.1f} px"
-    return [one.name, *(str(one.pictures[split]) for split in splits), share, weight, smallest]
+    counts = [str(one.pictures[split]) for split in splits]
+    return [one.name, *counts, f"{one.share:.2%}", *[weight] * weights, *[smallest] * objects]
 
 
 def _colours(numbers: Numbers) -> Iterator[str]:

@@ -28,8 +28,8 @@ class ClassNumbers:
         name: of the class.
         pictures: that show it, by split.
         amounts: its pixels, pictures or boxes, by split.
-        share: of the training amounts of all classes.
-        weight: that ``--model.class_weights auto`` takes; None where boxes are counted.
+        share: of the training amounts of all classes; where nothing is trained on, of all amounts of the first split.
+        weight: that ``--model.class_weights auto`` takes; None where nothing is trained on.
         smallest: short side of its smallest objects, as share of the short side of their picture; specks and the
             smallest of ``SMALL`` are left out. None without masks or boxes.
         pixels_left: of that side where a picture of the median size is shown at ``image_size``.
@@ -128,7 +128,7 @@ def numbers_of(
     if not any(sums.pictures.values()):
         return None
     counted, sizes = _counted(subject), sizes_of(sums.heights, sums.widths)
-    classes = tuple(_classes(subject.class_names, sums, counted, sizes, image_size))
+    classes = tuple(_classes(subject.class_names, sums, sizes, image_size))
     return Numbers(
         counted,
         sums.pictures,
@@ -149,10 +149,10 @@ def smallest_object(classes: Sequence[ClassNumbers]) -> float | None:
 
 
 def _classes(
-    names: Sequence[str], sums: _Sums, counted: Counted, sizes: Sizes, image_size: tuple[int, int] | None
+    names: Sequence[str], sums: _Sums, sizes: Sizes, image_size: tuple[int, int] | None
 ) -> Iterator[ClassNumbers]:
-    trained = sums.amounts.get("train", np.zeros(len(names), np.int64))
-    weights = inverse_shares(trained.tolist()) if counted != "boxes" and trained.any() else None
+    trained = sums.amounts.get("train", next(iter(sums.amounts.values())))
+    weights = inverse_shares(trained.tolist()) if "train" in sums.amounts and trained.any() else None
     for index, name in enumerate(names):
         smallest = round(float(np.quantile(sums.smallest[index], SMALL)), 4) if index in sums.smallest else None
         yield ClassNumbers(

@@ -136,7 +136,7 @@ def _shown(finding: Finding, exhibits: Sequence[Exhibit], root: Path) -> dict[st
         "count": finding.count or total,
         "symptom": kind.symptom,
         "detail": _short(finding.detail.replace(f"{root}/", "")),
-        "effect": kind.effect,
+        "effect": finding.effect,
         "remedy": finding.remedy or kind.remedy,
         "exhibits": [_named(exhibit, root) for exhibit in exhibits if exhibit.panels],
         "left_out": f"{left} more are not drawn, since the page would become too large" if left else "",

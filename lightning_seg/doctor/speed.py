@@ -13,6 +13,7 @@ from lightning_seg.doctor.pace import LoadingAdvice, Pace, advice
 from lightning_seg.doctor.stages import Stages, time_stages
 from lightning_seg.doctor.steps import time_steps
 from lightning_seg.doctor.subject import Pictures, Subject
+from lightning_seg.errors import UserError
 
 SECONDS = 5.0
 """Of the loader; no batch is waited for after them."""
@@ -23,9 +24,16 @@ SLOW_LOADING = Kind(
     "the device is idle meanwhile, and a training takes longer than it needs to",
     "--data.cache true, more --data.num_workers, or smaller picture files",
 )
-KINDS = (SLOW_LOADING,)
-MUCH = 0.1
-"""Share of the time."""
+FIRST_STEP = Kind(
+    "first-step-fails",
+    "error",
+    "fit ends with this line in its first epoch",
+    "nothing can be trained; how fast it would be is not known",
+    "as the line says; where memory is short, give a smaller --data.batch_size or --data.image_size",
+)
+KINDS = (FIRST_STEP, SLOW_LOADING)
+MUCH, LONGEST = 0.1, 400
+"""Share of the time; letters of an error."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +69,24 @@ class Speed:
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON and the report."""
         return asdict(self)
+
+
+def look_at_speed(
+    subject: Subject, data: DataModule[Any], network: Network | None = None
+) -> tuple[Speed | None, list[Finding]]:
+    """``measure_speed``, and what follows from it, or from an error that a training would end with."""
+    try:
+        speed = measure_speed(subject, data, network)
+    # What torch raises where memory is short, too.
+    except (UserError, RuntimeError) as error:
+        return None, [Finding(FIRST_STEP, count=1, detail=_told(error))]
+    return speed, [] if speed is None else list(check_speed(speed))
+
+
+def _told(error: Exception) -> str:
+    """Its line; from a loader process it comes as a traceback that ends in it."""
+    own = str(error).rpartition(f"\n{type(error).__module__}.{type(error).__name__}: ")[2]
+    return " ".join(own.split())[:LONGEST]
 
 
 def measure_speed(subject: Subject, data: DataModule[Any], network: Network | None = None) -> Speed | None:

@@ -2,12 +2,14 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from statistics import median
 from typing import Any, TypeVar
+
+import torch
 
 from lightning_seg.datasets.base import SegmentationDataset
 from lightning_seg.datasets.cache import PictureCache
@@ -96,7 +98,8 @@ class _Timer:
 def time_stages(
     dataset: Pictures, collate: Callable[[Sequence[Any]], Any], batch_size: int, seconds: float = SECONDS
 ) -> Stages | None:
-    """Measure pictures from all over a training split; None if none of them can be read.
+    """Measure pictures from all over a training split, with one thread as in a loader process; None if none of them can
+    be read.
 
     Args:
         dataset: with its pipeline, and without a cache.
@@ -104,10 +107,15 @@ def time_stages(
         batch_size: number of them.
         seconds: after which no further picture is begun.
     """
-    timer, end = _Timer(dataset), time.perf_counter() + seconds
-    indices = [index * len(dataset) // MOST_FILES for index in range(MOST_FILES)] if len(dataset) > MOST_FILES else None
-    good = []
-    for number, index in enumerate(indices or range(len(dataset))):
+    with _one_thread():
+        return _time_stages(dataset, collate, batch_size, seconds)
+
+
+def _time_stages(
+    dataset: Pictures, collate: Callable[[Sequence[Any]], Any], batch_size: int, seconds: float
+) -> Stages | None:
+    timer, end, good = _Timer(dataset), time.perf_counter() + seconds, []
+    for number, index in enumerate(_from_all_over(len(dataset))):
         if number > 1 and time.perf_counter() > end:
             break
         with suppress(DataError, OSError):
@@ -127,6 +135,20 @@ def time_stages(
         collate=timer.median("collate") / len(samples),
         cached=None if timer.cache is None else timer.median("cached"),
     )
+
+
+def _from_all_over(length: int) -> Sequence[int]:
+    return range(length) if length <= MOST_FILES else [index * length // MOST_FILES for index in range(MOST_FILES)]
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _mask(dataset: SegmentationDataset[Any], record: Any) -> Array:

@@ -32,6 +32,7 @@ class Subject(NamedTuple):
     splits: Mapping[Split, Pictures]
     facts: Mapping[Split, "Facts"]
     group: Callable[[Any], str | None] = lambda record: None  # of the pictures that are no independent samples
+    skips: frozenset[str] = frozenset()  # arguments of the data that say that pictures are left out
 
     def looks(self) -> Iterator[Look]:
         """All pictures, split by split, in the order of their records."""

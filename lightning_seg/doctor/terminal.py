@@ -97,7 +97,7 @@ def _finding(finding: Finding, root: Path, style: Style) -> Iterator[str]:
     # The line above may have named it.
     if len(finding.files) != 1 or not finding.detail.startswith(finding.files[0]):
         yield from (style.paint(line, "dim") for line in _files(finding.files, root, style.width))
-    yield from _labelled("effect", kind.effect, style)
+    yield from _labelled("effect", finding.effect, style)
     yield from _labelled("remedy", finding.remedy or kind.remedy, style)
 
 

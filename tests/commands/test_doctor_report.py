@@ -20,7 +20,7 @@ def test_a_faulty_dataset_has_findings_in_both_files_and_exit_code_1(
     root, output = tmp_path / "root", tmp_path / "new" / "out"
     write_faulty(root)
     words = ["--data", "ImageMaskFolderDataModule", "--data.root", str(root), "--data.classes", json.dumps(CLASSES)]
-    assert main(["doctor", *words, "--output", str(output)]) == 1
+    assert main(["doctor", *words, "--speed", "false", "--output", str(output)]) == 1
     told = capsys.readouterr()
 
     findings = json.loads((output / "findings.json").read_text())
@@ -47,7 +47,7 @@ def test_a_clean_dataset_is_said_to_be_clean(
 ) -> None:
     words = ["--config", "pets", "--data.root", str(pets_root), "--data.download", "false"]
     words += ["--data.cache_dir", str(tmp_path / "facts"), "--output", str(tmp_path)]
-    assert main(["doctor", *words]) == 0
+    assert main(["doctor", *words, "--speed", "false"]) == 0
     assert "0 errors, " in capsys.readouterr().out
     assert not [one for one in json.loads((tmp_path / "findings.json").read_text()) if one["severity"] == "error"]
     assert "nothing would end or spoil a training" in Page((tmp_path / "report.html").read_text()).text
