@@ -16,6 +16,7 @@ from lightning_seg.doctor.examination import examine, opened_subject
 from lightning_seg.doctor.findings import Finding, worst_first
 from lightning_seg.doctor.network import NO_NETWORK, Network
 from lightning_seg.doctor.numbers import numbers_of
+from lightning_seg.doctor.own_data import as_known
 from lightning_seg.doctor.report import write_report
 from lightning_seg.doctor.run import RunLook, examine_run
 from lightning_seg.doctor.speed import look_at_speed
@@ -59,13 +60,13 @@ def doctor(
     check_number("pictures", pictures, 500)
     if data is None:
         raise ConfigError("there is no data section; give --config pets, --run RUN or --data CLASS")
-    if not isinstance(data, DataModule):
-        raise ConfigError(f"{type(data).__name__} is no datamodule of lightning_seg; doctor knows the files of those")
     network, unbuilt = _network(fit)
-    with opened_subject(data) as (subject, refused):
-        look = RunLook([], []) if run is None else examine_run(find_run(run), data, subject, pictures)
-        known = [*refused, *unbuilt, *look.findings]
-        diagnosis = _diagnose(subject, data, network, speed, known)._replace(run=look.lines, curves=look.curves)
+    with as_known(data) as known, opened_subject(known) as (subject, refused):
+        look = RunLook([], []) if run is None else examine_run(find_run(run), known, subject, pictures)
+        found = [*refused, *unbuilt, *look.findings]
+        # The loaders of the user's own data are not those that would be timed.
+        diagnosis = _diagnose(subject, known, network, speed and known is data, found)
+        diagnosis = diagnosis._replace(run=look.lines, curves=look.curves)
         style = style_of_terminal()
         print(describe(diagnosis, style))
         print(f"\n{painted_verdict(diagnosis, style)}")
