@@ -20,7 +20,11 @@ setup(
     # The folder of configs stays at the top of a checkout, and becomes a folder of the package.
     packages=[*find_packages(include=["lightning_seg*"]), "lightning_seg.shipped_configs"],
     package_dir={"lightning_seg.shipped_configs": "configs"},
-    package_data={"lightning_seg": ["py.typed"], "lightning_seg.shipped_configs": ["*.yaml", "*/*.yaml"]},
+    package_data={
+        "lightning_seg": ["py.typed"],
+        "lightning_seg.doctor": ["templates/*.html"],
+        "lightning_seg.shipped_configs": ["*.yaml", "*/*.yaml"],
+    },
     long_description=readme_elsewhere(),
     long_description_content_type="text/markdown",
 )

@@ -26,6 +26,7 @@ train and apply
   benchmark   time a detector: every window by itself against all out of one pass
 
 data
+  doctor      look at every file of a dataset: what is wrong, what follows, what to do; takes the flags of fit
   preview     draw training pictures as the network will see them; takes the flags of fit
   cache       decode all pictures ahead of the first run, and take old ones away; takes the flags of fit
   synthesize  write a synthetic dataset in the published layout

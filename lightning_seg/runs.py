@@ -8,9 +8,12 @@ from typing import Any, NamedTuple
 
 from lightning_seg.checkpoints import CHECKPOINT_KEY, HYPER_PARAMETERS, check_content, read_checkpoint
 from lightning_seg.errors import ConfigError
+from lightning_seg.locks import is_held
 from lightning_seg.tasks.resuming import reopen_epoch
 
 log = logging.getLogger(__name__)
+FIT_LOCK = ".fit.lock"
+"""File in the folder of a run that its training holds."""
 OTHER = {"best": "last", "last": "best"}
 """The two checkpoints that a run keeps."""
 
@@ -74,6 +77,11 @@ def find_run(path: str | Path) -> Run:
             log.warning("%s has no checkpoint that can be read, so %s is taken", newest, chosen)
         return Run(chosen)
     raise ConfigError(f"{folder}: no run there (no config.yaml, no version_N); give a folder that fit has written")
+
+
+def is_training(folder: Path) -> bool:
+    """Whether a command trains in the folder of a run now."""
+    return is_held(folder / FIT_LOCK)
 
 
 def _newest_other(checkpoint: Path) -> Path | None:

@@ -1,8 +1,12 @@
-"""Reading YAML of strangers: a text that would expand too far or is too deep is refused before it is built."""
+"""Reading YAML of strangers: a text that would expand too far or is too deep is refused before it is built.
+
+In lists, words and numbers in notations of YAML 1.1 keep their text: lists hold names, and 02146 would become 1126, and
+yes a truth value. Where a number or a truth value is wanted, the text is read as one there.
+"""
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 from jsonargparse import get_loader, set_loader
@@ -15,6 +19,12 @@ MAX_DEPTH = 50
 PLAIN = 200
 NUMBER = re.compile(r"[-+]?[0-9][0-9_:.]{300}")
 """Numbers, for instance to base 60, that the parser needs more than quadratic time for."""
+AS_TRUTH = "yes|Yes|YES|no|No|NO|on|On|ON|off|Off|OFF"
+AS_NUMBER = r"[-+]?(0b[01_]+|0x[0-9a-fA-F_]+|[0-9][0-9_]*(:[0-5]?[0-9])*)"
+PLAIN_NUMBER = "-?(0|[1-9][0-9]*)"
+NAME = re.compile(f"(?!({PLAIN_NUMBER})$)({AS_TRUTH}|{AS_NUMBER})")
+"""What YAML 1.1 takes for something else than its text, though people write it as a name."""
+MAY_HOLD_NAMES = re.compile(rf"\b({AS_TRUTH})\b|[0-9][0-9_:xb]|[+][0-9]")
 _plain_loader = get_loader("yaml")
 
 
@@ -76,7 +86,7 @@ class _Count:
 
 
 def load_yaml(text: str) -> Any:
-    """As ``yaml.safe_load``.
+    """As ``yaml.safe_load``, but names in lists stay as they are, see ``quote_names``.
 
     Raises:
         YAMLError: if it is no YAML, or ``check_yaml`` refuses it.
@@ -85,14 +95,42 @@ def load_yaml(text: str) -> Any:
     return _build(yaml.safe_load, text)
 
 
+def quote_names(text: str) -> str:
+    """The same YAML with quotes around items of lists such as 02146, 0x1F, 12:30, yes and off, which keep their text.
+
+    Raises:
+        YAMLError: if it is no YAML.
+    """
+    if not MAY_HOLD_NAMES.search(text):
+        return text
+    places, in_list = [], [False]
+    for event in yaml.parse(text, yaml.SafeLoader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            in_list.append(isinstance(event, yaml.SequenceStartEvent))
+        elif isinstance(event, yaml.CollectionEndEvent):
+            in_list.pop()
+        elif in_list[-1] and isinstance(event, yaml.ScalarEvent) and _is_taken_for_more(event):
+            # Its start is that of its anchor.
+            end = cast(yaml.Mark, event.end_mark).index
+            places.append((end - len(event.value), end))
+    for start, end in reversed(places):
+        text = f"{text[:start]}'{text[start:end]}'{text[end:]}"
+    return text
+
+
 def _build(load: Any, text: str) -> Any:
     try:
-        return load(text)
+        return load(quote_names(text))
     except yaml.YAMLError:
         raise
     # An impossible date, a number of too many digits, a tag that does not fit: each has an error of its own.
     except Exception as error:
         raise yaml.YAMLError(f"{type(error).__name__}: {error}") from error
+
+
+def _is_taken_for_more(event: yaml.ScalarEvent) -> bool:
+    """Whether an item without quotes and without a tag is a name that YAML 1.1 does not leave as it is."""
+    return event.implicit[0] and NAME.fullmatch(event.value) is not None
 
 
 def read_yaml(path: Path) -> Any:

@@ -9,7 +9,10 @@ import lightning_seg
 
 PACKAGE = Path(lightning_seg.__file__).parent
 FLOORS = (
-    ("class_arguments", "cores", "errors", "files", "memory", "process_tree", "progress", "signatures"),
+    (
+        *("class_arguments", "cores", "errors", "files", "memory"),
+        *("process_tree", "progress", "signatures", "spelling"),
+    ),
     (
         "batch",
         "checkpoint_io",
@@ -20,6 +23,7 @@ FLOORS = (
         "json_files",
         "locks",
         "numbers",
+        "prediction_folder",
         "stopping",
         "tables",
         "yaml_files",

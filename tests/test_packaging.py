@@ -68,17 +68,20 @@ def installed(built: dict[str, Path]) -> Path:
     return environment / "bin"
 
 
-def test_the_wheel_holds_every_module_and_every_config(built: dict[str, Path]) -> None:
+def test_the_wheel_holds_every_module_every_config_and_the_template(built: dict[str, Path]) -> None:
     names = {name for name in ZipFile(built["wheel"]).namelist() if ".dist-info/" not in name}
     modules = {str(path.relative_to(ROOT)) for path in (ROOT / "lightning_seg").rglob("*.py")}
     configs = {str(path.relative_to(ROOT / "configs")) for path in (ROOT / "configs").rglob("*.yaml")}
-    assert names == modules | {f"lightning_seg/shipped_configs/{name}" for name in configs} | {"lightning_seg/py.typed"}
+    others = {"lightning_seg/py.typed", "lightning_seg/doctor/templates/report.html"}
+    assert names == modules | {f"lightning_seg/shipped_configs/{name}" for name in configs} | others
 
 
 def test_the_source_distribution_can_test_itself(built: dict[str, Path]) -> None:
     for name in ("configs", "docs", "tests", "benchmarks", "notebooks", "lightning_seg"):
         files = {
-            path.relative_to(ROOT) for path in (ROOT / name).rglob("*.*") if path.suffix in (".py", ".md", ".yaml")
+            path.relative_to(ROOT)
+            for path in (ROOT / name).rglob("*.*")
+            if path.suffix in (".py", ".md", ".yaml", ".html")
         }
         wanted = [file for file in files if not file.is_relative_to("tests/fixtures")]
         assert [file for file in wanted if not (built["unpacked"] / file).is_file()] == []

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from lightning_seg.errors import ConfigError
-from lightning_seg.yaml_files import HarmfulError, check_yaml, load_yaml, read_yaml
+from lightning_seg.yaml_files import HarmfulError, check_yaml, load_yaml, quote_names, read_yaml
 
 
 def bomb(levels: int) -> str:
@@ -91,3 +91,34 @@ def test_configs_that_other_configs_name_are_checked_too(tmp_path: Path, mistake
     (tmp_path / "inner.yaml").write_text("class_path: CNNClassifierTask\ninit_args:\n  lr: &a [*a]\n")
     (tmp_path / "c.yaml").write_text("model: inner.yaml\ndata:\n  class_path: FlowersDataModule\n")
     assert "inner.yaml" in mistake(["fit", "--config", str(tmp_path / "c.yaml")])
+
+
+@pytest.mark.parametrize(
+    "name", ["02146", "yes", "No", "on", "OFF", "0x1F", "0b11", "1_000", "12:30", "+5", "-07", "00", "007"]
+)
+@pytest.mark.parametrize(
+    "text", ["[{}, a]", "[a,{}]", "- {}\n- a\n", "- &x {}\n", "a:\n- b: [[{}]]\n", "- # why\n  {}\n"]
+)
+def test_names_in_lists_keep_their_text(name: str, text: str) -> None:
+    assert f"'{name}'" in str(load_yaml(text.format(name)))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: yes\nb: 0x1F\nc: [1, -2, 0, 10, 1.50, true, null, y, 'on', \"off\", ! 12, !!int 0x10]\n",
+        "[{a: yes}, {0x10: off}]",
+        "- a: on\n  b: 12:30\n",
+        "[yes no, on-off, 1_000 m]",
+        "no: yes",
+        "yes",
+    ],
+)
+def test_everything_else_in_yaml_is_read_as_before(text: str) -> None:
+    assert quote_names(text) == text
+
+
+def test_quotes_go_around_the_names_alone() -> None:
+    assert quote_names("é: [a, 02146]  # no\nb: no\nc:\n- on\n- 12:30 # on\n") == (
+        "é: [a, '02146']  # no\nb: no\nc:\n- 'on'\n- '12:30' # on\n"
+    )

@@ -4,7 +4,7 @@ from lightning_seg.arguments.messages import CLASSES, WordParser, import_public_
 from lightning_seg.arguments.own_flags import add_own_flags, check_flags, own_flags
 from lightning_seg.arguments.reading import dotted, read_config
 from lightning_seg.arguments.run_arguments import RunArguments, content_of
-from lightning_seg.arguments.typed import ABSENT, TRUST, Asked, Typed
+from lightning_seg.arguments.typed import ABSENT, TRUST, Asked, Typed, grouped
 from lightning_seg.yaml_files import guard_parsers
 
 guard_parsers()
@@ -21,6 +21,7 @@ __all__ = [
     "check_flags",
     "content_of",
     "dotted",
+    "grouped",
     "import_public_classes",
     "own_flags",
     "read_config",

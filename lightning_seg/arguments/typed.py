@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from itertools import pairwise
 from typing import Any, NamedTuple, Self
 
 import yaml
@@ -121,8 +120,21 @@ def _parts(word: str) -> list[str]:
     return [name, value] if name == "--images" and equals and not value.startswith("-") else [word]
 
 
+def grouped(words: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+    """Each flag with the words behind it, up to the next one; an empty flag comes first."""
+    flag, values = "", list[str]()
+    for word in words:
+        # A single dash begins a number.
+        if word.startswith("--"):
+            yield flag, values
+            flag, values = word, []
+        else:
+            values.append(word)
+    yield flag, values
+
+
 def _flags(words: Sequence[str]) -> Iterator[tuple[str, str]]:
-    for word, following in pairwise([*words, ""]):
-        name, equals, value = word.partition("=")
-        if name.startswith("--"):
-            yield name, value if equals else following
+    for flag, values in grouped(words):
+        name, equals, value = flag.partition("=")
+        if name:
+            yield name, value if equals else next(iter(values), "")

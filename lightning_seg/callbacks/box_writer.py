@@ -15,6 +15,7 @@ from lightning_seg.inference.labels import ranked
 from lightning_seg.json_files import write_json
 from lightning_seg.plots.boxes import draw_boxes, draw_heat_map
 from lightning_seg.plots.palette import class_palette
+from lightning_seg.prediction_folder import BOX_FOLDERS
 from lightning_seg.tables import harmless_path
 
 LISTED = 7
@@ -33,7 +34,7 @@ class BoxWriter(PredictionWriter):
       windows, which are numbered row by row at the coarsest size.
     """
 
-    folders = ("boxes", "heat_maps", "windows", "*.json")
+    folders = (*BOX_FOLDERS, "*.json")
 
     def columns(self, class_names: Sequence[str]) -> list[str]:
         return ["width", "height", "detections", "label", "score", "whole", "windows", "json"]

@@ -13,6 +13,7 @@ from lightning_seg.files import printable, replacing
 from lightning_seg.images import Array, read_image, write_image
 from lightning_seg.plots.overlay import draw_overlay
 from lightning_seg.plots.palette import class_palette
+from lightning_seg.prediction_folder import MASK_FOLDERS
 
 LONGEST_JPEG = 65_500
 """Largest side in pixels of the JPEG library."""
@@ -32,7 +33,7 @@ class MaskWriter(PredictionWriter):
         num_uncertain: pictures on the sheet; 0 draws none.
     """
 
-    folders = ("masks", "overlays", "probs")
+    folders = MASK_FOLDERS
 
     def __init__(self, output: str | Path = "predictions", num_uncertain: int = 12) -> None:
         super().__init__(output)

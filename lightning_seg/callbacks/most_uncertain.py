@@ -9,9 +9,9 @@ from PIL import Image
 from lightning_seg.images import Array, upright
 from lightning_seg.plots.contact_sheet import draw_contact_sheet
 from lightning_seg.plots.figures import save_figure
+from lightning_seg.prediction_folder import SHEET
 
 THUMBNAIL = 320
-SHEET = "most_uncertain.png"
 
 
 def most_uncertain(rows: Sequence[dict[str, str]], number: int) -> list[dict[str, str]]:

@@ -13,12 +13,12 @@ from lightning_seg.batch import PictureBatch, PredictedBatch
 from lightning_seg.callbacks.split_plots import class_names
 from lightning_seg.errors import ConfigError
 from lightning_seg.files import remove_left_overs
+from lightning_seg.prediction_folder import FIRST_COLUMN, TABLE
 from lightning_seg.tables import append_rows, harmless_path, read_rows, write_rows
 from lightning_seg.tasks.batches import described
 from lightning_seg.tasks.pictures import picture_batch
 
 log = logging.getLogger(__name__)
-TABLE = "predictions.csv"
 NO_NUMBER = "the network's answer is no number (NaN or infinite); give --trainer.precision 32-true, or another run"
 Row = dict[str, Any]
 
@@ -87,7 +87,7 @@ class PredictionWriter(BasePredictionWriter, ABC):
         trainer.strategy.barrier()
         self.output.mkdir(parents=True, exist_ok=True)
         self.class_names = class_names(pl_module)
-        self.fields = ["picture", *self.columns(self.class_names), "error"]
+        self.fields = [FIRST_COLUMN, *self.columns(self.class_names), "error"]
         self.table = self._table_of(trainer.global_rank)
         write_rows(self.table, self.fields, [])
 

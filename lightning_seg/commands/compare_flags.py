@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from itertools import takewhile
 from typing import Any
 
-from lightning_seg.arguments import WordParser
+from lightning_seg.arguments import WordParser, grouped
 from lightning_seg.errors import ConfigError
 
 NUMBERS = re.compile(r"\[?\s*-?\d+(\s*,\s*-?\d+)*\s*\]?")
@@ -88,11 +88,9 @@ def _as_seeds(words: Sequence[str]) -> int | list[int]:
 
 def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:
     """Configs, and flags of ``fit`` with their values: each takes one."""
-    configs: list[str] = []
-    fit: list[str] = []
-    takes_value = False
-    for word in words:
-        is_flag = word.startswith("--")
-        (fit if is_flag or takes_value else configs).append(word)
-        takes_value = is_flag and "=" not in word
+    configs, fit = list[str](), list[str]()
+    for flag, values in grouped(words):
+        taken = 1 if flag and "=" not in flag else 0
+        fit += [*filter(None, [flag]), *values[:taken]]
+        configs += values[taken:]
     return configs, fit

@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from lightning_seg.arguments import Asked, Typed, content_of, import_public_classes, own_flags
+from lightning_seg.arguments import Asked, Typed, content_of, grouped, import_public_classes, own_flags
 from lightning_seg.errors import ConfigError
 from lightning_seg.runs import find_run
 
@@ -42,17 +42,13 @@ def keep_data(flags: Sequence[str], says_what_is_left: bool = True) -> list[str]
 
 def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:
     """The flags to keep, and the names of the others."""
-    kept, aside, leaving = [], [], False
-    for word in words:
-        # A single dash begins a number.
-        if word.startswith("--"):
-            name = word.partition("=")[0]
-            leaving = name.lstrip("-").partition(".")[0].rstrip("+") in LEFT_ASIDE
-            if leaving:
-                aside.append(name)
-        # A word without dashes is the value of the flag before it.
-        if not leaving:
-            kept.append(word)
+    kept, aside = list[str](), list[str]()
+    for flag, values in grouped(words):
+        name = flag.partition("=")[0]
+        if name.lstrip("-").partition(".")[0].rstrip("+") in LEFT_ASIDE:
+            aside.append(name)
+        else:
+            kept += [flag, *values] if flag else values
     return kept, aside
 
 

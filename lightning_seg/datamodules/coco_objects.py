@@ -8,7 +8,7 @@ from lightning_seg.augmentation.collate import collate_objects
 from lightning_seg.augmentation.mixing import Mix
 from lightning_seg.datamodules.base import Collate, DataModule
 from lightning_seg.datamodules.options import WholeLoading
-from lightning_seg.datasets.coco_objects import CocoObjectsDataset, read_scenes
+from lightning_seg.datasets.coco_objects import CocoObjectsDataset
 from lightning_seg.errors import ConfigError
 from lightning_seg.synthetic.blossoms import KINDS
 from lightning_seg.synthetic.marker import holds_synthetic
@@ -50,13 +50,19 @@ class CocoObjectsDataModule(DataModule[CocoObjectsDataset]):
         super().__init__(root, image_size=image_size, **options)
         self.annotations, self.images = self.root / annotations, self.root / images
         self.chosen = categories
+        self._pictures: CocoObjectsDataset | None = None
         if self.annotations.is_file():
-            self.class_names = read_scenes(self.annotations, self.images, self.chosen).class_names
+            self.class_names = self._read().class_names
         else:
             self.class_names = tuple(categories or (kind.name for kind in KINDS if self.source == "synthetic"))
 
     def _read(self) -> CocoObjectsDataset:
-        return CocoObjectsDataset(self.annotations, self.images, self.chosen, self.image_size)
+        """All pictures; such a file is large, and read once unless it is written in between."""
+        if self._pictures is None or self.source == "synthetic":
+            self._pictures = CocoObjectsDataset(self.annotations, self.images, self.chosen)
+        pictures = self._pictures.over(self._pictures.records)
+        pictures.image_size = self.image_size
+        return pictures
 
     def download_missing(self) -> None:
         raise ConfigError(f"download: there is nothing to fetch for {self.root}; leave it out")

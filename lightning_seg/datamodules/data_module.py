@@ -21,7 +21,6 @@ from lightning_seg.datamodules.sizes import as_size
 from lightning_seg.datamodules.stored import not_set_up
 from lightning_seg.datamodules.workers import LoadingRemedy, choose_num_workers, loading_remedies, place_of
 from lightning_seg.datasets.base import PictureDataset
-from lightning_seg.datasets.cache_folders import folder_of_caches
 from lightning_seg.datasets.pictures import PictureFiles
 from lightning_seg.errors import ConfigError, DataError
 from lightning_seg.measuring import Measuring
@@ -108,7 +107,9 @@ class DataModule(PictureSource[Pictures], ABC):
         self.download = download
         self.start_method = start_method
         self.persistent_workers = persistent_workers
-        self.file_checks = FileChecks(check_pictures, unreadable)
+        self.unreadable, self.file_checks = unreadable, FileChecks(check_pictures, unreadable)
+        self.left_out = self.file_checks.left_out
+        """Paths of pictures that take no part although they are there, by the reason."""
         self.datasets: dict[str, Pictures] = {}
         self._trains = self._has_opened = False
 
@@ -188,19 +189,12 @@ class DataModule(PictureSource[Pictures], ABC):
     def _check_files(self, splits: Iterable[str]) -> None:
         # A cache that is filled reads every picture, too.
         fills = self._trains and self.cache in (True, "disk") and self.file_checks.unreadable == "error"
-        if not self._only_tries():
-            to_read = [split for split in splits if split == "test" or not fills]
-            place = folder_of_caches(self.root, self.cache_dir)
-            self.file_checks.check(to_read, self.datasets, place, self.root)
+        to_read = [] if self._only_tries() else [split for split in splits if split == "test" or not fills]
+        self.file_checks.check(to_read, self.datasets, self.root, self.cache_dir)
 
     def _only_tries(self) -> bool:
         """Whether only a few pictures are looked at."""
         return bool(self.trainer and getattr(self.trainer, "fast_dev_run", False))
-
-    @property
-    def left_out(self) -> dict[str, list[str]]:
-        """Paths of pictures that take no part although they are there, by the reason."""
-        return self.file_checks.left_out
 
     def _add(self, split: str, dataset: Pictures) -> None:
         # The test pictures are read once; caching them would only write them twice.
@@ -217,8 +211,7 @@ class DataModule(PictureSource[Pictures], ABC):
             Its folder; None without a cache, or if pictures are read once.
         """
         parts = [dataset for split, dataset in self.datasets.items() if split != "test"]
-        fills = self._trains and not self._only_tries()
-        return open_kept(self.keepable(), parts, self.root, self.cache_dir, fills)
+        return open_kept(self.keepable(), parts, self.root, self.cache_dir, self._trains and not self._only_tries())
 
     def _open_once(self) -> None:
         """Called after all checks of the files, whose messages are clearer."""

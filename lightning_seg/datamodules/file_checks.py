@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 
 from lightning_seg.datamodules.slow_checks import says_when_slow
 from lightning_seg.datasets.base import PictureDataset
+from lightning_seg.datasets.cache_folders import folder_of_caches
 from lightning_seg.datasets.fact_store import opened_store
 from lightning_seg.datasets.facts import PictureFacts
 from lightning_seg.errors import ConfigError, DataError
@@ -40,15 +41,19 @@ class FileChecks:
         self._checked: set[str] = set()
 
     def check(
-        self, splits: Iterable[str], datasets: Mapping[str, PictureDataset[Any, Any]], place: Path, root: Path
+        self,
+        splits: Iterable[str],
+        datasets: Mapping[str, PictureDataset[Any, Any]],
+        root: Path,
+        cache_dir: Path | None,
     ) -> None:
         """Read the pictures of some splits, unless they have been read.
 
         Args:
             splits: their names.
             datasets: the pictures of each split that there is.
-            place: folder of the caches of the dataset, where it is remembered.
             root: folder of the dataset.
+            cache_dir: folder for caches, beside which it is remembered, in place of one in ``root``.
 
         Raises:
             DataError: see ``leave_out_unreadable``.
@@ -56,7 +61,7 @@ class FileChecks:
         todo = [split for split in splits if split in datasets and split not in self._checked]
         if not todo or not self.checks:
             return
-        with opened_store(place, root) as store:
+        with opened_store(folder_of_caches(root, cache_dir), root) as store:
             for split in todo:
                 with says_when_slow(f"{len(datasets[split])} pictures", "check_pictures"):
                     facts = store.pictures(datasets[split])

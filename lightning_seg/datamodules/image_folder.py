@@ -104,8 +104,8 @@ class ImageFolderDataModule(LabelledDataModule):
         """Log the files in the folders that are no pictures of a class."""
         if pictures.left_out:
             log.warning(
-                "%s: %d files or folders are left out, since pictures lie directly in the folders of classes and have "
-                "the suffix of one: %s",
+                "%s: %d files or folders are left out, since pictures lie directly in the folders of classes, have the "
+                "suffix of one and are not written by predict: %s",
                 self.root,
                 len(pictures.left_out),
                 shorten(sorted(pictures.left_out)),

@@ -41,6 +41,8 @@ class ImageMaskFolderDataModule(SegmentationDataModule):
         pairs: CSV file with the columns image, mask and, if wanted, split (train, val or test), in place of both.
         mask_values: what masks hold for each class: numbers, "#rrggbb" or [red, green, blue]; None is 0, 1, 2, ...
         ignore_values: values that neither loss nor metrics count; 255 is one of them if it belongs to no class.
+        transparent: class of the transparent pixels of masks, or ``ignore``; None refuses masks with an alpha channel
+            that is not opaque.
         val_fraction: share of all pictures to validate on.
         test_fraction: share of all pictures to test on; 0 leaves none.
         val_list: text file of the pictures to validate on, a stem, file name or path per line.
@@ -64,7 +66,7 @@ class ImageMaskFolderDataModule(SegmentationDataModule):
     listing = ("images", "masks", "pairs", "unlabelled")
     deciding = (
         *SegmentationDataModule.deciding,
-        *("classes", "mask_values", "ignore_values", "mask_match", "mask_tolerance"),
+        *("classes", "mask_values", "ignore_values", "mask_match", "mask_tolerance", "transparent"),
     )
     takes_class_names = True
 
@@ -77,6 +79,7 @@ class ImageMaskFolderDataModule(SegmentationDataModule):
         pairs: str | None = None,
         mask_values: list[int | str | list[int]] | None = None,
         ignore_values: list[int | str | list[int]] | None = None,
+        transparent: str | None = None,
         val_fraction: float = DEFAULT_FRACTION,
         test_fraction: float = DEFAULT_FRACTION,
         val_list: str | None = None,
@@ -90,7 +93,8 @@ class ImageMaskFolderDataModule(SegmentationDataModule):
         **options: Unpack[SizedLoading],
     ) -> None:
         super().__init__(root, val_fraction=val_fraction, **options)
-        self.codes = MaskCodes([str(name) for name in classes], mask_values, ignore_values, mask_match, mask_tolerance)
+        names = [str(name) for name in classes]
+        self.codes = MaskCodes(names, mask_values, ignore_values, mask_match, mask_tolerance, transparent)
         self.class_names = self.codes.class_names
         self.images, self.masks, self.pairs = images, masks, pairs
         self._check_sources()

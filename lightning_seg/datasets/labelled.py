@@ -13,6 +13,7 @@ from lightning_seg.datasets.names import Files, same
 from lightning_seg.datasets.pairs import list_folder
 from lightning_seg.datasets.pictures import looks_like_picture
 from lightning_seg.errors import DataError
+from lightning_seg.prediction_folder import Results
 
 SPLIT_FOLDERS: tuple[Split, ...] = ("train", "val", "test")
 
@@ -100,6 +101,8 @@ def _left_out(root: Path, taken: Collection[Path]) -> Iterator[str]:
     class_folders = {image.parent for image in taken}
     for folder in {root, *(folder.parent for folder in class_folders)}:
         yield from (path.relative_to(root).as_posix() for path in folder.iterdir() if looks_like_picture(path))
+        others = (path for path in folder.iterdir() if path.is_dir() and path not in class_folders)
+        yield from (f"{path.relative_to(root).as_posix()}/" for path in others if _holds_results_alone(path))
     for folder in class_folders:
         for path in folder.iterdir():
             if path not in taken and not path.name.startswith("."):
@@ -123,15 +126,22 @@ def _folders(folder: Path) -> dict[str, list[Path]]:
     """Folders by name; names that look the same are one class."""
     found: dict[str, list[Path]] = {}
     for path in sorted(folder.iterdir()):
-        if path.is_dir() and not path.name.startswith("."):
+        if path.is_dir() and not path.name.startswith(".") and not _holds_results_alone(path):
             found.setdefault(same(path.name), []).append(path)
     return found
+
+
+def _holds_results_alone(folder: Path) -> bool:
+    """Whether predictions were written there, and no picture of a class lies beside them."""
+    results = Results()
+    return results.is_output(folder) and all(path in results for path in folder.iterdir() if looks_like_picture(path))
 
 
 def _pictures(folder: Path, optional: bool) -> list[Path]:
     if not folder.is_dir():
         return []
-    pictures = sorted(path for path in folder.iterdir() if looks_like_picture(path))
+    results = Results()
+    pictures = sorted(path for path in folder.iterdir() if looks_like_picture(path) and path not in results)
     if not pictures and not optional:
         raise DataError(f"{folder}: no picture there, it holds {list_folder(folder)}; add some or remove the folder")
     return pictures

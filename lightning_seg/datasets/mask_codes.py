@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from lightning_seg.batch import IGNORE_INDEX
 from lightning_seg.datasets.base import Decoded
+from lightning_seg.datasets.mask_alpha import split_transparent
 from lightning_seg.datasets.mask_files import (
     Coded,
     Codes,
@@ -21,12 +22,14 @@ from lightning_seg.datasets.mask_files import (
 )
 from lightning_seg.errors import ConfigError, DataError
 from lightning_seg.images import Array
+from lightning_seg.spelling import same
 
 MaskValue = int | str | list[int]
 """A number, or a colour as ``#rrggbb`` or [red, green, blue]."""
 MaskMatch = Literal["exact", "nearest"]
 MAX_NUMBER = 2**16 - 1
 MAX_NAMED = 10
+IGNORED = "ignore"
 
 
 class StrayValueError(DataError):
@@ -54,6 +57,8 @@ class MaskCodes:
             by the difference of numbers or the distance of colours in RGB, for edges that were smoothed; of two that
             are equally near, the smaller number or colour code.
         tolerance: the largest difference, or distance, that ``nearest`` bridges; None bridges any.
+        transparent: class of the transparent pixels, or ``ignore`` for 255; None refuses them in colour files, and
+            takes a palette's numbers as they are.
 
     Raises:
         ConfigError: if names or values are missing, doubled or impossible.
@@ -66,10 +71,12 @@ class MaskCodes:
         ignore_values: Sequence[MaskValue] | None = None,
         match: MaskMatch = "exact",
         tolerance: float | None = None,
+        transparent: str | None = None,
     ) -> None:
         _check_match(match, tolerance)
         self.match, self.tolerance = match, float("inf") if tolerance is None else tolerance
         self.class_names = check_names(classes)
+        self.transparent = None if transparent is None else self._class_of(transparent)
         given = range(len(classes)) if mask_values is None else mask_values
         wanted = [_parse("mask_values", value) for value in given]
         ignored = [_parse("ignore_values", value) for value in ignore_values or ()]
@@ -95,7 +102,18 @@ class MaskCodes:
     def fingerprint(self) -> str:
         """Everything that ``decode`` depends on, as text."""
         exact = (self.by_colour, sorted(self.meaning.items()), self.ignores_unasked)
-        return str(exact if self.match == "exact" else (*exact, self.match, self.tolerance))
+        transparent = () if self.transparent is None else (self.transparent,)
+        matched = () if self.match == "exact" else (self.match, self.tolerance)
+        return str((*exact, *transparent, *matched))
+
+    def _class_of(self, transparent: str) -> int:
+        roles = {IGNORED: IGNORE_INDEX} | {name: index for index, name in enumerate(self.class_names)}
+        if same(transparent) not in roles:
+            raise ConfigError(
+                f"transparent: {transparent!r} is none of the classes {', '.join(self.class_names)}; give one of them, "
+                f"or {IGNORED}"
+            )
+        return roles[same(transparent)]
 
     def decode(self, stored: StoredMask, path: Path) -> Array:
         """The class index of every pixel, ``(H, W)`` uint8, 255 = ignored.
@@ -107,8 +125,13 @@ class MaskCodes:
 
     def decode_counting(self, stored: StoredMask, path: Path) -> Decoded:
         """``decode``, and how many pixels the nearest class was taken for."""
+        clear = None
+        if self.transparent is not None:
+            stored, clear = split_transparent(stored, path)
         coded = stored_colours(stored, path) if self.by_colour else stored_numbers(stored, path, self._white())
         indices = self._find(coded.pixels) if coded.table is None else self._find(coded.table)[coded.pixels]
+        if clear is not None:
+            indices = np.where(clear, np.int16(self.transparent or 0), indices)
         wrong = indices < 0
         num_decided = 0
         if self.match == "nearest" and wrong.any():
@@ -173,13 +196,20 @@ class MaskCodes:
 
 
 def check_names(classes: Sequence[str]) -> tuple[str, ...]:
-    """The names, if they can be class names.
+    """The names with accents as one character, if they can be class names.
 
     Raises:
         ConfigError: if there are fewer than 2 or more than 255, or if one is empty or doubled.
     """
-    names = [classes] if isinstance(classes, str) else list(classes)
-    if not 2 <= len(names) <= IGNORE_INDEX:
+    given = [classes] if isinstance(classes, str) else list(classes)
+    names = [same(name) if isinstance(name, str) else name for name in given]
+    if len(names) > IGNORE_INDEX:
+        raise ConfigError(
+            f"classes: {len(names)} is no possible number, since masks have 8 bits here and {IGNORE_INDEX} is ignored; "
+            f"name the {IGNORE_INDEX} that matter and put the values of the others into ignore_values, which may be as "
+            f"large as {MAX_NUMBER}, or join classes in the files"
+        )
+    if len(names) < 2:
         raise ConfigError(
             f"classes {names}: {len(names)} is no possible number; give 2 to {IGNORE_INDEX} names, background included"
         )

@@ -21,6 +21,7 @@ class StoredMask(NamedTuple):
     pixels: NDArray[Any]  # (H, W) numbers, or (H, W, 4) uint8 RGBA
     palette: Array | None = None  # (N, 3) uint8, the colours of the numbers
     is_bilevel: bool = False  # 0 is black and 1 is white
+    transparent_numbers: tuple[int, ...] = ()  # of a palette or a file of greys
 
 
 def read_stored_mask(path: Path, lossy: bool = False) -> StoredMask:
@@ -39,15 +40,24 @@ def read_stored_mask(path: Path, lossy: bool = False) -> StoredMask:
             "--data.mask_match nearest"
         )
     image = read_upright(path)
+    clear = _transparent_numbers(image.info.get("transparency"))
     if image.mode in ("RGB", "RGBA", "LA"):
         return StoredMask(np.asarray(image.convert("RGBA")))
     if image.mode == "1":
         return StoredMask(np.asarray(image).astype(np.uint8), is_bilevel=True)
     if image.mode == "P":
-        return StoredMask(np.asarray(image), np.array(image.getpalette("RGB"), np.uint8).reshape(-1, 3))
+        palette = np.array(image.getpalette("RGB"), np.uint8).reshape(-1, 3)
+        return StoredMask(np.asarray(image), palette, transparent_numbers=clear)
     if image.mode in ("L", "I", "I;16", "I;16B"):
-        return StoredMask(np.asarray(image))
+        return StoredMask(np.asarray(image), transparent_numbers=clear)
     raise DataError(f"{path}: no mask has mode {image.mode}; save it as a greyscale, palette or RGB PNG")
+
+
+def _transparent_numbers(told: Any) -> tuple[int, ...]:
+    """As Pillow tells them: a number, an alpha of each number, or something of colours."""
+    if isinstance(told, int):
+        return (told,)
+    return tuple(np.flatnonzero(np.frombuffer(told, np.uint8) == 0).tolist()) if isinstance(told, bytes) else ()
 
 
 class Coded(NamedTuple):
@@ -115,7 +125,7 @@ def _pack(pixels: NDArray[Any], path: Path) -> Codes:
     if not opaque.all():
         raise DataError(
             f"{path}: {np.count_nonzero(~opaque)} pixels of the mask are transparent, which leaves their colour open; "
-            "save it without an alpha channel"
+            "save it without an alpha channel, or name their class with --data.transparent"
         )
     packed: Codes = pixels.view("<i4")[..., 0] & 0xFFFFFF
     return packed

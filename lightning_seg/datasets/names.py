@@ -2,15 +2,10 @@
 
 import errno
 import os
-import unicodedata
 from pathlib import Path
 
 from lightning_seg.errors import DataError
-
-
-def same(name: str) -> str:
-    """One spelling for names that look the same: macOS stores an accent as a separate character, others do not."""
-    return unicodedata.normalize("NFC", name)
+from lightning_seg.spelling import same as same
 
 
 def is_file(path: Path) -> bool:

@@ -1,14 +1,14 @@
 """Pairs of picture and mask, by the names of their files."""
 
-import glob
 import logging
 import re
 from collections.abc import Iterable, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import NamedTuple
 
 from lightning_seg.batch import Split
 from lightning_seg.datasets.names import Files, is_file
+from lightning_seg.datasets.wildcards import about_brackets, fixed_part, matching
 from lightning_seg.errors import ConfigError, DataError
 
 PLACEHOLDERS = ("stem", "name", "dir")
@@ -52,9 +52,8 @@ def find_pairs(root: Path, images: str, masks: str) -> list[Pair]:
     Raises:
         DataError: if no picture matches.
     """
-    # Path.glob would also return hidden files, and does not follow links to folders.
-    found = {Path(name).as_posix() for name in glob.glob(images, root_dir=root, recursive=True)}  # noqa: PTH207
-    fixed = _fixed_part(images)
+    found = {Path(name).as_posix() for name in matching(images, root)}
+    fixed = fixed_part(PurePosixPath(images))
     names, files = sorted(name for name in found if is_file(root / name)), Files(root)
     pairs = [Pair(name, root / name, files.find(_mask_name(name, masks, fixed))) for name in names]
     # In one folder with their pictures, masks may match the pattern too.
@@ -82,28 +81,20 @@ def _warn_of_case(root: Path, images: str, found: Sequence[Path]) -> None:
         )
 
 
-def _fixed_part(images: str) -> PurePosixPath:
-    """The folders before the first wildcard."""
-    fixed = PurePosixPath()
-    for part in PurePosixPath(images).parts[:-1]:
-        if glob.has_magic(part):
-            break
-        fixed /= part
-    return fixed
-
-
-def _mask_name(name: str, masks: str, fixed: PurePosixPath) -> str:
+def _mask_name(name: str, masks: str, fixed: PurePath) -> str:
     picture = PurePosixPath(name)
-    parts = {"stem": picture.stem, "name": picture.name, "dir": str(picture.parent.relative_to(fixed))}
+    # Counted, since the folders may be spelt in another way than in the pattern.
+    below = PurePosixPath(*picture.parent.parts[len(fixed.parts) :])
+    parts = {"stem": picture.stem, "name": picture.name, "dir": str(below)}
     return re.sub(r"\{(\w+)\}", lambda match: parts[match[1]], masks)
 
 
-def _nothing_found(root: Path, images: str, fixed: PurePosixPath) -> str:
+def _nothing_found(root: Path, images: str, fixed: PurePath) -> str:
     if not root.is_dir():
         return f"{root}: no such folder; give that of your pictures with --data.root, or try --data.source synthetic"
     folders = [root, root / fixed] if (root / fixed).is_dir() and fixed.parts else [root]
     seen = "; ".join(f"{folder} holds {list_folder(folder)}" for folder in folders)
-    return f"{root}: no picture matches images {images!r}; {seen}; give another --data.images"
+    return f"{root}: no picture matches images {images!r}; {about_brackets(images)}{seen}; give another --data.images"
 
 
 def list_folder(folder: Path) -> str:

@@ -1,24 +1,27 @@
-"""Looking at a whole dataset: every check in its order."""
+"""Findings about a dataset as a whole. All checks in their order."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from lightning_seg.batch import Split
 from lightning_seg.datamodules.base import DataModule
-from lightning_seg.datamodules.file_checks import FileChecks
 from lightning_seg.datasets.cache_folders import folder_of_caches
 from lightning_seg.datasets.fact_store import opened_store
+from lightning_seg.doctor.duplicates import check_duplicates
 from lightning_seg.doctor.findings import Finding, Kind, worst_first
 from lightning_seg.doctor.labels import MISSING_MASK, check_labels
 from lightning_seg.doctor.pictures import check_pictures
+from lightning_seg.doctor.splits import check_splits
 from lightning_seg.doctor.subject import Facts, Pictures, Subject
 from lightning_seg.errors import DataError
 
 Check = Callable[[Subject], Iterable[Finding]]
-CHECKS: tuple[Check, ...] = (check_pictures, check_labels)
+CHECKS: tuple[Check, ...] = (check_pictures, check_labels, check_duplicates, check_splits)
 TOLERANT = {"check_masks": False, "unlabelled": "skip"}
 """Arguments of datamodules with which one wrong file does not hide the others."""
+MAY_SKIP = ("unreadable", "unlabelled")
+"""Arguments that may say that pictures are left out."""
 STAGES = ("fit", "test")
 REFUSED = Kind(
     "dataset-refused",
@@ -34,10 +37,13 @@ NOTHING_TO_TEST = Kind(
     "the network cannot be measured on pictures that it has not seen",
     "as the line says",
 )
+KINDS = (REFUSED, NOTHING_TO_TEST)
 
 
 def examine(subject: Subject) -> list[Finding]:
-    """All findings about a dataset, the worst first."""
+    """All findings about a dataset, the worst first; none where no split can be looked at."""
+    if not subject.splits:
+        return []
     return worst_first([finding for check in CHECKS for finding in check(subject)])
 
 
@@ -47,21 +53,26 @@ def opened_subject(data: DataModule[Any]) -> Iterator[tuple[Subject, list[Findin
 
     The datamodule is set up without its own checks, so that one wrong file does not hide the others.
     """
-    splits, refused = _splits_of(data)
-    root = data.root
+    skips = frozenset(name for name in MAY_SKIP if getattr(data, name, "") == "skip")
+    splits, refused = _splits_of(data, skips)
+    root, class_names = data.root, tuple(getattr(data, "class_names", ()))
+    if not splits:
+        # Nothing is written into a folder that may not exist.
+        yield Subject(root, class_names, {}, {}, data.group), refused
+        return
     with opened_store(folder_of_caches(root, data.cache_dir), root) as store:
         facts = {split: Facts(store, dataset) for split, dataset in splits.items()}
-        yield Subject(root, tuple(getattr(data, "class_names", ())), splits, facts), refused
+        yield Subject(root, class_names, splits, facts, data.group, skips), refused
 
 
 def _check_nothing(data: DataModule[Any]) -> None:
-    data.file_checks = FileChecks(False, "error")
+    data.file_checks.checks = False
     for name, value in TOLERANT.items():
         if hasattr(data, name):
             setattr(data, name, value)
 
 
-def _splits_of(data: DataModule[Any]) -> tuple[dict[Split, Pictures], list[Finding]]:
+def _splits_of(data: DataModule[Any], skips: Collection[str]) -> tuple[dict[Split, Pictures], list[Finding]]:
     _check_nothing(data)
     data.prepare_data()
     refused = []
@@ -75,6 +86,6 @@ def _splits_of(data: DataModule[Any]) -> tuple[dict[Split, Pictures], list[Findi
         except DataError as error:
             refused.append(Finding(kind, count=1, detail=str(error)))
     if bare := data.left_out.get("unlabelled"):
-        refused.append(Finding(MISSING_MASK, bare))
+        refused.append(Finding(MISSING_MASK, bare, is_skipped="unlabelled" in skips))
     order: tuple[Split, ...] = ("train", "val", "test")
     return {split: data.datasets[split] for split in order if split in data.datasets}, refused

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
+
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 """An error would end or spoil a training; a warning costs some of its result; a note is good to know."""
@@ -17,6 +19,7 @@ class Kind(NamedTuple):
     symptom: str  # what the user sees in training, or without this finding never sees
     effect: str  # what follows
     remedy: str  # a flag or a command, or what to do with the files
+    skipped_by: str = ""  # argument of the data with which, as skip, a training leaves the files out
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,11 @@ class Finding:
         count: of files, or of what else is counted.
         detail: a line with figures.
         remedy: if it says more than that of the kind.
-        figures: the same for programs.
+        figures: the same for programs. Some of them are also for the report. In place of ``files``: ``pairs``, lists of
+            files to be shown side by side with their masks, and ``reasons``, a line for each; or ``groups``, lists of
+            mappings with a ``file`` each. Beside ``files``: ``pictures``, a caption for each; ``masks``, whether
+            masks are shown, too, where they are pictures.
+        is_skipped: whether the user has said that the files are to be left out.
     """
 
     kind: Kind
@@ -38,23 +45,40 @@ class Finding:
     detail: str = ""
     remedy: str = ""
     figures: Mapping[str, Any] = field(default_factory=dict)
+    is_skipped: bool = False
 
     @property
     def severity(self) -> Severity:
-        return self.kind.severity
+        """A warning in place of an error, where the files are left out."""
+        return "warning" if self.is_skipped else self.kind.severity
+
+    @property
+    def effect(self) -> str:
+        """What follows."""
+        left_out = f"the pictures are left out, as --data.{self.kind.skipped_by} skip says"
+        return left_out if self.is_skipped else self.kind.effect
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for ``findings.json``."""
         return {
             "name": self.kind.name,
-            "severity": self.kind.severity,
+            "severity": self.severity,
             "count": self.count or len(self.files),
             "detail": self.detail,
             "files": list(self.files),
-            "effect": self.kind.effect,
+            "effect": self.effect,
             "remedy": self.remedy or self.kind.remedy,
-            "figures": dict(self.figures),
+            "figures": _plain(self.figures),
         }
+
+
+def _plain(value: Any) -> Any:
+    """Numbers of numpy as Python's, tuples as lists."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return value.tolist() if isinstance(value, np.generic | np.ndarray) else value
 
 
 def worst_first(findings: Sequence[Finding]) -> list[Finding]:

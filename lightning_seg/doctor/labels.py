@@ -1,7 +1,7 @@
 """Findings about masks, labels and boxes."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ MISSING_MASK = Kind(
     "a picture has no mask",
     "fit refuses the dataset",
     "add the masks, correct --data.masks, or train without these pictures: --data.unlabelled skip",
+    "unlabelled",
 )
 BY_CAUSE = {
     "missing": MISSING_MASK,
@@ -71,9 +72,19 @@ RARE = Kind(
     "its score varies with every seed",
     "weight the classes: --model.class_weights auto; or add pictures of it",
 )
-KINDS = (*BY_CAUSE.values(), EMPTY, IGNORED, NO_CLASS, MISSING_IN_SPLIT, RARE)
+RARE_IN_SPLIT = Kind(
+    "rare-class-in-split",
+    "note",
+    "a class is in few of the pictures to validate or test on",
+    "its score jumps from one epoch and one seed to the next, and the mean of all classes with it",
+    "give a larger --data.val_fraction or --data.test_fraction, or do not read much into the score of this class",
+)
+KINDS = (*BY_CAUSE.values(), EMPTY, IGNORED, NO_CLASS, MISSING_IN_SPLIT, RARE, RARE_IN_SPLIT)
 FEW_PICTURES, SMALL_SHARE = 5, 0.001
-"""Training pictures and share of pixels below which a class is rare."""
+"""Pictures of a split and share of the pixels below which a class is rare."""
+PURPOSES = {"train": "train", "val": "validate", "test": "test"}
+NAMED = 10
+"""Classes that a line names."""
 
 
 def check_labels(subject: Subject) -> Iterator[Finding]:
@@ -93,7 +104,8 @@ def _masks(subject: Subject) -> Iterator[Finding]:
             first.setdefault(kind.name, look.mask.problem)
     for kind in (*BY_CAUSE.values(), EMPTY, IGNORED):
         if files := by_kind.get(kind.name):
-            yield Finding(kind, files, detail=first[kind.name])
+            skipped = kind.skipped_by in subject.skips
+            yield Finding(kind, files, detail=first[kind.name], is_skipped=skipped)
 
 
 def _kinds_of(look: Look) -> Iterator[Kind]:
@@ -123,7 +135,7 @@ def _classes(subject: Subject) -> Iterator[Finding]:
     if absent := [name for name, count in zip(names, total, strict=True) if count == 0]:
         yield Finding(NO_CLASS, count=len(absent), detail=", ".join(absent))
     lines = [
-        f"{name}: none to {'train' if split == 'train' else 'validate' if split == 'val' else 'test'} on"
+        f"{name}: none to {PURPOSES[split]} on"
         for split, counts in pictures.items()
         for name, here, anywhere in zip(names, counts, total, strict=True)
         if here == 0 and anywhere
@@ -138,6 +150,20 @@ def _classes(subject: Subject) -> Iterator[Finding]:
         ]
         if rare:
             yield Finding(RARE, count=len(rare), detail=", ".join(rare))
+    yield from _rare_in_splits(names, pictures)
+
+
+def _rare_in_splits(names: Sequence[str], pictures: Mapping[str, NDArray[np.int64]]) -> Iterator[Finding]:
+    lines = [
+        f"{name}: {count} picture{'s' * (count != 1)} to {PURPOSES[split]} on"
+        for split, counts in pictures.items()
+        for name, count in zip(names, counts.tolist(), strict=True)
+        if split != "train" and 0 < count < FEW_PICTURES
+    ]
+    if lines:
+        more = [f"and {len(lines) - NAMED} more"] * (len(lines) > NAMED)
+        figures = {"classes": lines}
+        yield Finding(RARE_IN_SPLIT, count=len(lines), detail="; ".join([*lines[:NAMED], *more]), figures=figures)
 
 
 def class_counts(subject: Subject) -> tuple[dict[str, NDArray[np.int64]], NDArray[np.float64]]:

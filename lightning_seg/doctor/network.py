@@ -1,4 +1,4 @@
-"""What the doctor asks of the network that a config would train on a dataset."""
+"""Findings about the network of a config; and what the doctor asks of it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -6,9 +6,18 @@ from typing import Any, NamedTuple
 
 import pytorch_lightning as pl
 
+from lightning_seg.doctor.findings import Kind
 from lightning_seg.errors import ConfigError
 from lightning_seg.models.normalization import mean_std
 
+NO_NETWORK = Kind(
+    "network-refused",
+    "error",
+    "fit ends with this line",
+    "nothing can be trained; what suits the network, and its speed, were not looked at",
+    "as the line says",
+)
+KINDS = (NO_NETWORK,)
 USUAL_MULTIPLE = 32
 """What sides of pictures are multiples of where nobody says it: most encoders halve five times."""
 

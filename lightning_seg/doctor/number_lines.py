@@ -13,32 +13,44 @@ SHOWN = 12
 """Classes with a line; the rarest, where there are more."""
 
 
-def describe_numbers(numbers: Numbers) -> list[str]:
-    """At most twenty lines, whatever the number of classes."""
-    return [*_classes(numbers), *map(wrapped, (*_legend(numbers), *_colours(numbers), *_sizes(numbers)))]
+def describe_numbers(numbers: Numbers, width: int = WIDTH) -> list[str]:
+    """At most twenty lines of the usual width, whatever the number of classes."""
+    return [*_classes(numbers), *(wrapped(line, width) for line in number_sentences(numbers))]
 
 
-def wrapped(line: str) -> str:
+def number_sentences(numbers: Numbers) -> Iterator[str]:
+    """What the columns of the classes mean, and all that is no table."""
+    yield from _legend(numbers)
+    yield from _colours(numbers)
+    yield from _sizes(numbers)
+
+
+def wrapped(line: str, width: int = WIDTH) -> str:
     """In lines of the page's width."""
-    return fill(line, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
+    return fill(line, width, subsequent_indent="  ", break_on_hyphens=False)
+
+
+def class_rows(numbers: Numbers, chosen: Sequence[ClassNumbers]) -> list[list[str]]:
+    """A heading, and a row for each class."""
+    splits, objects, weights = list(numbers.pictures), _has_objects(numbers), _has_weights(numbers)
+    heads = ["class", *splits, numbers.counted, *["weight"] * weights, *["smallest"] * objects]
+    return [heads, *(_row(one, splits, weights, objects) for one in chosen)]
 
 
 def _classes(numbers: Numbers) -> Iterator[str]:
     if not numbers.classes:
         return
-    splits = list(numbers.pictures)
     chosen, others = list(numbers.classes), []
     if len(chosen) > SHOWN:
         rarest = sorted(chosen, key=_rarity)
         chosen, others = rarest[:SHOWN], rarest[SHOWN:]
-    objects, weights = _has_objects(numbers), _has_weights(numbers)
-    heads = ["class", *splits, numbers.counted, *["weight"] * weights, *["smallest"] * objects]
-    rows = [heads, *(_row(one, splits, weights, objects) for one in chosen)]
+    rows = class_rows(numbers, chosen)
     yield from table(rows, "l" + "r" * (len(rows[0]) - 1))
     if others:
-        pictures = sorted(one.pictures[splits[0]] for one in others)
+        split = next(iter(numbers.pictures))
+        pictures = sorted(one.pictures[split] for one in others)
         span = str(pictures[0]) if pictures[0] == pictures[-1] else f"{pictures[0]} to {pictures[-1]}"
-        yield f"and {len(others)} more classes with {span} pictures of {splits[0]} each"
+        yield f"and {len(others)} more classes with {span} pictures of {split} each"
 
 
 def _has_objects(numbers: Numbers) -> bool:

@@ -11,7 +11,7 @@ from lightning_seg.doctor.subject import Subject
 
 ENDS = "fit refuses the dataset before its first epoch, naming the file"
 SKIP = "replace or remove the files, or train without them: --data.unreadable skip"
-BY_CAUSE = {
+_BY_CAUSE = {
     "missing": Kind("missing-picture", "error", "no such file", ENDS, "restore the files, or take them off the lists"),
     "empty": Kind("empty-file", "error", "a file of zero bytes, as after a copy that was cut off", ENDS, SKIP),
     "cut": Kind("cut-file", "error", "a file ends too early; viewers show its upper part, and grey below", ENDS, SKIP),
@@ -31,6 +31,7 @@ BY_CAUSE = {
     ),
     "unreadable": Kind("unreadable-picture", "error", "a file that no decoder understands", ENDS, SKIP),
 }
+BY_CAUSE = {cause: kind._replace(skipped_by="unreadable") for cause, kind in _BY_CAUSE.items()}
 BY_TRAIT = {
     "suffix": Kind(
         "other-format",
@@ -98,7 +99,8 @@ def check_pictures(subject: Subject) -> Iterator[Finding]:
             first.setdefault(kind.name, look.picture.problem)
     for kind in KINDS:
         if files := by_kind.get(kind.name):
-            yield Finding(kind, files, detail=first[kind.name])
+            skipped = kind.skipped_by in subject.skips
+            yield Finding(kind, files, detail=first[kind.name], is_skipped=skipped)
     yield from _extremes(subject)
 
 

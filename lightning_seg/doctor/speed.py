@@ -1,4 +1,4 @@
-"""Pictures per second out of the loader against those through the network, and what makes the slower one faster."""
+"""Findings about speed: pictures out of the loader against those through the network, and what makes either faster."""
 
 import time
 from collections.abc import Iterator

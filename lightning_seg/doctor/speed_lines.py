@@ -2,14 +2,21 @@
 
 from collections.abc import Iterator
 
-from lightning_seg.doctor.number_lines import wrapped
+from lightning_seg.doctor.number_lines import WIDTH, wrapped
 from lightning_seg.doctor.speed import Speed
 from lightning_seg.doctor.stages import Stages
 
 
-def describe_speed(speed: Speed) -> list[str]:
+def describe_speed(speed: Speed, width: int = WIDTH) -> list[str]:
     """Where the time goes, and what would help."""
-    return [wrapped(line) for line in (*_loading(speed), *_training(speed), *_advice(speed))]
+    return [wrapped(line, width) for line in speed_sentences(speed)]
+
+
+def speed_sentences(speed: Speed) -> Iterator[str]:
+    """The same, each in one line."""
+    yield from _loading(speed)
+    yield from _training(speed)
+    yield from _advice(speed)
 
 
 def _loading(speed: Speed) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """What is looked at: the splits of a datamodule, and the facts about their files."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,6 +31,8 @@ class Subject(NamedTuple):
     class_names: tuple[str, ...]
     splits: Mapping[Split, Pictures]
     facts: Mapping[Split, "Facts"]
+    group: Callable[[Any], str | None] = lambda record: None  # of the pictures that are no independent samples
+    skips: frozenset[str] = frozenset()  # arguments of the data that say that pictures are left out
 
     def looks(self) -> Iterator[Look]:
         """All pictures, split by split, in the order of their records."""

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from lightning_seg.errors import ConfigError, unknown_name
 from lightning_seg.models.imagenet import IMAGENET_CLASSES
+from lightning_seg.spelling import same
 
 ClassGroups = str | dict[str, list[str | int]]
 """A name of ``SHIPPED``, or the classes of each group: names, numbers, or ranges of numbers ``"151-268"``."""
@@ -115,8 +116,8 @@ def _indices(group: str, members: Sequence[str | int], class_names: Sequence[str
 def _of_member(member: str | int, class_names: Sequence[str]) -> list[int]:
     if isinstance(member, int):
         return [member]
-    if member in class_names:
-        return [index for index, name in enumerate(class_names) if name == member]
+    if named := [index for index, name in enumerate(class_names) if same(name) == same(member)]:
+        return named
     first, dash, last = member.partition("-")
     if dash and first.isdigit() and last.isdigit():
         if int(first) > int(last):
@@ -126,7 +127,7 @@ def _of_member(member: str | int, class_names: Sequence[str]) -> list[int]:
 
 
 def _plain(name: str) -> str:
-    return name.replace("_", " ")
+    return same(name).replace("_", " ")
 
 
 def as_mapping(groups: Mapping[str, Sequence[str | int]] | str | None) -> ClassGroups | None:

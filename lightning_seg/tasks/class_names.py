@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from lightning_seg.errors import ConfigError
+from lightning_seg.spelling import same
 
 
 class ClassNames:
@@ -52,7 +53,7 @@ class ClassNames:
         if self.names is not None and self.are_of_data:
             check_same(self.names, names, "; to train on others, give load_from_checkpoint class_names")
         self.names = self.names or tuple(names)
-        self.are_of_data = tuple(names) == self.names
+        self.are_of_data = _spelt(names) == _spelt(self.names)
 
     def meet_checkpoint(self, learned: Sequence[str], of_data: bool, in_training: bool) -> None:
         """Take the names of a checkpoint, or compare them with those that are known.
@@ -72,6 +73,10 @@ class ClassNames:
         self.names = self.names or tuple(learned)
 
 
+def _spelt(names: Sequence[str]) -> list[str]:
+    return [same(name) for name in names]
+
+
 def check_same(learned: Sequence[str], names: Sequence[str], otherwise: str = "") -> None:
     """Raises ConfigError if classes are not those that a checkpoint has learned, in the same order.
 
@@ -80,10 +85,11 @@ def check_same(learned: Sequence[str], names: Sequence[str], otherwise: str = ""
         names: what they are compared with.
         otherwise: end of the message.
     """
-    if tuple(learned) == tuple(names):
+    before, now = _spelt(learned), _spelt(names)
+    if before == now:
         return
-    missing = [name for name in learned if name not in names]
-    added = [name for name in names if name not in learned]
+    missing = [name for name in before if name not in now]
+    added = [name for name in now if name not in before]
     parts = [f"{word} {', '.join(found)}" for word, found in (("without", missing), ("with", added)) if found]
     raise ConfigError(
         f"the classes are not those of the checkpoint, but {' and '.join(parts) or 'in another order'}, so that labels "

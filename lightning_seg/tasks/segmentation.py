@@ -68,6 +68,11 @@ class SegmentationTask(ClassWeightedTask):
         extra_losses: dict[str, float | dict[str, float]] | None = None,
         **options: Unpack[SupervisedOptions],
     ) -> None:
+        if num_classes > IGNORE_INDEX:
+            raise ConfigError(
+                f"num_classes {num_classes} is too large, since masks have 8 bits here and {IGNORE_INDEX} is ignored; "
+                f"join classes, or ignore rare ones, until {IGNORE_INDEX} are left"
+            )
         super().__init__(model=model, num_classes=num_classes, **options)
         classes = max(2, num_classes)
         given = checked_weights(class_weights, classes)

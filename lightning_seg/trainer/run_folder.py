@@ -15,9 +15,8 @@ from lightning_seg.errors import ConfigError
 from lightning_seg.files import remove_left_overs
 from lightning_seg.locks import HeldError, holding
 from lightning_seg.process_tree import is_first_process
-from lightning_seg.runs import Run, make_version
+from lightning_seg.runs import FIT_LOCK, Run, make_version
 
-FIT_LOCK = ".fit.lock"
 UNUSED = (FIT_LOCK, RESULTS_LOCK, RECORD_FILE, "events.out.tfevents.*", "hparams.yaml")
 """Files that exist before anything is trained or measured: locks, arguments, the number of parameters."""
 

@@ -16,7 +16,7 @@ from lightning_seg.batch import Split
 from lightning_seg.cli.division import DivisionCheck, only_loads
 from lightning_seg.datamodules.base import DataModule
 from lightning_seg.errors import ConfigError
-from tests.cli.small_runs import write_small
+from tests.trainer.small_runs import write_small
 
 CPU = ["--trainer.accelerator", "cpu", "--trainer.enable_progress_bar", "false"]
 Mistake = Callable[[list[str]], str]

@@ -120,8 +120,8 @@ LOADING = {
 def test_every_argument_either_decides_about_the_pictures_or_does_not(kind: str) -> None:
     chosen = getattr(datamodules, kind)
     arguments = {*signature(chosen).parameters, *signature(DataModule).parameters} - {"options"}
-    assert arguments - LOADING <= {*chosen.deciding, *chosen.dividing}
-    assert not LOADING & {*chosen.deciding, *chosen.dividing}
+    assert arguments - LOADING <= {*chosen.deciding, *chosen.dividing, *chosen.listing}
+    assert not LOADING & {*chosen.deciding, *chosen.dividing, *chosen.listing}
 
 
 def test_variants_may_differ_in_augmentation_and_network() -> None:

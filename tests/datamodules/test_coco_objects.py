@@ -3,10 +3,12 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lightning_seg import CocoObjectsDataModule
+from lightning_seg.datasets.coco_objects import Scenes, read_scenes
 from lightning_seg.errors import ConfigError, DataError
 
 
@@ -36,6 +38,22 @@ def test_synthetic_scenes_are_written_and_others_are_left_alone(
     for data in (new, CocoObjectsDataModule(scenes_root, source="synthetic")):
         data.prepare_data()
     assert written == [tmp_path / "new"]
+
+
+def test_the_annotation_file_is_read_once(scenes_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[Path] = []
+
+    def counting(annotations: Path, *args: Any) -> Scenes:
+        read.append(annotations)
+        return read_scenes(annotations, *args)
+
+    monkeypatch.setattr("lightning_seg.datasets.coco_objects.read_scenes", counting)
+    data = CocoObjectsDataModule(scenes_root, num_workers=0, image_size=64)
+    data.read_original_sizes((32, 48))
+    data.setup("validate")
+    data.setup("test")
+    assert read == [scenes_root / "annotations.json"]
+    assert data.datasets["val"].image_size == data.datasets["test"].image_size == (32, 48)
 
 
 def test_mistakes(scenes_root: Path, tmp_path: Path) -> None:

@@ -137,3 +137,16 @@ def test_missing_picture_is_one_line(records: list[tuple[Path, int]]) -> None:
     records[1][0].unlink()
     with pytest.raises(DataError, match=r"1\.png: no such file"):
         Greys(records)[1]
+
+
+def test_boxes_are_read_up_to_the_first(records: list[tuple[Path, int]]) -> None:
+    read: list[int] = []
+
+    class Boxed(Greys):
+        def boxes(self, record: tuple[Path, int]) -> NDArray[np.float32]:
+            read.append(int(record[0].stem))
+            return np.zeros((read[-1], 4), np.float32)
+
+    assert Boxed(records).has_boxes()
+    assert read == [0, 1], "the first picture has none, the second one"
+    assert not Boxed(records[:1]).has_boxes()

@@ -1,6 +1,7 @@
 """Files of COCO's boxes, written by hand."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lightning_seg.datasets.coco_annotations import LeftOut
 from lightning_seg.datasets.coco_objects import CocoObjectsDataset
 from lightning_seg.errors import DataError
 
@@ -110,3 +112,96 @@ def test_boxes_without_width_or_height_are_left_out_and_counted(
     assert [message.partition(": ")[2] for message in caplog.messages] == [
         "1 boxes without width or height are left out"
     ]
+
+
+def test_what_is_left_out_is_known_to_the_dataset(root: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The file of CONTENT has a box around a crowd; classes that are not chosen do not count."""
+    empty = [
+        {"id": 4, "image_id": 7, "category_id": 17},
+        {"id": 5, "image_id": 7, "category_id": 17, "bbox": []},
+        {"id": 6, "image_id": 7, "category_id": 18, "bbox": None},
+        {"id": 7, "image_id": 7, "category_id": 17, "bbox": [1, 1, 0, 0]},
+    ]
+    dataset = read(root, CONTENT | {"annotations": [*CONTENT["annotations"], *empty]})
+    assert dataset.left_out == (1, 3, 1)
+    assert dataset.subset([0]).left_out == LeftOut(flat=1, without_box=3, crowds=1)
+    (line,) = caplog.messages
+    assert line.endswith("some.json: 1 boxes without width or height and 3 annotations without bbox are left out")
+    assert [len(one.boxes) for one in dataset.records] == [2, 0]
+    assert read(root, CONTENT, categories=["dog"]).left_out == (0, 0, 0)
+
+
+@pytest.mark.parametrize("as_id", [str, float, lambda number: f"{number:04d}", lambda number: f"x{number}"])
+def test_ids_may_be_strings(as_id: Callable[[int], object], root: Path) -> None:
+    content: dict[str, Any] = json.loads(json.dumps(CONTENT))
+    for part in ("images", "categories", "annotations"):
+        for one in content[part]:
+            one |= {key: as_id(one[key]) for key in ("id", "image_id", "category_id") if key in one}
+    dataset, expected = read(root, content), read(root, CONTENT)
+    assert dataset.class_names == expected.class_names == ("cat", "dog")
+    for one, other in zip(dataset.records, expected.records, strict=True):
+        assert one.image == other.image
+        np.testing.assert_array_equal(one.boxes, other.boxes)
+        assert one.labels.tolist() == other.labels.tolist()
+
+
+def test_ids_may_be_strings_in_one_place_and_numbers_in_another(root: Path) -> None:
+    dataset = read(root, changed("images", 0, id="40"))
+    assert [len(one.boxes) for one in dataset.records] == [2, 0]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-8"])
+def test_a_byte_order_mark_and_utf_16_are_read(encoding: str, root: Path) -> None:
+    content = changed("categories", 1, name="chaté")
+    (root / "some.json").write_text(json.dumps(content, ensure_ascii=False), encoding)
+    assert CocoObjectsDataset(root / "some.json", root / "images").class_names == ("chaté", "dog")
+
+
+NUMBERS = [float("nan"), float("inf"), float("-inf")]
+
+
+@pytest.mark.parametrize("place", range(4))
+@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.parametrize("annotation", [0, 2])
+def test_a_number_that_is_none_is_refused_wherever_it_stands(
+    annotation: int, place: int, number: float, root: Path
+) -> None:
+    """Also around a crowd, and of a class that is not chosen."""
+    box: list[float] = [1, 2, 3, 4]
+    box[place] = number
+    with pytest.raises(
+        DataError, match=rf"annotation {annotation + 1} has \[.*{number}.*\], which is no box; take it out"
+    ):
+        read(root, changed("annotations", annotation, bbox=box), categories=["cat"])
+
+
+@pytest.mark.parametrize(
+    ("part", "place", "values", "message"),
+    [
+        ("images", 0, {"id": 7}, "two images have the id 7; give each an id of its own"),
+        ("images", 0, {"id": "7"}, "two images have the id 7; give each an id of its own"),
+        ("categories", 0, {"id": 17}, "two categories have the id 17; give each an id of its own"),
+        ("annotations", 0, {"id": 3}, "two annotations have the id 3; give each an id of its own"),
+        ("images", 0, {"file_name": "a.png"}, "two images are the file a.png; give each a file of its own"),
+        ("images", 0, {"id": None}, "None is no id"),
+        ("annotations", 0, {"image_id": [7]}, "is no id"),
+    ],
+)
+def test_an_id_twice_or_none(part: str, place: int, values: dict[str, Any], message: str, root: Path) -> None:
+    with pytest.raises(DataError, match=rf"some\.json: .*{message}"):
+        read(root, changed(part, place, **values))
+
+
+def test_boxes_as_shares_of_the_picture_are_refused(root: Path) -> None:
+    boxes = [[0.1, 0.25, 0.5, 0.5], [0, 0, 1, 1], [0.5, 0.5, 0.25, 0.25]]
+    content: dict[str, Any] = json.loads(json.dumps(CONTENT))
+    for one, box in zip(content["annotations"], boxes, strict=True):
+        one["bbox"] = box
+    with pytest.raises(DataError) as error:
+        read(root, content)
+    assert str(error.value) == (
+        f"{root}/some.json: all 3 boxes lie within 0 and 1, such as 0.1, 0.25 to 0.6, 0.75, as if they were shares of "
+        "the picture; COCO's are pixels: multiply them by its width and height"
+    )
+    content["annotations"][0]["bbox"] = [0, 0, 1, 1.5]
+    assert [len(one.boxes) for one in read(root, content).records] == [2, 0]

@@ -249,12 +249,66 @@ def test_wide_numbers_where_colours_are_expected(path: Path) -> None:
     assert "numbers of 16 bits, and the classes are colours; save it as RGB" in message
 
 
+CLEAR = (9, 99, 9, 0)
+"""A colour of no class, which nobody sees."""
+
+
+@pytest.mark.parametrize(("role", "expected"), [("background", 0), ("dog", 2), ("ignore", 255)])
+def test_transparent_pixels_of_colours_are_the_class_that_is_named(path: Path, role: str, expected: int) -> None:
+    image = colour([[CLEAR, (*RED, 255)], [(*BLACK, 255), (*BLUE, 0)]])
+    codes = MaskCodes(CLASSES, COLOURS, transparent=role)
+    assert read(path, image, codes) == [[expected, 1], [0, expected]]
+    assert codes.fingerprint() != MaskCodes(CLASSES, COLOURS).fingerprint()
+
+
+def test_transparent_pixels_of_numbers(path: Path) -> None:
+    image = colour([[CLEAR, (1, 1, 1, 255)], [(2, 2, 2, 255), (0, 0, 0, 0)]])
+    assert read(path, image, MaskCodes(CLASSES, transparent="background")) == [[0, 1], [2, 0]]
+    lightness = Image.fromarray(np.array([[[1, 255], [7, 0]]], np.uint8), "LA")
+    assert read(path, lightness, MaskCodes(CLASSES, transparent="cat")) == [[1, 1]]
+
+
+@pytest.mark.parametrize("told", [2, bytes([255, 128, 0])])
+def test_transparent_numbers_of_a_palette(path: Path, told: int | bytes) -> None:
+    """Without the argument the number stands, whatever its transparency."""
+    image = with_palette([[0, 1], [2, 2]], [BLACK, RED, BLUE])
+    assert read(path, image, MaskCodes(CLASSES, COLOURS), transparency=told) == [[0, 1], [2, 2]]
+    for values in (None, COLOURS):
+        codes = MaskCodes(CLASSES, values, transparent="background")
+        assert read(path, image, codes, transparency=told) == [[0, 1], [0, 0]]
+
+
+def test_a_transparent_colour_of_a_file_without_alpha(path: Path) -> None:
+    image = colour([[RED, BLUE, BLACK]])
+    codes = MaskCodes(CLASSES, COLOURS, transparent="background")
+    assert read(path, image, codes, transparency=RED) == [[0, 2, 0]]
+    assert "1 pixels of the mask are transparent" in refuse(path, image, MaskCodes(CLASSES, COLOURS), transparency=RED)
+
+
+def test_opaque_masks_are_as_without_the_argument(path: Path) -> None:
+    codes = MaskCodes(CLASSES, COLOURS, transparent="ignore")
+    assert read(path, colour([[RED, BLUE, BLACK]]), codes) == [[1, 2, 0]]
+    assert "#80c080 (1 pixel) of no class" in refuse(path, colour([[(*GREEN, 255), CLEAR]]), codes)
+
+
+def test_pixels_that_are_transparent_in_part_stay_open(path: Path) -> None:
+    message = refuse(path, colour([[(*RED, 254), CLEAR]]), MaskCodes(CLASSES, COLOURS, transparent="background"))
+    assert message.startswith("1 pixels of the mask are transparent in part, which leaves their class open")
+
+
+def test_transparent_names_a_class() -> None:
+    with pytest.raises(
+        ConfigError, match=r"transparent: 'bg' is none of the classes .*, dog; give one of them, or ignore"
+    ):
+        MaskCodes(CLASSES, transparent="bg")
+
+
 @pytest.mark.parametrize("mask_values", [None, COLOURS])
 def test_transparent_pixels(path: Path, mask_values: list[MaskValue] | None) -> None:
     image = colour([[(0, 0, 0, 0), (0, 0, 0, 254), (0, 0, 0, 255)]])
     message = refuse(path, image, MaskCodes(CLASSES, mask_values))
     assert message.startswith("2 pixels of the mask are transparent")
-    assert "without an alpha channel" in message
+    assert "without an alpha channel, or name their class with --data.transparent" in message
 
 
 @pytest.mark.parametrize(
@@ -301,7 +355,8 @@ def test_unreadable(path: Path) -> None:
         ((["cat"],), "classes ['cat']: 1 is no possible number; give 2 to 255 names, background included"),
         (([],), "classes []: 0 is no possible number"),
         (("cat",), "classes ['cat']: 1 is no possible number"),
-        (([str(index) for index in range(256)],), "256 is no possible number"),
+        (([str(index) for index in range(256)],), "classes: 256 is no possible number, since masks have 8 bits"),
+        (([str(index) for index in range(999)],), "name the 255 that matter and put the values of the others into ign"),
         ((["cat", "cat"],), "'cat' stands there twice; give each class a name of its own"),
         ((["cat", " "],), "' ' is no name"),
         ((["cat", 1],), "1 is no name"),

@@ -45,8 +45,19 @@ def test_a_folder_stands_for_the_pictures_directly_in_it(photos: Path) -> None:
 
 def test_a_file_is_taken_as_it_is(photos: Path) -> None:
     assert found("photos/a.jpg") == ["photos/a.jpg"]
-    assert found("photos/notes.txt") == ["photos/notes.txt"]
+    (photos / "notes.md").touch()
+    assert found("photos/notes.md") == ["photos/notes.md"]
     assert found("photos/.hidden.png") == ["photos/.hidden.png"]
+
+
+def test_a_text_file_is_a_list_of_pictures(photos: Path) -> None:
+    listed = photos / "lists" / "some.txt"
+    listed.parent.mkdir()
+    listed.write_text(f"# two\n../b.png\n\n{photos / 'sub' / 'd.png'}\n")
+    assert [path.resolve() for path in find_pictures([listed])] == [photos / "b.png", photos / "sub" / "d.png"]
+    listed.write_text("# none\n")
+    with pytest.raises(DataError, match="the list names no picture"):
+        find_pictures([listed])
 
 
 def test_a_pattern_takes_files_alone(photos: Path) -> None:

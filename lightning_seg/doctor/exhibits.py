@@ -1,0 +1,224 @@
+"""The pictures of findings, small: with boxes, with masks laid over them, duplicates side by side."""
+
+from base64 import b64encode
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from functools import partial
+from io import BytesIO
+from itertools import repeat
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from lightning_seg.datasets.base import SegmentationDataset
+from lightning_seg.datasets.facts import mask_name
+from lightning_seg.datasets.threads import as_they_come
+from lightning_seg.doctor.findings import Finding
+from lightning_seg.doctor.subject import Pictures, Subject
+from lightning_seg.errors import DataError
+from lightning_seg.images import Array, read_header, read_image_at, read_upright, resize_mask
+from lightning_seg.plots.boxes import draw_boxes
+from lightning_seg.plots.palette import class_palette
+from lightning_seg.plots.previews import Cell, lay_over
+from lightning_seg.progress import counted
+
+SIDE = 176
+"""Pixels of the longer side of a small picture."""
+FIRST = 10
+"""Files, pairs or groups of a finding that are shown."""
+OF_GROUP = 4
+MAX_BYTES = 10 * 2**20
+"""Of all pictures together, as they stand in the page."""
+QUALITY = 82
+
+
+class Panel(NamedTuple):
+    """A small picture, or why there is none."""
+
+    what: str  # it shows
+    file: str
+    reason: str = ""  # why there is no picture
+    source: str = ""  # the picture as a data: address
+    size: tuple[int, int] = (0, 0)  # (width, height) at which it is shown
+    enlarged: bool = False  # shown larger than it is, pixel by pixel
+
+
+class Exhibit(NamedTuple):
+    """What is shown of a file, or of a pair of them."""
+
+    files: tuple[str, ...]
+    notes: tuple[str, ...]  # where each belongs: its split and classes
+    caption: str
+    panels: tuple[Panel, ...]
+
+
+class Question(NamedTuple):
+    """What is to be shown."""
+
+    files: tuple[str, ...]
+    caption: str
+    with_masks: bool
+
+
+class _Place(NamedTuple):
+    """Where a file belongs."""
+
+    split: str
+    dataset: Pictures
+    record: Any
+    is_mask: bool
+
+
+def exhibits_of(subject: Subject, findings: Sequence[Finding]) -> list[list[Exhibit]]:
+    """What is shown of each finding; when they would become more than MAX_BYTES, the rest have no pictures."""
+    asked = [(number, one) for number, finding in enumerate(findings) for one in questions_of(finding)]
+    places = _places(subject, {file for _, question in asked for file in question.files})
+    exhibits: list[list[Exhibit]] = [[] for _ in findings]
+    room = MAX_BYTES
+    with closing(as_they_come(lambda one: _exhibit(one[1], places), asked)) as made:
+        for (number, _), exhibit in zip(asked, counted(made, "drawing", len(asked)), strict=True):
+            room -= sum(len(panel.source) for panel in exhibit.panels)
+            if room < 0:
+                break
+            exhibits[number].append(exhibit)
+    return exhibits
+
+
+def questions_of(finding: Finding) -> list[Question]:
+    """The first pairs or groups of a finding, or its first files; see ``Finding.figures``."""
+    figures = finding.figures
+    if pairs := figures.get("pairs"):
+        reasons = [*figures.get("reasons", ()), *repeat("", FIRST)]
+        return [Question(tuple(pair), reasons[index], True) for index, pair in enumerate(pairs[:FIRST])]
+    if groups := figures.get("groups"):
+        return [Question(tuple(one["file"] for one in group[:OF_GROUP]), "", False) for group in groups[:FIRST]]
+    captions = [*figures.get("pictures", ()), *repeat("", FIRST)]
+    with_masks = bool(figures.get("masks", False))
+    return [Question((file,), captions[index], with_masks) for index, file in enumerate(finding.files[:FIRST])]
+
+
+def _places(subject: Subject, wanted: set[str]) -> dict[str, _Place]:
+    """Of those files that are pictures or masks of the dataset."""
+    places: dict[str, _Place] = {}
+    for split, dataset in subject.splits.items():
+        for record in dataset.records:
+            names = [(str(dataset.image_path(record)), False)]
+            if isinstance(dataset, SegmentationDataset):
+                names.append((mask_name(dataset, record), True))
+            for name, is_mask in names:
+                if name in wanted:
+                    places.setdefault(name, _Place(split, dataset, record, is_mask))
+    return places
+
+
+def _exhibit(question: Question, places: Mapping[str, _Place]) -> Exhibit:
+    found = [(file, places.get(file)) for file in question.files]
+    notes = tuple("" if place is None else _note(place) for _, place in found)
+    panels = tuple(panel for file, place in found for panel in _panels(file, place, question.with_masks))
+    return Exhibit(question.files, notes, question.caption, panels)
+
+
+def _note(place: _Place) -> str:
+    classes = [place.dataset.class_names[index] for index in dict.fromkeys(_labels(place))]
+    return ", ".join([place.split, *classes])
+
+
+def _labels(place: _Place) -> list[int]:
+    """Class indices of a picture or of its boxes."""
+    label, record = getattr(place.dataset, "label", None), place.record
+    if label is not None:
+        return [int(label(record))]
+    return [int(index) for index in getattr(record, "labels", ())]
+
+
+def _panels(file: str, place: _Place | None, with_masks: bool) -> Iterator[Panel]:
+    if place is None:
+        # Lists and annotations are no pictures.
+        if Path(file).suffix.lower() in Image.registered_extensions():
+            yield _drawn("picture", file, lambda: _small(Path(file)))
+        return
+    path = place.dataset.image_path(place.record)
+    yield _drawn("picture", str(path), lambda: _with_boxes(_small(path), path, place))
+    if isinstance(place.dataset, SegmentationDataset) and (place.is_mask or with_masks):
+        yield _mask_panel(place.dataset, place.record)
+
+
+def _mask_panel(dataset: SegmentationDataset[Any], record: Any) -> Panel:
+    """The mask laid over its picture; what cannot lie there as it is stored."""
+    path, file = dataset.image_path(record), Path(mask_name(dataset, record))
+    try:
+        mask = dataset.read_mask(record)
+        if mask.shape == read_header(path).size:
+            laid_over = partial(_laid_over, path, mask, dataset.class_names)
+            return _drawn("mask laid over its picture", str(file), laid_over)
+    # What it says is told by the finding.
+    except DataError:
+        pass
+    return _drawn("mask as it is stored, every value in a colour of its own", str(file), partial(_as_stored, file))
+
+
+def _laid_over(path: Path, mask: Array, class_names: Sequence[str]) -> Array:
+    """The picture tinted, with outlines in full colour."""
+    image = _small(path)
+    shown, palette = torch.from_numpy(resize_mask(mask, image.shape[:2])), class_palette(len(class_names))
+    for masks in ("tint", "outline"):
+        image = lay_over(Cell(torch.from_numpy(image.copy()).permute(2, 0, 1), "", shown), palette, masks)
+    return image
+
+
+def _as_stored(file: Path) -> Array:
+    stored = np.asarray(read_upright(file))
+    small = _fitted(stored.shape[:2])
+    rows, columns = (np.arange(want) * side // want for want, side in zip(small, stored.shape, strict=False))
+    pixels = stored[np.ix_(rows, columns)]
+    if pixels.ndim == 3 and pixels.shape[2] >= 3:
+        return np.ascontiguousarray(pixels[..., :3])
+    values, numbers = np.unique(pixels if pixels.ndim == 2 else pixels[..., 0], return_inverse=True)
+    return class_palette(len(values))[numbers.reshape(small)]
+
+
+def _with_boxes(image: Array, path: Path, place: _Place) -> Array:
+    boxes = _boxes(place)
+    if not len(boxes):
+        return image
+    height, width = read_header(path).size
+    scale = np.array([image.shape[1] / width, image.shape[0] / height] * 2, np.float32)
+    class_names = place.dataset.class_names
+    palette = class_palette(len(class_names))
+    labels = _labels(place) * (len(boxes) if hasattr(place.dataset, "label") else 1)
+    return np.asarray(draw_boxes(image, torch.from_numpy(boxes * scale), [""] * len(boxes), palette[labels]))
+
+
+def _boxes(place: _Place) -> NDArray[np.float32]:
+    """``(N, 4)``: x1, y1, x2, y2 in pixels of the file; none where pictures have no boxes."""
+    boxes = getattr(place.dataset, "boxes", None)
+    found = getattr(place.record, "boxes", ()) if boxes is None else boxes(place.record)
+    return np.asarray(found, np.float32).reshape(-1, 4)
+
+
+def _small(path: Path) -> Array:
+    return read_image_at(path, _fitted(read_header(path).size)).pixels
+
+
+def _fitted(size: Sequence[int]) -> tuple[int, int]:
+    """(height, width) within SIDE; small pictures keep theirs."""
+    scale = min(1.0, SIDE / max(size[:2]))
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
+def _drawn(what: str, file: str, draw: Callable[[], Array]) -> Panel:
+    """A panel with what is drawn, or with the reason why it cannot be."""
+    try:
+        pixels = draw()
+    except DataError as error:
+        return Panel(what, file, reason=str(error))
+    written = BytesIO()
+    Image.fromarray(pixels).save(written, "JPEG", quality=QUALITY, subsampling=0, optimize=True)
+    height, width = pixels.shape[:2]
+    times = SIDE / max(height, width)
+    source = f"data:image/jpeg;base64,{b64encode(written.getvalue()).decode()}"
+    return Panel(what, file, source=source, size=(round(times * width), round(times * height)), enlarged=times >= 2)

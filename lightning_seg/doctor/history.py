@@ -1,0 +1,101 @@
+"""What a run folder tells about its training, without its network and its pictures."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from lightning_seg.arguments.reading import dotted, read_config
+from lightning_seg.callbacks.csv_logger import METRICS_FILE, read_curves
+from lightning_seg.callbacks.epoch_record import RECORD_FILE
+from lightning_seg.callbacks.run_record import MODE, STOPPED_EARLY
+from lightning_seg.doctor.curves import Curve
+from lightning_seg.errors import DataError
+from lightning_seg.json_files import read_json
+from lightning_seg.runs import Run, is_training
+
+BEST = "best/"
+
+
+class History(NamedTuple):
+    """A training as it was logged."""
+
+    name: str  # of its folder, for commands
+    curves: Mapping[str, Mapping[int, float]]  # by metric and epoch from 0
+    numbers: Mapping[str, Any]  # of metrics.json
+    config: Mapping[str, Any]  # arguments by dotted name
+    is_training: bool  # still
+
+    @classmethod
+    def of(cls, run: Run) -> "History":
+        """From the files of a run.
+
+        Raises:
+            DataError: if one of them cannot be read.
+        """
+        record = run.folder / RECORD_FILE
+        numbers = read_json(record, "delete it, and it is begun anew") if record.is_file() else {}
+        return cls(str(run.folder), _curves_of(run.folder), numbers, _arguments_of(run.config), is_training(run.folder))
+
+    def curve(self, name: str) -> Curve:
+        return Curve.of(self.curves.get(name, {}))
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs were trained; the record may be older than the table, or there may be no table."""
+        recorded = self.numbers.get("epochs")
+        logged = 1 + max(self.curves.get("train/loss", {}), default=-1)
+        return max(logged, recorded) if isinstance(recorded, int) else logged
+
+    @property
+    def max_epochs(self) -> int | None:
+        """How many were asked for; None if something else ends it."""
+        epochs, steps = (self.config.get(f"trainer.{name}") for name in ("max_epochs", "max_steps"))
+        ends_by_steps = isinstance(steps, int) and steps >= 0
+        return epochs if isinstance(epochs, int) and epochs > 0 and not ends_by_steps else None
+
+    @property
+    def lr(self) -> float | None:
+        given = self.config.get("model.lr")
+        return given if isinstance(given, float) and given > 0 else None
+
+    @property
+    def stopped_early(self) -> bool:
+        """Whether a callback has ended it; a run that was continued may have gone on since."""
+        stopped = self.numbers.get(STOPPED_EARLY)
+        return isinstance(stopped, int) and self.epochs <= stopped
+
+    @property
+    def monitor(self) -> str | None:
+        """The metric that has chosen the best checkpoint."""
+        return next((name.removeprefix(BEST) for name in self.numbers if name.startswith(BEST)), None)
+
+    @property
+    def lower_is_better(self) -> bool:
+        """Of the monitored metric; earlier versions did not record it, but its best value."""
+        if MODE in self.numbers:
+            return bool(self.numbers[MODE] == "min")
+        curve, best = self.curve(self.monitor or "val/loss"), self.numbers.get(f"{BEST}{self.monitor}")
+        if not isinstance(best, float) or not curve:
+            return True
+        return abs(best - min(curve.values)) < abs(best - max(curve.values))
+
+    def score(self) -> Curve:
+        """The monitored metric, or the loss of validation, so that higher is better; empty without validation."""
+        curve = self.curve(self.monitor or "val/loss")
+        return curve.mirrored() if self.lower_is_better else curve
+
+    def logged(self, score: float) -> float:
+        """A value of ``score`` as it was logged."""
+        return -score if self.lower_is_better else score
+
+
+def _curves_of(folder: Path) -> Mapping[str, Mapping[int, float]]:
+    path = folder / METRICS_FILE
+    try:
+        return read_curves(path)
+    except ValueError as error:
+        raise DataError(f"{path}: a cell is no number ({error}); restore the file, or delete it") from error
+
+
+def _arguments_of(config: Path) -> Mapping[str, Any]:
+    return dict(dotted(read_config(config)))

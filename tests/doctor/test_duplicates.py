@@ -1,0 +1,212 @@
+"""Pictures that a dataset holds more than once, found by the command."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lightning_seg.__main__ import main
+from lightning_seg.images import Array
+
+
+def scene(seed: int, size: tuple[int, int] = (96, 128)) -> Array:
+    """A picture with structure at all scales; other seeds give other ones."""
+    generator = np.random.default_rng(seed)
+    parts = []
+    for cells in (3, 6, 12, 24):
+        noise = generator.integers(0, 256, (cells, cells, 3), dtype=np.uint8)
+        parts.append(np.asarray(Image.fromarray(noise).resize(size[::-1], Image.Resampling.BICUBIC), np.float64))
+    return np.asarray(np.mean(parts, axis=0).round(), np.uint8)
+
+
+def save(pixels: Array, path: Path, **options: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path, **options)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Two classes, 6 pictures of each to train and 2 to test on, all different."""
+    for label, name in enumerate(("cup", "jug")):
+        for split, numbers in (("train", range(6)), ("test", range(6, 8))):
+            for number in numbers:
+                save(scene(100 * label + number), tmp_path / "data" / split / name / f"{number}.png")
+    return tmp_path / "data"
+
+
+def diagnose(root: Path, *flags: str) -> tuple[int, dict[str, dict[str, Any]]]:
+    """The exit code, and the findings by name, with paths relative to the root."""
+    output = root.parent / "found"
+    words = ["--data", "ImageFolderDataModule", "--data.root", str(root), "--data.val_fraction", "0", *flags]
+    code = main(["doctor", *words, "--output", str(output)])
+    found = json.loads((output / "findings.json").read_text())
+    for one in found:
+        one["files"] = [Path(name).relative_to(root).as_posix() for name in one["files"]]
+    return code, {one["name"]: one for one in found}
+
+
+ABOUT_COPIES = {
+    "copies-between-splits",
+    "near-copies-between-splits",
+    "copies-in-a-split",
+    "near-copies-in-a-split",
+    "same-picture-two-labels",
+    "many-pictures-alike",
+}
+
+
+def test_different_pictures_are_no_copies(root: Path) -> None:
+    code, found = diagnose(root)
+    assert code == 0
+    assert not ABOUT_COPIES & set(found)
+
+
+def test_a_copied_file_in_another_split_is_an_error(root: Path) -> None:
+    shutil.copy(root / "train/cup/3.png", root / "test/cup/other.png")
+    code, found = diagnose(root)
+    leak = found["copies-between-splits"]
+    assert (code, leak["severity"]) == (1, "error")
+    assert leak["files"] == ["train/cup/3.png", "test/cup/other.png"]
+    assert "1 of 5 pictures to test on lie in another split too" in leak["detail"]
+    assert [[one["split"] for one in group] for group in leak["figures"]["groups"]] == [["train", "test"]]
+    assert not (ABOUT_COPIES - {"copies-between-splits"}) & set(found)
+
+
+def test_a_copied_file_in_its_own_split_is_a_warning(root: Path) -> None:
+    shutil.copy(root / "train/cup/3.png", root / "train/cup/other.png")
+    code, found = diagnose(root)
+    assert (code, found["copies-in-a-split"]["severity"]) == (0, "warning")
+    assert found["copies-in-a-split"]["files"] == ["train/cup/3.png", "train/cup/other.png"]
+    assert "1 of 17 pictures can be spared" in found["copies-in-a-split"]["detail"]
+
+
+def resized(pixels: Array) -> Array:
+    return np.asarray(Image.fromarray(pixels).resize((70, 50), Image.Resampling.BOX))
+
+
+def cropped(pixels: Array) -> Array:
+    return pixels[2:-2, 2:-2]
+
+
+def mirrored(pixels: Array) -> Array:
+    return np.ascontiguousarray(pixels[:, ::-1])
+
+
+def grey(pixels: Array) -> Array:
+    return np.asarray(Image.fromarray(pixels).convert("L"))
+
+
+def paler(pixels: Array) -> Array:
+    return (40 + 0.7 * pixels).astype(np.uint8)
+
+
+@pytest.mark.parametrize("change", [resized, cropped, mirrored, grey, paler])
+def test_a_changed_copy_is_found(root: Path, change: Any) -> None:
+    save(change(scene(3)), root / "test/cup/other.jpg", quality=60)
+    code, found = diagnose(root)
+    leak = found["near-copies-between-splits"]
+    assert (code, leak["severity"]) == (1, "error")
+    assert leak["files"] == ["train/cup/3.png", "test/cup/other.jpg"]
+
+
+def test_a_changed_copy_in_its_own_split_is_a_warning(root: Path) -> None:
+    save(resized(scene(3)), root / "train/cup/other.jpg")
+    code, found = diagnose(root)
+    assert (code, found["near-copies-in-a-split"]["severity"]) == (0, "warning")
+
+
+def test_copies_of_both_kinds_are_told_apart(root: Path) -> None:
+    shutil.copy(root / "train/cup/3.png", root / "train/cup/exact.png")
+    save(resized(scene(3)), root / "test/cup/near.jpg")
+    _, found = diagnose(root)
+    assert found["copies-in-a-split"]["files"] == ["train/cup/3.png", "train/cup/exact.png"]
+    assert found["near-copies-between-splits"]["files"] == [
+        "train/cup/3.png",
+        "train/cup/exact.png",
+        "test/cup/near.jpg",
+    ]
+
+
+def test_a_photo_in_two_classes_is_an_error(root: Path) -> None:
+    """As 15922772266 is among the roses and the tulips of the published flowers, in two sizes."""
+    save(resized(scene(3)), root / "train/jug/3_n.jpg")
+    code, found = diagnose(root)
+    wrong = found["same-picture-two-labels"]
+    assert (code, wrong["severity"], wrong["count"]) == (1, "error", 1)
+    assert wrong["files"] == ["train/cup/3.png", "train/jug/3_n.jpg"]
+    assert wrong["detail"] == "train/cup/3.png and train/jug/3_n.jpg: cup and jug"
+
+
+def test_pictures_without_structure_are_no_copies_of_each_other(root: Path) -> None:
+    for number in range(3):
+        save(np.full((40, 40, 3), 90 + number, np.uint8), root / f"train/cup/plain{number}.png")
+    _, found = diagnose(root)
+    assert not ABOUT_COPIES & set(found)
+
+
+def test_two_objects_before_one_background_are_no_copies(root: Path) -> None:
+    background = scene(50)
+    for number, (left, colour) in enumerate(((30, 255), (60, 0))):
+        pixels = background.copy()
+        pixels[30:70, left : left + 40] = colour
+        save(pixels, root / f"train/cup/studio{number}.png")
+    _, found = diagnose(root)
+    assert not ABOUT_COPIES & set(found)
+
+
+def test_pictures_that_cannot_be_read_are_left_to_their_own_finding(root: Path) -> None:
+    for number in range(2):
+        (root / f"train/cup/bad{number}.png").write_bytes(b"")
+    _, found = diagnose(root)
+    assert found["empty-file"]["count"] == 2
+    assert not ABOUT_COPIES & set(found)
+
+
+@pytest.fixture
+def pairs(tmp_path: Path) -> Path:
+    """Six pictures with masks: an object at the left."""
+    for number in range(6):
+        save(scene(number), tmp_path / f"data/images/{number}.png")
+        save(painted(10, 60), tmp_path / f"data/masks/{number}.png")
+    return tmp_path / "data"
+
+
+def painted(left: int, right: int) -> Array:
+    mask = np.zeros((96, 128), np.uint8)
+    mask[20:80, left:right] = 1
+    return mask
+
+
+MASKS = [
+    *("--data", "ImageMaskFolderDataModule", "--data.classes", "[none, cup]", "--data.images", "images/*.png"),
+    *("--data.val_fraction", "0.2", "--data.test_fraction", "0"),
+]
+
+
+@pytest.mark.parametrize(("right", "overlap"), [(60, None), (26, None), (14, "43%")])
+def test_one_picture_with_two_masks_is_an_error(pairs: Path, right: int, overlap: str | None) -> None:
+    """Of 50 columns of the object 50, 16 or 4 are painted. The mean overlap of object and background is 1, 0.56, or
+    (4/50 + (12288 - 3000) / (12288 - 240)) / 2 = 0.43.
+    """
+    shutil.copy(pairs / "images/2.png", pairs / "images/copy.png")
+    save(painted(10, right), pairs / "masks/copy.png")
+    code, found = diagnose(pairs, *MASKS)
+    wrong = found.get("same-picture-two-labels")
+    assert code == (overlap is not None)
+    assert (wrong and wrong["detail"]) == (
+        overlap and f"images/2.png and images/copy.png: their masks overlap by {overlap}"
+    )
+
+
+@pytest.mark.parametrize("as_well", [True, False])
+def test_the_mask_of_a_mirror_image_is_mirrored_too(pairs: Path, as_well: bool) -> None:
+    save(mirrored(scene(2)), pairs / "images/copy.png")
+    mask = painted(10, 60)
+    save(mirrored(mask) if as_well else mask, pairs / "masks/copy.png")
+    _, found = diagnose(pairs, *MASKS)
+    assert {"near-copies-in-a-split", "near-copies-between-splits"} & set(found)
+    assert ("same-picture-two-labels" in found) != as_well
