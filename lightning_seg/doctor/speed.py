@@ -41,7 +41,7 @@ class Speed:
     """Pictures per second.
 
     Args:
-        stages: of one picture in one process.
+        stages: of one picture, on one core.
         num_workers: loader processes.
         is_cached: whether decoded pictures were read from a cache.
         loading: pictures per second out of the training loader.

@@ -1,4 +1,4 @@
-"""Where the time of a training picture goes, file by file in one process."""
+"""Where the time of a training picture goes, file by file."""
 
 import time
 from collections import defaultdict
