@@ -9,7 +9,6 @@ from io import TextIOWrapper
 import lightning_seg
 from lightning_seg.commands import LIGHTNING, run_command
 from lightning_seg.errors import RefusedError, UserError
-from lightning_seg.explaining import explain, user_error
 from lightning_seg.files import printable
 from lightning_seg.process_tree import is_first_process
 from lightning_seg.progress import quietly
@@ -77,6 +76,8 @@ def _run(words: list[str], debug: bool) -> int:
     except Exception as error:
         if is_stopping():
             raise
+        from lightning_seg.explaining import explain, user_error
+
         line, own = explain(error), user_error(error)
         if debug or line is None:
             raise

@@ -6,6 +6,7 @@
 import csv
 import json
 import math
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -204,3 +205,22 @@ def test_goes_on_as_the_earlier_code_did(run: Path, kind: str) -> None:
     if kind == "one_logit":
         steps = {int(one["step"]) for one in second["optimizer_states"][0]["state"].values()}
         assert steps == {second["global_step"]}, "the moments of the optimiser are those of all steps"
+
+
+@every_kind
+def test_doctor_shows_the_network_the_pictures_that_were_measured(
+    kind: str, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    facts = ["--data.cache_dir", str(tmp_path / "facts")]
+    words = ["doctor", "--run", str(run), *facts, "--output", str(tmp_path), "--speed", "false"]
+    # One or two epochs are no good training.
+    assert main(words) in (0, 1)
+    told = capsys.readouterr().out
+    record, shown = record_of(run / "metrics.json"), dict(re.findall(r"(\w+): the network was shown (\d+)", told))
+    right = sum(int(number) * record[f"{split}/accuracy"] for split, number in shown.items())
+    (percent,) = re.findall(r"^([\d.]+)% of the \w+ are right", told, re.MULTILINE)
+    assert shown.keys() == {"val", "test"}
+    assert float(percent) == pytest.approx(100 * right / sum(map(int, shown.values())), abs=0.06)
+    found = {one["name"] for one in json.loads((tmp_path / "findings.json").read_text())}
+    assert "network-not-looked-at" not in found
+    assert ("boxes-not-looked-at" in found) == (kind == "detector")

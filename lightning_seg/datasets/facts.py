@@ -9,6 +9,7 @@ import numpy as np
 
 from lightning_seg.batch import IGNORE_INDEX
 from lightning_seg.datasets.base import SegmentationDataset
+from lightning_seg.datasets.mask_codes import StrayValueError
 from lightning_seg.errors import DataError
 from lightning_seg.images import Array, read_header, read_image, read_image_at
 from lightning_seg.images.condition import condition_of
@@ -56,6 +57,7 @@ class MaskFacts(NamedTuple):
     """Short side of the smallest connected part of each class but specks, as share of the mask's; 1 where it has none.
     Empty where nobody asked for it.
     """
+    strays: str = ""  # values of no class, as ``stray_values.Strays.to_text`` writes them
 
 
 MASK_CAUSES = ("missing", "size", "value", "unreadable")
@@ -124,7 +126,8 @@ def look_at_mask(dataset: SegmentationDataset[Any], record: Any, closely: bool =
         check_same_size(dataset, record, (mask.shape[0], mask.shape[1]))
     except DataError as error:
         cause, among_good = _mask_cause(error, path), getattr(error, "among_good", str(error))
-        return MaskFacts(path, str(error), cause, among_good, 0, 0, "", 0, 0)
+        strays = error.strays.to_text() if isinstance(error, StrayValueError) else ""
+        return MaskFacts(path, str(error), cause, among_good, 0, 0, "", 0, 0, strays=strays)
     counts = np.bincount(mask.ravel(), minlength=256)
     classes = range(len(dataset.class_names))
     told = " ".join(str(counts[index]) for index in classes)

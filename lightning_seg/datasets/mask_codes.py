@@ -20,6 +20,7 @@ from lightning_seg.datasets.mask_files import (
     stored_colours,
     stored_numbers,
 )
+from lightning_seg.datasets.stray_values import Strays, find_strays
 from lightning_seg.errors import ConfigError, DataError
 from lightning_seg.images import Array
 from lightning_seg.spelling import same
@@ -38,11 +39,12 @@ class StrayValueError(DataError):
     Args:
         message: with a remedy for this file alone.
         among_good: the message if all other masks are right.
+        strays: the values.
     """
 
-    def __init__(self, message: str, among_good: str) -> None:
+    def __init__(self, message: str, among_good: str, strays: Strays) -> None:
         super().__init__(message)
-        self.among_good = among_good
+        self.among_good, self.strays = among_good, strays
 
 
 class MaskCodes:
@@ -139,7 +141,7 @@ class MaskCodes:
             indices[wrong], num_decided = found, int(np.count_nonzero(found >= 0))
             wrong = indices < 0
         if wrong.any():
-            raise self._explain(path, coded, wrong)
+            raise self._explain(path, coded, indices)
         return Decoded(indices.astype(np.uint8), num_decided)
 
     def _find_nearest(self, codes: Codes) -> NDArray[np.int16]:
@@ -160,11 +162,15 @@ class MaskCodes:
         known = self._codes.take(positions, mode="clip") == codes
         return np.where(known, self._indices.take(positions, mode="clip"), np.int16(-1))
 
-    def _explain(self, path: Path, coded: Coded, wrong: NDArray[np.bool_]) -> "StrayValueError":
+    def _explain(self, path: Path, coded: Coded, indices: NDArray[np.int16]) -> "StrayValueError":
+        wrong = indices < 0
         codes = coded.at(wrong)
+        strays = find_strays(
+            codes, self._find_nearest(codes), indices, lambda code: name_code(code, self.by_colour), self._role
+        )
         unknown, known = np.unique(codes).tolist(), np.unique(coded.at(~wrong)).tolist()
         what = f"{path}: the mask holds {count_pixels(codes, self.by_colour)} of no class; there are {self.describe()}"
-        return StrayValueError(f"{what}; {self._remedy(unknown, known)}", f"{what}; {self._add(unknown[0])}")
+        return StrayValueError(f"{what}; {self._remedy(unknown, known)}", f"{what}; {self._add(unknown[0])}", strays)
 
     def stored_values(self) -> list[int | str]:
         """The files' value of each class: numbers, or ``#rrggbb``."""

@@ -38,7 +38,7 @@ def find_close(hashes: Hashes, distance: int, most: int) -> Close:
     starts = range(0, len(hashes), ROWS)
     even, odd = _halves(hashes)
     blocks = as_they_come(lambda start: _block(even, odd, start, distance), starts)
-    for block in counted(blocks, "comparing", len(starts), f"{ROWS} picture"):
+    for block in counted(blocks, "comparing hashes", len(starts), "block"):
         found.append(block[block[:, 3] <= distance])
         kept += len(found[-1])
         while kept > most and distance > 0:

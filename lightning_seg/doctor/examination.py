@@ -8,6 +8,7 @@ from lightning_seg.batch import Split
 from lightning_seg.datamodules.base import DataModule
 from lightning_seg.datasets.cache_folders import folder_of_caches
 from lightning_seg.datasets.fact_store import opened_store
+from lightning_seg.doctor.boxes import check_boxes
 from lightning_seg.doctor.duplicates import check_duplicates
 from lightning_seg.doctor.findings import Finding, Kind, worst_first
 from lightning_seg.doctor.labels import MISSING_MASK, check_labels
@@ -17,7 +18,7 @@ from lightning_seg.doctor.subject import Facts, Pictures, Subject
 from lightning_seg.errors import DataError
 
 Check = Callable[[Subject], Iterable[Finding]]
-CHECKS: tuple[Check, ...] = (check_pictures, check_labels, check_duplicates, check_splits)
+CHECKS: tuple[Check, ...] = (check_pictures, check_labels, check_boxes, check_duplicates, check_splits)
 TOLERANT = {"check_masks": False, "unlabelled": "skip"}
 """Arguments of datamodules with which one wrong file does not hide the others."""
 MAY_SKIP = ("unreadable", "unlabelled")

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from lightning_seg.doctor import strays
 from lightning_seg.doctor.findings import Finding, Kind
 from lightning_seg.doctor.subject import Look, Subject
 
@@ -26,13 +27,6 @@ BY_CAUSE = {
         "fit refuses the dataset: nobody knows where the mask lies on the picture",
         "export the mask again at the size of its picture",
     ),
-    "value": Kind(
-        "value-of-no-class",
-        "error",
-        "a mask holds numbers or colours that no class has, as smoothed edges do",
-        "fit refuses the dataset",
-        "name the value in --data.mask_values or --data.ignore_values; for smoothed edges --data.mask_match nearest",
-    ),
     "unreadable": Kind(
         "unreadable-mask", "error", "a mask cannot be read", "fit refuses the dataset", "export the mask again as PNG"
     ),
@@ -43,6 +37,14 @@ EMPTY = Kind(
     "a mask holds one class and nothing else",
     "right for pictures without an object; a mask that was never painted looks the same and teaches to miss objects",
     "look at the files; remove those that were not painted",
+)
+FULL = Kind(
+    "full-mask",
+    "warning",
+    "a mask is filled with one class and has no background",
+    "right for close-ups; a mask of the wrong threshold or with its values swapped looks the same, and teaches to find "
+    "the object everywhere",
+    "look at the files; remove or correct those that are wrong",
 )
 IGNORED = Kind(
     "nothing-counts",
@@ -79,16 +81,18 @@ RARE_IN_SPLIT = Kind(
     "its score jumps from one epoch and one seed to the next, and the mean of all classes with it",
     "give a larger --data.val_fraction or --data.test_fraction, or do not read much into the score of this class",
 )
-KINDS = (*BY_CAUSE.values(), EMPTY, IGNORED, NO_CLASS, MISSING_IN_SPLIT, RARE, RARE_IN_SPLIT)
+KINDS = (*BY_CAUSE.values(), EMPTY, FULL, IGNORED, NO_CLASS, MISSING_IN_SPLIT, RARE, RARE_IN_SPLIT)
 FEW_PICTURES, SMALL_SHARE = 5, 0.001
 """Pictures of a split and share of the pixels below which a class is rare."""
 PURPOSES = {"train": "train", "val": "validate", "test": "test"}
+BACKGROUNDS = ("background", "none", "nothing", "void", "other")
 NAMED = 10
 """Classes that a line names."""
 
 
 def check_labels(subject: Subject) -> Iterator[Finding]:
     """What masks and labels are like, each by itself and together."""
+    yield from strays.check_strays(subject)
     yield from _masks(subject)
     yield from _classes(subject)
 
@@ -96,30 +100,36 @@ def check_labels(subject: Subject) -> Iterator[Finding]:
 def _masks(subject: Subject) -> Iterator[Finding]:
     by_kind: dict[str, list[str]] = defaultdict(list)
     first: dict[str, str] = {}
+    background = _background(subject.class_names)
     for look in subject.looks():
         if look.mask is None:
             continue
-        for kind in _kinds_of(look):
+        for kind in _kinds_of(look, background):
             by_kind[kind.name].append(look.mask.path)
             first.setdefault(kind.name, look.mask.problem)
-    for kind in (*BY_CAUSE.values(), EMPTY, IGNORED):
+    for kind in (*BY_CAUSE.values(), EMPTY, FULL, IGNORED):
         if files := by_kind.get(kind.name):
             skipped = kind.skipped_by in subject.skips
             yield Finding(kind, files, detail=first[kind.name], is_skipped=skipped)
 
 
-def _kinds_of(look: Look) -> Iterator[Kind]:
+def _background(class_names: Sequence[str]) -> int | None:
+    """The class that stands for no object, by its name."""
+    return next((index for index, name in enumerate(class_names) if name.lower() in BACKGROUNDS), None)
+
+
+def _kinds_of(look: Look, background: int | None) -> Iterator[Kind]:
     assert look.mask is not None
     if look.mask.cause:
         # A picture that cannot be read is a finding about the picture.
-        if not look.picture.problem:
+        if not look.picture.problem and look.mask.cause in BY_CAUSE:
             yield BY_CAUSE[look.mask.cause]
         return
-    classes = np.count_nonzero(pixels_of(look))
-    if classes == 0:
+    classes = np.flatnonzero(pixels_of(look)).tolist()
+    if not classes:
         yield IGNORED
-    elif classes == 1:
-        yield EMPTY
+    elif len(classes) == 1:
+        yield EMPTY if background in (None, classes[0]) else FULL
 
 
 def pixels_of(look: Look) -> NDArray[np.int64]:
@@ -138,7 +148,7 @@ def _classes(subject: Subject) -> Iterator[Finding]:
         f"{name}: none to {PURPOSES[split]} on"
         for split, counts in pictures.items()
         for name, here, anywhere in zip(names, counts, total, strict=True)
-        if here == 0 and anywhere
+        if here == 0 and anywhere and counts.any()
     ]
     if lines:
         yield Finding(MISSING_IN_SPLIT, count=len(lines), detail="; ".join(lines))

@@ -91,7 +91,8 @@ def _check_division(history: History, data: DataModule[Any]) -> None:
     """Raises ConfigError if pictures of the training may be among those to validate on."""
     for name in data.dividing:
         now, before = getattr(data, name, None), history.config.get(f"data.{name}")
-        if now is not None and before is not None and now != before:
+        # Some arguments have no attribute of their name.
+        if isinstance(now, int | float | str) and before is not None and now != before:
             raise ConfigError(
                 f"data.{name} {now} instead of {before} divides the pictures anew, so the network has seen some of "
                 "them; leave it out"

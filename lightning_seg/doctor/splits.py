@@ -57,7 +57,7 @@ def _groups(subject: Subject) -> Iterator[Finding]:
         name, by_split = next(iter(divided.items()))
         counts = " and ".join(f"{len(paths)} in {split}" for split, paths in by_split.items())
         detail = f"{len(divided)} of {len(members)} groups; {name} has {counts}"
-        yield Finding(GROUPS, files, count=len(divided), detail=detail, figures={"groups": sorted(divided)})
+        yield Finding(GROUPS, files, count=len(divided), detail=detail, figures={"names": sorted(divided)})
 
 
 def _shifts(subject: Subject) -> Iterator[Finding]:

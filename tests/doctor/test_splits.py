@@ -21,7 +21,7 @@ def write(folder: Path, count: int, brightness: int, seed: int, prefix: str = ""
 
 
 def diagnose(tmp_path: Path, *words: str) -> tuple[int, dict[str, dict[str, Any]]]:
-    code = main(["doctor", *words, "--output", str(tmp_path / "found")])
+    code = main(["doctor", *words, "--speed", "false", "--output", str(tmp_path / "found")])
     found = json.loads((tmp_path / "found/findings.json").read_text())
     return code, {one["name"]: one for one in found}
 

@@ -1,0 +1,149 @@
+"""Values, masks and boxes, found by the command."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lightning_seg.__main__ import main
+from lightning_seg.datasets.mask_codes import MaskCodes, StrayValueError
+from lightning_seg.datasets.mask_files import StoredMask
+from lightning_seg.datasets.stray_values import Strays, StrayValue, from_text
+from lightning_seg.doctor.strays import is_smoothed
+from lightning_seg.images import Array
+
+
+def disc(values: tuple[int, int] = (0, 1)) -> Array:
+    """A mask of 40x40 pixels with a square of 20x20."""
+    mask = np.full((40, 40), values[0], np.uint8)
+    mask[10:30, 10:30] = values[1]
+    return mask
+
+
+def write(root: Path, masks: dict[str, Array]) -> Path:
+    for folder in ("images", "masks"):
+        (root / folder).mkdir(parents=True, exist_ok=True)
+    for number, (name, mask) in enumerate(masks.items()):
+        noise = np.random.default_rng(number).integers(0, 256, (40, 40, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(root / f"images/{name}.png")
+        Image.fromarray(mask).save(root / f"masks/{name}.png")
+    return root
+
+
+def diagnose(root: Path, *flags: str, data: str = "ImageMaskFolderDataModule") -> tuple[int, dict[str, dict[str, Any]]]:
+    """The exit code, and the findings by name, with file names alone."""
+    output = root.parent / "found"
+    code = main(
+        ["doctor", "--data", data, "--data.root", str(root), *flags, "--speed", "false", "--output", str(output)]
+    )
+    found = json.loads((output / "findings.json").read_text())
+    for one in found:
+        one["files"] = [Path(name).name for name in one["files"]]
+    return code, {one["name"]: one for one in found}
+
+
+TWO = ("--data.classes", "[background, cup]", "--data.images", "images/*.png", "--data.test_fraction", "0")
+
+
+def test_values_of_no_class_are_counted_over_all_masks(tmp_path: Path) -> None:
+    one, two = disc(), disc()
+    one[:8, :8], two[:8, :4], two[12:14, 12:15] = 7, 7, 9
+    masks = {"a": one, "b": two, **{name: disc() for name in "cdef"}}
+    code, found = diagnose(write(tmp_path / "data", masks), *TWO)
+    values = found["value-of-no-class"]
+    assert (code, values["severity"]) == (1, "error")
+    assert values["files"] == ["a.png", "b.png"]
+    assert values["detail"] == (
+        "102 pixels: 7 (96 pixels in 2 masks, nearest to cup), 9 (6 pixels in 1 masks, nearest to cup)"
+    )
+    assert values["figures"]["values"]["7"] == {"pixels": 96, "masks": 2, "nearest": "cup"}
+    assert "--data.ignore_values '[7, 9]'" in values["remedy"]
+    assert "soft-edges" not in found
+
+
+def test_smoothed_edges_are_told_with_their_remedy(tmp_path: Path) -> None:
+    soft = np.asarray(
+        Image.fromarray(disc((0, 255)))
+        .resize((20, 20), Image.Resampling.BILINEAR)
+        .resize((40, 40), Image.Resampling.BILINEAR)
+    )
+    masks = {"a": soft, **{name: disc((0, 255)) for name in "bcdef"}}
+    root = write(tmp_path / "data", masks)
+    code, found = diagnose(root, *TWO, "--data.mask_values", "[0, 255]")
+    assert (code, found["soft-edges"]["files"]) == (1, ["a.png"])
+    assert "--data.mask_match nearest" in found["soft-edges"]["remedy"]
+    assert "value-of-no-class" not in found
+    code, found = diagnose(root, *TWO, "--data.mask_values", "[0, 255]", "--data.mask_match", "nearest")
+    assert code == 0
+    assert "soft-edges" not in found
+
+
+def test_a_line_around_objects_is_no_smoothed_edge() -> None:
+    """It has one value."""
+    assert not is_smoothed(Strays(100, 100, 1, [StrayValue("9", 100, "cup")]))
+    assert is_smoothed(Strays(100, 90, 3, []))
+    assert not is_smoothed(Strays(100, 89, 3, []))
+
+
+def test_strays_of_one_mask_by_hand() -> None:
+    """A column between two classes is at their edge, a block in the middle of one is not, but for its rim."""
+    mask = np.zeros((20, 30), np.uint8)
+    mask[:, 15:] = 200
+    mask[:, 14] = 90  # nearest to 0
+    mask[5:15, 20:30] = 130  # nearest to 200: no edge
+    codes = MaskCodes(["background", "cup"], [0, 200])
+    with pytest.raises(StrayValueError) as caught:
+        codes.decode(StoredMask(mask), Path("mask.png"))
+    strays = caught.value.strays
+    assert strays == Strays(120, 20, 2, [StrayValue("130", 100, "cup"), StrayValue("90", 20, "background")])
+    assert from_text(strays.to_text()) == strays
+
+
+def test_full_and_empty_masks_are_told_apart(tmp_path: Path) -> None:
+    masks = {"full": np.ones((40, 40), np.uint8), "empty": np.zeros((40, 40), np.uint8)}
+    masks |= {name: disc() for name in "abcd"}
+    code, found = diagnose(write(tmp_path / "data", masks), *TWO)
+    assert code == 0
+    assert (found["full-mask"]["severity"], found["full-mask"]["files"]) == ("warning", ["full.png"])
+    assert (found["one-class-only"]["severity"], found["one-class-only"]["files"]) == ("note", ["empty.png"])
+
+
+def coco(root: Path, boxes: list[list[float]]) -> Path:
+    """One picture of 40x30 pixels with boxes as left, top, width, height."""
+    (root / "images").mkdir(parents=True)
+    noise = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(root / "images/a.png")
+    annotations = [{"id": i, "image_id": 1, "category_id": 1, "bbox": box} for i, box in enumerate(boxes)]
+    content = {
+        "images": [{"id": 1, "file_name": "a.png"}],
+        "categories": [{"id": 1, "name": "cup"}, {"id": 2, "name": "jug"}],
+        "annotations": annotations,
+    }
+    (root / "annotations.json").write_text(json.dumps(content))
+    return root
+
+
+def test_boxes_that_reach_out_of_their_picture_are_told(tmp_path: Path) -> None:
+    root = coco(tmp_path / "data", [[0, 0, 40, 30], [1, 1, 40, 30], [30, 20, 15, 5], [100, 100, 10, 10]])
+    _, found = diagnose(root, data="CocoObjectsDataModule")
+    wrong = found["box-outside"]
+    # The first fits, the second reaches out by one pixel, which depends on how pixels are counted.
+    assert (wrong["severity"], wrong["count"], wrong["files"]) == ("warning", 2, ["a.png"])
+    assert wrong["detail"] == "2 of 4 boxes in 1 pictures; the box 30, 20, 45, 25 on 40x30 pixels"
+    # Nothing is trained on, so pictures to validate and to test on may be the same.
+    assert not [name for name in found if "copies" in name]
+
+
+def test_heads_of_pets_are_boxes_too(pets_copy: Path) -> None:
+    xml = next((pets_copy / "annotations/xmls").glob("*.xml"))
+    text = xml.read_text()
+    start, end = text.index("<xmax>") + 6, text.index("</xmax>")
+    xml.write_text(text[:start] + "4000" + text[end:])
+    _, found = diagnose(pets_copy, data="OxfordPetLabelsDataModule")
+    assert found["box-outside"]["files"] == [f"{xml.stem}.jpg"]
+    xml.write_text(text[:start] + "nan" + text[end:])
+    _, found = diagnose(pets_copy, data="OxfordPetLabelsDataModule")
+    assert found["unreadable-boxes"]["files"] == [f"{xml.stem}.jpg"]
