@@ -1,5 +1,6 @@
 """``lightning-seg doctor``: what is in a dataset, what is wrong with it, and what follows."""
 
+import inspect
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -29,8 +30,8 @@ from lightning_seg.json_files import write_json
 from lightning_seg.numbers import check_number
 from lightning_seg.runs import find_run
 
-OWN = ("output", "speed", "pictures")
-"""Flags that ``fit`` does not have."""
+OF_FIT = ("data", "run")
+"""Arguments of ``doctor`` that are flags of ``fit``, too."""
 FINDINGS, NUMBERS, REPORT = "findings.json", "numbers.json", "report.html"
 
 
@@ -111,10 +112,10 @@ def _has_model(flags: Sequence[str]) -> bool:
 
 def _for_fit(flags: Sequence[str]) -> Iterator[str]:
     """All but the flags of this command, with their values."""
-    leaving = False
+    own, leaving = set(inspect.signature(doctor).parameters).difference(OF_FIT), False
     for word in flags:
         if word.startswith("--"):
-            leaving = word.lstrip("-").partition("=")[0] in OWN
+            leaving = word.lstrip("-").partition("=")[0] in own
         if not leaving:
             yield word
 

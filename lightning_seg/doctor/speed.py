@@ -41,7 +41,7 @@ class Speed:
     """Pictures per second.
 
     Args:
-        stages: of one picture in one process.
+        stages: of one picture, on one core.
         num_workers: loader processes.
         is_cached: whether decoded pictures were read from a cache.
         loading: pictures per second out of the training loader.
@@ -164,7 +164,8 @@ def _time_loader(data: DataModule[Any], stages: Stages) -> tuple[float, Any]:
     skipped, began = max(1, data.num_workers), time.perf_counter()
     pictures, start, epoch = 0, 0.0, 0
     while True:
-        loader.sampler.set_epoch(epoch)
+        if hasattr(loader.sampler, "set_epoch"):
+            loader.sampler.set_epoch(epoch)
         for number, batch in enumerate(loader):
             now = time.perf_counter()
             if epoch == 0 and number + 1 <= skipped:

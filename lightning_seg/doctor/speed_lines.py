@@ -22,7 +22,7 @@ def speed_sentences(speed: Speed) -> Iterator[str]:
 def _loading(speed: Speed) -> Iterator[str]:
     stages = speed.stages
     whole = f"{1000 * stages.from_files:.2f} ms"
-    yield f"one picture in one process, the median of {stages.files}: {whole} ({_parts(stages)})"
+    yield f"one picture takes {whole} of one core, by the median of {stages.files} ({_parts(stages)})"
     processes = "1 process" if speed.num_workers == 1 else f"{speed.num_workers} processes"
     source = "the cache" if speed.is_cached else "the files"
     later = "" if speed.later is None else f"; about {_rate(speed.later)} once the first fit has filled the cache"

@@ -1,4 +1,4 @@
-"""Where the time of a training picture goes, file by file in one process."""
+"""Where the time of a training picture goes, file by file."""
 
 import time
 from collections import defaultdict
@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from statistics import median
 from typing import Any, TypeVar
 
+import cv2
 import torch
 
 from lightning_seg.datasets.base import SegmentationDataset
@@ -21,16 +23,19 @@ from lightning_seg.images import Array, decode_image, resize_image, resize_mask
 MOST_FILES, SECONDS, MOST_STACKED = 200, 3.0, 16
 """Files that are looked at, seconds after which no more are, and pictures that are stacked."""
 REPEATS = 5
+CLOCK = time.thread_time if time.get_clock_info("thread_time").resolution < 1e-5 else time.perf_counter
+"""Of the work of one thread; others may have the core meanwhile, and a median of short stages would not show it."""
 Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
 class Stages:
-    """Seconds per picture: the median over some files; a stage that there is not takes 0.
+    """Seconds of one core per picture, whatever else the cores do: the median over some files; a stage that there is
+    not takes 0.
 
     Args:
         files: number of files.
-        open: reading the bytes of the picture, as fast as the system has them now.
+        open: reading the bytes of picture and mask, as fast as the system has them now; with waiting for them.
         decode: making pixels of them, at the scale that is needed.
         resize: to ``image_size``.
         mask: reading and resizing the mask.
@@ -68,10 +73,10 @@ class _Timer:
         size = dataset.image_size
         self.cache = None if size is None else PictureCache(1, size, dataset.has_masks)
 
-    def time(self, stage: str, work: Callable[[], Value]) -> Value:
-        start = time.perf_counter()
+    def time(self, stage: str, work: Callable[[], Value], clock: Callable[[], float] = CLOCK) -> Value:
+        start = clock()
         value = work()
-        self.seconds[stage].append(time.perf_counter() - start)
+        self.seconds[stage].append(clock() - start)
         return value
 
     def median(self, stage: str) -> float:
@@ -81,7 +86,7 @@ class _Timer:
         """Raises DataError if it cannot be read."""
         dataset, record = self.dataset, self.dataset.records[index]
         path, size = dataset.image_path(record), dataset.image_size
-        self.time("open", path.read_bytes)
+        self.time("open", lambda: [file.read_bytes() for file in _files(dataset, record)], time.perf_counter)
         decoded = self.time("decode", lambda: decode_image(path, size))
         image, mask = decoded.pixels, None
         if size is not None:
@@ -143,12 +148,22 @@ def _from_all_over(length: int) -> Sequence[int]:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
+    threads, of_opencv = torch.get_num_threads(), cv2.getNumThreads()
     torch.set_num_threads(1)
+    cv2.setNumThreads(1)
     try:
         yield
     finally:
         torch.set_num_threads(threads)
+        cv2.setNumThreads(of_opencv)
+
+
+def _files(dataset: Pictures, record: Any) -> tuple[Path, ...]:
+    try:
+        return dataset.files(record)
+    # A dataset of one's own need not say where its masks lie.
+    except DataError:
+        return (dataset.image_path(record),)
 
 
 def _mask(dataset: SegmentationDataset[Any], record: Any) -> Array:

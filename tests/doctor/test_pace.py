@@ -58,3 +58,8 @@ def test_the_first_loader_process_works_beside_the_network() -> None:
     # 10 + 2 ms one after the other, then 10 at the same time.
     (told,) = advice(Pace(0.01, 100, 0, 500, CARD), STAGES, [LoadingRemedy("workers", "a process", 1)])
     assert told.gain == pytest.approx(1.2)
+
+
+def test_twice_as_many_processes_load_twice_as_many() -> None:
+    (told,) = advice(Pace(0.01, 200, 2, None, CARD), STAGES, [LoadingRemedy("workers", "processes", 4)])
+    assert (told.loading, told.gain) == (400, 2)
