@@ -72,6 +72,8 @@ FAR_OFF = 0.1
 """Calibration error, beyond that of chance, that is badly off: answers called 90 % sure are right 80 times in 100.
 Networks as they are trained usually stay below (Guo et al. 2017: 1 to 19 %, most below 10).
 """
+NOTABLE = 0.2
+"""Disagreement from which on a mask is worth a look, such as an IoU of 0.75 where the network is 80 % sure."""
 FEW = 5
 """Pictures with a class from which on it says something that the class is never predicted."""
 
@@ -162,7 +164,7 @@ def _odd_labels(answers: Answers, names: Sequence[str]) -> Iterator[Finding]:
 
 def _odd_masks(answers: Answers) -> Iterator[Finding]:
     scores = torch.cat(answers.scores)
-    if found := far_out(scores):
+    if found := far_out(scores, NOTABLE):
         usual = scores[~scores.isnan()].median().item()
         detail = f"disagreement {scores[found[0]]:.2f} of the first, {usual:.2f} is usual"
         told = [round(scores[index].item(), 4) for index in found]

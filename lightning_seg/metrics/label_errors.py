@@ -84,11 +84,12 @@ def mask_disagreement(probs: Tensor, mask: Tensor, ignore_index: int = IGNORE_IN
     return Disagreement((1 - iou) * confidence, iou, confidence)
 
 
-def far_out(scores: Tensor, deviations: float = 3.0, least: int = 8) -> list[int]:
+def far_out(scores: Tensor, lowest: float = 0.0, deviations: float = 3.0, least: int = 8) -> list[int]:
     """Positions of scores that lie far above the others, the highest first.
 
     Args:
         scores: ``(N,)``; NaN counts for nothing.
+        lowest: what a score must reach in any case.
         deviations: how many standard deviations above the median; both are robust, so outliers do not hide each other.
         least: the number of scores from which on anything can be said.
     """
@@ -97,5 +98,5 @@ def far_out(scores: Tensor, deviations: float = 3.0, least: int = 8) -> list[int
         return []
     middle = known.median()
     limit = middle + deviations * SPREAD * (known - middle).abs().median()
-    found = (scores > limit).nonzero().flatten()
+    found = ((scores > limit) & (scores >= lowest)).nonzero().flatten()
     return [int(index) for index in found[scores[found].argsort(descending=True, stable=True)]]

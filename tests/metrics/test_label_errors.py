@@ -86,6 +86,7 @@ def test_masks_that_agree_score_nothing_and_ignored_pixels_do_not_count() -> Non
 def test_far_out_scores_are_found_and_do_not_hide_each_other() -> None:
     scores = torch.tensor([0.1, 0.12, 0.9, 0.11, 0.09, float("nan"), 0.1, 0.8, 0.12, 0.11])
     assert far_out(scores) == [2, 7]
+    assert far_out(scores, lowest=0.85) == [2]
 
 
 def test_of_few_scores_nothing_is_far_out() -> None:
