@@ -2,7 +2,9 @@
 
 import json
 import shlex
+import struct
 from collections.abc import Callable, Sequence
+from itertools import cycle, pairwise
 from pathlib import Path
 from typing import Literal
 from unicodedata import normalize
@@ -304,3 +306,75 @@ def test_pictures_of_several_pages_are_skipped_and_transparency_is_dropped(
         "overlay": "",
     }
     assert not [one for one in recwarn if "transparency" in str(one.message).lower()]
+
+
+# EXIF that Pillow reads and cannot write.
+
+
+def exif_with(tag: int, kind: int, value: bytes, orientation: int) -> bytes:
+    """The orientation and one more tag, whose value Pillow has no way to write as what the tag is."""
+    tags = sorted([struct.pack("<HHIHH", 0x112, 3, 1, orientation, 0), struct.pack("<HHI", tag, kind, 1) + value])
+    return b"Exif\0\0II*\0" + struct.pack("<IH", 8, 2) + b"".join(tags) + bytes(12)
+
+
+UNWRITABLE: dict[str, tuple[type[Exception], int, int, bytes]] = {
+    "struct.error": (struct.error, 0x103, 8, struct.pack("<hxx", -5)),
+    "TypeError": (TypeError, 0x11A, 2, b"abc\0"),
+    "AttributeError": (AttributeError, 0x132, 11, struct.pack("<f", 1.5)),
+}
+
+
+def save_unwritable(path: Path, pixels: Array, kind: str) -> None:
+    """A picture that is to be turned to the right, by half a turn and by its tag."""
+    error, tag, stored_as, value = UNWRITABLE[kind]
+    Image.fromarray(np.rot90(pixels).copy()).save(path, exif=exif_with(tag, stored_as, value, orientation=6))
+    with Image.open(path) as image, pytest.raises(error):
+        image.getexif().tobytes()
+
+
+@WORKERS
+def test_exif_that_cannot_be_written_again_is_trained_on_and_previewed(workers: int, tmp_path: Path) -> None:
+    root = write_own(tmp_path / "data")
+    for number, (name, kind) in enumerate(zip(NAMES, cycle(UNWRITABLE), strict=False)):
+        save_unwritable(root / "images" / f"{name}.jpg", picture(number), kind)
+    words = fit(root, workers=workers)
+    assert main(words) == 0
+    flags = words[words.index("--data") : words.index("--run_folder")]
+    data = [word for pair in pairwise(flags) if pair[0].startswith("--data") for word in pair]
+    assert main(["preview", *data, "--output", str(tmp_path / "p.png")]) == 0
+
+
+@WORKERS
+def test_exif_that_cannot_be_written_again_is_predicted(workers: int, run: Path, tmp_path: Path) -> None:
+    pixels, photos = picture(0)[:, :24], tmp_path / "photos"
+    photos.mkdir()
+    Image.fromarray(pixels).save(photos / "a.png")
+    for kind in UNWRITABLE:
+        for suffix in ("png", "jpg", "webp"):
+            save_unwritable(photos / f"{suffix}_{kind}.{suffix}", pixels, kind)
+    assert len(predict(run, photos, tmp_path / "out", "--data.num_workers", str(workers))) == 10
+    rows = read_rows(tmp_path / "out" / "predictions.csv")
+    assert {(row["width"], row["height"], row["error"]) for row in rows} == {("24", "32", "")}
+    without_loss = [row for row in rows if row["picture"].endswith(".png")]
+    told = {tuple(row[name] for name in ("confidence", "entropy", "pixels/leaf")) for row in without_loss}
+    assert (len(without_loss), len(told)) == (4, 1)
+    assert (tmp_path / "out" / "most_uncertain.png").is_file()
+    predictor = Predictor.from_run(run)
+    for path in photos.glob("*.png"):
+        for image in (path, Image.open(path)):
+            np.testing.assert_array_equal(predictor(image).image, pixels)
+
+
+# Lists.
+
+
+@WORKERS
+def test_backslashes_windows_line_ends_and_a_byte_order_mark_in_lists(workers: int, tmp_path: Path) -> None:
+    root = write_own(tmp_path / "data")
+    rows = [f'.\\images\\{name}.jpg,"masks\\{name}.png"' for name in NAMES]
+    (root / "pairs.csv").write_bytes("\r\n".join(["image,mask", *rows]).encode("utf-8-sig"))
+    (root / "val.txt").write_bytes("images\\p1.jpg\r\np2\r\n".encode("utf-8-sig"))
+    assert main(fit(root, "--data.pairs", "pairs.csv", "--data.val_list", "val.txt", workers=workers)) == 0
+    data = ImageMaskFolderDataModule(root, ["background", "leaf"], pairs="pairs.csv", val_list="val.txt")
+    data.setup("validate")
+    assert [pair.name for pair in data.datasets["val"].records] == ["images/p1.jpg", "images/p2.jpg"]

@@ -211,7 +211,8 @@ def test_goes_on_as_the_earlier_code_did(run: Path, kind: str) -> None:
 def test_doctor_shows_the_network_the_pictures_that_were_measured(
     kind: str, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["doctor", "--run", str(run), "--data.cache_dir", str(tmp_path / "facts"), "--output", str(tmp_path)]
+    facts = ["--data.cache_dir", str(tmp_path / "facts")]
+    words = ["doctor", "--run", str(run), *facts, "--output", str(tmp_path), "--speed", "false"]
     # One or two epochs are no good training.
     assert main(words) in (0, 1)
     told = capsys.readouterr().out

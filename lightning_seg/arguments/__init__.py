@@ -1,7 +1,7 @@
 """What the user typed: turned into what Lightning's parser understands, with errors of one line."""
 
 from lightning_seg.arguments.messages import CLASSES, WordParser, import_public_classes, rephrase
-from lightning_seg.arguments.own_flags import add_own_flags, check_flags, own_flags
+from lightning_seg.arguments.own_flags import OWN_FLAGS, add_own_flags, check_flags
 from lightning_seg.arguments.reading import dotted, read_config
 from lightning_seg.arguments.run_arguments import RunArguments, content_of
 from lightning_seg.arguments.typed import ABSENT, TRUST, Asked, Typed, grouped
@@ -12,6 +12,7 @@ guard_parsers()
 __all__ = [
     "ABSENT",
     "CLASSES",
+    "OWN_FLAGS",
     "TRUST",
     "Asked",
     "RunArguments",
@@ -23,7 +24,6 @@ __all__ = [
     "dotted",
     "grouped",
     "import_public_classes",
-    "own_flags",
     "read_config",
     "rephrase",
 ]

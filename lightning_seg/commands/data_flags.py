@@ -5,11 +5,11 @@ from typing import Any
 
 import yaml
 
-from lightning_seg.arguments import Asked, Typed, content_of, grouped, import_public_classes, own_flags
+from lightning_seg.arguments import OWN_FLAGS, Asked, Typed, content_of, grouped, import_public_classes
 from lightning_seg.errors import ConfigError
 from lightning_seg.runs import find_run
 
-LEFT_ASIDE = ("model", "trainer", "seed_everything", "ckpt_path", "weights_only", *own_flags())
+LEFT_ASIDE = ("model", "trainer", "seed_everything", "ckpt_path", "weights_only", *OWN_FLAGS)
 """Arguments of ``fit`` that do not change the data."""
 
 

@@ -7,7 +7,7 @@ import torch
 from lightning_seg.doctor.answers import Answers
 from lightning_seg.doctor.findings import Finding, Kind, Shown
 from lightning_seg.metrics.calibration import as_rows, calibration_error, error_by_chance, overconfidence
-from lightning_seg.metrics.label_errors import expected_suspicions, far_out, sure_margin, suspected_labels
+from lightning_seg.metrics.label_errors import far_out, sure_margin, suspected_labels
 
 COLLAPSED = Kind(
     "collapsed",
@@ -145,20 +145,18 @@ def describe_calibration(answers: Answers) -> str:
 
 def _odd_labels(answers: Answers, names: Sequence[str]) -> Iterator[Finding]:
     probs, labels = torch.cat(answers.probs), torch.cat(answers.labels)
-    least = sure_margin(probs, labels)
-    found = suspected_labels(probs, labels, least)
+    found = suspected_labels(probs, labels, sure_margin(probs, labels))
     if not found:
         return
-    pictures = [f"{names[int(labels[one.picture])]}, looks like {names[one.proposed]}" for one in found]
-    expected = expected_suspicions(probs, least)
+    captions = [f"{names[int(labels[one.picture])]}, looks like {names[one.proposed]}" for one in found]
+    agreed = (probs.argmax(dim=1) == labels).float().mean().item()
     detail = (
-        f"the first are {'; '.join(pictures[:3])}. If its probabilities mean what they say, about {expected:.0f} are "
-        "mistakes of the network itself"
+        f"the first are {'; '.join(captions[:3])}. The network agrees with {agreed:.1%} of all labels: the fewer, the "
+        "more of these are mistakes of its own"
     )
     files = [answers.paths[one.picture] for one in found]
-    margins = [round(one.margin, 4) for one in found]
-    figures = {"pictures": pictures, "margins": margins, "expected_mistakes": expected}
-    shown = Shown([[file] for file in files], pictures)
+    figures = {"pictures": captions, "margins": [round(one.margin, 4) for one in found], "agreed": agreed}
+    shown = Shown([[file] for file in files], captions)
     yield Finding(ODD_LABELS, files, detail=detail, figures=figures, shown=shown)
 
 

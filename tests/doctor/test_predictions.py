@@ -105,8 +105,23 @@ def copied(tmp_path: Path) -> Callable[[Path], Path]:
     return copy
 
 
+@pytest.fixture(autouse=True)
+def no_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes longer than all verdicts."""
+    monkeypatch.setattr("lightning_seg.commands.doctor.write_report", lambda *_: 0)
+
+
 def examine(folder: Path, *more: str, code: int = 0) -> Findings:
-    words = ["--run", str(folder / "run"), "--data.root", str(folder / "data"), "--output", str(folder / "out")]
+    words = [
+        "--run",
+        str(folder / "run"),
+        "--data.root",
+        str(folder / "data"),
+        "--output",
+        str(folder / "out"),
+        "--speed",
+        "false",
+    ]
     assert main(["doctor", *words, *more]) == code
     found = json.loads((folder / "out" / "findings.json").read_text())
     return {one["name"]: one for one in found if one["name"] in OF_ANSWERS}
@@ -152,6 +167,7 @@ def test_swapped_masks_come_first(discs: Path, copied: Callable[[Path], Path], w
     found = examine(folder, "--data.num_workers", workers)["masks-worth-a-look"]
     assert set(found["files"][:2]) == {str(folder / f"data/images/{index}.png") for index in (26, 40)}
     assert found["figures"]["scores"][1] > 2 * found["figures"]["usual"]
+    assert found["figures"]["pictures"][0] == f"disagreement {found['figures']['scores'][0]:.2f}"
 
 
 def test_a_network_of_one_answer_has_collapsed(colours: Path, copied: Callable[[Path], Path]) -> None:

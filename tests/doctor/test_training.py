@@ -36,8 +36,10 @@ def folder(flowers_root: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def examine(folder: Path, tmp_path: Path) -> Examine:
+def examine(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Examine:
     """Writes the curves as a training does, and returns the findings about trainings by name."""
+    # The report of the dataset takes longer than all verdicts.
+    monkeypatch.setattr("lightning_seg.commands.doctor.write_report", lambda *_: 0)
 
     def run(curves: dict[str, Sequence[float]], code: int = 0, **numbers: Any) -> Findings:
         if curves:
@@ -48,7 +50,17 @@ def examine(folder: Path, tmp_path: Path) -> Examine:
             (folder / "metrics.csv").write_text("\n".join([f"epoch,step,{','.join(curves)}", *rows, ""]))
         best = {f"best/{ACCURACY}": max(curves[ACCURACY])} if ACCURACY in curves else {}
         (folder / "metrics.json").write_text(json.dumps({**best, **numbers}))
-        words = ["doctor", "--run", str(folder), "--pictures", "0", "--output", str(tmp_path / "out")]
+        words = [
+            "doctor",
+            "--run",
+            str(folder),
+            "--pictures",
+            "0",
+            "--speed",
+            "false",
+            "--output",
+            str(tmp_path / "out"),
+        ]
         assert main(words) == code
         found = json.loads((tmp_path / "out" / "findings.json").read_text())
         return {one["name"]: one for one in found if one["name"] in OF_TRAININGS}
@@ -185,7 +197,7 @@ def test_a_table_that_is_no_table_of_numbers_is_one_line(
 ) -> None:
     examine({LOSS: LEARNS})
     (folder / "metrics.csv").write_text("epoch,train/loss\n0,much\n")
-    line = mistake(["doctor", "--run", str(folder), "--pictures", "0"])
+    line = mistake(["doctor", "--run", str(folder), "--pictures", "0", "--speed", "false"])
     assert "metrics.csv: a cell is no number" in line
 
 
@@ -195,4 +207,4 @@ def test_the_page_on_the_terminal_names_the_run(
     examine({LOSS: LEARNS, ACCURACY: [0.3, 0.6, 0.7, 0.7, 0.7, 0.7, 0.7, 0.7]})
     told = capsys.readouterr().out
     assert f"run {folder}: 8 epochs\n" in told
-    assert "NOTE stopped-improving: 5\n" in told
+    assert "  stopped-improving (5): validation gets no better" in told
