@@ -211,6 +211,20 @@ def test_groups_are_side_by_side(halves: Subject) -> None:
     assert second.files == (*files[2:], *files[2:])
 
 
+def test_figures_are_for_programs_and_may_hold_anything(halves: Subject) -> None:
+    picture = str(halves.root / "images" / "a.jpg")
+    figures = {"groups": ["car_1"], "pairs": 3, "pictures": 42, "masks": None, "counts": np.arange(2)}
+    finding = Finding(KIND, [picture], figures=figures)
+    assert len(Page(page_of(halves, [finding])).all("img")) == 1
+    assert finding.as_dict()["figures"]["counts"] == [0, 1]
+
+
+def test_details_have_no_control_characters(halves: Subject) -> None:
+    text = page_of(halves, [Finding(KIND, detail="a\x1b[31m\udcff\u202eb")])
+    assert r"a\x1b[31m\udcff\u202eb" in text
+    assert not {"\x1b", "\udcff", "\u202e"} & set(text)
+
+
 def test_a_run_has_its_lines_and_its_curves(halves: Subject) -> None:
     curves = {"train/loss": {0: 1.0, 1: 0.5}, "val/loss": {0: 0.9, 1: 0.6}, "val/miou": {1: 0.5}}
     page = Page(render(halves, diagnosis_of(halves, [])._replace(run=["run runs/a: 2 epochs"], curves=curves)))
