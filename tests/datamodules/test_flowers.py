@@ -172,7 +172,7 @@ def test_download_unpacks_the_archive_and_removes_it(published: Path, tmp_path: 
     data = make(tmp_path / "data" / "flowers", download=True)
     data.prepare_data()
     data.setup("fit")
-    assert [path.name for path in data.root.iterdir()] == ["flower_photos"]
+    assert [path.name for path in data.root.glob("[!.]*")] == ["flower_photos"]
     assert len(data.datasets["train"]) == 20
     (published / "flower_photos.tgz").unlink()
     make(data.root, download=True).prepare_data()

@@ -206,7 +206,9 @@ def test_an_unreadable_picture_is_one_line_on_the_command_line(tmp_path: Path, m
     flags += ["--data.root", str(tmp_path / "photos"), "--data.image_size", "32", "--trainer.logger", "false"]
     flags += ["--trainer.max_epochs", "1"]
     line = mistake([*flags, "--trainer.enable_checkpointing", "false"])
-    assert re.search(r"photos/rose/\d\d\.png: cannot be read as a picture .*; replace the file$", line)
+    assert re.search(
+        r"photos/rose/\d\d\.png: cannot be read as a picture .*; replace the file; \d more of \d pictures ", line
+    )
 
 
 # What lies in the folders
@@ -229,8 +231,11 @@ def test_nothing_is_said_where_all_are_taken(tmp_path: Path, caplog: pytest.LogC
 
 def test_a_file_that_is_no_picture_is_found_at_the_start(tmp_path: Path) -> None:
     fill(tmp_path, rose=10, aster=10)
-    (tmp_path / "rose" / "05.png").write_text("<html>not found</html>")
-    with pytest.raises(DataError, match=r"rose/05\.png: cannot be read as a picture"):
+    for number in range(10):
+        (tmp_path / "rose" / f"{number:02}.png").write_text("<html>not found</html>")
+    with pytest.raises(
+        DataError, match=r"rose/\d\d\.png: cannot be read as a picture .*; 7 more of 16 pictures cannot be read"
+    ):
         make(tmp_path).setup("fit")
     make(tmp_path, check_pictures=False).setup("fit")
 

@@ -150,7 +150,7 @@ def test_fit_never_opens_the_test_pictures(tmp_path: Path) -> None:
     again = fitted(tmp_path)
     assert len(names(again.train_dataloader()) + names(again.val_dataloader())) == 18
     with pytest.raises(
-        DataError, match=rf"{tested[0]}\.png: cannot be read as a picture .*; 1 more of 2 masks cannot be"
+        DataError, match=rf"{tested[0]}\.jpg: cannot be read as a picture .*; 1 more of 2 pictures cannot be"
     ):
         again.setup("test")
 
@@ -269,9 +269,9 @@ def test_without_the_check_a_mask_is_refused_when_it_is_read(tmp_path: Path) -> 
 def test_each_mask_is_checked_once(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     checked: list[int] = []
 
-    def inspect(dataset: ImageMaskFolderDataset) -> NDArray[np.bool_]:
+    def inspect(dataset: ImageMaskFolderDataset, masks: Any) -> NDArray[np.bool_]:
         checked.append(len(dataset))
-        return inspect_masks(dataset)
+        return inspect_masks(dataset, masks)
 
     monkeypatch.setattr(image_mask_folder, "inspect_masks", inspect)
     data = make(root)
@@ -315,7 +315,9 @@ def test_a_long_check_is_told(root: Path, caplog: pytest.LogCaptureFixture, monk
     with caplog.at_level(logging.WARNING, logger="lightning_seg"):
         fitted(root)
     assert caplog.messages == [
-        f"checking {number} masks took 0 s; --data.check_masks false skips it" for number in (14, 4)
+        f"checking {number} {files} took 0 s; --data.check_{files} false skips it"
+        for files in ("pictures", "masks")
+        for number in (14, 4)
     ]
 
 

@@ -250,7 +250,7 @@ def test_download_unpacks_both_archives_and_removes_them(published: Path, tmp_pa
     data.prepare_data()
     data.setup("fit")
 
-    assert sorted(path.name for path in data.root.iterdir()) == ["annotations", "images"]
+    assert sorted(path.name for path in data.root.glob("[!.]*")) == ["annotations", "images"]
     assert len(names(data.train_dataloader())) == 16
 
 

@@ -103,7 +103,7 @@ def test_download_unpacks_all_three_archives(
     data = make(tmp_path / "data" / "dogs", download=True)
     data.prepare_data()
     data.setup("test")
-    assert sorted(path.name for path in data.root.iterdir()) == ["Annotation", "Images", "lists"]
+    assert sorted(path.name for path in data.root.glob("[!.]*")) == ["Annotation", "Images", "lists"]
     assert sorted(path.name for path in (data.root / "lists").iterdir()) == ["test_list.mat", "train_list.mat"]
     assert names(data)["test"] == listed(dogs_root, "test")
     dataset = data.datasets["test"]
