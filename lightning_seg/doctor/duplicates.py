@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from lightning_seg.batch import Split
 from lightning_seg.doctor.copies import DISTANCE, Copies, Seen, find_copies
-from lightning_seg.doctor.findings import Finding, Kind
+from lightning_seg.doctor.findings import Finding, Kind, Shown
 from lightning_seg.doctor.subject import Subject
 from lightning_seg.doctor.truths import disagreement
 
@@ -124,7 +124,8 @@ def _finding(
             [{"file": places[position].path, "split": places[position].split} for position in group] for group in groups
         ]
     }
-    return Finding(kind, files, detail=f"{told}; {example}", figures=figures)
+    shown = Shown([[places[position].path for position in group] for group in groups])
+    return Finding(kind, files, detail=f"{told}; {example}", figures=figures, shown=shown)
 
 
 def _apart(places: Sequence[Where], group: Sequence[int]) -> tuple[Where, Where]:
@@ -145,8 +146,9 @@ def _two_labels(subject: Subject, places: Sequence[Where], copies: Copies) -> It
         return
     files = [place.path for first, second, _ in wrong for place in (first, second)]
     lines = [f"{_name(subject, first)} and {_name(subject, second)}: {reason}" for first, second, reason in wrong]
-    figures = {"pairs": [[first.path, second.path] for first, second, _ in wrong], "reasons": lines}
-    yield Finding(TWO_LABELS, files, count=len(wrong), detail=lines[0], figures=figures)
+    pairs = [[first.path, second.path] for first, second, _ in wrong]
+    figures, shown = {"pairs": pairs, "reasons": lines}, Shown(pairs, lines, masks=True)
+    yield Finding(TWO_LABELS, files, count=len(wrong), detail=lines[0], figures=figures, shown=shown)
 
 
 def _name(subject: Subject, place: Where) -> str:

@@ -17,7 +17,7 @@ from PIL import Image
 from lightning_seg.datasets.base import SegmentationDataset
 from lightning_seg.datasets.facts import mask_name
 from lightning_seg.datasets.threads import as_they_come
-from lightning_seg.doctor.findings import Finding
+from lightning_seg.doctor.findings import Finding, Shown
 from lightning_seg.doctor.subject import Pictures, Subject
 from lightning_seg.errors import DataError
 from lightning_seg.images import Array, read_header, read_image_at, read_upright, resize_mask
@@ -29,8 +29,8 @@ from lightning_seg.progress import counted
 SIDE = 176
 """Pixels of the longer side of a small picture."""
 FIRST = 10
-"""Files, pairs or groups of a finding that are shown."""
-OF_GROUP = 4
+"""Files, or sets of files, of a finding that are shown."""
+SIDE_BY_SIDE = 4
 MAX_BYTES = 10 * 2**20
 """Of all pictures together, as they stand in the page."""
 QUALITY = 82
@@ -89,16 +89,13 @@ def exhibits_of(subject: Subject, findings: Sequence[Finding]) -> list[list[Exhi
 
 
 def questions_of(finding: Finding) -> list[Question]:
-    """The first pairs or groups of a finding, or its first files; see ``Finding.figures``."""
-    figures = finding.figures
-    if pairs := figures.get("pairs"):
-        reasons = [*figures.get("reasons", ()), *repeat("", FIRST)]
-        return [Question(tuple(pair), reasons[index], True) for index, pair in enumerate(pairs[:FIRST])]
-    if groups := figures.get("groups"):
-        return [Question(tuple(one["file"] for one in group[:OF_GROUP]), "", False) for group in groups[:FIRST]]
-    captions = [*figures.get("pictures", ()), *repeat("", FIRST)]
-    with_masks = bool(figures.get("masks", False))
-    return [Question((file,), captions[index], with_masks) for index, file in enumerate(finding.files[:FIRST])]
+    """The first files of a finding, or what it wants to be shown."""
+    shown = finding.shown or Shown([[file] for file in finding.files[:FIRST]])
+    captions = [*shown.captions[:FIRST], *repeat("", FIRST)]
+    return [
+        Question(tuple(files[:SIDE_BY_SIDE]), captions[index], shown.masks)
+        for index, files in enumerate(shown.sets[:FIRST])
+    ]
 
 
 def _places(subject: Subject, wanted: set[str]) -> dict[str, _Place]:

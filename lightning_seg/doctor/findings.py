@@ -22,6 +22,14 @@ class Kind(NamedTuple):
     skipped_by: str = ""  # argument of the data with which, as skip, a training leaves the files out
 
 
+class Shown(NamedTuple):
+    """What the report shows of a finding."""
+
+    sets: Sequence[Sequence[str]]  # files that are shown side by side, the worst first
+    captions: Sequence[str] = ()  # one for each set
+    masks: bool = False  # masks, too, where the files are pictures
+
+
 @dataclass(frozen=True)
 class Finding:
     """Something that was found.
@@ -32,11 +40,8 @@ class Finding:
         count: of files, or of what else is counted.
         detail: a line with figures.
         remedy: if it says more than that of the kind.
-        figures: the same for programs. Some of them are also for the report. In place of ``files``: ``pairs``, lists of
-            files to be shown side by side with their masks, and ``reasons``, a line for each; or ``groups``, lists of
-            mappings with a ``file`` each. Beside ``files``: ``pictures``, a caption for each; ``masks``, whether
-            masks are shown, too, where they are pictures.
-        is_skipped: whether the user has said that the files are to be left out.
+        figures: the same for programs.
+        shown: what the report shows in place of the picture of each file.
     """
 
     kind: Kind
@@ -45,6 +50,7 @@ class Finding:
     detail: str = ""
     remedy: str = ""
     figures: Mapping[str, Any] = field(default_factory=dict)
+    shown: Shown | None = None
     is_skipped: bool = False
 
     @property

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import torch
 
 from lightning_seg.doctor.answers import Answers
-from lightning_seg.doctor.findings import Finding, Kind
+from lightning_seg.doctor.findings import Finding, Kind, Shown
 from lightning_seg.metrics.calibration import as_rows, calibration_error, error_by_chance, overconfidence
 from lightning_seg.metrics.label_errors import far_out, sure_margin, suspected_labels
 
@@ -154,8 +154,10 @@ def _odd_labels(answers: Answers, names: Sequence[str]) -> Iterator[Finding]:
         f"the first are {'; '.join(captions[:3])}. The network agrees with {agreed:.1%} of all labels: the fewer, the "
         "more of these are mistakes of its own"
     )
+    files = [answers.paths[one.picture] for one in found]
     figures = {"pictures": captions, "margins": [round(one.margin, 4) for one in found], "agreed": agreed}
-    yield Finding(ODD_LABELS, [answers.paths[one.picture] for one in found], detail=detail, figures=figures)
+    shown = Shown([[file] for file in files], captions)
+    yield Finding(ODD_LABELS, files, detail=detail, figures=figures, shown=shown)
 
 
 def _odd_masks(answers: Answers) -> Iterator[Finding]:
@@ -163,7 +165,7 @@ def _odd_masks(answers: Answers) -> Iterator[Finding]:
     if found := far_out(scores):
         usual = scores[~scores.isnan()].median().item()
         detail = f"disagreement {scores[found[0]]:.2f} of the first, {usual:.2f} is usual"
-        kept = [round(scores[index].item(), 4) for index in found]
-        captions = [f"disagreement {score:.2f}" for score in kept]
-        figures = {"scores": kept, "usual": usual, "pictures": captions, "masks": True}
-        yield Finding(ODD_MASKS, [answers.paths[index] for index in found], detail=detail, figures=figures)
+        told = [round(scores[index].item(), 4) for index in found]
+        files = [answers.paths[index] for index in found]
+        shown = Shown([[file] for file in files], [f"disagreement {score:.2f}" for score in told], masks=True)
+        yield Finding(ODD_MASKS, files, detail=detail, figures={"scores": told, "usual": usual}, shown=shown)

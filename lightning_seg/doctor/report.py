@@ -128,6 +128,7 @@ def _curves(curves: Mapping[str, Curve]) -> list[Chart]:
 def _shown(finding: Finding, exhibits: Sequence[Exhibit], root: Path) -> dict[str, Any]:
     """What the page says of a finding."""
     kind, total = finding.kind, len(finding.files)
+    drawn = sum(len(exhibit.files) for exhibit in exhibits)
     left = len(questions_of(finding)) - len(exhibits)
     return {
         "severity": finding.severity,
@@ -140,7 +141,7 @@ def _shown(finding: Finding, exhibits: Sequence[Exhibit], root: Path) -> dict[st
         "exhibits": [_named(exhibit, root) for exhibit in exhibits if exhibit.panels],
         "left_out": f"{left} more are not drawn, since the page would become too large" if left else "",
         # Those that are drawn have their names there.
-        "files": [shown_name(name, root) for name in islice(finding.files, NAMED)] if total > len(exhibits) else [],
+        "files": [shown_name(name, root) for name in islice(finding.files, NAMED)] if total > drawn else [],
         "files_title": f"all {total} files" if total <= NAMED else f"the first {NAMED} of {total} files",
     }
 

@@ -18,7 +18,7 @@ from lightning_seg.doctor import exhibits
 from lightning_seg.doctor.diagnosis import Diagnosis
 from lightning_seg.doctor.examination import examine, opened_subject
 from lightning_seg.doctor.exhibits import Exhibit, exhibits_of
-from lightning_seg.doctor.findings import Finding, Kind, worst_first
+from lightning_seg.doctor.findings import Finding, Kind, Shown, worst_first
 from lightning_seg.doctor.numbers import numbers_of
 from lightning_seg.doctor.report import render, write_report
 from lightning_seg.doctor.subject import Subject
@@ -179,7 +179,7 @@ def test_a_mask_is_laid_over_its_picture_in_the_colours_of_its_classes(halves: S
 
 def test_masks_of_pictures_are_shown_where_a_finding_asks_for_them(halves: Subject) -> None:
     picture = str(halves.root / "images" / "a.jpg")
-    findings = [Finding(KIND, [picture]), Finding(KIND, [picture], figures={"masks": True, "pictures": ["odd"]})]
+    findings = [Finding(KIND, [picture]), Finding(KIND, [picture], shown=Shown([[picture]], ["odd"], masks=True))]
     (without,), (with_mask,) = exhibits_of(halves, findings)
     assert len(without.panels) == 1
     assert len(with_mask.panels) == 2
@@ -188,7 +188,7 @@ def test_masks_of_pictures_are_shown_where_a_finding_asks_for_them(halves: Subje
 
 def test_pairs_are_side_by_side_with_their_masks(halves: Subject) -> None:
     first, second = (str(halves.root / "images" / name) for name in ("a.jpg", "b.jpg"))
-    finding = Finding(KIND, [first, second], figures={"pairs": [[first, second]], "reasons": ["<b>one</b> photo"]})
+    finding = Finding(KIND, [first, second], shown=Shown([[first, second]], ["<b>one</b> photo"], masks=True))
     ((pair,),) = exhibits_of(halves, [finding])
     assert pair.files == (first, second)
     assert [bool(panel.source) for panel in pair.panels] == [True] * 4
@@ -205,8 +205,7 @@ def test_pairs_are_side_by_side_with_their_masks(halves: Subject) -> None:
 
 def test_groups_are_side_by_side(halves: Subject) -> None:
     files = [str(halves.root / "images" / f"{name}.jpg") for name in "abcd"]
-    groups = [[{"file": file, "split": "train"} for file in some] for some in (files[:2], files[2:] * 3)]
-    ((first, second),) = exhibits_of(halves, [Finding(KIND, files, figures={"groups": groups})])
+    ((first, second),) = exhibits_of(halves, [Finding(KIND, files, shown=Shown([files[:2], files[2:] * 3]))])
     assert first.files == tuple(files[:2])
     assert len(first.panels) == 2
     assert second.files == (*files[2:], *files[2:])
