@@ -77,8 +77,10 @@ def test_speed_can_be_left_out(doctor: Doctor, tmp_path: Path) -> None:
 def test_a_network_that_cannot_be_built_is_found(doctor: Doctor, tmp_path: Path) -> None:
     code, said = doctor("--model.optimizer", "nonsense", "--speed", "false")
     assert code == 1
-    assert "ERROR network-refused" in said
-    assert "nonsense" in said
+    findings = json.loads((tmp_path / "out" / "findings.json").read_text())
+    (refused,) = [one for one in findings if one["name"] == "network-refused"]
+    assert "nonsense" in refused["detail"]
+    assert "network-refused" in said
     # And the dataset is looked at all the same.
     assert numbers_json(tmp_path)["numbers"]["pictures"]["train"] > 0
 
