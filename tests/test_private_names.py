@@ -12,7 +12,7 @@ import lightning_seg
 PACKAGE = Path(lightning_seg.__file__).parent
 FILES = {str(path.relative_to(PACKAGE)): path.read_text() for path in sorted(PACKAGE.rglob("*.py"))}
 TABLE = PACKAGE.parent / "docs" / "architecture.md"
-PUBLIC = {"_replace", "_asdict", "_exit"}
+PUBLIC = {"_replace", "_asdict", "_fields", "_exit"}
 """Documented, of named tuples and of ``os``."""
 
 

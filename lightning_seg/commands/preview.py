@@ -54,6 +54,7 @@ def preview(
     if isinstance(data, DataModule):
         # A few pictures are looked at once.
         data.cache = False
+        data.file_checks.checks = False
     data.prepare_data()
     data.setup("fit")
     loader: Any = data.train_dataloader()

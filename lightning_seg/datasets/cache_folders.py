@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from lightning_seg.datasets.cache_keys import VERSIONS, FileState, missing_or_changed
 from lightning_seg.datasets.cache_layout import Layout
+from lightning_seg.datasets.fact_store import FILE as FACTS
 from lightning_seg.datasets.stored_pictures import FILES, INDEX, LOCK, TAGS, describe, filling_alone
 from lightning_seg.errors import DataError
 from lightning_seg.json_files import read_json
@@ -75,5 +76,6 @@ def remove_caches(place: Path, caches: Iterable[Kept]) -> None:
             # Nobody takes half a cache for a whole one.
             (cache.folder / INDEX).unlink(missing_ok=True)
             shutil.rmtree(cache.folder)
-    if {path.name for path in place.iterdir()} <= {*TAGS, LOCK}:
+    # Without a cache, what is known of the files would lie there alone.
+    if {path.name for path in place.iterdir()} <= {*TAGS, LOCK, FACTS}:
         shutil.rmtree(place, ignore_errors=True)

@@ -121,7 +121,7 @@ def test_runs_of_earlier_versions_go_on(command: Callable[..., Any], pets_copy: 
     content["data"]["init_args"]["cache"] = True
     config.write_text(yaml.safe_dump(content))
     command("test", "--run", lines[-1])
-    assert not (pets_copy / FOLDER).exists()
+    assert keys(pets_copy) == []
     command("fit", "--run", lines[-1], "--trainer.max_epochs", "2")
     assert len(keys(pets_copy)) == 1
     assert yaml.safe_load(config.read_text())["data"]["init_args"]["cache"] is True
@@ -160,6 +160,14 @@ def test_a_broken_picture_is_one_line_of_fit(mistake: Mistake, pets_copy: Path) 
 def test_preview_and_trials_fill_nothing(command: Callable[..., Any], pets_copy: Path) -> None:
     command("preview", *flags_of(pets_copy, "--num_images", "1"))
     command(*fit_of(pets_copy, "--data.cache", "true", "--trainer.fast_dev_run", "1"))
+    assert not (pets_copy / FOLDER).exists()
+
+
+def test_what_is_known_of_files_goes_with_the_last_cache(command: Callable[..., Any], pets_copy: Path) -> None:
+    command(*fit_of(pets_copy, "--data.cache", "false"))
+    command("cache", *flags_of(pets_copy))
+    assert (pets_copy / FOLDER / "facts.sqlite").is_file()
+    command("cache", *flags_of(pets_copy, "--remove", "all"))
     assert not (pets_copy / FOLDER).exists()
 
 

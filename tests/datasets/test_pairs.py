@@ -127,7 +127,8 @@ def test_missing_masks(tmp_path: Path) -> None:
     message = checked(tmp_path, "images/*.jpg", "masks/{stem}.png")
     assert message == (
         f"2 of 3 pictures have no mask, the first is images/b.jpg: no {tmp_path}/masks/b.png; {tmp_path}/masks holds "
-        "a.png, b_mask.png; add the masks, correct --data.masks, or list the pairs in a file for --data.pairs"
+        "a.png, b_mask.png; add the masks, correct --data.masks, list the pairs in a file for --data.pairs, or train "
+        "without these pictures: --data.unlabelled skip"
     )
 
 
