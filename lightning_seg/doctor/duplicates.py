@@ -75,14 +75,12 @@ def check_duplicates(subject: Subject) -> Iterator[Finding]:
 
 
 def _readable(subject: Subject) -> tuple[list[Where], list[Seen]]:
-    """The pictures that can be compared. Where nothing is trained, splits may hold the same files."""
-    trains = len(subject.splits.get("train", ())) > 0
-    places, seen, known = [], [], set()
+    """The pictures that can be compared."""
+    places, seen = [], []
     for look in subject.looks():
         path, digest, hashed = look.picture.path, look.picture.digest, look.picture.look
-        if digest is None or hashed is None or (path in known and not trains):
+        if digest is None or hashed is None:
             continue
-        known.add(path)
         places.append(Where(look.split, look.number, path))
         seen.append(Seen(path, digest, hashed))
     return places, seen

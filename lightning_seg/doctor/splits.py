@@ -42,9 +42,6 @@ def check_splits(subject: Subject) -> Iterator[Finding]:
 
 
 def _groups(subject: Subject) -> Iterator[Finding]:
-    # Splits of pictures that nobody trains on may be the same.
-    if not len(subject.splits.get("train", ())):
-        return
     members: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for split, dataset in subject.splits.items():
         for record in dataset.records:
@@ -115,7 +112,7 @@ def _is_labelled(dataset: Pictures) -> bool:
 
 def _sample(subject: Subject, table: NDArray[np.float32], groups: NDArray[np.int64], is_labelled: bool) -> Sample:
     """One row for each group: pictures of one group are alike, so they count as one."""
-    rows = _means(table, groups)
+    rows = means_of_groups(table, groups)
     shares = rows[:, len(QUANTITIES) :]
     values = dict(zip(QUANTITIES, rows[:, : len(QUANTITIES)].T, strict=True))
     if is_labelled:
@@ -124,7 +121,7 @@ def _sample(subject: Subject, table: NDArray[np.float32], groups: NDArray[np.int
     return Sample(values | {f"share of {name}": shares[:, i] for i, name in enumerate(subject.class_names)}, None)
 
 
-def _means(table: NDArray[np.float32], groups: NDArray[np.int64]) -> NDArray[np.float64]:
+def means_of_groups(table: NDArray[np.float32], groups: NDArray[np.int64]) -> NDArray[np.float64]:
     """Means over the known values of each group, ``(groups, columns)``; NaN where none is known."""
     names, places = np.unique(groups, return_inverse=True)
     number = len(names)

@@ -41,6 +41,21 @@ def test_another_picture_is_another_one(tmp_path: Path) -> None:
     assert all(warp_between(seen(scene(0), tmp_path), seen(scene(seed), tmp_path)) is None for seed in range(1, 20))
 
 
+def test_what_is_alike_everywhere_and_never_the_same_is_another_picture(tmp_path: Path) -> None:
+    """Two pictures of one contrast, mixed: correlation with the first is 0.55 / (0.55**2 + 0.45**2) ** 0.5 = 0.77."""
+    mixed = (0.55 * scene(0) + 0.45 * scene(1)).astype(np.uint8)
+    assert warp_between(seen(scene(0), tmp_path), seen(mixed, tmp_path)) is None
+
+
+def test_a_pale_place_counts_as_much_as_others(tmp_path: Path) -> None:
+    """Three of sixteen columns are another picture of half the contrast: the correlation as a whole is
+    13 / (16 * (13 + 3 / 4)) ** 0.5 = 0.88.
+    """
+    other = scene(0)
+    other[:, 208:] = 64 + scene(1)[:, 208:] // 2
+    assert warp_between(seen(scene(0), tmp_path), seen(other, tmp_path)) is None
+
+
 def test_what_differs_in_one_place_is_another_picture(tmp_path: Path) -> None:
     """Three quarters of both are the same, yet a quarter of the squares is not."""
     other = scene(0)
@@ -52,7 +67,7 @@ def test_what_differs_in_one_place_is_another_picture(tmp_path: Path) -> None:
 
 
 def test_a_plain_picture_is_like_no_other(tmp_path: Path) -> None:
-    plain = seen(np.full((64, 64, 3), 128, np.uint8), tmp_path)
+    plain = seen((128 + 0.03 * scene(0)).astype(np.uint8), tmp_path)
     assert warp_between(plain, plain) is None
 
 

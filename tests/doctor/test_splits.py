@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from lightning_seg.__main__ import main
+from lightning_seg.doctor.splits import means_of_groups
 
 
 def write(folder: Path, count: int, brightness: int, seed: int, prefix: str = "") -> None:
@@ -64,3 +65,12 @@ def test_a_class_with_few_pictures_to_measure_on_is_told(tmp_path: Path) -> None
     code, found = diagnose(tmp_path, *words)
     assert (code, found["rare-class-in-split"]["severity"]) == (0, "note")
     assert found["rare-class-in-split"]["detail"] == "pot: 2 pictures to test on"
+
+
+def test_pictures_of_one_group_count_as_one() -> None:
+    table = np.array([[1, np.nan], [3, 2], [10, np.nan], [5, np.nan]], np.float32)
+    means = means_of_groups(table, np.array([7, 7, 4, 7]))
+    # Group 4 has the third row, group 7 the others.
+    assert means[:, 0].tolist() == [10, 3]
+    assert np.isnan(means[0, 1])
+    assert means[1, 1] == 2
