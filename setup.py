@@ -22,7 +22,7 @@ setup(
     package_dir={"lightning_seg.shipped_configs": "configs"},
     package_data={
         "lightning_seg": ["py.typed"],
-        "lightning_seg.doctor": ["templates/*.html"],
+        "lightning_seg.doctor.telling": ["templates/*.html"],
         "lightning_seg.shipped_configs": ["*.yaml", "*/*.yaml"],
     },
     long_description=readme_elsewhere(),

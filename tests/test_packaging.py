@@ -72,7 +72,7 @@ def test_the_wheel_holds_every_module_every_config_and_the_template(built: dict[
     names = {name for name in ZipFile(built["wheel"]).namelist() if ".dist-info/" not in name}
     modules = {str(path.relative_to(ROOT)) for path in (ROOT / "lightning_seg").rglob("*.py")}
     configs = {str(path.relative_to(ROOT / "configs")) for path in (ROOT / "configs").rglob("*.yaml")}
-    others = {"lightning_seg/py.typed", "lightning_seg/doctor/templates/report.html"}
+    others = {"lightning_seg/py.typed", "lightning_seg/doctor/telling/templates/report.html"}
     assert names == modules | {f"lightning_seg/shipped_configs/{name}" for name in configs} | others
 
 

@@ -12,19 +12,19 @@ from lightning_seg.arguments import Asked, Typed
 from lightning_seg.cli.building import build_task
 from lightning_seg.commands.data_flags import keep_data
 from lightning_seg.datamodules.base import DataModule
+from lightning_seg.doctor.advice.network import NO_NETWORK, Network
+from lightning_seg.doctor.advice.numbers import numbers_of
+from lightning_seg.doctor.advice.speed import look_at_speed
+from lightning_seg.doctor.advice.suitability import check_numbers
 from lightning_seg.doctor.diagnosis import Diagnosis
 from lightning_seg.doctor.examination import examine, opened_subject
 from lightning_seg.doctor.findings import Finding, worst_first
-from lightning_seg.doctor.network import NO_NETWORK, Network
-from lightning_seg.doctor.numbers import numbers_of
 from lightning_seg.doctor.own_data import as_known
-from lightning_seg.doctor.report import write_report
-from lightning_seg.doctor.run import RunLook, examine_run
-from lightning_seg.doctor.speed import look_at_speed
+from lightning_seg.doctor.run.look import RunLook, examine_run
 from lightning_seg.doctor.subject import Subject
-from lightning_seg.doctor.suitability import check_numbers
-from lightning_seg.doctor.summary import summarize
-from lightning_seg.doctor.terminal import describe, painted_verdict, style_of_terminal
+from lightning_seg.doctor.telling.report import write_report
+from lightning_seg.doctor.telling.summary import summarize
+from lightning_seg.doctor.telling.terminal import describe, painted_verdict, style_of_terminal
 from lightning_seg.errors import ConfigError, UnhealthyError, UserError
 from lightning_seg.json_files import write_json
 from lightning_seg.numbers import check_number

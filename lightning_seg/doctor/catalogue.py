@@ -6,11 +6,11 @@
 import re
 from collections.abc import Iterator, Sequence
 from importlib import import_module
-from pkgutil import iter_modules
+from pkgutil import walk_packages
 
 import lightning_seg.doctor
 from lightning_seg.doctor.findings import SEVERITIES, Kind
-from lightning_seg.doctor.marking import pieces
+from lightning_seg.doctor.telling.marking import pieces
 
 HEAD = """# Data problems
 
@@ -25,8 +25,9 @@ COLUMNS = ("what you see", "finding", "what follows", "what to do")
 
 def all_kinds() -> Iterator[tuple[str, Sequence[Kind]]]:
     """The kinds of every module of this room that has some, with what the module is about."""
-    for entry in iter_modules(lightning_seg.doctor.__path__):
-        module = import_module(f"{lightning_seg.doctor.__name__}.{entry.name}")
+    room = lightning_seg.doctor
+    for entry in walk_packages(room.__path__, f"{room.__name__}."):
+        module = import_module(entry.name)
         if kinds := getattr(module, "KINDS", ()):
             yield _title(module.__doc__ or entry.name), kinds
 

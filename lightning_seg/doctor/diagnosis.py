@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
+from lightning_seg.doctor.advice.numbers import Numbers
+from lightning_seg.doctor.advice.speed import Speed
 from lightning_seg.doctor.findings import SEVERITIES, Finding
-from lightning_seg.doctor.numbers import Numbers
-from lightning_seg.doctor.speed import Speed
-from lightning_seg.doctor.summary import Summary, count_of
+from lightning_seg.doctor.telling.summary import Summary, count_of
 from lightning_seg.plots.curves import Curve
 
 

@@ -8,12 +8,12 @@ from lightning_seg.batch import Split
 from lightning_seg.datamodules.base import DataModule
 from lightning_seg.datasets.cache_folders import folder_of_caches
 from lightning_seg.datasets.fact_store import opened_store
-from lightning_seg.doctor.boxes import check_boxes
-from lightning_seg.doctor.duplicates import check_duplicates
+from lightning_seg.doctor.dataset.boxes import check_boxes
+from lightning_seg.doctor.dataset.duplicates import check_duplicates
+from lightning_seg.doctor.dataset.labels import MISSING_MASK, check_labels
+from lightning_seg.doctor.dataset.pictures import check_pictures
+from lightning_seg.doctor.dataset.splits import check_splits
 from lightning_seg.doctor.findings import Finding, Kind, worst_first
-from lightning_seg.doctor.labels import MISSING_MASK, check_labels
-from lightning_seg.doctor.pictures import check_pictures
-from lightning_seg.doctor.splits import check_splits
 from lightning_seg.doctor.subject import Facts, Pictures, Subject
 from lightning_seg.errors import DataError
 

@@ -2,7 +2,7 @@
 
 from importlib import import_module
 from pathlib import Path
-from pkgutil import iter_modules
+from pkgutil import walk_packages
 from typing import Any
 
 import lightning_seg.doctor
@@ -28,7 +28,7 @@ def test_the_page_says_what_the_findings_say() -> None:
 
 def test_no_kind_of_finding_is_left_out() -> None:
     known = {kind.name for kind in KINDS}
-    names = [f"lightning_seg.doctor.{entry.name}" for entry in iter_modules(lightning_seg.doctor.__path__)]
+    names = [entry.name for entry in walk_packages(lightning_seg.doctor.__path__, "lightning_seg.doctor.")]
     for name in (*names, "lightning_seg.commands.doctor"):
         module = import_module(name)
         for value in vars(module).values():

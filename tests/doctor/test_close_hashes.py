@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lightning_seg.doctor import close_hashes
-from lightning_seg.doctor.close_hashes import candidates, count_bits, find_close
-from lightning_seg.doctor.copies import DISTANCE
+from lightning_seg.doctor.dataset import close_hashes
+from lightning_seg.doctor.dataset.close_hashes import candidates, count_bits, find_close
+from lightning_seg.doctor.dataset.copies import DISTANCE
 
 # A hash has eight rows of a byte; a mirror image has the bits 0x55 of each the other way round.
 ROW = 0x55

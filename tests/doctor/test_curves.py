@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from lightning_seg.doctor.curves import (
+from lightning_seg.doctor.run.curves import (
     Curve,
     has_fallen,
     highest_jump,

@@ -12,7 +12,7 @@ from lightning_seg.__main__ import main
 from lightning_seg.datasets.mask_codes import MaskCodes, StrayValueError
 from lightning_seg.datasets.mask_files import StoredMask
 from lightning_seg.datasets.stray_values import Strays, StrayValue, from_text
-from lightning_seg.doctor.strays import is_smoothed
+from lightning_seg.doctor.dataset.strays import is_smoothed
 from lightning_seg.images import Array
 
 

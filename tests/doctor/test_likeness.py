@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lightning_seg.doctor.likeness import Thumbnail, correlation, read_thumbnail, warp_between
+from lightning_seg.doctor.dataset.likeness import Thumbnail, correlation, read_thumbnail, warp_between
 from lightning_seg.images import Array
 
 LARGE = 256

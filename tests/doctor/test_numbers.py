@@ -10,12 +10,12 @@ from PIL import Image
 
 from lightning_seg import CocoObjectsDataModule, FlowersDataModule, ImageMaskFolderDataModule
 from lightning_seg.datasets.fact_store import opened_store
+from lightning_seg.doctor.advice.network import Colours
+from lightning_seg.doctor.advice.numbers import ClassNumbers, Numbers, numbers_of, smallest_object
+from lightning_seg.doctor.advice.sizes import Sizes
 from lightning_seg.doctor.examination import opened_subject
-from lightning_seg.doctor.network import Colours
-from lightning_seg.doctor.number_lines import describe_numbers
-from lightning_seg.doctor.numbers import ClassNumbers, Numbers, numbers_of, smallest_object
-from lightning_seg.doctor.sizes import Sizes
 from lightning_seg.doctor.subject import Facts, Subject
+from lightning_seg.doctor.telling.number_lines import describe_numbers
 
 
 def write(root: Path, name: str, mask: Any, colour: tuple[int, int, int] = (0, 0, 0)) -> None:

@@ -3,8 +3,8 @@
 import pytest
 
 from lightning_seg.datamodules.workers import LoadingRemedy, Place
-from lightning_seg.doctor.pace import Pace, advice
-from lightning_seg.doctor.stages import Stages
+from lightning_seg.doctor.advice.pace import Pace, advice
+from lightning_seg.doctor.advice.stages import Stages
 
 CARD, TWO_CORES = Place(8, computes=False), Place(2, computes=True)
 # 10 ms from the files, 2 ms from a cache.

@@ -13,11 +13,11 @@ import yaml
 from PIL import Image
 
 from lightning_seg.__main__ import main
-from lightning_seg.doctor import predictions, run
+from lightning_seg.doctor.run import look, predictions
 from lightning_seg.tables import write_rows
 
 COLOURS = {"blue": (60, 80, 190), "green": (70, 160, 80), "red": (190, 70, 60)}
-OF_ANSWERS = {kind.name for kind in (*predictions.KINDS, *run.KINDS)}
+OF_ANSWERS = {kind.name for kind in (*predictions.KINDS, *look.KINDS)}
 Findings = dict[str, dict[str, Any]]
 
 

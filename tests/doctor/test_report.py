@@ -14,15 +14,15 @@ from PIL import Image
 
 from lightning_seg.datamodules.image_mask_folder import ImageMaskFolderDataModule
 from lightning_seg.datasets.coco_objects import CocoObjectsDataset
-from lightning_seg.doctor import exhibits
+from lightning_seg.doctor.advice.numbers import numbers_of
 from lightning_seg.doctor.diagnosis import Diagnosis
 from lightning_seg.doctor.examination import examine, opened_subject
-from lightning_seg.doctor.exhibits import Exhibit, exhibits_of
 from lightning_seg.doctor.findings import Finding, Kind, Shown, worst_first
-from lightning_seg.doctor.numbers import numbers_of
-from lightning_seg.doctor.report import render, write_report
 from lightning_seg.doctor.subject import Subject
-from lightning_seg.doctor.summary import summarize
+from lightning_seg.doctor.telling import exhibits
+from lightning_seg.doctor.telling.exhibits import Exhibit, exhibits_of
+from lightning_seg.doctor.telling.report import render, write_report
+from lightning_seg.doctor.telling.summary import summarize
 from tests.doctor.faulty import CLASSES, HOSTILE, write_faulty
 from tests.doctor.pages import Page
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lightning_seg.doctor.shifts import Sample, find_shifts
+from lightning_seg.doctor.dataset.shifts import Sample, find_shifts
 
 CLASSES = ("cup", "jug", "pot")
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lightning_seg.doctor.sizes import Advice, Sizes, advise, short_side_left, sizes_of
+from lightning_seg.doctor.advice.sizes import Advice, Sizes, advise, short_side_left, sizes_of
 from lightning_seg.errors import ConfigError
 
 
@@ -93,7 +93,7 @@ def test_pictures_that_are_shown_as_they_are_have_no_other_size() -> None:
 
 
 def test_a_refusal_of_a_task_is_asked_for() -> None:
-    from lightning_seg.doctor.network import Network as Real
+    from lightning_seg.doctor.advice.network import Network as Real
 
     class Task:
         reduction = 8

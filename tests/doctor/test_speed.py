@@ -11,11 +11,11 @@ import torch
 
 from lightning_seg import OxfordPetsDataModule
 from lightning_seg.datasets.base import PictureDataset
+from lightning_seg.doctor.advice.network import Network
+from lightning_seg.doctor.advice.speed import Speed, check_speed, look_at_speed, measure_speed
+from lightning_seg.doctor.advice.stages import Stages, time_stages
+from lightning_seg.doctor.advice.steps import time_steps
 from lightning_seg.doctor.examination import opened_subject
-from lightning_seg.doctor.network import Network
-from lightning_seg.doctor.speed import Speed, check_speed, look_at_speed, measure_speed
-from lightning_seg.doctor.stages import Stages, time_stages
-from lightning_seg.doctor.steps import time_steps
 from lightning_seg.images import Array
 
 SECOND = 0.02

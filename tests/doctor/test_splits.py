@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from lightning_seg.__main__ import main
-from lightning_seg.doctor.splits import means_of_groups
+from lightning_seg.doctor.dataset.splits import means_of_groups
 
 
 def write(folder: Path, count: int, brightness: int, seed: int, prefix: str = "") -> None:

@@ -3,10 +3,10 @@
 from dataclasses import replace
 from typing import Any
 
-from lightning_seg.doctor.network import Colours, Network
-from lightning_seg.doctor.numbers import ClassNumbers, Numbers
-from lightning_seg.doctor.sizes import Advice, Sizes
-from lightning_seg.doctor.suitability import check_numbers
+from lightning_seg.doctor.advice.network import Colours, Network
+from lightning_seg.doctor.advice.numbers import ClassNumbers, Numbers
+from lightning_seg.doctor.advice.sizes import Advice, Sizes
+from lightning_seg.doctor.advice.suitability import check_numbers
 
 
 def one_class(name: str, share: float, left: float | None) -> ClassNumbers:

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lightning_seg.doctor.advice.numbers import ClassNumbers, Numbers
+from lightning_seg.doctor.advice.sizes import Sizes
 from lightning_seg.doctor.diagnosis import Diagnosis
 from lightning_seg.doctor.findings import Finding, Kind
-from lightning_seg.doctor.numbers import ClassNumbers, Numbers
-from lightning_seg.doctor.sizes import Sizes
-from lightning_seg.doctor.summary import SplitSummary, Summary
-from lightning_seg.doctor.terminal import Style, describe, painted_verdict, style_of_terminal
-from lightning_seg.doctor.text_tables import columns_of, in_columns
+from lightning_seg.doctor.telling.summary import SplitSummary, Summary
+from lightning_seg.doctor.telling.terminal import Style, describe, painted_verdict, style_of_terminal
+from lightning_seg.doctor.telling.text_tables import columns_of, in_columns
 
 SIZES = np.array([[32, 48], [64, 64], [480, 640]], np.int32)
 SUMMARY = Summary(

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from lightning_seg.__main__ import main
-from lightning_seg.doctor import training
+from lightning_seg.doctor.run import training
 from lightning_seg.locks import holding
 
 LOSS, ACCURACY = "train/loss", "val/accuracy"

@@ -9,15 +9,15 @@ from typing import Any, NamedTuple
 from jinja2 import Environment, PackageLoader
 
 import lightning_seg
+from lightning_seg.doctor.advice.numbers import Numbers
 from lightning_seg.doctor.diagnosis import Diagnosis
-from lightning_seg.doctor.exhibits import Exhibit, exhibits_of, questions_of
 from lightning_seg.doctor.findings import Finding
-from lightning_seg.doctor.marking import pieces
-from lightning_seg.doctor.number_lines import class_rows, number_sentences
-from lightning_seg.doctor.numbers import Numbers
-from lightning_seg.doctor.speed_lines import speed_sentences
 from lightning_seg.doctor.subject import Subject
-from lightning_seg.doctor.summary import Summary, describe_formats, shown_name, splits_table
+from lightning_seg.doctor.telling.exhibits import Exhibit, exhibits_of, questions_of
+from lightning_seg.doctor.telling.marking import pieces
+from lightning_seg.doctor.telling.number_lines import class_rows, number_sentences
+from lightning_seg.doctor.telling.speed_lines import speed_sentences
+from lightning_seg.doctor.telling.summary import Summary, describe_formats, shown_name, splits_table
 from lightning_seg.files import printable, replace_text
 from lightning_seg.plots.curves import Curve, draw_curves
 from lightning_seg.plots.dataset import draw_shares, draw_sizes
@@ -61,7 +61,7 @@ def write_report(path: Path, subject: Subject, diagnosis: Diagnosis) -> int:
 
 def render(subject: Subject, diagnosis: Diagnosis) -> str:
     """The page."""
-    environment = Environment(loader=PackageLoader("lightning_seg.doctor"), autoescape=True)
+    environment = Environment(loader=PackageLoader("lightning_seg.doctor.telling"), autoescape=True)
     environment.finalize = _finalized
     findings, root = diagnosis.findings, diagnosis.summary.root
     exhibits = exhibits_of(subject, findings)

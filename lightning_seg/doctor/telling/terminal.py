@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 from lightning_seg.doctor.diagnosis import Diagnosis
 from lightning_seg.doctor.findings import SEVERITIES, Finding, Severity
-from lightning_seg.doctor.number_lines import describe_numbers, wrapped
-from lightning_seg.doctor.speed_lines import describe_speed
-from lightning_seg.doctor.summary import Summary, count_of, describe_formats, shown_name, splits_table
-from lightning_seg.doctor.text_tables import in_columns, table
+from lightning_seg.doctor.telling.number_lines import describe_numbers, wrapped
+from lightning_seg.doctor.telling.speed_lines import describe_speed
+from lightning_seg.doctor.telling.summary import Summary, count_of, describe_formats, shown_name, splits_table
+from lightning_seg.doctor.telling.text_tables import in_columns, table
 from lightning_seg.files import printable
 
 SHOWN = 10

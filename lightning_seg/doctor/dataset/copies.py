@@ -11,8 +11,8 @@ import numpy as np
 from scipy.cluster.hierarchy import DisjointSet
 
 from lightning_seg.datasets.threads import as_they_come
-from lightning_seg.doctor.close_hashes import candidates
-from lightning_seg.doctor.likeness import Thumbnail, Warp, read_thumbnail, warp_between
+from lightning_seg.doctor.dataset.close_hashes import candidates
+from lightning_seg.doctor.dataset.likeness import Thumbnail, Warp, read_thumbnail, warp_between
 from lightning_seg.errors import DataError
 from lightning_seg.progress import counted
 

@@ -7,11 +7,11 @@ from typing import Any
 
 from lightning_seg.datamodules.base import DataModule
 from lightning_seg.datamodules.workers import LoadingRemedy, place_of
+from lightning_seg.doctor.advice.network import Network
+from lightning_seg.doctor.advice.pace import LoadingAdvice, Pace, advice
+from lightning_seg.doctor.advice.stages import Stages, time_stages
+from lightning_seg.doctor.advice.steps import time_steps
 from lightning_seg.doctor.findings import Finding, Kind
-from lightning_seg.doctor.network import Network
-from lightning_seg.doctor.pace import LoadingAdvice, Pace, advice
-from lightning_seg.doctor.stages import Stages, time_stages
-from lightning_seg.doctor.steps import time_steps
 from lightning_seg.doctor.subject import Pictures, Subject
 from lightning_seg.errors import UserError
 

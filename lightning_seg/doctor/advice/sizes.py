@@ -6,7 +6,7 @@ from math import ceil, sqrt
 
 import numpy as np
 
-from lightning_seg.doctor.network import USUAL_MULTIPLE, Network
+from lightning_seg.doctor.advice.network import USUAL_MULTIPLE, Network
 
 Size = tuple[int, int]
 """(height, width) in pixels."""

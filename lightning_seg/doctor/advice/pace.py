@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from lightning_seg.datamodules.workers import LoadingRemedy, Place
-from lightning_seg.doctor.stages import Stages
+from lightning_seg.doctor.advice.stages import Stages
 
 WORTH = 1.05
 """Times as many pictures from which advice is given."""

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
-from lightning_seg.doctor.answers import Answers
 from lightning_seg.doctor.findings import Finding, Kind, Shown
+from lightning_seg.doctor.run.answers import Answers
 from lightning_seg.metrics.calibration import as_rows, calibration_error, error_by_chance, overconfidence
 from lightning_seg.metrics.label_errors import far_out, sure_margin, suspected_labels
 

@@ -9,9 +9,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lightning_seg.doctor.labels import amounts_in
-from lightning_seg.doctor.network import Colours, Network
-from lightning_seg.doctor.sizes import Advice, Sizes, advise, short_side_left, sizes_of
+from lightning_seg.doctor.advice.network import Colours, Network
+from lightning_seg.doctor.advice.sizes import Advice, Sizes, advise, short_side_left, sizes_of
+from lightning_seg.doctor.dataset.labels import amounts_in
 from lightning_seg.doctor.subject import Look, Subject
 from lightning_seg.tasks.class_weights import inverse_shares
 

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lightning_seg.batch import Split
-from lightning_seg.doctor.copies import DISTANCE, Copies, Seen, find_copies
+from lightning_seg.doctor.dataset.copies import DISTANCE, Copies, Seen, find_copies
+from lightning_seg.doctor.dataset.truths import disagreement
 from lightning_seg.doctor.findings import Finding, Kind, Shown
 from lightning_seg.doctor.subject import Subject
-from lightning_seg.doctor.truths import disagreement
 
 LEAKS = "the score on them is too good: the network has seen them in training, or its best epoch was chosen by them"
 KEEP_TOGETHER = (

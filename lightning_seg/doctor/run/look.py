@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 
 from lightning_seg.batch import BoxPrediction
 from lightning_seg.datamodules.base import DataModule
-from lightning_seg.doctor.answers import Answers, collect_answers, draw
 from lightning_seg.doctor.findings import Finding, Kind
-from lightning_seg.doctor.history import History
-from lightning_seg.doctor.predictions import NOT_APPLIED, WINDOWS_ONLY, describe_calibration, judge
+from lightning_seg.doctor.run.answers import Answers, collect_answers, draw
+from lightning_seg.doctor.run.history import History
+from lightning_seg.doctor.run.predictions import NOT_APPLIED, WINDOWS_ONLY, describe_calibration, judge
+from lightning_seg.doctor.run.training import check_training
 from lightning_seg.doctor.subject import Subject
-from lightning_seg.doctor.training import check_training
 from lightning_seg.errors import ConfigError, UserError, WeightsError
 from lightning_seg.predictor import Predictor
 from lightning_seg.runs import Run

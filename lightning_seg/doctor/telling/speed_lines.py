@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from lightning_seg.doctor.number_lines import WIDTH, wrapped
-from lightning_seg.doctor.speed import Speed
-from lightning_seg.doctor.stages import Stages
+from lightning_seg.doctor.advice.speed import Speed
+from lightning_seg.doctor.advice.stages import Stages
+from lightning_seg.doctor.telling.number_lines import WIDTH, wrapped
 
 
 def describe_speed(speed: Speed, width: int = WIDTH) -> list[str]:

@@ -8,7 +8,7 @@ from lightning_seg.arguments.reading import dotted, read_config
 from lightning_seg.callbacks.csv_logger import METRICS_FILE, read_curves
 from lightning_seg.callbacks.epoch_record import RECORD_FILE
 from lightning_seg.callbacks.run_record import MODE, STOPPED_EARLY
-from lightning_seg.doctor.curves import Curve
+from lightning_seg.doctor.run.curves import Curve
 from lightning_seg.errors import DataError
 from lightning_seg.json_files import read_json
 from lightning_seg.runs import Run, is_training

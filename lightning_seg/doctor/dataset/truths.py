@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from lightning_seg.batch import IGNORE_INDEX
 from lightning_seg.datasets.base import SegmentationDataset
-from lightning_seg.doctor.copies import Copy, warp_at
-from lightning_seg.doctor.likeness import SIDE
+from lightning_seg.doctor.dataset.copies import Copy, warp_at
+from lightning_seg.doctor.dataset.likeness import SIDE
 from lightning_seg.doctor.subject import Pictures
 from lightning_seg.errors import DataError
 from lightning_seg.images import Array, resize_mask

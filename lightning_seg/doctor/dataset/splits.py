@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightning_seg.datasets.facts import PictureFacts
+from lightning_seg.doctor.dataset.labels import amounts_in
+from lightning_seg.doctor.dataset.shifts import Sample, find_shifts
 from lightning_seg.doctor.findings import Finding, Kind
-from lightning_seg.doctor.labels import amounts_in
-from lightning_seg.doctor.shifts import Sample, find_shifts
 from lightning_seg.doctor.subject import Look, Pictures, Subject
 
 GROUPS = Kind(

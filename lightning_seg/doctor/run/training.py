@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator
 from math import ceil
 from shlex import quote
 
-from lightning_seg.doctor.curves import (
+from lightning_seg.doctor.findings import Finding, Kind
+from lightning_seg.doctor.run.curves import (
     Curve,
     has_fallen,
     highest_jump,
@@ -17,8 +18,7 @@ from lightning_seg.doctor.curves import (
     unsteadiness,
     worst_values,
 )
-from lightning_seg.doctor.findings import Finding, Kind
-from lightning_seg.doctor.history import History
+from lightning_seg.doctor.run.history import History
 
 LOWER_RATE = "a tenth of the rate, --model.lr {lower}, or --trainer.gradient_clip_val 1"
 HIGHER_RATE = "three times the rate, --model.lr {higher}"

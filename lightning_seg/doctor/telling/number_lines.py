@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 from textwrap import fill
 
-from lightning_seg.doctor.network import Colours
-from lightning_seg.doctor.numbers import ClassNumbers, Numbers
-from lightning_seg.doctor.sizes import REASONS, Size
-from lightning_seg.doctor.text_tables import table
+from lightning_seg.doctor.advice.network import Colours
+from lightning_seg.doctor.advice.numbers import ClassNumbers, Numbers
+from lightning_seg.doctor.advice.sizes import REASONS, Size
+from lightning_seg.doctor.telling.text_tables import table
 
 WIDTH = 100
 SHOWN = 12

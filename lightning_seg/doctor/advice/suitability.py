@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
+from lightning_seg.doctor.advice.network import Colours, Network
+from lightning_seg.doctor.advice.numbers import Numbers
+from lightning_seg.doctor.advice.sizes import LEAST_PIXELS, Advice, is_squeezed
 from lightning_seg.doctor.findings import Finding, Kind
-from lightning_seg.doctor.network import Colours, Network
-from lightning_seg.doctor.numbers import Numbers
-from lightning_seg.doctor.sizes import LEAST_PIXELS, Advice, is_squeezed
 
 SMALL_OBJECTS = Kind(
     "small-objects",

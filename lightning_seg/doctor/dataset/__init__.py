@@ -1,0 +1,1 @@
+"""Findings about the files of a dataset: each by itself, and all together."""

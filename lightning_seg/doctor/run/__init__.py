@@ -1,0 +1,1 @@
+"""Findings about a run: how it was trained, and what its network answers."""
