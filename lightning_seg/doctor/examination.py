@@ -11,6 +11,7 @@ from lightning_seg.datasets.fact_store import opened_store
 from lightning_seg.doctor.dataset.boxes import check_boxes
 from lightning_seg.doctor.dataset.duplicates import check_duplicates
 from lightning_seg.doctor.dataset.labels import MISSING_MASK, check_labels
+from lightning_seg.doctor.dataset.names import check_names
 from lightning_seg.doctor.dataset.pictures import check_pictures
 from lightning_seg.doctor.dataset.splits import check_splits
 from lightning_seg.doctor.findings import Finding, Kind, worst_first
@@ -18,7 +19,14 @@ from lightning_seg.doctor.subject import Facts, Pictures, Subject
 from lightning_seg.errors import DataError
 
 Check = Callable[[Subject], Iterable[Finding]]
-CHECKS: tuple[Check, ...] = (check_pictures, check_labels, check_boxes, check_duplicates, check_splits)
+CHECKS: tuple[Check, ...] = (
+    check_pictures,
+    check_names,
+    check_labels,
+    check_boxes,
+    check_duplicates,
+    check_splits,
+)
 TOLERANT = {"check_masks": False, "unlabelled": "skip"}
 """Arguments of datamodules with which one wrong file does not hide the others."""
 MAY_SKIP = ("unreadable", "unlabelled")

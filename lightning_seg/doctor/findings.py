@@ -42,6 +42,8 @@ class Finding:
         remedy: if it says more than that of the kind.
         figures: the same for programs.
         shown: what the report shows in place of the picture of each file.
+        is_skipped: whether the user has said that the files are to be left out.
+        is_slight: whether it spoils little.
     """
 
     kind: Kind
@@ -52,11 +54,12 @@ class Finding:
     figures: Mapping[str, Any] = field(default_factory=dict)
     shown: Shown | None = None
     is_skipped: bool = False
+    is_slight: bool = False
 
     @property
     def severity(self) -> Severity:
-        """A warning in place of an error, where the files are left out."""
-        return "warning" if self.is_skipped else self.kind.severity
+        """That of the kind; of what is left out on purpose, or slight, a warning in place of an error."""
+        return "warning" if self.is_skipped or self.is_slight else self.kind.severity
 
     @property
     def effect(self) -> str:

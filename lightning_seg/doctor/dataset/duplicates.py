@@ -1,6 +1,7 @@
 """Findings about pictures that a dataset holds more than once."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -52,6 +53,9 @@ MANY_ALIKE = Kind(
     "only the most similar pictures were compared by their pixels: copies that were cropped may be missing above",
     "nothing, if pictures taken together are in one split: --data.group keeps them there",
 )
+PURPOSES: Mapping[Split, str] = {"val": "validate", "test": "test"}
+SLIGHT = 0.05
+"""Share of a split below which what it shares with another changes its score by less than another seed does."""
 KINDS = (SAME_BETWEEN, NEAR_BETWEEN, TWO_LABELS, SAME_WITHIN, NEAR_WITHIN, MANY_ALIKE)
 
 
@@ -94,21 +98,29 @@ def _copies(subject: Subject, places: Sequence[Where], copies: Copies) -> Iterat
         spread = [group for group in groups if len({places[position].split for position in group}) > 1]
         inside = [group for group in groups if len({places[position].split for position in group}) == 1]
         if spread:
-            yield _finding(between, subject, places, spread, _leaks(subject, places, spread))
+            leaked = _leaked(places, spread)
+            finding = _finding(between, subject, places, spread, _describe_leaks(subject, leaked))
+            shares = [number / len(subject.splits[split]) for split, number in leaked.items()]
+            yield replace(finding, is_slight=max(shares, default=0.0) < SLIGHT)
         if inside:
             more = sum(len(group) - 1 for group in inside)
             yield _finding(within, subject, places, inside, f"{more} of {len(places)} pictures can be spared")
 
 
-def _leaks(subject: Subject, places: Sequence[Where], groups: Sequence[Sequence[int]]) -> str:
-    told = []
-    purposes: tuple[tuple[Split, str], ...] = (("val", "validate"), ("test", "test"))
-    for split, purpose in purposes:
+def _leaked(places: Sequence[Where], groups: Sequence[Sequence[int]]) -> dict[Split, int]:
+    """How many pictures of the splits that are measured lie in another split too."""
+    leaked: dict[Split, int] = {}
+    for split in PURPOSES:
         others = [group for group in groups if any(places[position].split != split for position in group)]
-        leaked = sum(places[position].split == split for group in others for position in group)
-        if leaked:
-            told.append(f"{leaked} of {len(subject.splits[split])} pictures to {purpose} on lie in another split too")
-    return "; ".join(told)
+        leaked[split] = sum(places[position].split == split for group in others for position in group)
+    return {split: number for split, number in leaked.items() if number}
+
+
+def _describe_leaks(subject: Subject, leaked: Mapping[Split, int]) -> str:
+    return "; ".join(
+        f"{number} of {len(subject.splits[split])} pictures to {PURPOSES[split]} on lie in another split too"
+        for split, number in leaked.items()
+    )
 
 
 def _finding(

@@ -1,5 +1,6 @@
 """Findings about picture files, each by itself."""
 
+from array import array
 from collections import defaultdict
 from collections.abc import Iterator
 
@@ -112,20 +113,25 @@ def _kinds_of(picture: PictureFacts) -> Iterator[Kind]:
 
 
 def _extremes(subject: Subject) -> Iterator[Finding]:
-    readable = [look.picture for look in subject.looks() if not look.picture.problem]
-    if not readable:
+    numbers = array("l")
+    for look in subject.looks():
+        if not look.picture.problem:
+            numbers.extend((look.picture.height, look.picture.width))
+    if not numbers:
         return
-    sides = np.array([(picture.height, picture.width) for picture in readable], np.float64)
+    sides = np.array(numbers, np.float64).reshape(-1, 2)
     area, shape = sides.prod(axis=1), sides[:, 1] / sides[:, 0]
     far = np.maximum(_times(area) / FAR_AREA, _times(shape) / FAR_SHAPE)
     worst = [index for index in np.argsort(-far).tolist() if far[index] > 1]
     if worst:
-        one = readable[worst[0]]
+        readable = (look.picture for look in subject.looks() if not look.picture.problem)
+        chosen = {index: picture for index, picture in enumerate(readable) if far[index] > 1}
+        one = chosen[worst[0]]
         middle = np.median(sides, axis=0).astype(int).tolist()
         detail = (
             f"the most extreme one has {one.width}x{one.height} pixels, half of all less than {middle[1]}x{middle[0]}"
         )
-        yield Finding(SIZES, [readable[index].path for index in worst], detail=detail)
+        yield Finding(SIZES, [chosen[index].path for index in worst], detail=detail)
 
 
 def _times(values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
