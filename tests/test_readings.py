@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import torch
 
-from lightning_seg import CarvanaDataModule, OxfordPetsDataModule, checkpoints
+from lightning_seg import CarvanaDataModule, OxfordPetsDataModule
 from lightning_seg.__main__ import main
-from lightning_seg.checkpoints import read_checkpoint
+from lightning_seg.checkpoints import read_checkpoint, reading
 from lightning_seg.datamodules import carvana as carvana_module
 from lightning_seg.datamodules.base import DataModule
 from lightning_seg.datasets.carvana import read_list
@@ -76,7 +76,7 @@ def test_a_command_reads_a_checkpoint_once_and_lightning_its_weights(
 
 def read_file_anew() -> None:
     """As in a process of its own."""
-    checkpoints._read_file.cache_clear()
+    reading._read_file.cache_clear()
 
 
 def test_a_predictor_reads_a_checkpoint_once_and_lightning_its_weights(run: Path, readings: Counter[str]) -> None:

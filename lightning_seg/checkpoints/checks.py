@@ -1,22 +1,20 @@
-"""Reading checkpoints from anywhere without running code; more than plain values is refused.
+"""Checks of what a checkpoint holds: more than plain values is refused.
 
 ``torch.load(weights_only=True)`` keeps a file from running code while it is read. Its content can still make Lightning
 run some: Lightning builds classes that hyper-parameters name, and deletes files that a callback remembers.
 """
 
-import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from functools import lru_cache
 from inspect import Parameter, signature
 from itertools import islice
 from pathlib import Path, PurePath
 from typing import IO, Any
 
-import torch
-from lightning_fabric.plugins import TorchCheckpointIO
 from torch import Tensor
 
-from lightning_seg.errors import ConfigError, one_line
+from lightning_seg.checkpoints.plain_values import problems
+from lightning_seg.checkpoints.reading import read_checkpoint, source_of
+from lightning_seg.errors import ConfigError
 from lightning_seg.files import printable
 
 CHECKPOINT_KEY = "lightning_seg"
@@ -26,8 +24,6 @@ HYPER_PARAMETERS = "hyper_parameters"
 OF_LIGHTNING = ("state_dict", "epoch", "pytorch-lightning_version")
 FORMER = ("hparams", "module_arguments")
 """Old keys where Lightning also looks for arguments; no checkpoint of this package has them."""
-BUILDING = ("class_path", "init_args", "dict_kwargs", "_target_", "_instantiator", "_class_path")
-"""Keys by which Lightning, jsonargparse or hydra know that a mapping is an object."""
 STATES: dict[str, Any] = {"callbacks": Mapping, "loops": Mapping, "optimizer_states": list, "lr_schedulers": list}
 """States from which Lightning restores a training."""
 OF_ARGUMENTS = ("hparams_name", "hparams_type")
@@ -37,60 +33,9 @@ LIBRARIES = ("builtins", "pytorch_lightning", "lightning_fabric", "torch", "abc"
 """Modules whose constructors, at the end of every task's, get no arguments of the user."""
 
 
-def read_checkpoint(path: str | Path | IO[bytes]) -> dict[str, Any]:
-    """The content of a checkpoint, which nobody changes: a file is read once, and again when it has changed.
-
-    Args:
-        path: a file, whose tensors have shapes and no values; an address (http, https) that torch downloads and keeps;
-            or an open file, which is rewound.
-
-    Raises:
-        ConfigError: if nothing can be read, the file would run code, or it is no mapping.
-    """
-    try:
-        content = _read(path)
-    # torch.load answers a broken file with errors of many kinds.
-    except Exception as error:
-        raise ConfigError(
-            f"{_source(path)}: no checkpoint can be read from it{refused_call(error)}; give the .ckpt of a run"
-        ) from error
-    if not isinstance(content, dict):
-        raise ConfigError(f"{_source(path)}: no checkpoint, but a {type(content).__name__}; give the .ckpt of a run")
-    return content
-
-
-def _source(path: str | Path | IO[bytes]) -> str:
-    return str(path) if isinstance(path, str | Path) else "the checkpoint"
-
-
-def _read(path: str | Path | IO[bytes]) -> Any:
-    if not isinstance(path, str | Path):
-        content = torch.load(path, map_location="cpu", weights_only=True)
-        path.seek(0)
-        return content
-    if ":" in str(path).partition("/")[0] and not Path(path).is_file():
-        return TorchCheckpointIO().load_checkpoint(str(path), weights_only=True)
-    found = Path(path).stat()
-    return _read_file(Path(path).absolute(), (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns))
-
-
-@lru_cache(maxsize=8)
-def _read_file(path: Path, version: tuple[int, ...]) -> Any:
-    """A command asks for the same few files again and again; without values they take no room."""
-    return torch.load(path, map_location="meta", weights_only=True, mmap=True)
-
-
 def _weights(content: Mapping[str, Any]) -> list[Tensor]:
     state = content.get("state_dict")
     return [one for one in state.values() if isinstance(one, Tensor)] if isinstance(state, Mapping) else []
-
-
-def refused_call(error: Exception) -> str:
-    """The function that a file would have called while being read, from the error of ``torch.load``; empty for other
-    errors.
-    """
-    found = re.search(r"unsupported global:?(?: global)? ([\w.]+)", one_line(error), re.IGNORECASE)
-    return f" (it would call {found[1]})" if found else ""
 
 
 def check_checkpoint(path: Path) -> None:
@@ -207,7 +152,7 @@ def check_loadable(
             f"hparams_file {file}: a checkpoint holds the arguments itself; leave it out, and give others by name"
         )
     content = read_checkpoint(path)
-    source = _source(path)
+    source = source_of(path)
     check_content(content, source, key)
     stored = content.get(key) or {}
     check_arguments(kind, stored, source)
@@ -266,36 +211,6 @@ def argument_names(kind: type) -> tuple[set[str], bool]:
             names.add(one.name)
             open_ended |= one.kind is Parameter.VAR_KEYWORD and root != "lightning_seg"
     return names - {"self"}, open_ended
-
-
-def problems(value: Any, place: str) -> Iterator[str]:
-    """The parts of a value that are no number, text, list or mapping of such, each with its place."""
-    if isinstance(value, Mapping):
-        for key, held in value.items():
-            yield from _key_problems(key, place)
-            yield from problems(held, _join(place, key))
-    elif isinstance(value, list | tuple):
-        for index, held in enumerate(value):
-            yield from problems(held, _join(place, index))
-    elif not (value is None or type(value) in (bool, int, float, str)):
-        yield f"a {type(value).__name__} in {place}"
-
-
-def _key_problems(key: Any, place: str) -> Iterator[str]:
-    if type(key) not in (str, int):
-        yield f"a key of type {type(key).__name__}{f' in {place}' if place else ''}"
-    elif builds(key):
-        yield f"{_join(place, key)} (an object to build)"
-
-
-def builds(key: Any) -> bool:
-    """Whether a key turns its mapping into an object; dotted keys are keys of mappings inside."""
-    return isinstance(key, str) and not set(BUILDING).isdisjoint(key.split("."))
-
-
-def _join(place: str, key: Any) -> str:
-    name = printable(str(key))
-    return f"{place}.{name}" if place else name
 
 
 def _paths(value: Any, place: str) -> Iterator[tuple[str, str]]:
