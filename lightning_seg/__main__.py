@@ -71,6 +71,8 @@ def _run(words: list[str], debug: bool) -> int:
     try:
         return _dispatch(words)
     except RefusedError as refused:
+        if debug and refused.__cause__ is not None:
+            raise refused.__cause__ from None
         print(f"lightning-seg: error: {printable(refused.line)}", file=sys.stderr)
         raise
     except Exception as error:

@@ -2,6 +2,7 @@
 
 import logging
 import re
+from collections.abc import Mapping
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -179,7 +180,9 @@ def steps_done(checkpoint: Path) -> int:
 def lost_patience(checkpoint: Path) -> bool:
     """Whether early stopping had run out of patience when the checkpoint was written."""
     states: dict[str, Any] = read_checkpoint(checkpoint).get("callbacks", {})
-    stopping = [state for name, state in states.items() if name.startswith("EarlyStopping")]
+    # Of Lightning's class, or of one that derives from it.
+    counts = {"patience", "wait_count"}
+    stopping = [state for state in states.values() if isinstance(state, Mapping) and counts <= {*state}]
     return any(0 < state["patience"] <= state["wait_count"] for state in stopping)
 
 

@@ -34,6 +34,11 @@ def names_of_others(source: str) -> Iterator[str]:
             yield from (
                 str(one.value) for one in node.args[1:2] if isinstance(one, ast.Constant) and is_private(str(one.value))
             )
+        elif isinstance(node, ast.Compare | ast.Subscript | ast.Tuple):
+            # Names as texts: of classes that are compared, of entries in the states of libraries.
+            parts = [*getattr(node, "comparators", []), getattr(node, "slice", None), *getattr(node, "elts", [])]
+            texts = (str(one.value) for one in parts if isinstance(one, ast.Constant))
+            yield from (text for text in texts if is_private(text) and text.isidentifier() and text not in own)
 
 
 def names_of_bases(file: str) -> Iterator[str]:

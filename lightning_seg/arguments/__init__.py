@@ -1,4 +1,4 @@
-"""What the user typed: turned into what Lightning's parser understands, with errors of one line."""
+"""Typed words, turned into those that Lightning's parser understands, with errors of one line."""
 
 from lightning_seg.arguments.messages import CLASSES, WordParser, import_public_classes, rephrase
 from lightning_seg.arguments.own_flags import OWN_FLAGS, add_own_flags, check_flags

@@ -77,9 +77,7 @@ class WordParser(ArgumentParser):
         super().__init__(*args, **{"allow_abbrev": False, **kwargs})
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        if ex is not None and "--debug" in sys.argv:
-            raise ex
-        raise RefusedError(rephrase(message, self.known_flags(), self.typed))
+        raise RefusedError(rephrase(message, self.known_flags(), self.typed)) from ex
 
     def known_flags(self) -> list[str]:
         """What could have been meant by a flag that does not exist, without dashes."""

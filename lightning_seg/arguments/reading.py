@@ -1,4 +1,4 @@
-"""What stands in configs."""
+"""Reading configs."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the user has typed, and what stands in the configs that are named there."""
+"""Words that the user has typed, and the content of the configs that are named there."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress

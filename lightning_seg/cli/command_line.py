@@ -25,7 +25,6 @@ from lightning_seg.cli.saved_config import SaveConfig
 from lightning_seg.cli.sources import describe_sources, differences, tell
 from lightning_seg.models.weights import without_pretrained
 from lightning_seg.runs import task_arguments
-from lightning_seg.tasks.watched import WatchedModule
 from lightning_seg.trainer import RunTrainer
 from lightning_seg.trainer.default_callbacks import add_defaults, monitoring, prediction_writers, reporting
 from lightning_seg.trainer.own_callbacks import listed, prepare
@@ -165,7 +164,7 @@ class CommandLine(LightningCLI):
         with without_pretrained() if restored else nullcontext(), naming_nulls(self.given("model"), self.given("data")):
             super().instantiate_classes()
         check_linked(self.arguments.typed, self.datamodule, self.kept)
-        if isinstance(self.model, WatchedModule):
+        if hasattr(self.model, "on_nan"):
             self.model.on_nan = self.given("on_nan")
         if self.checkpoint is not None and self.arguments.run is None and self.subcommand != "fit":
             size = getattr(self.datamodule, "image_size", None)

@@ -1,4 +1,4 @@
-"""What a training that goes on takes from the one before."""
+"""Values that a training takes from the one that it continues."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the datamodule tells the task: the number and the names of its classes, and the size of its pictures."""
+"""Links from the datamodule to the task: the number and names of the classes, and the size of the pictures."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

@@ -58,7 +58,7 @@ def flatten(config: Config) -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for name, value in config.items():
         if isinstance(value, Mapping) and "class_path" in value:
-            flat[name] = value["class_path"].rpartition(".")[2]
+            flat[name] = value["class_path"]
         if isinstance(value, Mapping) and {"class_path", "init_args"} & value.keys():
             value = value.get("init_args") or {}
         if isinstance(value, Mapping) and name in ("model", "data", "trainer"):
@@ -76,7 +76,9 @@ def changes(before: Config, after: Config) -> dict[str, tuple[Any, Any]]:
 
 
 def as_typed(value: Any) -> str:
-    """A value as typed on the command line."""
+    """A value as typed on the command line; a class of this package by its name alone."""
+    if isinstance(value, str) and value.startswith("lightning_seg."):
+        return value.rpartition(".")[2]
     return value if isinstance(value, str) else json.dumps(value)
 
 

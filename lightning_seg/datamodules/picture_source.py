@@ -1,4 +1,4 @@
-"""What the datamodule of one dataset says: where its pictures come from, how they are divided, and their labels."""
+"""The part of a datamodule that each dataset says itself: its pictures, how they are divided, and their labels."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""What all datamodules share: they are built from checkpoints without running code, and set up before they load."""
+"""The base of all datamodules: built from checkpoints without running code, and set up before it loads."""
 
 from typing import Any, Self
 

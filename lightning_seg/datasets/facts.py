@@ -1,4 +1,4 @@
-"""What is found out about the files of a dataset by reading each of them once."""
+"""Facts about the files of a dataset, found out by reading each of them once."""
 
 import hashlib
 from pathlib import Path

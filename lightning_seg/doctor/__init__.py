@@ -1,1 +1,1 @@
-"""What is in a dataset, what is wrong with it, and what follows; with the findings' texts, of which a page is made."""
+"""Looking at a dataset or a run: its content, its faults and what follows; with the texts of all findings."""

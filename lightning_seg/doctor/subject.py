@@ -1,4 +1,4 @@
-"""What is looked at: the splits of a datamodule, and the facts about their files."""
+"""The dataset that is looked at: the splits of a datamodule, and the facts about their files."""
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path

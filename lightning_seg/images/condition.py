@@ -1,4 +1,4 @@
-"""What a picture file is like, as far as it may surprise: its format, its stored mode, and what readers differ in."""
+"""The condition of a picture file, as far as it may surprise: format, stored mode, and what readers differ in."""
 
 from io import BytesIO
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What is known of a picture file without decoding it."""
+"""Properties of a picture file that need no decoding."""
 
 from pathlib import Path
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""What is measured in one split besides its losses."""
+"""Scores of one split, besides its losses."""
 
 from collections.abc import Mapping
 from typing import Any, TypeVar

@@ -1,4 +1,4 @@
-"""What a dataset holds: shares of its classes, sizes of its pictures."""
+"""Figures about a dataset: shares of its classes, sizes of its pictures."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""What tasks expect of a batch (``lightning_seg/batch.py``), said in one line where it is something else.
+"""Checks of a batch (``lightning_seg/batch.py``), said in one line where it is something else.
 
 A look asks the device for numbers, so tasks look at the first batch of each stage alone.
 """

@@ -1,4 +1,4 @@
-"""What tasks expect to be true of the pictures of a batch: masks, labels, boxes; said in one line where it is not."""
+"""Checks of the truth in a batch: masks, labels, boxes; said in one line where they are something else."""
 
 import logging
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What the command line asks of a datamodule, which may be the user's own and have no attribute of this package's."""
+"""Questions to a datamodule that may be the user's own and have no attribute of this package's."""
 
 from collections.abc import Sequence
 from pathlib import Path

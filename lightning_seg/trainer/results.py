@@ -1,4 +1,4 @@
-"""What a command has written."""
+"""The results that a command has written."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -43,7 +43,7 @@ def with_trainer(**trainer: Any) -> dict[str, Any]:
 
 def test_arguments_have_the_names_they_are_typed_by() -> None:
     flat = flatten(config("flip"))
-    assert flat["data"] == "CarvanaDataModule"
+    assert flat["data"] == "lightning_seg.CarvanaDataModule"
     assert flat["data.augment"] == "flip"
     assert flat["model.lr"] == 0.1
     assert flat["trainer.max_epochs"] == 5
@@ -52,6 +52,12 @@ def test_arguments_have_the_names_they_are_typed_by() -> None:
         "data.augment": ("flip", True),
         "data.mixing": (None, "cutmix"),
     }
+
+
+def test_classes_of_one_name_in_two_modules_differ() -> None:
+    own, other = ({**config(), "model": {"class_path": path, "init_args": {}}} for path in ("mine.T", "yours.T"))
+    assert changes(own, other) == {"model": ("mine.T", "yours.T")}
+    assert check_equal({"a": own, "b": other}) == []
 
 
 @pytest.mark.parametrize(

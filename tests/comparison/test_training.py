@@ -80,10 +80,11 @@ def test_a_recorded_early_stop_is_an_end(tmp_path: Path, asked: Asked) -> None:
     assert next_step(tmp_path, asked) == "continue"
 
 
+@pytest.mark.parametrize("kind", ["EarlyStopping", "OwnPatience"])
 @pytest.mark.parametrize(("waited", "expected"), [(0, "continue"), (3, "continue"), (4, "test")])
-def test_patience_that_a_checkpoint_has_lost_is_an_end(tmp_path: Path, waited: int, expected: str) -> None:
+def test_patience_that_a_checkpoint_has_lost_is_an_end(tmp_path: Path, waited: int, expected: str, kind: str) -> None:
     stopping = {"wait_count": waited, "stopped_epoch": 0, "best_score": torch.tensor(1.0), "patience": 4}
-    write_checkpoint(half_finished(tmp_path, 2), 2, callbacks={"EarlyStopping{'monitor': 'val/miou'}": stopping})
+    write_checkpoint(half_finished(tmp_path, 2), 2, callbacks={f"{kind}{{'monitor': 'val/miou'}}": stopping})
     assert next_step(tmp_path, THREE) == expected
 
 

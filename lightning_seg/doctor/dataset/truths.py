@@ -1,4 +1,4 @@
-"""What two records say about the same picture: labels, masks, boxes."""
+"""Whether two records say the same about the same picture: labels, masks, boxes."""
 
 from typing import Any
 

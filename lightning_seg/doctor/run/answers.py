@@ -1,4 +1,4 @@
-"""What a network answers to the pictures that it was not trained on, counted."""
+"""Answers of a network to the pictures that it was not trained on, counted."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What a curve says, for instance that a loss has fallen: values by epoch in, plain facts out.
+"""Reading curves, for instance whether a loss has fallen: values by epoch in, plain facts out.
 
 All thresholds are multiples of the curve's own noise, with a share of its level as the least that matters.
 """

@@ -1,4 +1,4 @@
-"""What a run folder tells about its training, without its network and its pictures."""
+"""The training of a run folder as it was logged, without its network and its pictures."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,1 +1,1 @@
-"""What was found, on the terminal and as a page."""
+"""Telling what was found: on the terminal and as a page."""

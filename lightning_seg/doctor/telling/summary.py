@@ -1,4 +1,4 @@
-"""What a dataset is made of: splits, sizes and formats; and the words for it."""
+"""Splits, sizes and formats of a dataset; and the words for them."""
 
 from array import array
 from collections import Counter

@@ -1,4 +1,4 @@
-"""What a dataset holds and all findings as text: one page on the terminal."""
+"""A dataset and all findings as text: one page on the terminal."""
 
 import os
 import shutil
