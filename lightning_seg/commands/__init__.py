@@ -14,7 +14,7 @@ COMMANDS = {
     "compare": "no run has begun",
     "completion": "nothing is printed",
     "configs": "nothing is changed",
-    "doctor": "no finding is lost: files that were looked at are not read again",
+    "doctor": "nothing is written; files that were looked at are remembered",
     "preview": "no picture is written",
     "synthesize": "no dataset is written, since it is moved into place when it is complete",
 }

@@ -3,6 +3,7 @@
 import inspect
 import json
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,14 @@ import pytorch_lightning as pl
 from lightning_seg.arguments import Asked, Typed
 from lightning_seg.cli.building import build_task
 from lightning_seg.commands.data_flags import keep_data
+from lightning_seg.commands.parsing import run_function
 from lightning_seg.datamodules.base import DataModule
 from lightning_seg.doctor.advice.network import NO_NETWORK, Network
 from lightning_seg.doctor.advice.numbers import numbers_of
 from lightning_seg.doctor.advice.speed import look_at_speed
 from lightning_seg.doctor.advice.suitability import check_numbers
 from lightning_seg.doctor.diagnosis import Diagnosis
-from lightning_seg.doctor.examination import examine, opened_subject
+from lightning_seg.doctor.examination import REFUSED, examine, opened_subject
 from lightning_seg.doctor.findings import Finding, worst_first
 from lightning_seg.doctor.own_data import as_known
 from lightning_seg.doctor.run.look import RunLook, examine_run
@@ -25,13 +27,15 @@ from lightning_seg.doctor.subject import Subject
 from lightning_seg.doctor.telling.report import write_report
 from lightning_seg.doctor.telling.summary import summarize
 from lightning_seg.doctor.telling.terminal import describe, painted_verdict, style_of_terminal
-from lightning_seg.errors import ConfigError, UnhealthyError, UserError
+from lightning_seg.errors import ConfigError, DataError, RefusedError, UnhealthyError, UserError
+from lightning_seg.explaining import user_error
 from lightning_seg.json_files import write_json
 from lightning_seg.numbers import check_number
 from lightning_seg.runs import find_run
 
 OF_FIT = ("data", "run")
 """Arguments of ``doctor`` that are flags of ``fit``, too."""
+ILL = "the findings that are errors would end or spoil a training; their remedies stand there"
 FINDINGS, NUMBERS, REPORT = "findings.json", "numbers.json", "report.html"
 
 
@@ -59,6 +63,8 @@ def doctor(
         fit: Flags of fit that say which network is trained; the command takes its own.
     """
     check_number("pictures", pictures, 500)
+    if output is not None:
+        _make(Path(output))
     if data is None:
         raise ConfigError("there is no data section; give --config pets, --run RUN or --data CLASS")
     network, unbuilt = _network(fit)
@@ -74,7 +80,7 @@ def doctor(
         if output is not None:
             _write(Path(output), subject, diagnosis)
     if diagnosis.is_ill:
-        raise UnhealthyError("the findings that are errors would end or spoil a training; their remedies stand there")
+        raise UnhealthyError(ILL)
 
 
 def _diagnose(
@@ -89,12 +95,50 @@ def _diagnose(
     return Diagnosis(summarize(subject), numbers, measured, worst_first(findings))
 
 
+def _make(folder: Path) -> None:
+    """Raises ConfigError if nothing can be written there, before anything is looked at."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"output {folder}: no folder can be made there ({error.strerror}); give another") from error
+
+
 def _write(folder: Path, subject: Subject, diagnosis: Diagnosis) -> None:
     numbers, speed = diagnosis.numbers, diagnosis.speed
     write_json(folder / FINDINGS, [finding.as_dict() for finding in diagnosis.findings])
     write_json(folder / NUMBERS, {"numbers": numbers and numbers.as_dict(), "speed": speed and speed.as_dict()})
     size = write_report(folder / REPORT, subject, diagnosis)
     print(f"{folder / REPORT} ({size / 1e6:.1f} MB); all files of all findings are in {folder / FINDINGS}")
+
+
+def run_flags(flags: Sequence[str]) -> None:
+    """``doctor`` with these flags; data that cannot even be listed are a finding, too.
+
+    Raises:
+        UnhealthyError: if something would end or spoil a training.
+        UserError: of any other kind, if the command itself is wrong.
+    """
+    try:
+        run_function("doctor", doctor, prepare_flags(flags), flags)
+    # The parser wraps what a datamodule says when it is built.
+    except (Exception, RefusedError) as error:
+        own = user_error(error)
+        if not isinstance(own, DataError):
+            raise
+        given = dict(pairwise(flags))
+        subject = Subject(Path(given.get("--data.root", ".")), (), {}, {})
+        diagnosis = Diagnosis(summarize(subject), None, None, [Finding(REFUSED, count=1, detail=str(own))])
+        _tell(subject, diagnosis, given.get("--output"))
+
+
+def _tell(subject: Subject, diagnosis: Diagnosis, output: str | None) -> None:
+    style = style_of_terminal()
+    print(describe(diagnosis, style))
+    print(f"\n{painted_verdict(diagnosis, style)}")
+    if output is not None:
+        _write(Path(output), subject, diagnosis)
+    if diagnosis.is_ill:
+        raise UnhealthyError(ILL)
 
 
 def prepare_flags(flags: Sequence[str]) -> list[str]:

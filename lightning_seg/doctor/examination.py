@@ -16,7 +16,7 @@ from lightning_seg.doctor.dataset.pictures import check_pictures
 from lightning_seg.doctor.dataset.splits import check_splits
 from lightning_seg.doctor.findings import Finding, Kind, worst_first
 from lightning_seg.doctor.subject import Facts, Pictures, Subject
-from lightning_seg.errors import DataError
+from lightning_seg.errors import ConfigError, DataError
 
 Check = Callable[[Subject], Iterable[Finding]]
 CHECKS: tuple[Check, ...] = (
@@ -84,7 +84,7 @@ def _check_nothing(data: DataModule[Any]) -> None:
 def _splits_of(data: DataModule[Any], skips: Collection[str]) -> tuple[dict[Split, Pictures], list[Finding]]:
     _check_nothing(data)
     data.prepare_data()
-    refused = []
+    refused: list[Finding] = []
     if not data.trains:
         data.read_original_sizes()
     for stage, kind in zip(STAGES, (REFUSED, NOTHING_TO_TEST), strict=True):
@@ -92,8 +92,10 @@ def _splits_of(data: DataModule[Any], skips: Collection[str]) -> tuple[dict[Spli
             continue
         try:
             data.setup(stage)
-        except DataError as error:
-            refused.append(Finding(kind, count=1, detail=str(error)))
+        except (ConfigError, DataError) as error:
+            # Both stages may end for the same reason.
+            if str(error) not in (finding.detail for finding in refused):
+                refused.append(Finding(kind, count=1, detail=str(error)))
     if bare := data.left_out.get("unlabelled"):
         refused.append(Finding(MISSING_MASK, bare, is_skipped="unlabelled" in skips))
     order: tuple[Split, ...] = ("train", "val", "test")

@@ -1,5 +1,6 @@
 """The user's own datamodule as one of this package, so that its pictures can be looked at."""
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +16,7 @@ from pytorch_lightning.utilities.model_helpers import is_overridden
 
 from lightning_seg.augmentation.collate import collate_segmentation
 from lightning_seg.augmentation.mixing import Mix, mix_segmentation
-from lightning_seg.batch import Split
+from lightning_seg.batch import IGNORE_INDEX, Split
 from lightning_seg.datamodules.data_module import DataModule
 from lightning_seg.datamodules.picture_source import Collate
 from lightning_seg.datasets.base import ClassificationDataset, PictureDataset, SegmentationDataset
@@ -24,6 +25,7 @@ from lightning_seg.images import Array
 from lightning_seg.progress import counted
 from lightning_seg.tasks.batches import keys_of
 
+log = logging.getLogger(__name__)
 LOADERS: Mapping[Split, str] = {"train": "train_dataloader", "val": "val_dataloader", "test": "test_dataloader"}
 MOST = 2000
 """Samples of a split that are looked at; those without a file are written to the disk for it."""
@@ -54,7 +56,16 @@ class OwnMasks(SegmentationDataset[Record]):
         return record.path
 
     def read_mask(self, record: Record) -> Array:
-        return np.asarray(self.samples[record.number]["mask"]).astype(np.uint8)
+        mask = np.asarray(self.samples[record.number]["mask"])
+        stray = (mask != IGNORE_INDEX) & ((mask < 0) | (mask >= len(self.class_names)))
+        if stray.any():
+            values = ", ".join(map(str, np.unique(mask[stray]).tolist()[:5]))
+            known = f"there are {len(self.class_names)} classes from 0 on"
+            raise DataError(
+                f"sample {record.number}: the mask holds {values}, and {known}; correct it, or use {IGNORE_INDEX} for "
+                "what is ignored"
+            )
+        return mask.astype(np.uint8)
 
 
 class OwnLabels(ClassificationDataset[Record]):
@@ -113,6 +124,8 @@ class OwnData(DataModule[PictureDataset[Any, Any]]):
                 "there is nothing to look at; give it one"
             )
         number = min(len(samples), MOST)  # type: ignore[arg-type]
+        if number < len(samples):  # type: ignore[arg-type]
+            log.warning("%d of %d samples of %s are looked at", number, len(samples), split)  # type: ignore[arg-type]
         found = list(counted(self._records(samples, number, split), f"asking for samples of {split}", number))
         if found and found[0].label is None:
             return OwnMasks(samples, found, self._names(int(_most(samples, found)) + 1))
@@ -126,7 +139,11 @@ class OwnData(DataModule[PictureDataset[Any, Any]]):
                 path = self.folder / split / f"{index:06}.png"
                 path.parent.mkdir(parents=True, exist_ok=True)
                 Image.fromarray(_pixels(sample["image"])).save(path)
-            yield Record(path, index, int(sample["label"]) if "label" in sample else None)
+            if not {"mask", "label"} & sample.keys():
+                raise DataError(
+                    f"sample {index} of {split} has neither mask nor label, so nothing can be said; add one"
+                )
+            yield Record(path, index, _label(sample["label"]) if "label" in sample else None)
 
     def _names(self, number: int) -> tuple[str, ...]:
         """Those of the user's datamodule, or numbers."""
@@ -145,6 +162,12 @@ class OwnData(DataModule[PictureDataset[Any, Any]]):
 
     def mix_fn(self) -> Mix:
         return mix_segmentation
+
+
+def _label(label: Any) -> int:
+    """A class index; of shares of classes, as mixing gives them, the largest."""
+    told = torch.as_tensor(label)
+    return int(told.argmax() if told.ndim else told)
 
 
 @contextmanager

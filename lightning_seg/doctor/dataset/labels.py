@@ -1,6 +1,6 @@
 """Findings about masks, labels and boxes."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -139,6 +139,9 @@ def pixels_of(look: Look) -> NDArray[np.int64]:
 
 
 def _classes(subject: Subject) -> Iterator[Finding]:
+    if not _is_mostly_usable(subject):
+        # What classes there are is told by few pictures, and a finding would follow from another one.
+        return
     pictures, shares = class_counts(subject)
     names = subject.class_names
     total = sum(pictures.values(), start=np.zeros(len(names), np.int64))
@@ -161,6 +164,15 @@ def _classes(subject: Subject) -> Iterator[Finding]:
         if rare:
             yield Finding(RARE, count=len(rare), detail=", ".join(rare))
     yield from _rare_in_splits(names, pictures)
+
+
+def _is_mostly_usable(subject: Subject) -> bool:
+    """Whether most pictures of every split can be used, with their masks."""
+    usable, number = Counter[str](), Counter[str]()
+    for look in subject.looks():
+        number[look.split] += 1
+        usable[look.split] += not (look.picture.problem or (look.mask is not None and look.mask.problem))
+    return all(2 * usable[split] > number[split] for split in number)
 
 
 def _rare_in_splits(names: Sequence[str], pictures: Mapping[str, NDArray[np.int64]]) -> Iterator[Finding]:
@@ -192,9 +204,11 @@ def class_counts(subject: Subject) -> tuple[dict[str, NDArray[np.int64]], NDArra
 
 
 def amounts_in(subject: Subject, look: Look) -> NDArray[np.int64] | None:
-    """What a picture holds of each class: pixels of its mask, or itself; None if nobody knows."""
+    """What a picture holds of each class: pixels of its mask, or itself; None if nobody knows or it cannot be used."""
+    if look.picture.problem or (look.mask is not None and look.mask.problem):
+        return None
     if look.mask is not None:
-        return None if look.mask.problem else pixels_of(look)
+        return pixels_of(look)
     dataset = subject.splits[look.split]
     label = getattr(dataset, "label", None)
     if label is None:

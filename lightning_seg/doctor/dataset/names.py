@@ -49,7 +49,9 @@ def _masks_of(subject: Subject) -> Iterator[Path]:
 def _alike(paths: Iterable[Path]) -> list[list[Path]]:
     """Groups of different files whose names are one for a system that knows no case."""
     found: dict[str, set[Path]] = defaultdict(set)
-    for path in paths:
+    files = list(paths)
+    # Folders, too: two classes would become one.
+    for path in {*files, *(path.parent for path in files)}:
         found[same(str(path)).casefold()].add(path)
     return sorted(sorted(group) for group in found.values() if len(group) > 1)
 

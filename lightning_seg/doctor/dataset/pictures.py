@@ -53,7 +53,7 @@ BY_TRAIT = {
         "broken-exif",
         "note",
         "the notes of the camera cannot be read",
-        "the pixels are good and count; the picture is not turned",
+        "the pixels are good and count; the picture is turned only if the tag for that can be read",
         "nothing, unless pictures lie on their side",
     ),
     "cmyk": Kind(

@@ -54,7 +54,7 @@ ODD_MASKS = Kind(
 )
 NOT_APPLIED = Kind(
     "network-not-looked-at",
-    "note",
+    "warning",
     "the best checkpoint was not applied to pictures",
     "whether predictions have collapsed, calibration, and labels worth a look are not known",
     "as the line says",
