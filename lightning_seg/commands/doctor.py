@@ -69,7 +69,7 @@ def doctor(
         raise ConfigError("there is no data section; give --config pets, --run RUN or --data CLASS")
     network, unbuilt = _network(fit)
     with as_known(data) as known, opened_subject(known) as (subject, refused):
-        look = RunLook([], []) if run is None else examine_run(find_run(run), known, subject, pictures)
+        look = _look_at_run(run, known, subject, pictures)
         found = [*refused, *unbuilt, *look.findings]
         # The loaders of the user's own data are not those that would be timed.
         diagnosis = _diagnose(subject, known, network, speed and known is data, found)
@@ -81,6 +81,16 @@ def doctor(
             _write(Path(output), subject, diagnosis)
     if diagnosis.is_ill:
         raise UnhealthyError(ILL)
+
+
+def _look_at_run(run: str | None, data: DataModule[Any], subject: Subject, pictures: int) -> RunLook:
+    if run is None:
+        return RunLook([], [])
+    try:
+        return examine_run(find_run(run), data, subject, pictures)
+    except DataError as error:
+        # A file of the run, and none of the data.
+        raise ConfigError(str(error)) from error
 
 
 def _diagnose(

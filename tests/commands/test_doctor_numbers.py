@@ -21,7 +21,7 @@ def doctor(
 ) -> Doctor:
     """Runs the command in an empty folder, for little time, and returns its exit code and what it prints."""
     for module in ("speed", "steps"):
-        monkeypatch.setattr(f"lightning_seg.doctor.{module}.SECONDS", 0.5)
+        monkeypatch.setattr(f"lightning_seg.doctor.advice.{module}.SECONDS", 0.5)
     (tmp_path / "empty").mkdir()
     monkeypatch.chdir(tmp_path / "empty")
 

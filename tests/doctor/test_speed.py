@@ -62,7 +62,7 @@ def pets(pets_root: Path, tmp_path: Path) -> Callable[..., OxfordPetsDataModule]
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lightning_seg.doctor.speed.SECONDS", 0.5)
+    monkeypatch.setattr("lightning_seg.doctor.advice.speed.SECONDS", 0.5)
 
 
 def stages_of(data: OxfordPetsDataModule) -> Stages:
@@ -110,7 +110,7 @@ def test_measuring_ends_when_its_time_is_over(
 ) -> None:
     data = pets()
     data.setup("fit")
-    monkeypatch.setattr("lightning_seg.doctor.stages.decode_image", _slow_decode)
+    monkeypatch.setattr("lightning_seg.doctor.advice.stages.decode_image", _slow_decode)
     stages = time_stages(data.datasets["train"], data.collate_fn(), 4, seconds=3 * SECOND)
     assert stages is not None
     assert stages.files < len(data.datasets["train"])
