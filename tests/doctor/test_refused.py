@@ -28,14 +28,6 @@ def write(root: Path, masks: list[np.ndarray]) -> Path:
 def own(root: Path, classes: str) -> list[str]:
     data = ["ImageMaskFolderDataModule", "--data.root", str(root), "--data.classes", classes]
     return [*data, "--data.images", "images/*"]
-        "ImageMaskFolderDataModule",
-        "--data.root",
-        str(root),
-        "--data.classes",
-        classes,
-        "--data.images",
-        "images/*",
-    ]
 
 
 @pytest.mark.parametrize("kind", ["a folder that is not there", "one picture for each class", "boxes of NaN"])
