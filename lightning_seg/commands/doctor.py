@@ -74,13 +74,7 @@ def doctor(
         # The loaders of the user's own data are not those that would be timed.
         diagnosis = _diagnose(subject, known, network, speed and known is data, found)
         diagnosis = diagnosis._replace(run=look.lines, curves=look.curves)
-        style = style_of_terminal()
-        print(describe(diagnosis, style))
-        print(f"\n{painted_verdict(diagnosis, style)}")
-        if output is not None:
-            _write(Path(output), subject, diagnosis)
-    if diagnosis.is_ill:
-        raise UnhealthyError(ILL)
+        _tell(subject, diagnosis, output)
 
 
 def _look_at_run(run: str | None, data: DataModule[Any], subject: Subject, pictures: int) -> RunLook:
