@@ -109,7 +109,10 @@ def leave_out_unreadable(
         raise DataError(f"{first.problem}{more}; or train without them: --data.unreadable skip")
     if len(wrong) == total:
         raise DataError(f"none of the {total} pictures of {split} can be read; the first: {first.problem}")
-    dataset.records = [record for number, record in enumerate(dataset.records) if number not in wrong]
+    kept = [number for number in range(total) if number not in wrong]
+    dataset.records = [dataset.records[number] for number in kept]
+    if dataset.groups is not None:
+        dataset.groups = [dataset.groups[number] for number in kept]
     names = ", ".join(Path(one.path).name for one in list(wrong.values())[:MAX_NAMED])
     log.warning(
         "unreadable skip: %d of %d pictures of %s are left out: %s%s",

@@ -57,7 +57,7 @@ class MetricPart(Metric):
 
     def score_pictures(self, *counted: Any) -> Tensor:
         """A score ``(B,)`` of each picture, higher is better, from what ``update`` gets; of ``picture_quantity``."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no score of single pictures")
 
 
 def present(values: Values) -> dict[str, float]:

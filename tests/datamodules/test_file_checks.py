@@ -102,6 +102,16 @@ def test_pictures_without_a_mask_are_left_out_and_listed(tmp_path: Path) -> None
     assert (run / "unlabelled.txt").read_text().splitlines() == listed
 
 
+def test_the_groups_of_the_pictures_that_are_left_stay_theirs(tmp_path: Path) -> None:
+    """Every picture is a group of its own, called as the picture."""
+    root = write(tmp_path / "own", 20)
+    first, *others = make(root, test_fraction=0.3).pictures_of("test")
+    Path(first).write_bytes(b"")
+    data = make(root, test_fraction=0.3, unreadable="skip")
+    data.setup("test")
+    assert data.datasets["test"].groups == [Path(path).relative_to(root).as_posix() for path in others]
+
+
 def test_nothing_is_left_of_only_broken_pictures(tmp_path: Path) -> None:
     root = write(tmp_path / "own")
     break_pictures(root, *range(10))
