@@ -76,6 +76,18 @@ def test_a_copied_file_in_another_split_is_an_error(root: Path) -> None:
     assert not (ABOUT_COPIES - {"copies-between-splits"}) & set(found)
 
 
+@pytest.mark.parametrize(("size", "code", "severity"), [(20, 1, "error"), (21, 0, "warning")])
+def test_copies_of_less_than_a_twentieth_of_a_split_are_a_warning(
+    root: Path, size: int, code: int, severity: str
+) -> None:
+    shutil.copy(root / "train/cup/3.png", root / "test/cup/other.png")
+    for number in range(size - len(list(root.glob("test/*/*.png")))):
+        save(scene(200 + number), root / f"test/jug/more{number}.png")
+    told, found = diagnose(root)
+    assert (told, found["copies-between-splits"]["severity"]) == (code, severity)
+    assert f"1 of {size} pictures to test on" in found["copies-between-splits"]["detail"]
+
+
 def test_a_copied_file_in_its_own_split_is_a_warning(root: Path) -> None:
     shutil.copy(root / "train/cup/3.png", root / "train/cup/other.png")
     code, found = diagnose(root)
@@ -157,11 +169,15 @@ def test_a_flower_that_was_published_twice_is_in_one_split_and_in_two_classes(fl
 
 @pytest.mark.real_data
 def test_copies_among_the_published_pets(real_data: Path, tmp_path: Path) -> None:
-    """Seen by eye: of 551 photos, 13 are copies of each other; one pair each leaks to validation and to test."""
+    """Seen by eye: of 551 photos, 13 are copies of each other; one pair each leaks to validation and to test.
+
+    That is one of 45 and one of 100 pictures: too few to spoil a training.
+    """
     pets = real_data / "oxford_pets"
     words = ["--data", "OxfordPetsDataModule", "--data.root", str(pets), "--speed", "false"]
-    assert main(["doctor", *words, "--output", str(tmp_path)]) == 1
+    assert main(["doctor", *words, "--output", str(tmp_path)]) == 0
     found = {one["name"]: one for one in json.loads((tmp_path / "findings.json").read_text())}
+    assert found["near-copies-between-splits"]["severity"] == "warning"
     groups = [
         {Path(one["file"]).stem.removeprefix("Abyssinian_") for one in group}
         for name in ("near-copies-between-splits", "near-copies-in-a-split")
