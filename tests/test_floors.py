@@ -22,6 +22,7 @@ FLOORS = (
         "images",
         "json_files",
         "locks",
+        "model_file",
         "numbers",
         "prediction_folder",
         "stopping",
