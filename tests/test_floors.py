@@ -33,7 +33,7 @@ FLOORS = (
     ("models", "losses", "metrics", "augmentation", "synthetic", "plots", "inference"),
     ("datasets", "tasks"),
     ("datamodules", "callbacks"),
-    ("runs", "trust"),
+    ("export", "runs", "trust"),
     ("arguments", "predictor", "comparison", "trainer"),
     ("cli", "doctor"),
     ("commands",),
