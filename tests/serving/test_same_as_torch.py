@@ -41,13 +41,15 @@ def on_arrays(model: Callable[[Tensor], Tensor]) -> own_views.Model:
 
 
 def random_pictures(*shape: int) -> NDArray[np.uint8]:
-    return np.random.default_rng(sum(shape)).integers(0, 256, (*shape, 3), np.uint8)
+    pictures: NDArray[np.uint8] = np.random.default_rng(sum(shape)).integers(0, 256, (*shape, 3), np.uint8)
+    return pictures
 
 
 def random_probs(num_classes: int, height: int, width: int) -> NDArray[np.float32]:
     logits = np.random.default_rng(height * width).normal(0, 3, (num_classes, height, width))
     shares = np.exp(logits) / np.exp(logits).sum(axis=0)
-    return shares.astype(np.float32)
+    probs: NDArray[np.float32] = shares.astype(np.float32)
+    return probs
 
 
 def as_tensor(images: NDArray[np.uint8]) -> Tensor:
