@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from io import TextIOWrapper
 
 import lightning_seg
-from lightning_seg.commands import LIGHTNING, run_command
+from lightning_seg.commands import LIGHTNING, names_file, run_command
 from lightning_seg.errors import RefusedError, UserError
 from lightning_seg.files import printable
 from lightning_seg.process_tree import is_first_process
@@ -20,7 +20,8 @@ train and apply
   fit         train; --config takes the name of a config or a file, --run RUN continues a run
   validate    measure on the validation split
   test        measure on the test split; --run RUN takes a run's config and best checkpoint
-  predict     write predicted masks or classes; --images photo.jpg, or the test split
+  predict     write predicted masks or classes; --images photo.jpg, or the test split; --model model.onnx takes an
+              exported file, without torch
   compare     train variants of a config with several seeds, and say what their difference is worth
   benchmark   time a detector: every window by itself against all out of one pass
 
@@ -97,6 +98,10 @@ def _dispatch(words: list[str]) -> int:
     if words[0] == "--version":
         print(f"lightning-seg {lightning_seg.__version__} ({', '.join(f'{name} {_version(name)}' for name in SHOWN)})")
         return 0
+    if names_file(words):
+        from lightning_seg.commands.predict import run_flags
+
+        return run_flags(words[1:])
     if words[0] in LIGHTNING:
         from lightning_seg.cli import run_lightning
 

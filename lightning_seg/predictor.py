@@ -2,23 +2,24 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Self, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from lightning_seg.batch import BoxPrediction, LabelPrediction, MaskPrediction
-from lightning_seg.errors import ConfigError, DataError, ModelError, one_line
+from lightning_seg.answers import Answer, BoxAnswer, LabelAnswer, MaskAnswer, ranked
+from lightning_seg.errors import DataError, ModelError
 from lightning_seg.images import Array, read_image, read_image_at, resize_image, to_rgb, upright
-from lightning_seg.inference.labels import ranked
 from lightning_seg.plots.boxes import draw_boxes
 from lightning_seg.plots.overlay import draw_overlay
 from lightning_seg.plots.palette import class_palette
-from lightning_seg.runs import find_checkpoint
-from lightning_seg.tasks.loading import load_task
-from lightning_seg.tasks.supervised import SupervisedTask
+
+if TYPE_CHECKING:
+    # Exported models are applied where torch is not installed.
+    import torch
+
+    from lightning_seg.tasks.supervised import SupervisedTask
 
 
 class SegmentedPicture(NamedTuple):
@@ -32,10 +33,9 @@ class SegmentedPicture(NamedTuple):
     class_names: tuple[str, ...]
 
     @classmethod
-    def of(cls, image: Array, said: MaskPrediction, names: tuple[str, ...]) -> Self:
-        """From what a task has said, and the names of its classes."""
-        probs = None if said.probs is None else said.probs.numpy()
-        return cls(image, said.mask.numpy(), said.confidence, said.entropy, probs, names)
+    def of(cls, image: Array, said: MaskAnswer, names: tuple[str, ...]) -> Self:
+        """From what a model has said, and the names of its classes."""
+        return cls(image, said.mask, said.confidence, said.entropy, said.probs, names)
 
     @property
     def overlay(self) -> Image.Image:
@@ -53,14 +53,14 @@ class ClassifiedPicture(NamedTuple):
     probs: dict[str, float]  # by class name
 
     @classmethod
-    def of(cls, image: Array, said: LabelPrediction, names: tuple[str, ...]) -> Self:
-        """From what a task has said, and the names of its classes."""
+    def of(cls, image: Array, said: LabelAnswer, names: tuple[str, ...]) -> Self:
+        """From what a model has said, and the names of its classes."""
         probs = dict(zip(names, said.probs.tolist(), strict=True))
         return cls(image, names[said.label], said.confidence, said.entropy, probs)
 
     def top(self, number: int = 5) -> list[tuple[str, float]]:
         """The likeliest classes with their probabilities, the likeliest first."""
-        return ranked(torch.tensor(list(self.probs.values()), dtype=torch.float64), list(self.probs), number)
+        return ranked(list(self.probs.values()), list(self.probs), number)
 
 
 class DetectedPicture(NamedTuple):
@@ -73,11 +73,11 @@ class DetectedPicture(NamedTuple):
     heat_maps: dict[str, NDArray[np.float32]]  # by label, (h, w), coarse, over the whole picture
 
     @classmethod
-    def of(cls, image: Array, said: BoxPrediction, names: tuple[str, ...]) -> Self:
-        """From what a task has said, and the names of its labels."""
-        maps = dict(zip(names, said.maps.numpy(), strict=True))
+    def of(cls, image: Array, said: BoxAnswer, names: tuple[str, ...]) -> Self:
+        """From what a model has said, and the names of its labels."""
+        maps = dict(zip(names, said.maps, strict=True))
         labels = [names[index] for index in said.labels.tolist()]
-        return cls(image, said.boxes.numpy(), said.scores.tolist(), labels, maps)
+        return cls(image, said.boxes, said.scores.tolist(), labels, maps)
 
     @property
     def overlay(self) -> Image.Image:
@@ -85,28 +85,42 @@ class DetectedPicture(NamedTuple):
         names = list(self.heat_maps)
         colours = class_palette(len(names))[[names.index(label) for label in self.labels]]
         captions = [f"{label} {score:.2f}" for label, score in zip(self.labels, self.scores, strict=True)]
-        return draw_boxes(self.image, torch.from_numpy(self.boxes), captions, colours)
+        return draw_boxes(self.image, self.boxes, captions, colours)
 
 
 PICTURES: dict[type, Callable[[Array, Any, tuple[str, ...]], Any]] = {
-    MaskPrediction: SegmentedPicture.of,
-    LabelPrediction: ClassifiedPicture.of,
-    BoxPrediction: DetectedPicture.of,
+    MaskAnswer: SegmentedPicture.of,
+    LabelAnswer: ClassifiedPicture.of,
+    BoxAnswer: DetectedPicture.of,
 }
-"""What is made of each kind of prediction."""
+"""What is made of each kind of answer."""
+
+
+class Applied(Protocol):
+    """A task or a file with its settings."""
+
+    inference: Any
+    image_size: tuple[int, int] | None
+    device: Any
+    class_names: tuple[str, ...]
+    label_names: tuple[str, ...]
+
+    def answer(self, shown: Array, size: tuple[int, int]) -> Answer:
+        """What it says of a picture ``(H, W, 3)`` uint8 as it sees it, whose file has another size, perhaps."""
 
 
 class Predictor:
-    """Applies a trained task to pictures of any size: ``Predictor.from_run("runs/pets")("photo.jpg").mask``.
+    """Applies a trained model to pictures of any size: ``Predictor.from_run("runs/pets")("photo.jpg").mask``.
 
-    The result depends on the kind of task: a ``SegmentedPicture``, a ``ClassifiedPicture`` or a ``DetectedPicture``.
+    ``Predictor.from_file("model.onnx")`` does the same with an exported file, without torch. The result depends on the
+    kind of model: a ``SegmentedPicture``, a ``ClassifiedPicture`` or a ``DetectedPicture``.
 
     Args:
         task: the trained task.
         image_size: (height, width) of a picture for the network; None keeps its size.
         device: where to compute; None takes CUDA where there is one.
-        options: of segmentation see ``MaskInference``: ``tile``, ``overlap``, ``tta``, ``keep_probs``; of
-            classification see ``LabelInference``: ``tta``; of detection see ``BoxInference``.
+        options: of segmentation see ``MaskKnobs``: ``tile``, ``overlap``, ``tta``, ``keep_probs``; of classification
+            see ``LabelKnobs``: ``tta``; of detection see ``BoxKnobs``.
 
     Raises:
         ConfigError: if the kind of task has no such option.
@@ -114,24 +128,18 @@ class Predictor:
 
     def __init__(
         self,
-        task: SupervisedTask,
+        task: "SupervisedTask",
         image_size: tuple[int, int] | None = None,
-        device: str | torch.device | None = None,
+        device: "str | torch.device | None" = None,
         **options: Any,
     ) -> None:
-        if not hasattr(task, "make_inference"):
-            raise ConfigError(
-                f"Predictor applies tasks of this package, and {type(task).__name__} is none; derive it from one, or "
-                "call it yourself"
-            )
-        self.inference = task.make_inference(options)
-        self.image_size = task.shown_size(image_size, self.inference)
-        self.device, self.task = _on_device(task, device)
-        self.class_names = task.known_class_names()
+        from lightning_seg.tasks.applied import AppliedTask
+
+        self._apply(AppliedTask(task, image_size, device, options))
 
     @classmethod
     def from_run(
-        cls, path: str | Path, device: str | torch.device | None = None, trust: Sequence[str] = (), **options: Any
+        cls, path: str | Path, device: "str | torch.device | None" = None, trust: Sequence[str] = (), **options: Any
     ) -> Self:
         """From a run folder, ``runs/pets`` for its newest run (the best checkpoint), or a checkpoint file.
 
@@ -148,14 +156,37 @@ class Predictor:
             ConfigError: if there is no run, it is of another kind, its class is not known, or it holds more than plain
                 values.
         """
-        checkpoint = find_checkpoint(path)
-        task, image_size = load_task(checkpoint, (trust,) if isinstance(trust, str) else trust)
-        if getattr(task, "prediction", None) not in PICTURES:
-            raise ConfigError(
-                f"{checkpoint}: {type(task).__name__} gives neither masks nor labels; give a segmentation or "
-                "classification run"
-            )
-        return cls(cast(SupervisedTask, task), image_size, device, **options)
+        from lightning_seg.runs import find_checkpoint
+        from lightning_seg.tasks.applied import load_answering
+
+        task, image_size = load_answering(find_checkpoint(path), (trust,) if isinstance(trust, str) else trust)
+        return cls(task, image_size, device, **options)
+
+    @classmethod
+    def from_file(cls, path: str | Path, device: str | None = None, **options: Any) -> Self:
+        """From a file that ``lightning-seg export`` has written; needs onnxruntime, and neither torch nor a run.
+
+        Args:
+            path: ``model.onnx``.
+            device: ``cpu`` or ``cuda``; None takes CUDA where onnxruntime has it.
+            options: see the class; a detector takes ``threshold`` alone.
+
+        Raises:
+            ConfigError: if it is no such file, or it has no such option.
+        """
+        from lightning_seg.serving.applied import apply_file
+        from lightning_seg.serving.model_file import ExportedModel
+
+        predictor = cls.__new__(cls)
+        predictor._apply(apply_file(ExportedModel(path, device), options))
+        return predictor
+
+    def _apply(self, applied: Applied) -> None:
+        self._applied = applied
+        self.inference, self.image_size, self.device = applied.inference, applied.image_size, applied.device
+        self.class_names = applied.class_names
+        self.task: Any = getattr(applied, "task", None)
+        """The trained task; None of a file."""
 
     def __call__(self, image: str | Path | Image.Image | Array) -> Any:
         """The prediction for one picture: a file, a Pillow image, or ``(H, W, 3)`` uint8 RGB or ``(H, W)`` grey.
@@ -172,26 +203,10 @@ class Predictor:
         """
         pixels = _pixels(image)
         shown = pixels if self.image_size is None else _resized(image, pixels, self.image_size)
-        images = torch.from_numpy(shown).permute(2, 0, 1).unsqueeze(0).to(self.device)
-        with torch.inference_mode():
-            (prediction,) = self.task.predict_pictures(images, [pixels.shape[:2]], self.inference)
-        _check_answer(prediction)
-        return PICTURES[self.task.prediction](pixels, prediction, self.task.reported_names())
-
-
-def _check_answer(prediction: MaskPrediction | LabelPrediction | BoxPrediction) -> None:
-    if not prediction.is_number:
-        raise ModelError("the network's answer to the picture is no number (NaN or infinite); give another run")
-
-
-def _on_device(task: Any, device: str | torch.device | None) -> tuple[torch.device, Any]:
-    """The device and the task on it, in eval mode."""
-    try:
-        chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        return chosen, task.eval().to(chosen)
-    # torch answers a device that is not there with an AssertionError, too.
-    except (RuntimeError, AssertionError) as error:
-        raise ConfigError(f"device {device}: cannot be used here ({one_line(error)[:200]}); give cpu") from error
+        answer = self._applied.answer(shown, (pixels.shape[0], pixels.shape[1]))
+        if not answer.is_number:
+            raise ModelError("the network's answer to the picture is no number (NaN or infinite); give another run")
+        return PICTURES[type(answer)](pixels, answer, self._applied.label_names)
 
 
 def _resized(image: str | Path | Image.Image | Array, pixels: Array, size: tuple[int, int]) -> Array:

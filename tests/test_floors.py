@@ -10,7 +10,7 @@ import lightning_seg
 PACKAGE = Path(lightning_seg.__file__).parent
 FLOORS = (
     (
-        *("class_arguments", "cores", "errors", "files", "memory"),
+        *("answers", "class_arguments", "cores", "errors", "files", "memory"),
         *("process_tree", "progress", "signatures", "spelling"),
     ),
     (
@@ -31,8 +31,8 @@ FLOORS = (
     ),
     ("measuring", "transfer"),
     ("models", "losses", "metrics", "augmentation", "synthetic", "plots", "inference"),
-    ("datasets", "tasks"),
-    ("datamodules", "callbacks"),
+    ("datasets", "prediction_files", "tasks"),
+    ("datamodules", "callbacks", "serving"),
     ("export", "runs", "trust"),
     ("arguments", "predictor", "comparison", "trainer"),
     ("cli", "doctor"),

@@ -15,7 +15,7 @@ from PIL import Image
 
 from lightning_seg import CocoObjectsDataModule, ImageFolderDataModule, ImageMaskFolderDataModule, Predictor
 from lightning_seg.__main__ import main
-from lightning_seg.datasets.pictures import find_pictures
+from lightning_seg.datasets.finding import find_pictures
 from lightning_seg.images import Array
 from lightning_seg.tables import read_rows
 

@@ -15,7 +15,9 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 from zipfile import ZipFile
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import lightning_seg
 from tests.test_readme import linked_files
@@ -86,7 +88,8 @@ def test_the_source_distribution_can_test_itself(built: dict[str, Path]) -> None
         wanted = [file for file in files if not file.is_relative_to("tests/fixtures")]
         assert [file for file in wanted if not (built["unpacked"] / file).is_file()] == []
     assert not (built["unpacked"] / "tests/fixtures").exists(), "checkpoints, whose tests are skipped then"
-    for file in ("constraints.txt", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile", "setup.py"):
+    texts = ("constraints.txt", "requirements-onnx.txt", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE")
+    for file in (*texts, "Makefile", "setup.py"):
         assert (built["unpacked"] / file).is_file()
 
 
@@ -158,6 +161,36 @@ def test_it_installs_from_nothing(built: dict[str, Path], tmp_path: Path) -> Non
     assert "lightning-seg" in run([command, "completion", "bash"], tmp_path)
 
 
+@pytest.mark.slow
+def test_an_exported_model_predicts_where_torch_is_not_installed(built: dict[str, Path], tmp_path: Path) -> None:
+    """The wheel without its dependencies, and ``requirements-onnx.txt``, over a network."""
+    from tests.serving.onnx_files import write_masks
+
+    venv.create(tmp_path / "environment", with_pip=True)
+    python = str(tmp_path / "environment" / "bin" / "python")
+    pip = [python, "-m", "pip", "install", "--quiet"]
+    reached = subprocess.run([*pip, "tqdm"], capture_output=True, check=False)
+    if reached.returncode:
+        pytest.skip("no package index can be reached")
+    run([*pip, "--no-deps", str(built["wheel"])], tmp_path)
+    run([*pip, "--requirement", str(ROOT / "requirements-onnx.txt")], tmp_path)
+    assert "torch" not in run([python, "-m", "pip", "list"], tmp_path)
+    write_masks(tmp_path / "m.onnx")
+    Image.fromarray(np.zeros((20, 30, 3), np.uint8)).save(tmp_path / "photo.png")
+    command = str(Path(python).with_name("lightning-seg"))
+    run([command, "predict", "--model", "m.onnx", "--images", "photo.png", "--output", "out"], tmp_path)
+    assert Image.open(tmp_path / "out" / "masks" / "photo.png").size == (30, 20)
+    ask = "from lightning_seg import Predictor; print(Predictor.from_file('m.onnx')('photo.png').mask.shape)"
+    assert run([python, "-c", ask], tmp_path).strip() == "(20, 30)"
+
+
+def test_what_an_exported_model_needs_has_the_ranges_of_the_package() -> None:
+    lines = (ROOT / "requirements-onnx.txt").read_text().splitlines()
+    needed = {line for line in lines if line and not line.startswith("#")}
+    declared = {*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["onnx"]}
+    assert {"numpy>=1.26", "onnxruntime>=1.22"} <= needed <= declared
+
+
 def imported_packages() -> set[str]:
     names: set[str] = set()
     for path in (ROOT / "lightning_seg").rglob("*.py"):
@@ -175,7 +208,8 @@ def plain(name: str) -> str:
 
 
 def test_whatever_is_imported_is_declared() -> None:
-    lines = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["completion"]]
+    extras = PROJECT["optional-dependencies"]
+    lines = [*PROJECT["dependencies"], *extras["completion"], *extras["onnx"]]
     declared = {plain(re.split(r"[\[<>=!~; ]", line)[0]) for line in lines}
     providers = packages_distributions()
     for package in sorted(imported_packages()):

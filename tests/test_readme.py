@@ -12,6 +12,8 @@ import pytest
 import pytorch_lightning as pl
 
 from lightning_seg.__main__ import main
+from lightning_seg.commands import names_file
+from lightning_seg.commands.predict import flag_parser
 from lightning_seg.configs import describe_shipped
 
 ROOT = Path(__file__).parents[1]
@@ -82,6 +84,9 @@ def test_command_lines_parse(
     if words[0] == "completion" and find_spec("shtab") is None:
         pytest.skip("shtab is not installed")
     # Parses everything, prints the result and leaves.
+    if names_file(words):
+        assert flag_parser().parse_args(words[1:]).images
+        return
     asked = [] if words[0] in ("completion", "configs", "--version") else ["--print_config"]
     try:
         code: object = main([*words, *asked])

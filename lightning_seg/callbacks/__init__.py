@@ -1,5 +1,8 @@
 """Lightning callbacks and loggers of this package: they draw, write or switch something."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 from lightning_seg.batch import BoxPrediction, LabelPrediction, MaskPrediction
 from lightning_seg.callbacks.box_writer import BoxWriter
 from lightning_seg.callbacks.compile import Compile
@@ -15,7 +18,7 @@ from lightning_seg.callbacks.run_record import RunRecord
 from lightning_seg.callbacks.split_plots import SplitPlots
 from lightning_seg.callbacks.threshold_plots import ThresholdPlots
 
-WRITERS: dict[type, type[PredictionWriter]] = {
+WRITERS: dict[type, Callable[[Path], PredictionWriter]] = {
     MaskPrediction: MaskWriter,
     LabelPrediction: LabelWriter,
     BoxPrediction: BoxWriter,

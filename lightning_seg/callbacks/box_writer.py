@@ -1,111 +1,17 @@
 """Detected objects as files."""
 
-from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
 
-import pytorch_lightning as pl
-from PIL import Image
-from torch import Tensor
-
-from lightning_seg.batch import BoxPrediction, PictureBatch
-from lightning_seg.callbacks.prediction_writer import PredictionWriter, Row
-from lightning_seg.files import printable
-from lightning_seg.images import Array, write_image
-from lightning_seg.inference.labels import ranked
-from lightning_seg.json_files import write_json
-from lightning_seg.plots.boxes import draw_boxes, draw_heat_map
-from lightning_seg.plots.palette import class_palette
-from lightning_seg.prediction_folder import BOX_FOLDERS
-from lightning_seg.tables import harmless_path
-
-LISTED = 7
-"""Labels in a line of the listing, and windows of each."""
+from lightning_seg.callbacks.prediction_writer import NO_NUMBER, PredictionWriter
+from lightning_seg.prediction_files import BoxFiles
 
 
 class BoxWriter(PredictionWriter):
-    """Writes the objects of every picture, and prints the classes of its windows.
+    """Writes the objects of every picture, and prints the classes of its windows; see ``BoxFiles``.
 
-    * ``<name>.json``: ``{"image", "width", "height", "detections": [{"box": [x1, y1, x2, y2], "score", "label"}]}`` in
-      pixels of the file;
-    * ``boxes/<name>.jpg``: the picture with its boxes;
-    * ``heat_maps/<name>/<label>.jpg``: the picture under the probabilities of each detected label;
-    * ``windows/<name>/<label>.jpg``: the best box of each detected label, cut out;
-    * ``predictions.csv``: number of objects, the best one, the likeliest classes of the whole picture and of its
-      windows, which are numbered row by row at the coarsest size.
+    Args:
+        output: folder.
     """
 
-    folders = (*BOX_FOLDERS, "*.json")
-
-    def columns(self, class_names: Sequence[str]) -> list[str]:
-        return ["width", "height", "detections", "label", "score", "whole", "windows", "json"]
-
-    def on_predict_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        super().on_predict_start(trainer, pl_module)
-        self.label_names: tuple[str, ...] = pl_module.reported_names()  # type: ignore[operator]
-
-    def write_picture(
-        self, batch: PictureBatch, position: int, prediction: BoxPrediction, class_names: Sequence[str]
-    ) -> Row:
-        name, picture = batch["name"][position], batch["path"][position]
-        image: Array = batch["image"][position].permute(1, 2, 0).cpu().numpy()
-        height, width = batch["original_size"][position]
-        labels = [self.label_names[index] for index in prediction.labels.tolist()]
-        found = [
-            {"box": [round(side, 1) for side in box], "score": round(score, 5), "label": label}
-            for box, score, label in zip(prediction.boxes.tolist(), prediction.scores.tolist(), labels, strict=True)
-        ]
-        record = {"image": picture, "width": width, "height": height, "detections": found}
-        path = self.place(picture, f"{name}.json")
-        write_json(path, record, flushed=False)
-        captions = [printable(f"{one['label']} {one['score']:.2f}") for one in found]
-        colours = class_palette(len(self.label_names))[prediction.labels.numpy()]
-        drawn = draw_boxes(image, prediction.boxes, captions, colours)
-        write_image(drawn, self.place(picture, f"boxes/{name}.jpg"), flushed=False, quality=90)
-        self._write_labels(picture, name, image, prediction)
-        best = found[0] if found else {"label": "", "score": ""}
-        return {
-            "width": width,
-            "height": height,
-            "detections": len(found),
-            "label": best["label"],
-            "score": best["score"],
-            "whole": _listed(ranked(prediction.whole, class_names, 3)),
-            "windows": _windows(prediction.window_probs, class_names),
-            "json": harmless_path(path.relative_to(self.output).as_posix()),
-        }
-
-    def _write_labels(self, picture: str, name: str, image: Array, prediction: BoxPrediction) -> None:
-        """Files of each detected label."""
-        # Boxes come the best first.
-        best: dict[int, Tensor] = {}
-        for index, box in zip(prediction.labels.tolist(), prediction.boxes, strict=True):
-            best.setdefault(index, box)
-        for index, box in best.items():
-            file = f"{name}/{self.label_names[index].replace('/', '_')}.jpg"
-            drawn = draw_heat_map(image, prediction.maps[index])
-            write_image(drawn, self.place(picture, f"heat_maps/{file}"), flushed=False, quality=90)
-            left, top, right, bottom = box.round().int().tolist()
-            cut = Image.fromarray(image).crop((left, top, max(right, left + 1), max(bottom, top + 1)))
-            write_image(cut, self.place(picture, f"windows/{file}"), flushed=False, quality=90)
-
-    def finish(self, rows: Sequence[dict[str, str]], class_names: Sequence[str]) -> None:
-        for row in rows:
-            print(printable(f"{row['picture']}: {row['detections']} objects; as a whole {row['whole']}"))
-            print(printable(f"    windows: {row['windows']}"))
-
-
-def _listed(answers: Sequence[tuple[str, float]]) -> str:
-    return ", ".join(f"{name} {100 * prob:.1f} %" for name, prob in answers)
-
-
-def _windows(probs: Tensor, class_names: Sequence[str]) -> str:
-    """Windows and their probabilities by class, the best class first."""
-    scores, classes = probs.max(dim=1)
-    taken: dict[str, list[tuple[float, int]]] = {}
-    for window, (score, index) in enumerate(zip(scores.tolist(), classes.tolist(), strict=True)):
-        taken.setdefault(class_names[index], []).append((score, window))
-    ordered: list[Any] = sorted(taken.items(), key=lambda item: max(item[1]), reverse=True)[:LISTED]
-    return "; ".join(
-        f"{name} " + " ".join(f"{window}:{score:.2f}" for score, window in sorted(windows, reverse=True)[:LISTED])
-        for name, windows in ordered
-    )
+    def __init__(self, output: str | Path = "predictions") -> None:
+        super().__init__(BoxFiles(output, no_number=NO_NUMBER))

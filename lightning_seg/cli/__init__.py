@@ -7,14 +7,12 @@ import torch.distributed as dist
 from lightning_seg.arguments import RunArguments, import_public_classes
 from lightning_seg.cli.command_help import describe
 from lightning_seg.cli.command_line import CommandLine
+from lightning_seg.prediction_files import SOME_UNREADABLE
 from lightning_seg.stopping import at_stake
 from lightning_seg.trainer.processes import LostError, end
 from lightning_seg.trainer.results import prediction_writers_of, written_to
 from lightning_seg.trainer.silence import silence_libraries
 from lightning_seg.trainer.stopped import nothing_kept
-
-SOME_UNREADABLE = 3
-"""Exit code of ``predict`` if some files could not be read and the others were predicted."""
 
 
 def run_lightning(argv: Sequence[str]) -> int:

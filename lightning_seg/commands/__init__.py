@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from difflib import get_close_matches
 from importlib import import_module
+from itertools import pairwise
 
 from lightning_seg.errors import ConfigError
 from lightning_seg.stopping import at_stake
@@ -20,6 +21,17 @@ COMMANDS = {
     "synthesize": "no dataset is written, since it is moved into place when it is complete",
 }
 """The commands, with what each has done if it is stopped before its end."""
+EXPORTED = ".onnx"
+"""Suffix of exported models."""
+
+
+def names_file(argv: Sequence[str]) -> bool:
+    """Whether the words are ``predict`` with an exported model, ``--model model.onnx``: nothing of torch is needed."""
+    if not argv or argv[0] != "predict":
+        return False
+    after = [word for flag, word in pairwise(argv) if flag == "--model"]
+    joined = [word.partition("=")[2] for word in argv if word.startswith("--model=")]
+    return any(word.lower().endswith(EXPORTED) for word in (*after, *joined))
 
 
 def run_command(argv: Sequence[str]) -> None:

@@ -10,7 +10,8 @@ from lightning_seg.datamodules.loaders import picture_loader
 from lightning_seg.datamodules.sizes import as_size
 from lightning_seg.datamodules.stored import StoredDataModule, not_set_up
 from lightning_seg.datamodules.workers import choose_num_workers, place_of
-from lightning_seg.datasets.pictures import PictureFiles, find_pictures
+from lightning_seg.datasets.finding import find_pictures
+from lightning_seg.datasets.pictures import PictureFiles
 
 
 class PicturesDataModule(StoredDataModule):

@@ -8,10 +8,10 @@ from typing import NamedTuple
 from lightning_seg.augmentation.seeding import SeededPipeline
 from lightning_seg.batch import Split
 from lightning_seg.datasets.base import ClassificationDataset
+from lightning_seg.datasets.finding import looks_like_picture
 from lightning_seg.datasets.lists import find_listed, read_rows
 from lightning_seg.datasets.names import Files, same
 from lightning_seg.datasets.pairs import list_folder
-from lightning_seg.datasets.pictures import looks_like_picture
 from lightning_seg.errors import DataError
 from lightning_seg.prediction_folder import Results
 

@@ -19,11 +19,18 @@ def in_threads(function: Callable[[Item], Result], items: Iterable[Item]) -> lis
     return list(as_they_come(function, items))
 
 
-def as_they_come(function: Callable[[Item], Result], items: Iterable[Item]) -> Generator[Result, None, None]:
+def as_they_come(
+    function: Callable[[Item], Result], items: Iterable[Item], threads: int | None = None
+) -> Generator[Result, None, None]:
     """The results in order, one after the other, while threads are a few items ahead; an error or a signal drops the
     results that are ahead.
+
+    Args:
+        function: of an item.
+        items: in their order.
+        threads: how many; None takes one per core, and a few at most.
     """
-    threads = min(MAX_THREADS, usable_cores())
+    threads = min(MAX_THREADS, usable_cores()) if threads is None else threads
     waiting = deque[Future[Result]]()
     with ThreadPoolExecutor(threads) as pool:
         try:

@@ -1,9 +1,7 @@
 """Boxes of objects, from a classifier that slides over a picture at several sizes."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from math import inf
-from typing import Literal, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -11,9 +9,9 @@ from torch.nn import functional as F
 from torchvision.transforms.v2 import functional as TF
 
 from lightning_seg.batch import BoxPrediction
-from lightning_seg.errors import ConfigError
-from lightning_seg.inference.merging import Boxes, Merge, merge_boxes
-from lightning_seg.inference.views import ViewSet, average_views, check_views
+from lightning_seg.inference.knobs import BoxKnobs
+from lightning_seg.inference.merging import Boxes, merge_boxes
+from lightning_seg.inference.views import average_views
 from lightning_seg.inference.windows import Grid, cover
 
 CONTEXT = 4
@@ -34,52 +32,8 @@ class WindowClassifier(Protocol):
         """Windows ``(B, 3, window, window)`` uint8 to probabilities ``(B, C)``."""
 
 
-@dataclass(frozen=True)
-class BoxInference:
-    """Settings with which a classifier finds objects in a picture. Never part of a checkpoint.
-
-    Args:
-        detector: ``map`` gets all windows from one pass, ``crops`` cuts out and classifies every window.
-        scales: sizes of the picture, as the number of windows on its shorter side, 1 or more each.
-        windows: ``all``, or ``tutorial`` without the last row and column: 7 x 7 where the picture holds 8 x 8.
-        threshold: lowest probability of an object.
-        merge: ``fusion`` takes the mean of overlapping windows, ``nms`` the best, ``none`` all.
-        merge_overlap: overlap of windows that are merged: intersection over union for ``nms``, over the smaller window
-            for ``fusion``.
-        max_pixels: pixels that are computed at once; larger pictures are cut into bands. Features at their borders see
-            only 4 cells beyond, so probabilities there differ by a few hundredths.
-        tta: test-time augmentation, the mean over views: ``hflip`` two, ``flips`` four, ``d4`` eight.
-
-    Raises:
-        ConfigError: if a value is impossible.
-    """
-
-    detector: Literal["map", "crops"] = "map"
-    scales: Sequence[float] = (2.0, 3.0)
-    windows: Literal["all", "tutorial"] = "all"
-    threshold: float | None = None
-    merge: Merge = "fusion"
-    merge_overlap: float = 0.35
-    max_pixels: int = 2_000_000
-    tta: ViewSet | None = None
-
-    default_threshold = 0.4
-
-    def __post_init__(self) -> None:
-        check_views(self.tta)
-        if not self.scales or not all(1 <= scale < inf for scale in self.scales):
-            raise ConfigError(f"scales {list(self.scales)} must be 1 or more windows each, for instance [2, 3]")
-        if self.threshold is not None and not 0 < self.threshold < 1:
-            raise ConfigError(f"threshold {self.threshold} must lie between 0 and 1, for instance 0.4")
-        if not 0 < self.merge_overlap <= 1:
-            raise ConfigError(f"merge_overlap {self.merge_overlap} must be above 0 and at most 1, for instance 0.35")
-        for name, allowed in (("detector", ("map", "crops")), ("windows", ("all", "tutorial"))):
-            if getattr(self, name) not in allowed:
-                raise ConfigError(f"{name} {getattr(self, name)!r} does not exist; choose {' or '.join(allowed)}")
-        if self.merge not in ("fusion", "nms", "none"):
-            raise ConfigError(f"merge {self.merge!r} does not exist; choose fusion, nms or none")
-        if self.max_pixels < 1:
-            raise ConfigError(f"max_pixels {self.max_pixels} is too small; give 1 or more")
+class BoxInference(BoxKnobs):
+    """How a classifier finds objects in a picture: with the settings of ``BoxKnobs``."""
 
     def predict(
         self,

@@ -1,31 +1,17 @@
 """The class of a picture and its probability."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from math import log
 
 import torch
 from torch import Tensor
 
 from lightning_seg.batch import LabelPrediction
-from lightning_seg.inference.views import Model, ViewSet, average_views, check_views
+from lightning_seg.inference.knobs import LabelKnobs
+from lightning_seg.inference.views import Model, average_views
 
 
-@dataclass(frozen=True)
-class LabelInference:
-    """Settings with which a model classifies a picture. Never part of a checkpoint.
-
-    Args:
-        tta: test-time augmentation, the mean over views: ``hflip`` two, ``flips`` four, ``d4`` eight.
-
-    Raises:
-        ConfigError: if there is no such set of views.
-    """
-
-    tta: ViewSet | None = None
-
-    def __post_init__(self) -> None:
-        check_views(self.tta)
+class LabelInference(LabelKnobs):
+    """How a model classifies a picture: with the settings of ``LabelKnobs``."""
 
     def probabilities(self, model: Model, images: Tensor) -> Tensor:
         """``(B, C)``, the mean over the views.
@@ -46,11 +32,3 @@ def label_of(probs: Tensor) -> LabelPrediction:
     entropy = torch.special.entr(probs.clamp(0, 1)).double().sum().item()
     label = int(probs.argmax())
     return LabelPrediction(probs, label, probs[label].item(), entropy / log(max(2, len(probs))))
-
-
-def ranked(probs: Tensor, class_names: Sequence[str], number: int) -> list[tuple[str, float]]:
-    """The likeliest classes by name with their probabilities, the likeliest first."""
-    # Of equal ones the first comes first, as argmax has it.
-    values, classes = probs.sort(descending=True, stable=True)
-    best = zip(classes[:number].tolist(), values[:number].tolist(), strict=True)
-    return [(class_names[index], value) for index, value in best]

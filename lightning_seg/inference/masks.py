@@ -1,7 +1,6 @@
 """Masks at the size of the picture, with confidence and entropy."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from math import log
 
 import torch
@@ -10,46 +9,13 @@ from torch import Tensor
 from lightning_seg.batch import MaskPrediction
 from lightning_seg.errors import ConfigError
 from lightning_seg.inference.bands import Band, resized_bands
+from lightning_seg.inference.knobs import MaskKnobs
 from lightning_seg.inference.tiles import tiled_bands
-from lightning_seg.inference.views import Model, ViewSet, average_views, check_views
+from lightning_seg.inference.views import Model, average_views
 
 
-@dataclass(frozen=True)
-class MaskInference:
-    """Settings with which a model segments a picture. Never part of a checkpoint.
-
-    Args:
-        tile: side in pixels of tiles of the picture at its original size; None shows it as a whole, at the size of
-            training.
-        overlap: pixels that neighbouring tiles share.
-        tile_batch: tiles that are computed at once.
-        tta: test-time augmentation, the mean over views: ``hflip`` two, ``flips`` four, ``d4`` eight.
-        threshold: of two classes, the probability from which a pixel is the second one; None takes the likelier class.
-        keep_probs: keep the probabilities beside the masks.
-
-    Raises:
-        ConfigError: if the numbers do not fit together.
-    """
-
-    tile: int | None = None
-    overlap: int = 64
-    tile_batch: int = 4
-    tta: ViewSet | None = None
-    threshold: float | None = None
-    keep_probs: bool = False
-
-    def __post_init__(self) -> None:
-        check_views(self.tta)
-        if self.tile is not None and self.tile < 1:
-            raise ConfigError(f"tile {self.tile} is too small; give a side in pixels, for instance 512")
-        if self.tile is not None and not 0 <= self.overlap < self.tile:
-            raise ConfigError(
-                f"overlap {self.overlap} must be at least 0 and below tile {self.tile}; use --overlap {self.tile // 8}"
-            )
-        if self.tile_batch < 1:
-            raise ConfigError(f"tile_batch {self.tile_batch} is too small; give 1 or more")
-        if self.threshold is not None and not 0 < self.threshold < 1:
-            raise ConfigError(f"threshold {self.threshold} must lie between 0 and 1, for instance 0.5")
+class MaskInference(MaskKnobs):
+    """How a model segments a picture: with the settings of ``MaskKnobs``."""
 
     def predict(self, model: Model, images: Tensor, sizes: Sequence[Sequence[int]]) -> list[MaskPrediction]:
         """Masks at the original sizes.

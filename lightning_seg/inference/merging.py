@@ -1,12 +1,12 @@
 """Merging overlapping boxes of one class."""
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torchvision.ops import batched_nms, box_area
 
-Merge = Literal["fusion", "nms", "none"]
+from lightning_seg.inference.knobs import Merge
 
 
 class Boxes(NamedTuple):

@@ -1,43 +1,24 @@
 """Test-time augmentation: mean probabilities over a picture and its mirrored and turned views."""
 
 from collections.abc import Callable
-from typing import Literal, NamedTuple
 
 from torch import Tensor
 
-from lightning_seg.errors import ConfigError
+from lightning_seg.inference.view_sets import VIEWS, View, ViewSet
 
 Model = Callable[[Tensor], Tensor]
 """``(B, 3, H, W)`` uint8 RGB to probabilities ``(B, C, H, W)`` or ``(B, C)``."""
-ViewSet = Literal["hflip", "flips", "d4"]
 
 
-class View(NamedTuple):
-    """Left and right swapped if ``mirrored``, then turned by ``turns`` quarter turns."""
-
-    mirrored: bool
-    turns: int
-
-    def apply(self, images: Tensor) -> Tensor:
-        return (images.flip(-1) if self.mirrored else images).rot90(self.turns, (-2, -1))
-
-    def undo(self, maps: Tensor) -> Tensor:
-        upright = maps.rot90(-self.turns, (-2, -1))
-        return upright.flip(-1) if self.mirrored else upright
+def show(view: View, images: Tensor) -> Tensor:
+    """Pictures as this view has them."""
+    return (images.flip(-1) if view.mirrored else images).rot90(view.turns, (-2, -1))
 
 
-VIEWS: dict[ViewSet, tuple[View, ...]] = {
-    "hflip": (View(False, 0), View(True, 0)),
-    "flips": (View(False, 0), View(True, 0), View(True, 2), View(False, 2)),
-    "d4": tuple(View(mirrored, turns) for mirrored in (False, True) for turns in range(4)),
-}
-"""``hflip``: original and mirrored. ``flips``: also upside down, and both. ``d4``: all eight symmetries of a square."""
-
-
-def check_views(views: str | None) -> None:
-    """Raises ConfigError if there is no set of this name."""
-    if views is not None and views not in VIEWS:
-        raise ConfigError(f"tta {views!r} does not exist; choose {', '.join(VIEWS)}")
+def undo(view: View, maps: Tensor) -> Tensor:
+    """Maps of such pictures, turned back."""
+    upright = maps.rot90(-view.turns, (-2, -1))
+    return upright.flip(-1) if view.mirrored else upright
 
 
 def average_views(model: Model, views: ViewSet | None) -> Model:
@@ -56,5 +37,5 @@ def average_views(model: Model, views: ViewSet | None) -> Model:
 
 
 def _answer(model: Model, view: View, images: Tensor) -> Tensor:
-    probs = model(view.apply(images))
-    return view.undo(probs) if probs.ndim == 4 else probs
+    probs = model(show(view, images))
+    return undo(view, probs) if probs.ndim == 4 else probs

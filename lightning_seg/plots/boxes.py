@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 
 import numpy as np
-from matplotlib import colormaps
+from numpy.typing import ArrayLike
 from PIL import Image, ImageDraw, ImageFont
-from torch import Tensor
 
 from lightning_seg.images import Array, resize_image
 
 
-def draw_boxes(image: Array, boxes: Tensor, captions: Sequence[str], colours: Array) -> Image.Image:
+def draw_boxes(image: Array, boxes: ArrayLike, captions: Sequence[str], colours: Array) -> Image.Image:
     """The picture with a framed and captioned rectangle for each box.
 
     Args:
@@ -23,8 +22,9 @@ def draw_boxes(image: Array, boxes: Tensor, captions: Sequence[str], colours: Ar
     draw = ImageDraw.Draw(canvas)
     line = max(1, round(min(canvas.size) / 200))
     font = ImageFont.load_default(size=max(10, round(min(canvas.size) / 30)))
+    sides = np.asarray(boxes).tolist()
     # The best one lies on top.
-    for box, caption, colour in reversed(list(zip(boxes.tolist(), captions, colours.tolist(), strict=True))):
+    for box, caption, colour in reversed(list(zip(sides, captions, colours.tolist(), strict=True))):
         draw.rectangle(box, outline=tuple(colour), width=line)
         x, y = box[0] + line, box[1] + line
         left, top, right, bottom = draw.textbbox((x, y), caption, font=font)
@@ -33,8 +33,11 @@ def draw_boxes(image: Array, boxes: Tensor, captions: Sequence[str], colours: Ar
     return canvas
 
 
-def draw_heat_map(image: Array, probs: Tensor) -> Image.Image:
+def draw_heat_map(image: Array, probs: ArrayLike) -> Image.Image:
     """The picture under the probabilities ``(h, w)`` of one label, from dark blue 0 to yellow 1."""
-    colours = np.round(255 * colormaps["viridis"](probs.clamp(0, 1).numpy())[..., :3]).astype(np.uint8)
+    # Not before it is needed: it takes longer to import than all else that predicts.
+    from matplotlib import colormaps
+
+    colours = np.round(255 * colormaps["viridis"](np.clip(np.asarray(probs), 0, 1))[..., :3]).astype(np.uint8)
     wide = resize_image(np.ascontiguousarray(colours), image.shape[:2])
     return Image.blend(Image.fromarray(image), Image.fromarray(wide), 0.55)

@@ -2,13 +2,14 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from torch import Tensor
 
 from lightning_seg.batch import BoxPrediction, LabelPrediction, MaskPrediction, PredictedBatch, Split
 from lightning_seg.errors import ConfigError
+from lightning_seg.inference.knobs import knobs_of
 from lightning_seg.measuring import Measuring
 from lightning_seg.tasks.base import Task
 from lightning_seg.tasks.looking import picture_size
@@ -114,12 +115,7 @@ class PredictingTask(Task, ABC):
         Raises:
             ConfigError: if it has no such setting, or a value is impossible.
         """
-        kind = type(self.inference)
-        knobs = [field.name for field in fields(kind)]
-        for name in given:
-            if name not in knobs:
-                raise ConfigError(f"{name} means nothing to {type(self).__name__}, which takes {', '.join(knobs)}")
-        return kind(**given)
+        return knobs_of(type(self.inference), given, type(self).__name__)
 
     @abstractmethod
     def predict_pictures(

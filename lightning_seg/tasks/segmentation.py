@@ -154,13 +154,6 @@ class SegmentationTask(ClassWeightedTask):
 
     # How it is measured
 
-    def make_inference(self, given: Mapping[str, Any]) -> MaskInference:
-        inference: MaskInference = super().make_inference(given)
-        for name in ("overlap", "tile_batch"):
-            if name in given and inference.tile is None:
-                raise ConfigError(f"{name} {given[name]} is of tiles; give --tile, too, for instance --tile 512")
-        return inference
-
     def how_to_measure(self, original_size: bool, trained_at: tuple[int, int] | None) -> Measuring:
         if not original_size and self.inference.tile is None:
             return Measuring()

@@ -8,7 +8,6 @@ import inspect
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -17,8 +16,7 @@ from docstring_parser import parse
 
 from lightning_seg.checkpoint_io import write_whole, write_whole_in_background
 from lightning_seg.errors import ConfigError
-from lightning_seg.inference.boxes import BoxInference
-from lightning_seg.inference.masks import MaskInference
+from lightning_seg.inference.knobs import KINDS, about_tiles, given_of
 from lightning_seg.process_tree import is_first_process
 from lightning_seg.progress import is_quiet
 from lightning_seg.runs import Run
@@ -28,8 +26,6 @@ from lightning_seg.trainer.processes import is_loss, loss_of
 from lightning_seg.trainer.run_folder import run_folder_of, training_alone
 from lightning_seg.trainer.stopped import SignalConnector, end_processes, what_is_kept
 
-KINDS = (MaskInference, BoxInference)
-"""Whose fields are flags; those of ``LabelInference`` are among them."""
 DEFAULT_EPOCHS = 20
 """Lightning's own default are 1,000."""
 log = logging.getLogger(__name__)
@@ -211,13 +207,6 @@ def _pictures_for(model: Any, data: Any, images: list[str] | str | None, checkpo
     return data
 
 
-def given_of(knobs: Mapping[str, Any]) -> dict[str, Any]:
-    """Those that are not as they would be anyway."""
-    defaults = {one.name: one.default for kind in reversed(KINDS) for one in fields(kind) if one.default is not MISSING}
-    plain = {name: tuple(value) if isinstance(value, list) else value for name, value in knobs.items()}
-    return {name: value for name, value in plain.items() if value is not None and value != defaults.get(name)}
-
-
 def _measure_as(model: Any, data: Any, original_size: bool, checkpoint: str | None, knobs: Mapping[str, Any]) -> None:
     given = given_of(knobs)
     _warn_of_tiles(given, data, checkpoint)
@@ -239,12 +228,7 @@ def _ask(model: Any, data: Any, checkpoint: str | None, knobs: Mapping[str, Any]
 def _warn_of_tiles(given: Mapping[str, Any], data: Any, checkpoint: str | None) -> None:
     size = shown_size(data, checkpoint) if given.get("tile") else None
     if size is not None:
-        log.warning(
-            "tile: this run has seen whole pictures at %dx%d pixels; tiles show them at their own size, where things "
-            "look larger, so the answer is good only if the two are alike",
-            size[1],
-            size[0],
-        )
+        log.warning(about_tiles(size))
 
 
 def _refuse(model: Any, name: str) -> None:

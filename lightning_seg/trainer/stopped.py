@@ -8,6 +8,7 @@ from pathlib import Path
 import pytorch_lightning as pl
 from pytorch_lightning.trainer.connectors.signal_connector import _SignalConnector
 
+from lightning_seg.prediction_files import what_is_done
 from lightning_seg.runs import epochs_done
 from lightning_seg.stopping import ANSWERED
 from lightning_seg.trainer.processes import dismiss_observer
@@ -93,10 +94,4 @@ def _goes_on(folder: Path, checkpoint: Path, done: int, asked: int | None) -> st
 
 def _predicted(trainer: pl.Trainer) -> str:
     writer = next(iter(prediction_writers_of(trainer)), None)
-    tables = [] if writer is None else writer.tables(trainer.world_size)
-    if writer is None or not tables:
-        return nothing_kept("predict")
-    written = sum(count for _, count in tables)
-    names = " and ".join(shlex.quote(str(table)) for table, _ in tables)
-    are = "picture is" if written == 1 else "pictures are"
-    return f"{written} {are} done, files and rows of {names}; the same command does all of them again"
+    return what_is_done({} if writer is None else writer.tables(trainer.world_size))

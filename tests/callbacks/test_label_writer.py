@@ -139,7 +139,7 @@ class Sheet:
 @pytest.fixture
 def sheet(monkeypatch: pytest.MonkeyPatch) -> Sheet:
     sheet = Sheet()
-    monkeypatch.setattr("lightning_seg.callbacks.most_uncertain.draw_contact_sheet", sheet)
+    monkeypatch.setattr("lightning_seg.plots.contact_sheet.draw_contact_sheet", sheet)
     return sheet
 
 

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from lightning_seg.batch import MaskPrediction, PictureBatch, PredictedBatch
-from lightning_seg.callbacks import MaskWriter, most_uncertain
+from lightning_seg.callbacks import MaskWriter
 from lightning_seg.datamodules.pictures import PicturesDataModule
 from lightning_seg.images import Array
 from lightning_seg.plots.contact_sheet import draw_contact_sheet
@@ -212,7 +212,7 @@ class Sheet:
 @pytest.fixture
 def sheet(monkeypatch: pytest.MonkeyPatch) -> Sheet:
     sheet = Sheet()
-    monkeypatch.setattr(most_uncertain, "draw_contact_sheet", sheet)
+    monkeypatch.setattr("lightning_seg.plots.contact_sheet.draw_contact_sheet", sheet)
     return sheet
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from lightning_seg.datasets.finding import find_pictures, unique_names
 from lightning_seg.datasets.image_folder import ImageFolderDataset
 from lightning_seg.datasets.lists import read_pairs, read_splits
 from lightning_seg.datasets.names import Files
 from lightning_seg.datasets.pairs import check_pairs, find_pairs
-from lightning_seg.datasets.pictures import find_pictures, unique_names
 from lightning_seg.errors import DataError
 
 COMPOSED = unicodedata.normalize("NFC", "조각é")

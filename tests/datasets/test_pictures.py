@@ -8,7 +8,8 @@ import torch
 from PIL import Image
 
 from lightning_seg.batch import PictureSample, Unreadable
-from lightning_seg.datasets.pictures import PictureFiles, find_pictures, unique_names
+from lightning_seg.datasets.finding import find_pictures, unique_names
+from lightning_seg.datasets.pictures import PictureFiles
 from lightning_seg.errors import DataError
 
 PIXELS = np.arange(2 * 4 * 3, dtype=np.uint8).reshape(2, 4, 3)

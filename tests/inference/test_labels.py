@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from lightning_seg.errors import ConfigError
-from lightning_seg.inference.labels import LabelInference, label_of, ranked
+from lightning_seg.inference.labels import LabelInference, label_of
 
 
 def left_column(images: Tensor) -> Tensor:
@@ -53,10 +53,3 @@ def test_probabilities_are_the_mean_over_the_views(tta: str | None, red: float) 
 def test_unknown_views_are_refused() -> None:
     with pytest.raises(ConfigError, match="tta 'vflip' does not exist; choose hflip, flips, d4"):
         LabelInference("vflip")  # type: ignore[arg-type]
-
-
-def test_classes_in_their_order() -> None:
-    probs = torch.tensor([0.25, 0.625, 0.125])
-    assert ranked(probs, "abc", 2) == [("b", 0.625), ("a", 0.25)]
-    assert len(ranked(probs, "abc", 5)) == 3
-    assert ranked(torch.full((3,), 0.25), "abc", 2) == [("a", 0.25), ("b", 0.25)]

@@ -10,8 +10,9 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from lightning_seg.inference.axis import Axis
 from lightning_seg.inference.bands import Band
-from lightning_seg.inference.tiles import Axis, tiled_bands
+from lightning_seg.inference.tiles import tiled_bands
 
 SIZES = [(1, 1), (1, 7), (3, 100), (5, 5), (8, 8), (13, 97), (31, 17), (64, 40)]
 TILES = [(1, 0), (2, 1), (8, 0), (8, 1), (8, 3), (8, 4), (8, 7), (9, 6), (16, 15), (128, 64)]

@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from lightning_seg.inference.views import VIEWS, View, ViewSet, average_views
+from lightning_seg.inference.view_sets import VIEWS, View, ViewSet
+from lightning_seg.inference.views import average_views, show, undo
 
 SIZES = [(4, 4), (2, 5), (7, 3), (1, 1)]
 SETS: tuple[ViewSet, ...] = get_args(ViewSet)
@@ -68,7 +69,7 @@ def test_a_square_map_is_the_mean_of_its_eight_forms() -> None:
 
 def forms(picture: Tensor, views: ViewSet) -> set[tuple[tuple[int, ...], bytes]]:
     """What a model is shown, comparable."""
-    shown = [view.apply(picture).contiguous().numpy() for view in VIEWS[views]]
+    shown = [show(view, picture).contiguous().numpy() for view in VIEWS[views]]
     return {(one.shape, one.tobytes()) for one in shown}
 
 
@@ -97,13 +98,13 @@ def test_eight_views_differ(size: tuple[int, int]) -> None:
 @pytest.mark.parametrize("view", VIEWS["d4"])
 def test_undo_inverts_apply(view: View) -> None:
     pictures = random_pictures(4, 6)
-    assert torch.equal(view.undo(view.apply(pictures)), pictures)
+    assert torch.equal(undo(view, show(view, pictures)), pictures)
 
 
 def test_the_first_view_is_the_picture_itself() -> None:
     pictures = random_pictures(2, 3)
     for views in SETS:
-        assert torch.equal(VIEWS[views][0].apply(pictures), pictures)
+        assert torch.equal(show(VIEWS[views][0], pictures), pictures)
 
 
 def test_probabilities_are_averaged_and_neither_logits_nor_votes() -> None:

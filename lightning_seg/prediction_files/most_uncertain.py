@@ -7,8 +7,6 @@ import numpy as np
 from PIL import Image
 
 from lightning_seg.images import Array, upright
-from lightning_seg.plots.contact_sheet import draw_contact_sheet
-from lightning_seg.plots.figures import save_figure
 from lightning_seg.prediction_folder import SHEET
 
 THUMBNAIL = 320
@@ -22,6 +20,10 @@ def most_uncertain(rows: Sequence[dict[str, str]], number: int) -> list[dict[str
 def write_sheet(folder: Path, pictures: Sequence[Path], captions: Sequence[str], legend: Sequence[str] = ()) -> None:
     """Write ``most_uncertain.png`` with these picture files, if there are any."""
     if pictures:
+        # Not before it is needed: figures take longer to import than all else that predicts.
+        from lightning_seg.plots.contact_sheet import draw_contact_sheet
+        from lightning_seg.plots.figures import save_figure
+
         thumbnails = [_thumbnail(path) for path in pictures]
         save_figure(draw_contact_sheet(thumbnails, captions, legend), folder / SHEET)
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from lightning_seg.callbacks.most_uncertain import write_sheet
+from lightning_seg.prediction_files.most_uncertain import write_sheet
 from lightning_seg.predictor import _pixels
 from tests.test_images import exif
 

@@ -1,0 +1,83 @@
+"""Predicted masks as files."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from lightning_seg.answers import MaskAnswer
+from lightning_seg.files import printable, replacing
+from lightning_seg.images import Array, write_image
+from lightning_seg.plots.overlay import draw_overlay
+from lightning_seg.plots.palette import class_palette
+from lightning_seg.prediction_files.folder import Pictured, PredictionFiles, Row
+from lightning_seg.prediction_files.most_uncertain import most_uncertain, write_sheet
+from lightning_seg.prediction_folder import MASK_FOLDERS
+
+LONGEST_JPEG = 65_500
+"""Largest side in pixels of the JPEG library."""
+
+
+class MaskFiles(PredictionFiles[MaskAnswer]):
+    """A mask, an overlay and a row of the table for every picture, at its original size.
+
+    * ``masks/<name>.png``: class indices with a palette;
+    * ``overlays/<name>.jpg``: the picture tinted by class; a PNG where the picture is too large for JPEG;
+    * ``probs/<name>.npy``: ``(C, H, W)`` float16, where probabilities are kept;
+    * ``predictions.csv``: pixels and share of every class, mean confidence, mean relative entropy in [0, 1];
+    * ``most_uncertain.png``: the overlays of the highest entropies.
+
+    Args:
+        output: folder.
+        num_uncertain: pictures on the sheet; 0 draws none.
+        options: see ``PredictionFiles``.
+    """
+
+    folders = MASK_FOLDERS
+
+    def __init__(self, output: str | Path = "predictions", num_uncertain: int = 12, **options: Any) -> None:
+        super().__init__(output, **options)
+        self.num_uncertain = num_uncertain
+
+    def columns(self) -> list[str]:
+        areas = [f"{quantity}/{name}" for quantity in ("pixels", "share") for name in self.class_names]
+        return ["width", "height", "confidence", "entropy", *areas, "mask", "overlay"]
+
+    def write(self, picture: Pictured, answer: MaskAnswer) -> Row:
+        path, name, mask = picture.path, picture.name, answer.mask
+        suffix = "jpg" if max(mask.shape) <= LONGEST_JPEG else "png"
+        mask_path, overlay_path = Path("masks", f"{name}.png"), Path("overlays", f"{name}.{suffix}")
+        palette = class_palette(len(self.class_names))
+        write_mask(self.place(path, mask_path.as_posix()), mask, palette)
+        overlay = draw_overlay(picture.read(), mask, palette)
+        write_image(overlay, self.place(path, overlay_path.as_posix()), flushed=False, quality=90)
+        if answer.probs is not None:
+            with replacing(self.place(path, f"probs/{name}.npy"), flushed=False) as file:
+                np.save(file, answer.probs)
+        height, width = mask.shape
+        pixels = np.bincount(mask.ravel(), minlength=len(self.class_names)).tolist()
+        areas = list(zip(self.class_names, pixels, strict=True))
+        return {
+            "width": width,
+            "height": height,
+            "confidence": round(answer.confidence, 5),
+            "entropy": round(answer.entropy, 5),
+            **{f"pixels/{each}": count for each, count in areas},
+            **{f"share/{each}": round(count / mask.size, 5) for each, count in areas},
+            "mask": mask_path.as_posix(),
+            "overlay": overlay_path.as_posix(),
+        }
+
+    def finish(self, rows: Sequence[dict[str, str]]) -> None:
+        shown = most_uncertain(rows, self.num_uncertain)
+        captions = [f"{printable(Path(row['picture']).name)}\nentropy {float(row['entropy']):.3f}" for row in shown]
+        write_sheet(self.output, [self.output / row["overlay"] for row in shown], captions, self.class_names)
+
+
+def write_mask(path: Path, mask: Array, palette: Array) -> None:
+    """``(H, W)`` uint8 class indices as a palette PNG."""
+    picture = Image.fromarray(mask)
+    picture.putpalette(palette.tobytes())
+    write_image(picture, path, flushed=False)

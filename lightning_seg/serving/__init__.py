@@ -1,0 +1,1 @@
+"""An exported model applied to pictures, with onnxruntime and without torch."""

@@ -1,0 +1,150 @@
+"""An exported model as a function of a picture, with what can be asked of it."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from lightning_seg.answers import Answer, BoxAnswer, LabelAnswer, MaskAnswer
+from lightning_seg.errors import ConfigError
+from lightning_seg.images import Array
+from lightning_seg.inference.knobs import BoxKnobs, LabelKnobs, MaskKnobs, given_of, knobs_of
+from lightning_seg.model_file import IMAGE_SIZE, IMAGES, OUTPUTS, THRESHOLD
+from lightning_seg.serving.answering import label_of, mask_of
+from lightning_seg.serving.bands import resized_bands
+from lightning_seg.serving.model_file import ExportedModel
+from lightning_seg.serving.tiles import tiled_bands
+from lightning_seg.serving.views import Probs, average_views
+
+
+class AppliedFile(ABC):
+    """Base of the kinds of exported models.
+
+    Args:
+        model: the file.
+        given: knobs, see ``inference.knobs``.
+
+    Raises:
+        ConfigError: if it has no such knob, or a value is impossible.
+    """
+
+    def __init__(self, model: ExportedModel, given: Mapping[str, Any]) -> None:
+        self.model, self.about, self.device = model, model.about, model.device
+        self.class_names, self.label_names = model.about.class_names, model.about.label_names
+        self.inference = self.make_inference(given)
+        self.image_size = self.shown_size()
+
+    @abstractmethod
+    def make_inference(self, given: Mapping[str, Any]) -> Any:
+        """The settings."""
+
+    @abstractmethod
+    def answer(self, shown: Array, size: tuple[int, int]) -> Answer:
+        """What it says of a picture.
+
+        Args:
+            shown: ``(H, W, 3)`` uint8 RGB, at ``image_size``, or at its own size where that is None.
+            size: (height, width) of its file.
+        """
+
+    def shown_size(self) -> tuple[int, int] | None:
+        """(height, width) at which it sees pictures; None sees them as they are."""
+        return self.about.image_size
+
+    def probabilities(self, images: Array) -> Probs:
+        """``(B, H, W, 3)`` uint8 RGB as the network sees them, to probabilities."""
+        # As the pictures are, so that nothing is resized again.
+        size = {IMAGE_SIZE: np.array(images.shape[1:3], np.int64)} if IMAGE_SIZE in self.model.inputs else {}
+        (probs,) = self.model.run(["probs"], {IMAGES: images, **size})
+        self.check_classes(probs.shape[1])
+        return probs
+
+    def check_classes(self, number: int) -> None:
+        if number != len(self.class_names):
+            raise ConfigError(
+                f"{self.model.path}: it answers with {number} classes and names {len(self.class_names)}; export the "
+                "run anew"
+            )
+
+
+class MaskFile(AppliedFile):
+    """A segmentation model."""
+
+    def make_inference(self, given: Mapping[str, Any]) -> MaskKnobs:
+        own = {} if self.about.threshold is None else {THRESHOLD: self.about.threshold}
+        return knobs_of(MaskKnobs, own | given_of(given), _who(self.model))
+
+    def shown_size(self) -> tuple[int, int] | None:
+        # Tiles are cut from pictures as they are.
+        return None if self.inference.tile is not None else self.about.image_size
+
+    def answer(self, shown: Array, size: tuple[int, int]) -> MaskAnswer:
+        how: MaskKnobs = self.inference
+        viewed = average_views(self.probabilities, how.tta)
+        if how.tile is not None:
+            bands = tiled_bands(viewed, shown, how.tile, how.overlap, how.tile_batch)
+        else:
+            bands = resized_bands(viewed(shown[None])[0], size)
+        return mask_of(bands, size, how.keep_probs, how.threshold)
+
+
+class LabelFile(AppliedFile):
+    """A classification model."""
+
+    def make_inference(self, given: Mapping[str, Any]) -> LabelKnobs:
+        return knobs_of(LabelKnobs, given_of(given), _who(self.model))
+
+    def answer(self, shown: Array, size: tuple[int, int]) -> LabelAnswer:
+        return label_of(average_views(self.probabilities, self.inference.tta)(shown[None])[0])
+
+
+class BoxFile(AppliedFile):
+    """A detector, which finds objects as it was exported; the lowest probability of an object alone can be chosen."""
+
+    def make_inference(self, given: Mapping[str, Any]) -> BoxKnobs:
+        plain = {name: _plain(value) for name, value in given.items() if value is not None}
+        own = {name: _plain(value) for name, value in self.about.knobs.items()}
+        asked = knobs_of(BoxKnobs, plain, _who(self.model))
+        for name in plain.keys() - {THRESHOLD}:
+            value, exported = getattr(asked, name), own.get(name, getattr(BoxKnobs(), name))
+            if value != exported:
+                raise ConfigError(
+                    f"{name} {_text(value)}: {self.model.path} was exported with {_text(exported)}, and finds objects "
+                    f"with that; export the run with --{name} {_text(value)}, or predict with the run"
+                )
+        known = {name: value for name, value in own.items() if hasattr(asked, name)}
+        return knobs_of(BoxKnobs, known | plain, _who(self.model))
+
+    def shown_size(self) -> None:
+        return None
+
+    def answer(self, shown: Array, size: tuple[int, int]) -> BoxAnswer:
+        threshold = self.inference.threshold
+        inputs: dict[str, Any] = {IMAGES: shown[None]}
+        if threshold is not None:
+            inputs[THRESHOLD] = np.array(threshold, np.float32)
+        names = OUTPUTS["boxes"][1:]
+        boxes, scores, labels, maps, whole, window_probs, window_boxes = self.model.run(names, inputs)
+        self.check_classes(whole.shape[1])
+        return BoxAnswer(boxes, scores, labels, maps[0], whole[0], window_probs[0], window_boxes)
+
+
+KINDS: dict[str, type[AppliedFile]] = {"masks": MaskFile, "labels": LabelFile, "boxes": BoxFile}
+
+
+def apply_file(model: ExportedModel, given: Mapping[str, Any]) -> AppliedFile:
+    """The model with these knobs; see ``AppliedFile``."""
+    return KINDS[model.about.kind](model, given)
+
+
+def _who(model: ExportedModel) -> str:
+    return f"{model.path}, a model of {model.about.kind}"
+
+
+def _plain(value: Any) -> Any:
+    return tuple(map(float, value)) if isinstance(value, Sequence) and not isinstance(value, str) else value
+
+
+def _text(value: Any) -> str:
+    return str(list(value)).replace(" ", "") if isinstance(value, tuple) else str(value)
