@@ -1,7 +1,6 @@
 """``lightning-seg doctor``: what is in a dataset, what is wrong with it, and what follows."""
 
 import inspect
-import json
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -36,6 +35,8 @@ from lightning_seg.runs import find_run
 OF_FIT = ("data", "run")
 """Arguments of ``doctor`` that are flags of ``fit``, too."""
 ILL = "the findings that are errors would end or spoil a training; their remedies stand there"
+NO_FLAGS = ("fit",)
+"""Arguments of ``doctor`` that the command line gives it by itself."""
 FINDINGS, NUMBERS, REPORT = "findings.json", "numbers.json", "report.html"
 
 
@@ -52,7 +53,7 @@ def doctor(
     It also takes the flags of fit: one or several --config, --run RUN, --data.x VALUE, --model.x VALUE. The network of
     the config is not trained, but asked what suits it and how fast it is. With --run also how that training went, and
     what its best checkpoint answers to pictures that it was not trained on. The exit code is 1 where something would
-    end or spoil a training, or has, otherwise 0.
+    end or spoil a training, or has, 2 where the command itself is wrong, otherwise 0.
 
     Args:
         data: Class of the data.
@@ -60,7 +61,7 @@ def doctor(
         speed: Measure for some 15 seconds how fast pictures are loaded and trained on.
         run: Run to look at, with its data.
         pictures: The most pictures of each split to show to the network of the run; 0 shows none.
-        fit: Flags of fit that say which network is trained; the command takes its own.
+        fit: Flags of fit that say which network is trained; on the command line those that are typed.
     """
     check_number("pictures", pictures, 500)
     if output is not None:
@@ -123,7 +124,8 @@ def run_flags(flags: Sequence[str]) -> None:
         UserError: of any other kind, if the command itself is wrong.
     """
     try:
-        run_function("doctor", doctor, prepare_flags(flags), flags)
+        fit = list(_for_fit(flags)) if _has_model(flags) else []
+        run_function("doctor", doctor, prepare_flags(flags), flags, {"fit": fit})
     # The parser wraps what a datamodule says when it is built.
     except (Exception, RefusedError) as error:
         own = user_error(error)
@@ -146,10 +148,11 @@ def _tell(subject: Subject, diagnosis: Diagnosis, output: str | None) -> None:
 
 
 def prepare_flags(flags: Sequence[str]) -> list[str]:
-    """The flags of ``fit`` as those of ``doctor``: those of the data, and all of them as a list for the network."""
-    kept = keep_data(flags, says_what_is_left=False)
-    kept += [word for run in Asked.of(flags).runs[-1:] for word in ("--run", run)]
-    return [*kept, f"--fit={json.dumps(list(_for_fit(flags)))}"] if _has_model(flags) else kept
+    """The flags of ``fit`` as those of ``doctor``: those of the data, and the run."""
+    return [
+        *keep_data(flags, says_what_is_left=False),
+        *(word for run in Asked.of(flags).runs[-1:] for word in ("--run", run)),
+    ]
 
 
 def _has_model(flags: Sequence[str]) -> bool:

@@ -82,7 +82,7 @@ class OwnLabels(ClassificationDataset[Record]):
         return -1 if record.label is None else record.label
 
 
-class OwnData(DataModule[PictureDataset[Any, Any]]):
+class _OwnData(DataModule[PictureDataset[Any, Any]]):
     """The samples of a user's datamodule, of each split at most ``MOST``.
 
     Args:
@@ -172,12 +172,12 @@ def _label(label: Any) -> int:
 
 @contextmanager
 def as_known(data: pl.LightningDataModule) -> Iterator[DataModule[Any]]:
-    """A datamodule as one of this package: itself, or ``OwnData`` with a folder that lasts as long as the block."""
+    """A datamodule as one of this package: itself, or one around it with a folder that lasts as long as the block."""
     if isinstance(data, DataModule):
         yield data
         return
     with TemporaryDirectory() as folder:
-        yield OwnData(data, Path(folder))
+        yield _OwnData(data, Path(folder))
 
 
 def _most(samples: Any, records: Sequence[Record]) -> int:
