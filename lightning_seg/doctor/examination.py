@@ -1,5 +1,6 @@
 """Findings about a dataset as a whole. All checks in their order."""
 
+import logging
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,6 +18,7 @@ from lightning_seg.doctor.dataset.splits import check_splits
 from lightning_seg.doctor.findings import Finding, Kind, worst_first
 from lightning_seg.doctor.subject import Facts, Pictures, Subject
 from lightning_seg.errors import ConfigError, DataError
+from lightning_seg.synthetic.marker import is_synthetic
 
 Check = Callable[[Subject], Iterable[Finding]]
 CHECKS: tuple[Check, ...] = (
@@ -46,7 +48,24 @@ NOTHING_TO_TEST = Kind(
     "the network cannot be measured on pictures that it has not seen",
     "as the line says",
 )
-KINDS = (REFUSED, NOTHING_TO_TEST)
+PASSED_OVER = Kind(
+    "files-passed-over",
+    "warning",
+    "files lie among the pictures, and no split takes them",
+    "nobody trains or tests on them: their suffix is in another case than --data.images says, they lie in a folder too "
+    "much or beside the folders of classes, are no pictures, or a link to a folder leads to nothing",
+    "move or rename them, or correct --data.images; nothing if they are left out on purpose",
+)
+SYNTHETIC = Kind(
+    "synthetic-pictures",
+    "note",
+    "the folder holds pictures that lightning-seg has written, not the real dataset",
+    "a training works, and its result says nothing about real pictures",
+    "give the folder of the real ones with --data.root, or say so: --data.source synthetic",
+)
+KINDS = (REFUSED, NOTHING_TO_TEST, PASSED_OVER, SYNTHETIC)
+LISTING = ("lightning_seg.datamodules", "lightning_seg.datasets")
+"""Rooms that tell a training by log lines what is a finding here."""
 
 
 def examine(subject: Subject) -> list[Finding]:
@@ -84,9 +103,23 @@ def _check_nothing(data: DataModule[Any]) -> None:
 def _splits_of(data: DataModule[Any], skips: Collection[str]) -> tuple[dict[Split, Pictures], list[Finding]]:
     _check_nothing(data)
     data.prepare_data()
-    refused: list[Finding] = []
+    with _as_findings():
+        found = list(_set_up(data))
+    if bare := data.left_out.get("unlabelled"):
+        found.append(Finding(MISSING_MASK, bare, is_skipped="unlabelled" in skips))
+    if data.passed_over:
+        found.append(Finding(PASSED_OVER, data.passed_over))
+    if data.source == "real" and is_synthetic(data.root):
+        found.append(Finding(SYNTHETIC, count=1))
+    order: tuple[Split, ...] = ("train", "val", "test")
+    return {split: data.datasets[split] for split in order if split in data.datasets}, found
+
+
+def _set_up(data: DataModule[Any]) -> Iterator[Finding]:
+    """Both stages; why one of them is refused."""
     if not data.trains:
         data.read_original_sizes()
+    told = set()
     for stage, kind in zip(STAGES, (REFUSED, NOTHING_TO_TEST), strict=True):
         if stage == "fit" and not data.trains:
             continue
@@ -94,9 +127,20 @@ def _splits_of(data: DataModule[Any], skips: Collection[str]) -> tuple[dict[Spli
             data.setup(stage)
         except (ConfigError, DataError) as error:
             # Both stages may end for the same reason.
-            if str(error) not in (finding.detail for finding in refused):
-                refused.append(Finding(kind, count=1, detail=str(error)))
-    if bare := data.left_out.get("unlabelled"):
-        refused.append(Finding(MISSING_MASK, bare, is_skipped="unlabelled" in skips))
-    order: tuple[Split, ...] = ("train", "val", "test")
-    return {split: data.datasets[split] for split in order if split in data.datasets}, refused
+            if str(error) not in told:
+                yield Finding(kind, count=1, detail=str(error))
+            told.add(str(error))
+
+
+@contextmanager
+def _as_findings() -> Iterator[None]:
+    """Without the log lines of a set-up."""
+    loggers = [logging.getLogger(name) for name in LISTING]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)

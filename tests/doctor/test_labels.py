@@ -57,7 +57,7 @@ def test_values_of_no_class_are_counted_over_all_masks(tmp_path: Path) -> None:
     assert (code, values["severity"]) == (1, "error")
     assert values["files"] == ["a.png", "b.png"]
     assert values["detail"] == (
-        "102 pixels: 7 (96 pixels in 2 masks, nearest to cup), 9 (6 pixels in 1 masks, nearest to cup)"
+        "102 pixels: 7 (96 pixels in 2 masks, nearest to cup), 9 (6 pixels in 1 mask, nearest to cup)"
     )
     assert values["figures"]["values"]["7"] == {"pixels": 96, "masks": 2, "nearest": "cup"}
     assert "--data.ignore_values '[7, 9]'" in values["remedy"]
@@ -132,7 +132,7 @@ def test_boxes_that_reach_out_of_their_picture_are_told(tmp_path: Path) -> None:
     wrong = found["box-outside"]
     # The first fits, the second reaches out by one pixel, which depends on how pixels are counted.
     assert (wrong["severity"], wrong["count"], wrong["files"]) == ("warning", 2, ["a.png"])
-    assert wrong["detail"] == "2 of 4 boxes in 1 pictures; the box 30, 20, 45, 25 on 40x30 pixels"
+    assert wrong["detail"] == "2 of 4 boxes in 1 picture; the box 30, 20, 45, 25 on 40x30 pixels"
 
 
 def test_boxes_without_width_are_counted(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from lightning_seg.doctor.dataset import strays
 from lightning_seg.doctor.findings import Finding, Kind
 from lightning_seg.doctor.subject import Look, Subject
+from lightning_seg.numbers import count_of
 
 MISSING_MASK = Kind(
     "missing-mask",
@@ -157,7 +158,7 @@ def _classes(subject: Subject) -> Iterator[Finding]:
         yield Finding(MISSING_IN_SPLIT, count=len(lines), detail="; ".join(lines))
     if "train" in pictures:
         rare = [
-            f"{name} ({pictures['train'][index]} pictures, {shares[index]:.2%} of the pixels)"
+            f"{name} ({count_of(int(pictures['train'][index]), 'picture')}, {shares[index]:.2%} of the pixels)"
             for index, name in enumerate(names)
             if 0 < pictures["train"][index] < FEW_PICTURES or 0 < shares[index] < SMALL_SHARE
         ]
@@ -177,7 +178,7 @@ def _is_mostly_usable(subject: Subject) -> bool:
 
 def _rare_in_splits(names: Sequence[str], pictures: Mapping[str, NDArray[np.int64]]) -> Iterator[Finding]:
     lines = [
-        f"{name}: {count} picture{'s' * (count != 1)} to {PURPOSES[split]} on"
+        f"{name}: {count_of(count, 'picture')} to {PURPOSES[split]} on"
         for split, counts in pictures.items()
         for name, count in zip(names, counts.tolist(), strict=True)
         if split != "train" and 0 < count < FEW_PICTURES

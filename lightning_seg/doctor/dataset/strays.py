@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from lightning_seg.datasets.stray_values import Strays, from_text
 from lightning_seg.doctor.findings import Finding, Kind
 from lightning_seg.doctor.subject import Subject
+from lightning_seg.numbers import count_of
 
 VALUE = Kind(
     "value-of-no-class",
@@ -59,18 +60,20 @@ def _finding(kind: Kind, files: Sequence[File]) -> Finding:
         nearest[value.name] = value.nearest
     near = {name: f"nearest to {role}" if role else "near none" for name, role in nearest.items()}
     told = [
-        f"{name} ({count} pixels in {masks[name]} masks, {near[name]})" for name, count in pixels.most_common(NAMED)
+        f"{name} ({count_of(count, 'pixel')} in {count_of(masks[name], 'mask')}, {near[name]})"
+        for name, count in pixels.most_common(NAMED)
     ]
     more = [f"{len(pixels) - NAMED} more"] * (len(pixels) > NAMED)
     worst = sorted(files, key=lambda file: -(file[2].pixels if file[2] is not None else 0))
+    total = sum(strays.pixels for strays in known)
     figures = {
-        "pixels": sum(strays.pixels for strays in known),
+        "pixels": total,
         "values": {
             name: {"pixels": count, "masks": masks[name], "nearest": nearest[name]}
             for name, count in pixels.most_common()
         },
     }
-    detail = f"{figures['pixels']} pixels: {', '.join([*told, *more])}"
+    detail = f"{count_of(total, 'pixel')}: {', '.join([*told, *more])}"
     return Finding(kind, [path for path, _, _ in worst], detail=detail, remedy=_remedy(kind, pixels), figures=figures)
 
 

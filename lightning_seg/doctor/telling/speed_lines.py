@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from lightning_seg.doctor.advice.speed import Speed
 from lightning_seg.doctor.advice.stages import Stages
 from lightning_seg.doctor.telling.number_lines import WIDTH, wrapped
+from lightning_seg.numbers import count_of
 
 
 def describe_speed(speed: Speed, width: int = WIDTH) -> list[str]:
@@ -23,9 +24,9 @@ def _loading(speed: Speed) -> Iterator[str]:
     stages = speed.stages
     whole = f"{1000 * stages.from_files:.2f} ms"
     yield f"one picture takes {whole} of one core, by the median of {stages.files} ({_parts(stages)})"
-    processes = "1 process" if speed.num_workers == 1 else f"{speed.num_workers} processes"
     source = "the cache" if speed.is_cached else "the files"
     later = "" if speed.later is None else f"; about {_rate(speed.later)} once the first fit has filled the cache"
+    processes = count_of(speed.num_workers, "process")
     yield f"loader: {_rate(speed.loading)} pictures/s from {source} with {processes}{later}"
 
 
@@ -36,7 +37,7 @@ def _training(speed: Speed) -> Iterator[str]:
     yield f"network: {_rate(speed.training)} pictures/s in training on {speed.device}"
     yield (
         f"together about {_rate(speed.together)} pictures/s, steps wait {speed.waiting:.0%} of the time; an epoch of "
-        f"{speed.pictures} pictures takes {_duration(speed.pictures / speed.together)}"
+        f"{count_of(speed.pictures, 'picture')} takes {_duration(speed.pictures / speed.together)}"
     )
 
 

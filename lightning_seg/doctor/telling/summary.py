@@ -90,9 +90,3 @@ def shown_name(name: str, root: Path) -> str:
     """A file's path below the root, without control characters."""
     path = Path(name)
     return printable(str(path.relative_to(root) if path.is_relative_to(root) else path))
-
-
-def count_of(number: int, name: str) -> str:
-    """``1 class``, ``2 classes``."""
-    plural = "" if number == 1 else "es" if name.endswith("s") else "s"
-    return f"{number} {name}{plural}"

@@ -12,9 +12,10 @@ from lightning_seg.doctor.diagnosis import Diagnosis
 from lightning_seg.doctor.findings import SEVERITIES, Finding, Severity
 from lightning_seg.doctor.telling.number_lines import describe_numbers, wrapped
 from lightning_seg.doctor.telling.speed_lines import describe_speed
-from lightning_seg.doctor.telling.summary import Summary, count_of, describe_formats, shown_name, splits_table
+from lightning_seg.doctor.telling.summary import Summary, describe_formats, shown_name, splits_table
 from lightning_seg.doctor.telling.text_tables import in_columns, table
 from lightning_seg.files import printable
+from lightning_seg.numbers import count_of
 
 SHOWN = 10
 """Files of a finding."""
