@@ -10,8 +10,8 @@ import numpy as np
 
 from lightning_seg.batch import IGNORE_INDEX
 from lightning_seg.datasets.base import SegmentationDataset
-from lightning_seg.datasets.mask_codes import StrayValueError
 from lightning_seg.datasets.names import is_file
+from lightning_seg.datasets.stray_values import StrayValueError
 from lightning_seg.errors import DataError
 from lightning_seg.images import Array, read_header, read_image, read_image_at
 from lightning_seg.images.condition import condition_of

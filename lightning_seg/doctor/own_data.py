@@ -20,6 +20,7 @@ from lightning_seg.batch import IGNORE_INDEX, Split
 from lightning_seg.datamodules.data_module import DataModule
 from lightning_seg.datamodules.picture_source import Collate
 from lightning_seg.datasets.base import ClassificationDataset, PictureDataset, SegmentationDataset
+from lightning_seg.datasets.stray_values import class_indices
 from lightning_seg.errors import ConfigError, DataError
 from lightning_seg.images import Array
 from lightning_seg.progress import counted
@@ -56,16 +57,15 @@ class OwnMasks(SegmentationDataset[Record]):
         return record.path
 
     def read_mask(self, record: Record) -> Array:
-        mask = np.asarray(self.samples[record.number]["mask"])
-        stray = (mask != IGNORE_INDEX) & ((mask < 0) | (mask >= len(self.class_names)))
-        if stray.any():
-            values = ", ".join(map(str, np.unique(mask[stray]).tolist()[:5]))
-            known = f"there are {len(self.class_names)} classes from 0 on"
-            raise DataError(
-                f"sample {record.number}: the mask holds {values}, and {known}; correct it, or use {IGNORE_INDEX} for "
-                "what is ignored"
-            )
-        return mask.astype(np.uint8)
+        return class_indices(
+            np.asarray(self.samples[record.number]["mask"]),
+            self.class_names,
+            lambda wrong: (
+                f"sample {record.number}: the mask holds {', '.join(map(str, wrong))}, and there are "
+                f"{len(self.class_names)} classes from 0 on; correct it, or use {IGNORE_INDEX} for what is ignored"
+            ),
+            ignored=IGNORE_INDEX,
+        )
 
 
 class OwnLabels(ClassificationDataset[Record]):

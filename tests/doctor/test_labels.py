@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from lightning_seg.__main__ import main
-from lightning_seg.datasets.mask_codes import MaskCodes, StrayValueError
+from lightning_seg.datasets.mask_codes import MaskCodes
 from lightning_seg.datasets.mask_files import StoredMask
-from lightning_seg.datasets.stray_values import Strays, StrayValue, from_text
+from lightning_seg.datasets.stray_values import Strays, StrayValue, StrayValueError, class_indices, from_text
 from lightning_seg.doctor.dataset.strays import is_smoothed
 from lightning_seg.images import Array
 
@@ -100,6 +100,38 @@ def test_strays_of_one_mask_by_hand() -> None:
     strays = caught.value.strays
     assert strays == Strays(120, 20, 2, [StrayValue("130", 100, "cup"), StrayValue("90", 20, "background")])
     assert from_text(strays.to_text()) == strays
+
+
+@pytest.mark.parametrize("kind", ["pets", "carvana"])
+def test_values_of_no_class_in_published_masks(kind: str, request: pytest.FixtureRequest) -> None:
+    """Two files: 60 pixels of 9, and two of 7 in one of them; the nearest class is the last one."""
+    root: Path = request.getfixturevalue(f"{kind}_copy")
+    folder, class_name = {"pets": ("annotations/trimaps", "border"), "carvana": ("train_masks", "car")}[kind]
+    names = sorted(path for path in (root / folder).iterdir() if not path.name.startswith("."))[:2]
+    for number, path in enumerate(names):
+        pixels = np.array(Image.open(path))
+        pixels[:3, :10] = 9
+        pixels[3, : 2 * number] = 7
+        # A GIF would get other numbers for its colours.
+        Image.fromarray(pixels).save(path, "PNG")
+    data = {"pets": "OxfordPetsDataModule", "carvana": "CarvanaDataModule"}[kind]
+    code, found = diagnose(root, data=data)
+    wrong = found["value-of-no-class"]
+    assert code == 1
+    assert sorted(wrong["files"]) == [path.name for path in names]
+    assert wrong["detail"] == (
+        f"62 pixels: 9 (60 pixels in 2 masks, nearest to {class_name}), 7 (2 pixels in 1 mask, nearest to {class_name})"
+    )
+    assert wrong["remedy"].startswith("replace the masks with the published ones")
+    assert "unreadable-mask" not in found
+
+
+def test_an_ignored_number_stays() -> None:
+    numbers = np.array([[1, 2], [255, 3]])
+    names = ("a", "b", "c")
+    assert class_indices(numbers, names, str, first=1, ignored=255).tolist() == [[0, 1], [255, 2]]
+    with pytest.raises(StrayValueError, match=r"\[4, 255\]"):
+        class_indices(np.array([[4, 255, 3]]), names, str, first=1)
 
 
 def test_full_and_empty_masks_are_told_apart(tmp_path: Path) -> None:

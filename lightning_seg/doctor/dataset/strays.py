@@ -2,7 +2,9 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
+from lightning_seg.datasets.image_mask_folder import ImageMaskFolderDataset
 from lightning_seg.datasets.stray_values import Strays, from_text
 from lightning_seg.doctor.findings import Finding, Kind
 from lightning_seg.doctor.subject import Subject
@@ -23,6 +25,7 @@ SOFT = Kind(
     "export the masks without smoothing, or take the nearest class: --data.mask_match nearest",
 )
 KINDS = (VALUE, SOFT)
+CORRECT = "replace the masks with the published ones; in data of your own correct the values"
 AT_EDGES, VALUES = 0.9, 3
 """Share of a mask's pixels of no class that lie at edges, and number of their values, from which they are smoothed."""
 NAMED = 5
@@ -33,6 +36,7 @@ File = tuple[str, str, Strays | None]
 
 def check_strays(subject: Subject) -> Iterator[Finding]:
     """Which values no class has, how often, and which class is near."""
+    by_flags = all(isinstance(dataset, ImageMaskFolderDataset) for dataset in subject.splits.values())
     by_kind: dict[Kind, list[File]] = {VALUE: [], SOFT: []}
     for look in subject.looks():
         mask = look.mask
@@ -41,7 +45,9 @@ def check_strays(subject: Subject) -> Iterator[Finding]:
             by_kind[SOFT if is_smoothed(strays) else VALUE].append((mask.path, mask.problem, strays))
     for kind, files in by_kind.items():
         if files:
-            yield _finding(kind, files)
+            finding = _finding(kind, files)
+            # Other datasets take no flags for their values.
+            yield finding if by_flags else replace(finding, remedy=CORRECT)
 
 
 def is_smoothed(strays: Strays | None) -> bool:
