@@ -12,6 +12,7 @@ from lightning_seg.__main__ import main
 from lightning_seg.datasets.mask_codes import MaskCodes
 from lightning_seg.datasets.mask_files import StoredMask
 from lightning_seg.datasets.stray_values import Strays, StrayValue, StrayValueError, class_indices, from_text
+from lightning_seg.doctor.dataset import labels
 from lightning_seg.doctor.dataset.strays import is_smoothed
 from lightning_seg.images import Array
 
@@ -184,3 +185,25 @@ def test_heads_of_pets_are_boxes_too(pets_copy: Path) -> None:
     xml.write_text(text[:start] + "nan" + text[end:])
     _, found = diagnose(pets_copy, data="OxfordPetLabelsDataModule")
     assert found["unreadable-boxes"]["files"] == [f"{xml.stem}.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("number", "counts", "lines"),
+    [
+        (4, [4, 3, 0], ["each of 2 classes: 3 to 4 of 4 pictures to validate on"]),
+        (3, [1, 1, 1], ["each of 3 classes: 1 of 3 pictures to validate on"]),
+        (1, [1, 0, 0], ["a: 1 picture to validate on"]),
+        (20, [20, 4, 5], ["b: 4 pictures to validate on"]),
+        (20, [20, 0, 5], []),
+        (5, [5, 5, 5], []),
+    ],
+)
+def test_of_a_small_split_its_size_is_told_and_not_each_class(number: int, counts: list[int], lines: list[str]) -> None:
+    assert list(labels.rare_in("val", number, "abc", counts)) == lines
+
+
+def test_a_split_of_four_pictures_is_one_line(tmp_path: Path) -> None:
+    root = write(tmp_path / "data", {f"{number:02}": disc() for number in range(40)})
+    _, found = diagnose(root, *TWO, "--data.val_fraction", "0.1")
+    assert found["rare-class-in-split"]["detail"] == "each of 2 classes: 4 of 4 pictures to validate on"
+    assert found["rare-class-in-split"]["count"] == 1

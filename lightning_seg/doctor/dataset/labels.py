@@ -164,7 +164,7 @@ def _classes(subject: Subject) -> Iterator[Finding]:
         ]
         if rare:
             yield Finding(RARE, count=len(rare), detail=", ".join(rare))
-    yield from _rare_in_splits(names, pictures)
+    yield from _rare_in_splits(subject, pictures)
 
 
 def _is_mostly_usable(subject: Subject) -> bool:
@@ -176,17 +176,30 @@ def _is_mostly_usable(subject: Subject) -> bool:
     return all(2 * usable[split] > number[split] for split in number)
 
 
-def _rare_in_splits(names: Sequence[str], pictures: Mapping[str, NDArray[np.int64]]) -> Iterator[Finding]:
+def _rare_in_splits(subject: Subject, pictures: Mapping[str, NDArray[np.int64]]) -> Iterator[Finding]:
     lines = [
-        f"{name}: {count_of(count, 'picture')} to {PURPOSES[split]} on"
-        for split, counts in pictures.items()
-        for name, count in zip(names, counts.tolist(), strict=True)
-        if split != "train" and 0 < count < FEW_PICTURES
+        line
+        for split, dataset in subject.splits.items()
+        if split != "train"
+        for line in rare_in(split, len(dataset), subject.class_names, pictures[split].tolist())
     ]
     if lines:
         more = [f"and {len(lines) - NAMED} more"] * (len(lines) > NAMED)
         figures = {"classes": lines}
         yield Finding(RARE_IN_SPLIT, count=len(lines), detail="; ".join([*lines[:NAMED], *more]), figures=figures)
+
+
+def rare_in(split: str, number: int, names: Sequence[str], counts: Sequence[int]) -> Iterator[str]:
+    """A line for each rare class of a split, or one where all are rare: the split is small, and not the classes."""
+    present = [count for count in counts if count]
+    if len(present) > 1 and max(present) < FEW_PICTURES:
+        least, most = min(present), max(present)
+        span = f"{most}" if least == most else f"{least} to {most}"
+        yield f"each of {len(present)} classes: {span} of {count_of(number, 'picture')} to {PURPOSES[split]} on"
+        return
+    for name, count in zip(names, counts, strict=True):
+        if 0 < count < FEW_PICTURES:
+            yield f"{name}: {count_of(count, 'picture')} to {PURPOSES[split]} on"
 
 
 def class_counts(subject: Subject) -> tuple[dict[str, NDArray[np.int64]], NDArray[np.float64]]:
