@@ -72,8 +72,7 @@ def doctor(
     with as_known(data) as known, opened_subject(known) as (subject, refused):
         look = _look_at_run(run, known, subject, pictures)
         found = [*refused, *unbuilt, *look.findings]
-        # The loaders of the user's own data are not those that would be timed.
-        diagnosis = _diagnose(subject, known, network, speed and known is data, found)
+        diagnosis = _diagnose(subject, known, network, speed, found)
         diagnosis = diagnosis._replace(run=look.lines, curves=look.curves)
         _tell(subject, diagnosis, output)
 

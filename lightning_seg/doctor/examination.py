@@ -16,6 +16,7 @@ from lightning_seg.doctor.dataset.names import check_names
 from lightning_seg.doctor.dataset.pictures import check_pictures
 from lightning_seg.doctor.dataset.splits import check_splits
 from lightning_seg.doctor.findings import Finding, Kind, worst_first
+from lightning_seg.doctor.own_data import about_samples, name_of
 from lightning_seg.doctor.subject import Facts, Pictures, Subject
 from lightning_seg.errors import ConfigError, DataError
 from lightning_seg.synthetic.marker import is_synthetic
@@ -86,11 +87,11 @@ def opened_subject(data: DataModule[Any]) -> Iterator[tuple[Subject, list[Findin
     root, class_names = data.root, tuple(getattr(data, "class_names", ()))
     if not splits:
         # Nothing is written into a folder that may not exist.
-        yield Subject(root, class_names, {}, {}, data.group), refused
+        yield Subject(root, class_names, {}, {}, data.group, name=name_of(data)), refused
         return
     with opened_store(folder_of_caches(root, data.cache_dir), root) as store:
         facts = {split: Facts(store, dataset) for split, dataset in splits.items()}
-        yield Subject(root, class_names, splits, facts, data.group, skips), refused
+        yield Subject(root, class_names, splits, facts, data.group, skips, name_of(data)), refused
 
 
 def _check_nothing(data: DataModule[Any]) -> None:
@@ -107,6 +108,7 @@ def _splits_of(data: DataModule[Any], skips: Collection[str]) -> tuple[dict[Spli
         found = list(_set_up(data))
     if bare := data.left_out.get("unlabelled"):
         found.append(Finding(MISSING_MASK, bare, is_skipped="unlabelled" in skips))
+    found += about_samples(data)
     if data.passed_over:
         found.append(Finding(PASSED_OVER, data.passed_over))
     if data.source == "real" and is_synthetic(data.root):

@@ -67,7 +67,7 @@ def render(subject: Subject, diagnosis: Diagnosis) -> str:
     findings, root = diagnosis.findings, diagnosis.summary.root
     exhibits = exhibits_of(subject, findings)
     return environment.get_template("report.html").render(
-        root=str(root),
+        title=diagnosis.summary.title,
         verdict=diagnosis.verdict,
         is_ill=diagnosis.is_ill,
         made=f"looked at on {datetime.now():%Y-%m-%d %H:%M}",

@@ -70,7 +70,7 @@ def painted_verdict(diagnosis: Diagnosis, style: Style) -> str:
 
 def _head(summary: Summary, style: Style) -> Iterator[str]:
     classes = f", {count_of(len(summary.class_names), 'class')}" if summary.class_names else ""
-    told = f"{summary.root}: {count_of(summary.pictures, 'picture')}{classes}"
+    told = f"{summary.title}: {count_of(summary.pictures, 'picture')}{classes}"
     yield from (style.paint(line, "bold") for line in _wrapped(told, style.width))
     yield from _wrapped(describe_formats(summary), style.width)
 
