@@ -38,8 +38,8 @@ STAGES = ("fit", "test")
 REFUSED = Kind(
     "dataset-refused",
     "error",
-    "fit ends with this line",
-    "nothing can be trained, and what lies behind it was not looked at",
+    "fit ends with this line; of data that is there to test on alone, test",
+    "nothing can be trained or tested, and what lies behind it was not looked at",
     "as the line says",
 )
 NOTHING_TO_TEST = Kind(
@@ -130,7 +130,7 @@ def _set_up(data: DataModule[Any]) -> Iterator[Finding]:
         except (ConfigError, DataError) as error:
             # Both stages may end for the same reason.
             if str(error) not in told:
-                yield Finding(kind, count=1, detail=str(error))
+                yield Finding(kind if data.trains else REFUSED, count=1, detail=str(error))
             told.add(str(error))
 
 
