@@ -18,7 +18,7 @@ from lightning_seg.doctor.advice.numbers import numbers_of
 from lightning_seg.doctor.advice.speed import look_at_speed
 from lightning_seg.doctor.advice.suitability import check_numbers
 from lightning_seg.doctor.diagnosis import Diagnosis
-from lightning_seg.doctor.examination import REFUSED, examine, opened_subject
+from lightning_seg.doctor.examination import REFUSED, as_findings, examine, opened_subject
 from lightning_seg.doctor.findings import Finding, worst_first
 from lightning_seg.doctor.own_data import as_known
 from lightning_seg.doctor.run.look import RunLook, examine_run
@@ -124,7 +124,8 @@ def run_flags(flags: Sequence[str]) -> None:
     """
     try:
         fit = list(_for_fit(flags)) if _has_model(flags) else []
-        run_function("doctor", doctor, prepare_flags(flags), flags, {"fit": fit})
+        with as_findings():
+            run_function("doctor", doctor, prepare_flags(flags), flags, {"fit": fit})
     # The parser wraps what a datamodule says when it is built.
     except (Exception, RefusedError) as error:
         own = user_error(error)

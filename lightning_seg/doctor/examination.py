@@ -55,7 +55,8 @@ PASSED_OVER = Kind(
     "files lie among the pictures, and no split takes them",
     "nobody trains or tests on them: their suffix is in another case than --data.images says, they lie in a folder too "
     "much or beside the folders of classes, are no pictures, or a link to a folder leads to nothing",
-    "move or rename them, or correct --data.images; nothing if they are left out on purpose",
+    "move or rename them, or take both cases with --data.images 'images/*.[jJ][pP][gG]'; nothing if they are left out on "
+    "purpose",
 )
 SYNTHETIC = Kind(
     "synthetic-pictures",
@@ -65,8 +66,11 @@ SYNTHETIC = Kind(
     "give the folder of the real ones with --data.root, or say so: --data.source synthetic",
 )
 KINDS = (REFUSED, NOTHING_TO_TEST, PASSED_OVER, SYNTHETIC)
-LISTING = ("lightning_seg.datamodules", "lightning_seg.datasets")
-"""Rooms that tell a training by log lines what is a finding here."""
+LISTING = (
+    *("lightning_seg.datamodules.data_module", "lightning_seg.datamodules.image_folder"),
+    *("lightning_seg.datamodules.image_mask_folder", "lightning_seg.datasets.coco_objects"),
+)
+"""Modules that tell a training by log lines what is a finding here."""
 
 
 def examine(subject: Subject) -> list[Finding]:
@@ -104,7 +108,7 @@ def _check_nothing(data: DataModule[Any]) -> None:
 def _splits_of(data: DataModule[Any], skips: Collection[str]) -> tuple[dict[Split, Pictures], list[Finding]]:
     _check_nothing(data)
     data.prepare_data()
-    with _as_findings():
+    with as_findings():
         found = list(_set_up(data))
     if bare := data.left_out.get("unlabelled"):
         found.append(Finding(MISSING_MASK, bare, is_skipped="unlabelled" in skips))
@@ -135,8 +139,8 @@ def _set_up(data: DataModule[Any]) -> Iterator[Finding]:
 
 
 @contextmanager
-def _as_findings() -> Iterator[None]:
-    """Without the log lines of a set-up."""
+def as_findings() -> Iterator[None]:
+    """Without the log lines by which datamodules tell what is a finding here; annotations are read by constructors."""
     loggers = [logging.getLogger(name) for name in LISTING]
     before = [logger.level for logger in loggers]
     for logger in loggers:

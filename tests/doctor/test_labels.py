@@ -207,3 +207,23 @@ def test_a_split_of_four_pictures_is_one_line(tmp_path: Path) -> None:
     _, found = diagnose(root, *TWO, "--data.val_fraction", "0.1")
     assert found["rare-class-in-split"]["detail"] == "each of 2 classes: 4 of 4 pictures to validate on"
     assert found["rare-class-in-split"]["count"] == 1
+
+
+def test_rare_classes_are_shares_of_what_is_counted_and_the_first_are_named(tmp_path: Path) -> None:
+    """Twelve classes of four pictures, of which two validate or test."""
+    noise = np.random.default_rng(0)
+    for name in "abcdefghijkl":
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for number in range(4):
+            picture = Image.fromarray(noise.integers(0, 256, (16, 16, 3), np.uint8))
+            picture.save(tmp_path / "data" / name / f"{number}.png")
+    _, found = diagnose(tmp_path / "data", data="ImageFolderDataModule")
+    rare = found["rare-class"]
+    assert rare["count"] == 12
+    assert rare["detail"].startswith("a (2 pictures, 8.33% of the pictures), b (2 pictures")
+    assert rare["detail"].endswith("j (2 pictures, 8.33% of the pictures), and 2 more")
+    assert len(rare["figures"]["classes"]) == 12
+    small = found["rare-class-in-split"]["detail"]
+    assert small == (
+        "each of 12 classes: 1 of 12 pictures to validate on; each of 12 classes: 1 of 12 pictures to test on"
+    )

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -187,3 +188,18 @@ def test_lines_for_a_training_are_findings_alone(
     own(root, unlabelled="skip").setup("fit")
     assert "unlabelled skip: 1 of 20 pictures have no mask" in caplog.messages
     assert f"{root} holds synthetic pictures, not the real dataset" in caplog.messages
+
+
+def test_annotations_that_are_no_objects_are_told_by_the_finding_alone(scenes_copy: Path, doctor: Doctor) -> None:
+    file = scenes_copy / "annotations.json"
+    content = json.loads(file.read_text())
+    content["annotations"][0]["bbox"][2] = 0
+    file.write_text(json.dumps(content))
+    found, lines = doctor("CocoObjectsDataModule", scenes_copy)
+    assert lines == []
+    assert found["boxes-left-out"]["detail"] == "1 box without width or height"
+
+
+@pytest.fixture
+def scenes_copy(scenes_root: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(scenes_root, tmp_path / "scenes"))
