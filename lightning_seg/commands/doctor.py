@@ -13,6 +13,7 @@ from lightning_seg.cli.building import build_task
 from lightning_seg.commands.data_flags import keep_data
 from lightning_seg.commands.parsing import run_function
 from lightning_seg.datamodules.base import DataModule
+from lightning_seg.datamodules.image_folder import ImageFolderDataModule
 from lightning_seg.doctor.advice.network import NO_NETWORK, Network
 from lightning_seg.doctor.advice.numbers import numbers_of
 from lightning_seg.doctor.advice.speed import look_at_speed
@@ -64,10 +65,11 @@ def doctor(
         fit: Flags of fit that say which network is trained; on the command line those that are typed.
     """
     check_number("pictures", pictures, 500)
-    if output is not None:
-        _make(Path(output))
     if data is None:
         raise ConfigError("there is no data section; give --config pets, --run RUN or --data CLASS")
+    if output is not None:
+        _check_place(Path(output), data)
+        _make(Path(output))
     network, unbuilt = _network(fit)
     with as_known(data) as known, opened_subject(known) as (subject, refused):
         look = _look_at_run(run, known, subject, pictures)
@@ -97,6 +99,14 @@ def _diagnose(
     measured, about_speed = look_at_speed(subject, data, network) if speed else (None, [])
     findings += about_speed
     return Diagnosis(summarize(subject), numbers, measured, worst_first(findings))
+
+
+def _check_place(output: Path, data: pl.LightningDataModule) -> None:
+    """Raises ConfigError where the folder would be taken for one of a class."""
+    if not isinstance(data, ImageFolderDataModule) or data.labels is not None:
+        return
+    if output.resolve().is_relative_to(data.root.resolve()):
+        raise ConfigError(f"output {output} lies in {data.root}, where folders are classes; give one elsewhere")
 
 
 def _make(folder: Path) -> None:

@@ -17,6 +17,7 @@ from lightning_seg.doctor.dataset.pictures import check_pictures
 from lightning_seg.doctor.dataset.splits import check_splits
 from lightning_seg.doctor.findings import Finding, Kind, worst_first
 from lightning_seg.doctor.own_data import about_samples, name_of
+from lightning_seg.doctor.own_samples import UNSEEN, UnseenError
 from lightning_seg.doctor.subject import Facts, Pictures, Subject
 from lightning_seg.errors import ConfigError, DataError
 from lightning_seg.synthetic.marker import is_synthetic
@@ -38,7 +39,7 @@ STAGES = ("fit", "test")
 REFUSED = Kind(
     "dataset-refused",
     "error",
-    "fit ends with this line; of data that is there to test on alone, test",
+    "fit ends with this line; so does test, where nothing can be trained on",
     "nothing can be trained or tested, and what lies behind it was not looked at",
     "as the line says",
 )
@@ -55,8 +56,8 @@ PASSED_OVER = Kind(
     "files lie among the pictures, and no split takes them",
     "nobody trains or tests on them: their suffix is in another case than --data.images says, they lie in a folder too "
     "much or beside the folders of classes, are no pictures, or a link to a folder leads to nothing",
-    "move or rename them, or take both cases with --data.images 'images/*.[jJ][pP][gG]'; nothing if they are left out on "
-    "purpose",
+    "move or rename them, or take both cases with --data.images 'images/*.[jJ][pP][gG]'; nothing if they are left out "
+    "on purpose",
 )
 SYNTHETIC = Kind(
     "synthetic-pictures",
@@ -133,7 +134,9 @@ def _set_up(data: DataModule[Any]) -> Iterator[Finding]:
             data.setup(stage)
         except (ConfigError, DataError) as error:
             # Both stages may end for the same reason.
-            if str(error) not in told:
+            if isinstance(error, UnseenError):
+                yield Finding(UNSEEN, count=1, detail=str(error))
+            elif str(error) not in told:
                 yield Finding(kind if data.trains else REFUSED, count=1, detail=str(error))
             told.add(str(error))
 

@@ -18,16 +18,18 @@ from lightning_seg.datamodules.picture_source import Collate
 from lightning_seg.datasets.base import PictureDataset
 from lightning_seg.doctor.findings import Finding
 from lightning_seg.doctor.own_samples import (
+    UNSEEN,
     Failed,
     OwnLabels,
     OwnMasks,
     Record,
+    UnseenError,
     about_failed,
     most_index,
     of_the_user,
     read_record,
 )
-from lightning_seg.errors import ConfigError, DataError
+from lightning_seg.errors import DataError
 from lightning_seg.progress import counted
 
 log = logging.getLogger(__name__)
@@ -49,6 +51,7 @@ class _OwnData(DataModule[PictureDataset[Any, Any]]):
         self.data, self.folder = data, folder
         self.class_names = tuple(map(str, getattr(data, "class_names", ())))
         self.failed: list[Failed] = []
+        self.unseen: list[str] = []
         self.loaders: dict[Split, Any] = {}
 
     @property
@@ -62,10 +65,14 @@ class _OwnData(DataModule[PictureDataset[Any, Any]]):
 
     def make_train_val(self) -> tuple[PictureDataset[Any, Any], PictureDataset[Any, Any] | None]:
         self._set_up_own("fit")
-        train, val = self._look("train"), self._look("val")
+        train = self._look("train")
         if train is None:
             raise DataError(f"{type(self.data).__name__} has no train_dataloader; add one")
-        return train, val
+        try:
+            return train, self._look("val")
+        except UnseenError as error:
+            self.unseen.append(str(error))
+            return train, None
 
     def make_test(self) -> PictureDataset[Any, Any]:
         self._set_up_own("test")
@@ -81,14 +88,13 @@ class _OwnData(DataModule[PictureDataset[Any, Any]]):
         if not is_overridden(LOADERS[split], self.data):
             return None
         loader = of_the_user(f"{self.title}.{LOADERS[split]}", getattr(self.data, LOADERS[split]))
+        if loader is None or loader == []:
+            return None
         self.loaders[split], samples = loader, getattr(loader, "dataset", None)
         if isinstance(samples, PictureDataset):
             return samples.subset(range(len(samples)))
         if not hasattr(samples, "__getitem__") or not hasattr(samples, "__len__"):
-            raise ConfigError(
-                f"{type(self.data).__name__}: the {split} loader has no dataset with length and samples by number, so "
-                "there is nothing to look at; give it one"
-            )
+            raise UnseenError(f"{self.title}: the samples of {LOADERS[split]} cannot be asked for by number")
         return self._as_pictures(samples, self._records(samples, split))
 
     def _as_pictures(self, samples: Any, found: Sequence[Record]) -> PictureDataset[Any, Any]:
@@ -108,7 +114,7 @@ class _OwnData(DataModule[PictureDataset[Any, Any]]):
         found, failed = [], []
         for index in counted(range(number), f"asking for samples of {split}", number):
             try:
-                found.append(read_record(samples, index, split, self.folder))
+                found.append(read_record(samples, index, split, self.folder, self.class_names))
             except DataError as error:
                 failed.append(Failed(split, index, str(error)))
         if not found:
@@ -155,6 +161,7 @@ def about_samples(data: DataModule[Any]) -> Iterator[Finding]:
     """What is to say of the samples of the user's own, once it was set up."""
     if isinstance(data, _OwnData):
         yield from about_failed(data.failed)
+        yield from (Finding(UNSEEN, count=1, detail=reason) for reason in data.unseen)
 
 
 def train_loader_of(data: DataModule[Any]) -> Any:

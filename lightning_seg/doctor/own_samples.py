@@ -15,7 +15,8 @@ from lightning_seg.datasets.stray_values import class_indices
 from lightning_seg.doctor.findings import Finding, Kind
 from lightning_seg.errors import DataError, UserError, one_line
 from lightning_seg.images import Array
-from lightning_seg.tasks.batches import keys_of
+from lightning_seg.numbers import count_of
+from lightning_seg.tasks.batches import described, keys_of
 
 FAILING = Kind(
     "sample-fails",
@@ -24,10 +25,21 @@ FAILING = Kind(
     "fit ends in the epoch that asks for it, at a batch that depends on the seed",
     "correct the dataset, or leave the sample out of it",
 )
-KINDS = (FAILING,)
+UNSEEN = Kind(
+    "samples-without-number",
+    "warning",
+    "a loader of your own datamodule has no dataset with a length and samples by number",
+    "nothing is known of its samples; a training may work all the same",
+    "give one DataLoader of a dataset with __len__ and __getitem__, if only to look at it",
+)
+KINDS = (FAILING, UNSEEN)
 LONGEST = 300
 """Letters of an error."""
 Value = TypeVar("Value")
+
+
+class UnseenError(DataError):
+    """The samples of a loader cannot be asked for."""
 
 
 class Record(NamedTuple):
@@ -103,13 +115,26 @@ def of_the_user(what: str, call: Callable[[], Value]) -> Value:
         raise DataError(f"{what}: {type(error).__name__}: {one_line(error)[:LONGEST]}") from error
 
 
-def read_record(samples: Any, number: int, split: Split, folder: Path) -> Record:
+def read_record(samples: Any, number: int, split: Split, folder: Path, class_names: Sequence[str]) -> Record:
     """One sample; one that tells no ``path`` of a file is written into ``folder`` as a picture.
 
+    Args:
+        samples: the dataset.
+        number: of the sample.
+        split: for messages.
+        folder: where pictures are written.
+        class_names: none if they are not known.
+
     Raises:
-        DataError: if it cannot be had, or is none.
+        DataError: if it cannot be had, or is none, or of no class.
     """
-    return of_the_user(f"sample {number} of {split}", lambda: _record(samples[number], number, split, folder))
+    what = f"sample {number} of {split}"
+    record = of_the_user(what, lambda: _record(samples[number], number, split, folder))
+    classes = len(class_names)
+    if record.label is not None and (record.label < 0 or (classes and record.label >= classes)):
+        known = f", and there are {count_of(classes, 'class')} from 0 on" if classes else ""
+        raise DataError(f"{what} has the label {record.label}, which is no class{known}; correct it")
+    return record
 
 
 def _record(sample: Any, number: int, split: Split, folder: Path) -> Record:
@@ -151,6 +176,8 @@ def _label(label: Any) -> int:
 def _pixels(image: Any) -> NDArray[np.uint8]:
     """``(3, H, W)`` uint8, or floats from 0 to 1, as ``(H, W, 3)`` uint8."""
     pixels = torch.as_tensor(image)
+    if pixels.ndim != 3 or len(pixels) != 3:
+        raise DataError(f"image of a sample is {described(image)}, and tasks of this package read (3, H, W)")
     if pixels.is_floating_point():
         pixels = (pixels.clamp(0, 1) * 255).round()
     return pixels.to(torch.uint8).permute(1, 2, 0).cpu().numpy()

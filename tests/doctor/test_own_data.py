@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 import pytorch_lightning as pl
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, IterableDataset
 
 from lightning_seg.__main__ import main
 from lightning_seg.doctor.advice.speed import look_at_speed
-from lightning_seg.doctor.examination import opened_subject
+from lightning_seg.doctor.examination import examine, opened_subject
 from lightning_seg.doctor.own_data import as_known
 
 CODE = """
@@ -180,3 +180,58 @@ def test_an_error_in_the_set_up_of_ones_own_is_a_finding() -> None:
         "('fit'): KeyError: 'fit'",
         "('test'): KeyError: 'test'",
     ]
+
+
+SAMPLE = {"image": torch.zeros(3, 8, 8), "label": 0}
+
+
+class Stream(IterableDataset[Any]):
+    def __iter__(self) -> Any:
+        yield SAMPLE
+
+
+def module_of(train: Any, val: Any = None) -> pl.LightningDataModule:
+    class Own(pl.LightningDataModule):
+        class_names = ("a", "b")
+
+        def train_dataloader(self) -> Any:
+            return train
+
+        def val_dataloader(self) -> Any:
+            return val
+
+    return Own()
+
+
+def seen(data: pl.LightningDataModule) -> tuple[dict[str, int], dict[str, list[str]]]:
+    """Pictures of each split, and the details of the findings by name."""
+    with as_known(data) as known, opened_subject(known) as (subject, found):
+        details: dict[str, list[str]] = {}
+        for one in [*found, *examine(subject)]:
+            details.setdefault(one.kind.name, []).append(one.detail)
+        return {str(split): len(pictures) for split, pictures in subject.splits.items()}, details
+
+
+def test_labels_of_no_class_and_pictures_that_are_none_are_named() -> None:
+    samples = [SAMPLE, {**SAMPLE, "label": 2}, {**SAMPLE, "label": -1}, {**SAMPLE, "image": torch.zeros(8, 8, 3)}]
+    splits, found = seen(module_of(DataLoader(samples), DataLoader([SAMPLE])))  # type: ignore[arg-type]
+    assert splits == {"train": 1, "val": 1}
+    assert found["sample-fails"] == [
+        "sample 1 of train has the label 2, which is no class, and there are 2 classes from 0 on; correct it"
+    ]
+    splits, found = seen(module_of(DataLoader(samples[3:])))  # type: ignore[arg-type]
+    assert "(8, 8, 3), and tasks of this package read (3, H, W)" in found["dataset-refused"][0]
+
+
+def test_what_cannot_be_asked_for_by_number_is_a_warning_and_no_refusal() -> None:
+    """A training on it may work."""
+    loaders = [DataLoader([SAMPLE]), DataLoader([SAMPLE])]  # type: ignore[arg-type]
+    splits, found = seen(module_of(DataLoader([SAMPLE] * 3), loaders))  # type: ignore[arg-type]
+    assert splits == {"train": 3}
+    assert "samples-without-number" not in seen(module_of(DataLoader([SAMPLE])))[1]  # type: ignore[arg-type]
+    assert len(found["samples-without-number"]) == 1
+    assert "val_dataloader" in found["samples-without-number"][0]
+    splits, found = seen(module_of(DataLoader(Stream())))
+    assert splits == {}
+    assert "train_dataloader" in found["samples-without-number"][0]
+    assert "dataset-refused" not in found

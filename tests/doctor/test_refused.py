@@ -130,3 +130,12 @@ def test_scenes_that_are_not_there_are_refused_although_nothing_is_trained_on_th
     code, found = look(["CocoObjectsDataModule", "--data.root", str(tmp_path)], tmp_path / "seen")
     assert code == 1
     assert "annotations.json: no such file" in found["dataset-refused"]["detail"]
+
+
+def test_a_report_among_the_folders_of_classes_would_be_a_class(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = folders(tmp_path / "data")
+    assert main(["doctor", "--data", *data, "--output", str(tmp_path / "data" / "seen")]) == 2
+    assert "where folders are classes; give one elsewhere" in capsys.readouterr().err
+    assert sorted(path.name for path in (tmp_path / "data").iterdir()) == ["train", "val"]
