@@ -16,7 +16,7 @@ from lightning_seg.export import export as write_proved
 from lightning_seg.export.exporting import SUFFIXES
 from lightning_seg.export.pictures import Seen, validation_pictures
 from lightning_seg.images import Array, read_image
-from lightning_seg.inference.merging import Merge
+from lightning_seg.inference.knobs import Merge
 from lightning_seg.numbers import check_number
 from lightning_seg.runs import find_run
 
@@ -109,11 +109,9 @@ def prepare_flags(flags: Sequence[str]) -> list[str]:
     """The run, with its data section; the other flags are the command's own."""
     asked = Asked.of(flags)
     is_reduced = any(word.startswith(("--precision", "--quantize")) for word in asked.rest)
-    if asked.images is None or is_reduced:
-        kept = keep_data(flags, says_what_is_left=False)
-    else:
-        # Other pictures do without the data of the run, which need not be there.
-        kept = list(asked.rest)
+    # Other pictures do without the data of the run, which need not be there.
+    reads_data = asked.images is None or is_reduced
+    kept = keep_data(flags, says_what_is_left=False) if reads_data else list(asked.rest)
     # As one value: the parser takes one word for a list.
     kept += [] if asked.images is None else [f"--images={json.dumps(asked.images)}"]
     return [*kept, *(word for run in asked.runs[-1:] for word in ("--run", run))]
