@@ -14,6 +14,7 @@ from lightning_seg.callbacks.prediction_writer import PredictionWriter
 from lightning_seg.callbacks.run_record import RunRecord
 from lightning_seg.callbacks.split_plots import SplitPlots
 from lightning_seg.callbacks.threshold_plots import ThresholdPlots
+from lightning_seg.callbacks.weight_average import WeightAverage
 
 WRITERS: dict[type, type[PredictionWriter]] = {
     MaskPrediction: MaskWriter,
@@ -37,4 +38,5 @@ __all__ = [
     "RunRecord",
     "SplitPlots",
     "ThresholdPlots",
+    "WeightAverage",
 ]

@@ -26,9 +26,14 @@ from lightning_seg.callbacks.epoch_record import (
     remember,
 )
 from lightning_seg.callbacks.left_out import count_left_out, list_left_out
+from lightning_seg.callbacks.weight_average import averaging_of
+from lightning_seg.checkpoints import read_checkpoint
+from lightning_seg.tasks.resuming import TRAINED
 
 STOPPED_EARLY = "stopped_early"
 """Key of the epochs of a training that ended before its given epochs or steps."""
+EMA = "ema"
+"""Key of the decay of averaged weights, if those of validation and test are."""
 MODE = "best_is"
 """Key of ``min`` or ``max``: whether the lowest or the highest value of the monitored metric is the best."""
 
@@ -57,7 +62,7 @@ class RunRecord(pl.Callback):
         counts = {"parameters": sum(map(torch.numel, parameters)), "trainable_parameters": trainable}
         # A continued run has restored its weights by now.
         initial = {"initial_weights": weights_digest(pl_module)} if trainer.ckpt_path is None else {}
-        _add(trainer, {**counts, **initial, **versions(), **count_left_out(trainer)})
+        _add(trainer, {**counts, **initial, **versions(), **count_left_out(trainer), **_weights_measured(trainer)})
         log_dir = trainer.log_dir
         if log_dir is not None and trainer.is_global_zero:
             list_left_out(trainer, Path(log_dir))
@@ -141,6 +146,15 @@ class RunRecord(pl.Callback):
         for logger in trainer.loggers:
             logger.save()
         draw(Path(log_dir), list(self._curves(trainer.lightning_module)))
+
+
+def _weights_measured(trainer: pl.Trainer) -> dict[str, float | None]:
+    """Whose numbers those of validation and test are: ``ema`` is the decay of averaged weights."""
+    average = averaging_of(trainer)
+    if average is not None:
+        return {EMA: average.decay}
+    averaged_before = trainer.ckpt_path is not None and TRAINED in read_checkpoint(str(trainer.ckpt_path))
+    return {EMA: None} if averaged_before else {}
 
 
 def _ended_early(trainer: pl.Trainer) -> bool:
