@@ -28,8 +28,8 @@ def _own(
         on_nan: Where losses or weights are no numbers any more, or nothing of a split counts: stop by an error, or
             warn, and go on without a best checkpoint.
         run_folder: Folder of a new run, instead of the next runs/NAME/version_N.
-        run: A run folder, runs/NAME for its newest run, or a checkpoint: its config, and its last checkpoint for fit,
-            its best one otherwise. What is typed wins.
+        run: A run folder, runs/NAME for its newest run, a checkpoint, or hf://OWNER/NAME: its config, and its last
+            checkpoint for fit, its best one otherwise. What is typed wins.
         trust_config: Build whatever the config of --run names. Without it, validate, test and predict build classes of
             this package, of Lightning and of Albumentations, and those that are typed.
     """
