@@ -26,6 +26,7 @@ class Run(NamedTuple):
 
     folder: Path
     chosen: Path | None = None
+    address: str | None = None  # on the hub, if it was fetched
 
     @property
     def config(self) -> Path:
@@ -68,7 +69,8 @@ def find_run(path: str | Path) -> Run:
         DownloadError: if it cannot be fetched.
     """
     if is_address(path):
-        return Run(fetch_run(Address.of(path)))
+        address = Address.of(path)
+        return Run(fetch_run(address), None, str(address))
     folder = Path(path).expanduser()
     if folder.is_file() and folder.suffix in (".yaml", ".yml"):
         raise ConfigError(f"{folder}: a config is no run; give its folder {folder.parent}, or --config {folder}")

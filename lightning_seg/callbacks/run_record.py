@@ -12,6 +12,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 import torchvision
+from pytorch_lightning.callbacks import WeightAveraging
 
 import lightning_seg
 from lightning_seg.callbacks.continued import best_checkpoint
@@ -154,7 +155,9 @@ def _weights_measured(trainer: pl.Trainer) -> dict[str, float | None]:
     if average is not None:
         return {EMA: average.decay}
     averaged_before = trainer.ckpt_path is not None and TRAINED in read_checkpoint(str(trainer.ckpt_path))
-    return {EMA: None} if averaged_before else {}
+    callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    goes_on = any(isinstance(callback, WeightAveraging) for callback in callbacks)
+    return {EMA: None} if averaged_before and not goes_on else {}
 
 
 def _ended_early(trainer: pl.Trainer) -> bool:

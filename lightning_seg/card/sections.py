@@ -8,6 +8,7 @@ from lightning_seg.card.facts import VERSION, RunFacts
 from lightning_seg.card.kinds import kind_of
 from lightning_seg.comparison.equality import as_typed
 from lightning_seg.comparison.report import as_plural
+from lightning_seg.files import printable
 
 SYNTHETIC = "The pictures are synthetic, drawn by this package to try it out: the numbers say nothing about photos."
 OF_DATA = ("seed", "val_fraction", "test_fraction", "group", "augment", "mixing", "image_size", "batch_size")
@@ -180,7 +181,7 @@ def _cell(text: Any) -> str:
 
 
 def _code(text: str) -> str:
-    return f"`{text.replace('`', chr(39))}`"
+    return f"`{printable(text).replace('`', chr(39))}`"
 
 
 def _number(value: float | None) -> str:

@@ -211,7 +211,8 @@ class CommandLine(LightningCLI):
         own, run, output = given["callbacks"], self.arguments.run, self.given("output")
         defaults = [] if given["barebones"] else reporting(self.subcommand, self.model, given, has_folder, logs)
         if self.subcommand == "predict":
-            usual = (run.folder if run else Path()) / "predictions"
+            # One of the hub lies where nobody looks.
+            usual = (run.folder if run and run.address is None else Path()) / "predictions"
             folder = usual if output is None else Path(output).expanduser()
             defaults += prediction_writers(self.model, folder, own)
         if self.subcommand == "fit":

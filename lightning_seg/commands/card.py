@@ -5,6 +5,7 @@ from pathlib import Path
 from lightning_seg.card import card_of
 from lightning_seg.errors import ConfigError
 from lightning_seg.files import replace_text
+from lightning_seg.hub.address import Address
 from lightning_seg.runs import find_run
 
 EXPORTED = (".onnx", ".pt2")
@@ -34,7 +35,7 @@ def card(
     if path.is_dir():
         raise ConfigError(f"output {path}: a folder; give a file, for instance {path / 'README.md'}")
     files = sorted(one.name for one in path.absolute().parent.glob("*") if one.suffix in EXPORTED)
-    content = str(card_of(found, license, repo, files))
+    content = str(card_of(found, license, None if repo is None else Address.of(repo).repository, files))
     path.parent.mkdir(parents=True, exist_ok=True)
     replace_text(path, content)
     print(path)

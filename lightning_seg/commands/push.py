@@ -51,7 +51,7 @@ def _existing(file: str) -> Path:
     path = Path(file).expanduser()
     if not path.is_file():
         raise ConfigError(f"file {file}: no such file; give the one that lightning-seg export has written")
-    if path.name in (WEIGHTS, CONFIG, NUMBERS, "README.md"):
+    if path.name in (WEIGHTS, CONFIG, *NUMBERS, "README.md"):
         raise ConfigError(f"file {file}: the run has a {path.name} of its own there; give it another name")
     return path
 
@@ -60,9 +60,8 @@ def _gather(run: Run, folder: Path, address: Address, exported: list[Path], lice
     """Everything that is published."""
     write_weights(run.checkpoint("best"), folder / WEIGHTS)
     (folder / CONFIG).write_text(yaml.safe_dump(published_config(read_yaml(run.config)), sort_keys=False))
-    if (run.folder / NUMBERS).is_file():
-        shutil.copyfile(run.folder / NUMBERS, folder / NUMBERS)
-    for path in exported:
+    numbers = [run.folder / name for name in NUMBERS if (run.folder / name).is_file()]
+    for path in (*numbers, *exported):
         shutil.copyfile(path, folder / path.name)
     card = card_of(run, license, address.repository, [path.name for path in exported])
     (folder / "README.md").write_text(str(card), encoding="utf-8")

@@ -14,7 +14,8 @@ from lightning_seg.hub.weights_file import write_checkpoint
 from lightning_seg.locks import taking_turns
 from lightning_seg.progress import is_quiet
 
-WEIGHTS, CONFIG, NUMBERS = "model.safetensors", "config.yaml", "metrics.json"
+WEIGHTS, CONFIG = "model.safetensors", "config.yaml"
+NUMBERS = ("metrics.json", "metrics.csv")
 """Everything that is taken of a repository."""
 CACHE_DIR = "LIGHTNING_SEG_CACHE_DIR"
 
@@ -32,7 +33,7 @@ def fetch_run(address: Address) -> Path:
         disable_progress_bars()
     with in_one_line(address):
         snapshot = Path(
-            snapshot_download(address.repository, revision=address.revision, allow_patterns=[WEIGHTS, CONFIG, NUMBERS])
+            snapshot_download(address.repository, revision=address.revision, allow_patterns=[WEIGHTS, CONFIG, *NUMBERS])
         )
     for name in (WEIGHTS, CONFIG):
         if not (snapshot / name).is_file():
@@ -50,7 +51,7 @@ def _make(folder: Path, snapshot: Path, address: Address) -> None:
         checkpoints = partial / "checkpoints"
         checkpoints.mkdir()
         write_checkpoint(snapshot / WEIGHTS, checkpoints / "best.ckpt", f"{address}/{WEIGHTS}")
-        for name in (CONFIG, NUMBERS):
+        for name in (CONFIG, *NUMBERS):
             if (snapshot / name).is_file():
                 shutil.copyfile(snapshot / name, partial / name)
 

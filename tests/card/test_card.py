@@ -150,6 +150,7 @@ def test_intervals_of_a_comparison_are_told(run: Path) -> None:
 def test_mistakes_are_one_line(run: Path, tmp_path: Path, mistake: Callable[[list[str]], str]) -> None:
     assert "no run there" in mistake(["card", "--run", str(tmp_path / "nothing")])
     assert "give --run RUN" in mistake(["card"])
+    assert "give OWNER/NAME" in mistake(["card", "--run", str(run), "--repo", "a/b/c"])
     assert "a folder; give a file" in mistake(["card", "--run", str(run), "--output", str(tmp_path)])
 
 

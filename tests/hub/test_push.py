@@ -54,7 +54,7 @@ def test_a_run_that_was_pushed_answers_as_at_home(
     assert capfd.readouterr().out.splitlines()[-1] == f"{hub.url}/{NAME}"
     assert hub.private[NAME]
     files = hub.files(NAME, "main") or {}
-    assert files.keys() == {"README.md", "model.safetensors", "config.yaml", "metrics.json"}
+    assert files.keys() == {"README.md", "model.safetensors", "config.yaml", "metrics.json", "metrics.csv"}
     assert b"alice/secret" not in b"".join(files.values())
     assert b"/home" not in b"".join(files.values())
     # All at once: the empty repository, and one commit.
@@ -62,6 +62,8 @@ def test_a_run_that_was_pushed_answers_as_at_home(
     assert hub.cards == [files["README.md"].decode()]
     assert "license: mit" in ModelCard(hub.cards[0]).data.to_yaml()
     assert main(["predict", "--run", f"hf://{NAME}", "--images", str(photo), "--output", "there"]) == 0
+    assert main(["predict", "--run", f"hf://{NAME}", "--images", str(photo)]) == 0
+    assert (Path("predictions") / "predictions.csv").is_file()
     assert main(["predict", "--run", str(run), "--images", str(photo), "--output", "here"]) == 0
     for path in sorted(Path("here").rglob("*.png")):
         assert path.read_bytes() == (Path("there") / path.relative_to("here")).read_bytes()
