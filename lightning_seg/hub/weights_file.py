@@ -20,8 +20,8 @@ from lightning_seg.errors import ConfigError, one_line
 from lightning_seg.files import replacing
 from lightning_seg.hub.private_paths import without_paths
 
-KEY = "lightning_seg"
-"""Of the header's JSON text; beside it stands ``format: pt``, which other libraries look for."""
+KEY = "lightning_seg_run"
+"""Of the header's JSON text; that of exported files is another one. Beside it stands ``format: pt``, for others."""
 FORMAT = 1
 LARGEST = 2**20
 """Characters of the JSON text; that of 1,000 classes has about 30,000."""
@@ -91,6 +91,8 @@ def _read(path: Path, source: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         with safe_open(path, "pt") as file:
             text = (file.metadata() or {}).get(KEY, "")
+            if not text:
+                raise ValueError(f"its header has no {KEY}")
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, it is no mapping
         header = json.loads(text) if len(text) < LARGEST else None
     # Of a file that was cut off, and of deep nesting.

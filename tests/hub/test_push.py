@@ -83,7 +83,7 @@ def test_other_programs_read_the_weights(run: Path, hub: LocalHub, tmp_path: Pat
     assert weights.keys() == stored["state_dict"].keys()
     assert all(torch.equal(value, stored["state_dict"][name]) for name, value in weights.items())
     with safe_open(path, "np") as file:
-        header = json.loads(file.metadata()["lightning_seg"])
+        header = json.loads(file.metadata()["lightning_seg_run"])
         assert file.metadata()["format"] == "pt"
     assert header["format"] == 1
     assert header["hyper_parameters"]["class_names"] == ["background", "disc", "box", "star"]
@@ -193,9 +193,9 @@ def published(hub: LocalHub, run: Path, **header: Any) -> None:
     files = dict(hub.files(NAME, "main") or {})
     Path("weights.safetensors").write_bytes(files["model.safetensors"])
     with safe_open("weights.safetensors", "pt") as file:
-        stored = json.loads(file.metadata()["lightning_seg"])
+        stored = json.loads(file.metadata()["lightning_seg_run"])
     text = json.dumps({**stored, **header})
-    files["model.safetensors"] = save(load_file("weights.safetensors"), {"lightning_seg": text})
+    files["model.safetensors"] = save(load_file("weights.safetensors"), {"lightning_seg_run": text})
     hub.add(NAME, files)
 
 
@@ -216,18 +216,26 @@ def test_a_header_of_a_stranger_builds_nothing(
     published(hub, run, **header)
     with pytest.raises(Exception, match=expected):
         Predictor.from_run(f"hf://{NAME}")(photo)
+    # What is refused for itself is not kept.
+    kept = list(Path("kept").rglob("best.ckpt"))
+    assert bool(kept) == ("lightning_seg" in header)
     # The task's class is that of the config on the command line.
     if "lightning_seg" not in header:
         assert expected in mistake(["predict", "--run", f"hf://{NAME}", "--images", str(photo), "--output", "out"])
 
 
-def test_a_config_of_a_stranger_builds_nothing_unknown(run: Path, photo: Path, hub: LocalHub, mistake: Mistake) -> None:
+def test_a_config_of_a_stranger_builds_nothing_unknown(
+    run: Path, photo: Path, hub: LocalHub, mistake: Mistake, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     push(run)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    Path("strange_callback.py").write_text("open('owned', 'w')\nfrom pytorch_lightning import Callback as Strange\n")
     config = yaml.safe_load((hub.files(NAME, "main") or {})["config.yaml"])
-    config["trainer"]["callbacks"] = [{"class_path": "subprocess.Popen", "init_args": {"args": ["touch", "owned"]}}]
+    config["trainer"]["callbacks"] = [{"class_path": "strange_callback.Strange"}]
     hub.add(NAME, {"config.yaml": yaml.safe_dump(config).encode()})
     line = mistake(["predict", "--run", f"hf://{NAME}", "--images", str(photo), "--output", "out"])
-    assert "subprocess.Popen" in line
+    assert "strange_callback.Strange" in line
+    assert "give --trust_config if you know what it does" in line
     assert not Path("owned").exists()
 
 
@@ -235,5 +243,8 @@ def test_weights_that_are_cut_off_are_one_line(run: Path, hub: LocalHub, mistake
     push(run)
     whole = (hub.files(NAME, "main") or {})["model.safetensors"]
     hub.add(NAME, {"model.safetensors": whole[:-10]})
-    line = mistake(["predict", "--run", f"hf://{NAME}", "--images", "photo.png"])
-    assert f"hf://{NAME}/model.safetensors: no weights of lightning_seg" in line
+    words = ["predict", "--run", f"hf://{NAME}", "--images", "photo.png"]
+    assert f"hf://{NAME}/model.safetensors: no weights of lightning_seg" in mistake(words)
+    # Weights of something else are whole, and say nothing of a run.
+    hub.add(NAME, {"model.safetensors": save({"a": torch.zeros(1)}, {"lightning_seg": '{"format": 1}'})})
+    assert "no weights of lightning_seg" in mistake(words)
