@@ -32,6 +32,10 @@ data
   cache       decode all pictures ahead of the first run, and take old ones away; takes the flags of fit
   synthesize  write a synthetic dataset in the published layout
 
+pass on
+  card        write the model card of a run
+  push        publish a run on the Hugging Face hub; --run hf://OWNER/NAME applies one
+
 around
   configs     list the configs that have names; configs NAME prints one
   completion  print the words that a shell completes: completion bash, zsh or tcsh
