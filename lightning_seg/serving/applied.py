@@ -56,14 +56,13 @@ class AppliedFile(ABC):
         """``(B, H, W, 3)`` uint8 RGB as the network sees them, to probabilities."""
         size = np.array(images.shape[1:3], np.int64)
         (probs,) = self.model.run(["probs"], {IMAGES: images, IMAGE_SIZE: size})
-        self.check_classes(probs.shape[1])
+        self.check_number(probs.shape[1], self.class_names, "classes")
         return probs
 
-    def check_classes(self, number: int) -> None:
-        if number != len(self.class_names):
+    def check_number(self, number: int, names: Sequence[str], what: str) -> None:
+        if number != len(names):
             raise ConfigError(
-                f"{self.model.path}: it answers with {number} classes and names {len(self.class_names)}; export the "
-                "run anew"
+                f"{self.model.path}: it answers with {number} {what} and names {len(names)}; export the run anew"
             )
 
 
@@ -125,7 +124,8 @@ class BoxFile(AppliedFile):
             inputs[THRESHOLD] = np.array(threshold, np.float32)
         names = OUTPUTS["boxes"][1:]
         boxes, scores, labels, maps, whole, window_probs, window_boxes = self.model.run(names, inputs)
-        self.check_classes(whole.shape[1])
+        self.check_number(whole.shape[1], self.class_names, "classes")
+        self.check_number(maps.shape[1], self.label_names, "labels")
         return BoxAnswer(boxes, scores, labels, maps[0], whole[0], window_probs[0], window_boxes)
 
 

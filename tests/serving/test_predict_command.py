@@ -302,6 +302,12 @@ def test_files_that_are_no_model_are_one_line(
     assert reason in line
 
 
+def test_a_detector_that_names_other_labels_is_one_line(photos: Path, tmp_path: Path, mistake: Line) -> None:
+    path = write_boxes(tmp_path / "m.onnx", label_names=("one", "two"))
+    words = ["predict", "--model", str(path), "--images", str(photos / "a.png")]
+    assert "it answers with 3 labels and names 2" in mistake([*words, "--output", str(tmp_path / "out")])
+
+
 def test_a_folder_with_files_of_another_origin_is_left_alone(
     models: Path, photos: Path, tmp_path: Path, mistake: Line
 ) -> None:
