@@ -3,8 +3,8 @@
 An ONNX file has these inputs, all of free height and width:
 
 * ``images`` uint8 ``(N, H, W, 3)`` RGB;
-* masks and labels: ``image_size`` int64 ``(2,)``, (height, width) at which the network sees the pictures; optional, the
-  size of training. Pictures of that size are not resized;
+* masks: ``image_size`` int64 ``(2,)``, (height, width) at which the network sees the pictures; optional, the size of
+  training. Pictures of that size are not resized. Networks that see pictures as they are have no such input;
 * boxes: ``threshold`` float32 scalar, the lowest probability of an object; optional.
 
 Its outputs, ``C`` classes and ``L`` labels, probabilities in [0, 1] at the size of the pictures:
@@ -33,7 +33,7 @@ Precision = Literal["float32", "float16", "int8"]
 IMAGES, IMAGE_SIZE, THRESHOLD = "images", "image_size", "threshold"
 INPUTS: dict[Kind, tuple[str, ...]] = {
     "masks": (IMAGES, IMAGE_SIZE),
-    "labels": (IMAGES, IMAGE_SIZE),
+    "labels": (IMAGES,),
     "boxes": (IMAGES, THRESHOLD),
 }
 OUTPUTS: dict[Kind, tuple[str, ...]] = {

@@ -33,7 +33,7 @@ FLOORS = (
     ("models", "losses", "metrics", "augmentation", "synthetic", "plots", "inference"),
     ("datasets", "prediction_files", "tasks"),
     ("datamodules", "callbacks", "serving"),
-    ("runs", "trust"),
+    ("export", "runs", "trust"),
     ("arguments", "predictor", "comparison", "trainer"),
     ("cli", "doctor"),
     ("commands",),

@@ -16,6 +16,7 @@ COMMANDS = {
     "completion": "nothing is printed",
     "configs": "nothing is changed",
     "doctor": "nothing is written; files that were looked at are remembered",
+    "export": "no file is written, since it is moved into place when it is proved",
     "preview": "no picture is written",
     "synthesize": "no dataset is written, since it is moved into place when it is complete",
 }

@@ -54,8 +54,9 @@ class AppliedFile(ABC):
 
     def probabilities(self, images: Array) -> Probs:
         """``(B, H, W, 3)`` uint8 RGB as the network sees them, to probabilities."""
-        size = np.array(images.shape[1:3], np.int64)
-        (probs,) = self.model.run(["probs"], {IMAGES: images, IMAGE_SIZE: size})
+        # As the pictures are, so that nothing is resized again.
+        size = {IMAGE_SIZE: np.array(images.shape[1:3], np.int64)} if IMAGE_SIZE in self.model.inputs else {}
+        (probs,) = self.model.run(["probs"], {IMAGES: images, **size})
         self.check_number(probs.shape[1], self.class_names, "classes")
         return probs
 

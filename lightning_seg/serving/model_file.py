@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from lightning_seg.cores import usable_cores
 from lightning_seg.errors import ConfigError, ModelError, one_line
-from lightning_seg.model_file import INPUTS, OUTPUTS, PROPERTY, ModelFile
+from lightning_seg.model_file import IMAGE_SIZE, INPUTS, OUTPUTS, PROPERTY, ModelFile
 
 PROVIDERS = {"cuda": "CUDAExecutionProvider", "cpu": "CPUExecutionProvider"}
 """What onnxruntime calls the devices."""
@@ -32,6 +32,7 @@ class ExportedModel:
         self.device, session = _open(self.path, device)
         self.about = ModelFile.from_json(session.get_modelmeta().custom_metadata_map.get(PROPERTY), str(path))
         _check_names(self.path, self.about, session)
+        self.inputs = _inputs_of(session)
         self._session = session
 
     def run(self, outputs: Sequence[str], inputs: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
@@ -90,9 +91,13 @@ def _open(path: Path, device: str | None) -> tuple[str, Any]:
     return chosen[0], session
 
 
+def _inputs_of(session: Any) -> set[str]:
+    return {one.name for one in (*session.get_inputs(), *session.get_overridable_initializers())}
+
+
 def _check_names(path: Path, about: ModelFile, session: Any) -> None:
-    own = {one.name for one in (*session.get_inputs(), *session.get_overridable_initializers())}
-    given = {one.name for one in session.get_outputs()}
-    for what, wanted, there in (("input", INPUTS, own), ("output", OUTPUTS, given)):
-        if missing := [name for name in wanted[about.kind] if name not in there]:
+    own, given = _inputs_of(session), {one.name for one in session.get_outputs()}
+    wanted = [name for name in INPUTS[about.kind] if name != IMAGE_SIZE or about.image_size is not None]
+    for what, names, there in (("input", wanted, own), ("output", OUTPUTS[about.kind], given)):
+        if missing := [name for name in names if name not in there]:
             raise ConfigError(f"{path}: it has no {what} {missing[0]!r}, which {about.kind} need; export the run anew")

@@ -55,11 +55,23 @@ class FlattenedHead(WindowHead):
         return logits
 
     def window_logits(self, features: Tensor) -> Tensor:
+        if torch.compiler.is_exporting():
+            return self._as_convolution(features)
         rows, columns = (side - self.cells + 1 for side in features.shape[-2:])
         # Copied out of the map, a window of VGG16 takes 98 KiB.
         step = max(1, WINDOWS_AT_ONCE // (len(features) * columns))
         bands = (features[:, :, top : top + step + self.cells - 1] for top in range(0, rows, step))
         return torch.cat([self._band_logits(band) for band in bands], dim=2)
+
+    def _as_convolution(self, features: Tensor) -> Tensor:
+        """The same in one step, whatever the size of the map; slower here, and what an exported file can hold."""
+        first, *others = self.classifier
+        assert isinstance(first, nn.Linear)
+        kernels = first.weight.view(first.out_features, -1, self.cells, self.cells)
+        hidden = F.conv2d(features, kernels, first.bias)
+        batch, _, rows, columns = hidden.shape
+        logits: Tensor = nn.Sequential(*others)(hidden.permute(0, 2, 3, 1).flatten(0, 2))
+        return _as_map(logits, batch, rows, columns)
 
     def _band_logits(self, features: Tensor) -> Tensor:
         windows = features.unfold(2, self.cells, 1).unfold(3, self.cells, 1)

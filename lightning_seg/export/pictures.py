@@ -1,0 +1,59 @@
+"""Pictures of the run that a file is proved on, with what is true of them."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytorch_lightning as pl
+from torch import Tensor
+
+from lightning_seg.datamodules.base import DataModule
+from lightning_seg.errors import ConfigError, DataError
+from lightning_seg.images import Array, read_image
+
+NO_DATA = "give --data.root, or any pictures with --images"
+
+
+class Seen(NamedTuple):
+    """A picture of the validation split as the network sees it."""
+
+    name: str
+    shown: Array  # (h, w, 3) uint8 at the size of training
+    truth: Tensor  # its mask (h, w) or its label ()
+
+    def decoded(self) -> Array:
+        """``(H, W, 3)`` as its file is; data of the user's own need not name one."""
+        return read_image(self.name) if self.name else self.shown
+
+
+def validation_pictures(data: pl.LightningDataModule, truth: str, number: int) -> list[Seen]:
+    """The first pictures of the validation split.
+
+    Raises:
+        ConfigError: if there are none, or the data is not there.
+    """
+    if isinstance(data, DataModule):
+        # A few pictures are looked at once.
+        data.cache = False
+        data.file_checks.checks = False
+    try:
+        data.prepare_data()
+        data.setup("fit")
+        found = list(_first(data.val_dataloader(), truth, number))
+    except DataError as error:
+        raise ConfigError(f"{error}; {NO_DATA}") from error
+    if not found:
+        raise ConfigError(f"the run's data has no picture to validate on; {NO_DATA}")
+    return found
+
+
+def _first(loader: Any, truth: str, number: int) -> Iterator[Seen]:
+    left = number
+    for batch in loader:
+        images, truths = batch["image"], batch[truth]
+        names = batch.get("path", [""] * len(images))
+        for image, one, name in zip(images[:left], truths, names, strict=False):
+            yield Seen(str(name), np.ascontiguousarray(image.permute(1, 2, 0).numpy()), one)
+        left -= len(images)
+        if left <= 0:
+            return

@@ -1,0 +1,164 @@
+"""The proof of an exported file: its answers beside those of the task, on the same decoded pictures."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lightning_seg.errors import ModelError
+from lightning_seg.export.reference import Answer
+from lightning_seg.images import Array
+from lightning_seg.model_file import Kind
+
+SAME = 0.999
+"""Least share of pixels, or of pictures, of the same class."""
+PROBS = 1e-3
+"""Largest difference of probabilities."""
+PIXELS = 0.5
+"""Largest difference of the sides of a box, in pixels of the picture."""
+
+
+@dataclass
+class Differences:
+    """How far a file and the task differ, over all pictures."""
+
+    pictures: int = 0
+    sizes: list[str] = field(default_factory=list)
+    same: float = 1.0  # share of the same class, of the worst picture
+    probs: float = 0.0
+    boxes: float = 0.0
+    worst: str = ""  # where they differ most
+
+    def add(self, name: str, same: float, probs: float, boxes: float = 0.0) -> None:
+        """Of one picture."""
+        is_worse = same < self.same or probs > self.probs or boxes > self.boxes
+        self.worst = name if is_worse or not self.worst else self.worst
+        self.pictures += 1
+        self.same, self.probs, self.boxes = min(self.same, same), max(self.probs, probs), max(self.boxes, boxes)
+
+    @property
+    def is_small(self) -> bool:
+        return self.same >= SAME and self.probs <= PROBS and self.boxes <= PIXELS
+
+    def as_dict(self) -> dict[str, Any]:
+        """For the metadata of the file."""
+        return {
+            "pictures": self.pictures,
+            "sizes": self.sizes,
+            "same": round(self.same, 6),
+            "probs": float(f"{self.probs:.3g}"),
+            "boxes": float(f"{self.boxes:.3g}"),
+        }
+
+    def describe(self, kind: Kind) -> str:
+        """One line."""
+        same = {"masks": "pixels of the same class", "labels": "the same class", "boxes": "the same objects"}[kind]
+        boxes = f", boxes within {self.boxes:.2g} pixels" * (kind == "boxes")
+        return f"{100 * self.same:.4g} % {same}, probabilities within {self.probs:.2g}{boxes}"
+
+
+def several_sizes(pictures: Sequence[tuple[str, Array]]) -> Iterator[tuple[str, Array]]:
+    """The pictures as they are, and of the first ones others: odd sides, a strip, larger, very small."""
+    for number, (name, picture) in enumerate(pictures):
+        yield name, picture
+        height, width = picture.shape[:2]
+        others: dict[str, Callable[[], Array]] = {
+            "cut to odd sides": lambda: picture[: max(1, (height - 1) | 1), : max(1, (width - 2) | 1)],  # noqa: B023
+            "an upper strip": lambda: picture[: max(1, height // 5)],  # noqa: B023
+            "twice as large": lambda: cv2.resize(picture, (2 * width, 2 * height)),  # noqa: B023
+            "33 x 47 pixels": lambda: cv2.resize(picture, (33, 47)),  # noqa: B023
+        }
+        if number < len(others):
+            how, make = list(others.items())[number]
+            yield f"{name}, {how}", np.ascontiguousarray(make())
+
+
+def compare(
+    kind: Kind,
+    pictures: Sequence[tuple[str, Array]],
+    reference: Callable[[Array], Answer],
+    answer: Callable[[Array], Mapping[str, NDArray[Any]]],
+    threshold: float,
+) -> Differences:
+    """Both answers to each picture.
+
+    Args:
+        kind: of the predictions.
+        pictures: names and decoded pictures.
+        reference: the task.
+        answer: the file; it gets batches ``(N, H, W, 3)``.
+        threshold: of boxes; objects that only rounding keeps on one side of it may be missing on the other.
+    """
+    found = Differences()
+    for name, picture in pictures:
+        found.sizes.append(f"{picture.shape[1]}x{picture.shape[0]}")
+        expected, given = reference(picture), answer(picture[None])
+        found.add(name, *_COMPARE[kind](expected, given, threshold))
+    return found
+
+
+def check(differences: Differences, kind: Kind) -> None:
+    """Raises ModelError if a file answers otherwise than the task."""
+    if not differences.is_small:
+        raise ModelError(
+            f"the exported file answers otherwise than the run, most at {differences.worst}: "
+            f"{differences.describe(kind)}; nothing is written, since {100 * SAME} % and {PROBS} are the limits"
+        )
+
+
+def _largest(expected: Answer, given: Answer, names: Sequence[str]) -> float:
+    differences = [0.0]
+    for name in names:
+        if expected[name].shape != given[name].shape:
+            return float("inf")
+        if expected[name].size:
+            differences.append(float(np.abs(expected[name].astype(np.float64) - given[name]).max()))
+    # A file that answers NaN where the task has numbers differs without limit.
+    return float("inf") if np.isnan(differences).any() else max(differences)
+
+
+def _masks(expected: Answer, given: Answer, threshold: float) -> tuple[float, float]:
+    probs = _largest(expected, given, ["probs", "confidence", "entropy"])
+    return float((expected["mask"] == given["mask"]).mean()) if np.isfinite(probs) else 0.0, probs
+
+
+def _labels(expected: Answer, given: Answer, threshold: float) -> tuple[float, float]:
+    probs = _largest(expected, given, ["probs", "confidence", "entropy"])
+    likely = np.sort(expected["probs"][0])[-2:]
+    # Of two classes that are equally likely either may win.
+    is_tied = bool(likely[1] - likely[0] <= 2 * PROBS)
+    return float(is_tied or bool(expected["label"][0] == given["label"][0])), probs
+
+
+def _boxes(expected: Answer, given: Answer, threshold: float) -> tuple[float, float, float]:
+    probs = _largest(expected, given, ["maps", "whole", "window_probs"])
+    boxes, scores, missing = 0.0, 0.0, 0
+    for one, other in ((expected, given), (given, expected)):
+        for box, score, label in zip(one["boxes"], one["scores"], one["labels"], strict=True):
+            near = _nearest(box, label, other)
+            if near is None or np.abs(near[0] - box).max() > PIXELS:
+                missing += int(abs(float(score) - threshold) > PROBS)
+            else:
+                boxes = max(boxes, float(np.abs(near[0] - box).max()))
+                scores = max(scores, abs(near[1] - float(score)))
+    number = len(expected["boxes"]) + len(given["boxes"])
+    return 1.0 - missing / max(1, number), max(probs, scores), boxes
+
+
+def _nearest(box: NDArray[Any], label: int, answer: Answer) -> tuple[NDArray[Any], float] | None:
+    """The box of this label that differs least, with its score."""
+    mine = answer["labels"] == label
+    if not mine.any():
+        return None
+    index = int(np.abs(answer["boxes"][mine] - box).max(axis=1).argmin())
+    return answer["boxes"][mine][index], float(answer["scores"][mine][index])
+
+
+_COMPARE: dict[Kind, Callable[[Answer, Answer, float], tuple[float, ...]]] = {
+    "masks": _masks,
+    "labels": _labels,
+    "boxes": _boxes,
+}

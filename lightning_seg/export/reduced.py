@@ -1,0 +1,73 @@
+"""Fewer bits: weights of 16 bits, and whole numbers of 8."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from copy import deepcopy
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import onnx
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+from torch import Tensor, nn
+
+from lightning_seg.images import Array
+from lightning_seg.model_file import IMAGES
+
+QUANTIZED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
+"""Operators that are quantized: those of networks, and none of the resizing."""
+
+
+class _AsHalf(nn.Module):
+    """The last step of the normalisation: what follows computes with 16 bits."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return images.half()
+
+
+def in_half(task: Any) -> Any:
+    """A copy of a task whose network has weights of 16 bits and computes with them; probabilities stay float32."""
+    halved = deepcopy(task)
+    halved.model.half()
+    halved.normalize = nn.Sequential(halved.normalize, _AsHalf())
+    return halved
+
+
+class _Pictures(CalibrationDataReader):  # type: ignore[misc]
+    """Pictures by which the ranges of all maps are measured."""
+
+    def __init__(self, pictures: Sequence[Array]) -> None:
+        self.left: Iterator[Array] = iter(pictures)
+
+    def get_next(self) -> dict[str, Any] | None:
+        picture = next(self.left, None)
+        return None if picture is None else {IMAGES: np.ascontiguousarray(picture[None])}
+
+
+def in_int8(model: onnx.ModelProto, pictures: Sequence[Array]) -> onnx.ModelProto:
+    """An ONNX model whose network computes in whole numbers of 8 bits, by onnxruntime's static quantization.
+
+    Args:
+        model: in float32.
+        pictures: ``(H, W, 3)`` uint8, on which the ranges are measured.
+    """
+    level = logging.getLogger().level
+    with TemporaryDirectory() as folder:
+        plain, quantized = Path(folder) / "plain.onnx", Path(folder) / "quantized.onnx"
+        onnx.save(model, plain)
+        logging.getLogger().setLevel(logging.ERROR)
+        try:
+            quantize_static(
+                plain,
+                quantized,
+                _Pictures(pictures),
+                quant_format=QuantFormat.QDQ,
+                op_types_to_quantize=list(QUANTIZED),
+                per_channel=True,
+                activation_type=QuantType.QUInt8,
+                weight_type=QuantType.QInt8,
+            )
+        finally:
+            logging.getLogger().setLevel(level)
+        return onnx.load(quantized)

@@ -1,0 +1,95 @@
+"""The whole job as one function, before it becomes a file, against prediction."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from lightning_seg import (
+    CNNClassifierTask,
+    MobileNetV2UNetTask,
+    SlidingDetectorTask,
+    SmpTask,
+    TimmClassifierTask,
+    UNetTask,
+)
+from lightning_seg.errors import ConfigError
+from lightning_seg.export.proof import compare, several_sizes
+from lightning_seg.export.reference import reference_answer
+from lightning_seg.export.whole import kind_of, whole_job
+from lightning_seg.images import Array
+from lightning_seg.model_file import OUTPUTS
+
+PLAIN: dict[str, Any] = {"freeze_encoder": False}
+TASKS: dict[str, tuple[Any, tuple[int, int] | None]] = {
+    "mobilenet": (lambda: MobileNetV2UNetTask(num_classes=3, encoder_weights=None, **PLAIN), (32, 64)),
+    "unet": (lambda: UNetTask(num_classes=1, width=4, depth=2), (20, 24)),
+    "unet at its own size": (lambda: UNetTask(num_classes=3, width=4, depth=2), None),
+    "smp": (lambda: SmpTask(arch="fpn", encoder_name="resnet18", encoder_weights=None, num_classes=3), (64, 32)),
+    "cnn": (lambda: CNNClassifierTask(num_classes=5, image_size=[40, 40]), (40, 40)),
+    "timm": (lambda: TimmClassifierTask(arch="resnet18", weights=None, num_classes=5), (64, 48)),
+    "detector": (
+        lambda: SlidingDetectorTask(backbone="resnet18", weights=None, num_classes=3, window=64, background="class_2"),
+        None,
+    ),
+}
+
+
+def pictures() -> list[tuple[str, Array]]:
+    generator = np.random.default_rng(0)
+    return [(f"{n}", generator.integers(0, 256, (70 + 9 * n, 111, 3), dtype=np.uint8)) for n in range(4)]
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_it_answers_as_prediction_does_at_any_size(name: str) -> None:
+    make, size = TASKS[name]
+    torch.manual_seed(0)
+    task = make().eval()
+    # The answers of a network that has learned nothing are all alike.
+    for norm in (module for module in task.modules() if isinstance(module, torch.nn.BatchNorm2d)):
+        norm.running_var.uniform_(0.3, 0.6)
+    inference = task.make_inference({"threshold": 0.3} if name == "detector" else {})
+    job = whole_job(task, size, inference).eval()
+
+    def answer(images: Array) -> dict[str, Any]:
+        with torch.inference_mode():
+            values = job(torch.from_numpy(images))
+        return dict(zip(OUTPUTS[kind_of(task)], (value.numpy() for value in values), strict=True))
+
+    shown = list(several_sizes(pictures()))
+    found = compare(kind_of(task), shown, lambda picture: reference_answer(task, size, inference, picture), answer, 0.3)
+    assert found.is_small, found.describe(kind_of(task))
+    assert found.pictures == 8
+
+
+def test_another_size_can_be_asked_for() -> None:
+    task = UNetTask(num_classes=3, width=4, depth=2).eval()
+    job, picture = whole_job(task, (16, 16), task.inference), pictures()[0][1]
+    wanted = reference_answer(task, (24, 40), task.inference, picture)
+    with torch.inference_mode():
+        mask, probs, *_ = job(torch.from_numpy(picture[None]), torch.tensor([24, 40]))
+    assert np.array_equal(mask.numpy(), wanted["mask"])
+    np.testing.assert_allclose(probs.numpy(), wanted["probs"], atol=1e-5)
+
+
+def test_a_threshold_is_kept() -> None:
+    task = UNetTask(num_classes=1, width=4, depth=2).eval()
+    inference, picture = task.make_inference({"threshold": 0.9}), pictures()[0][1]
+    wanted = reference_answer(task, (16, 16), inference, picture)
+    with torch.inference_mode():
+        mask, probs, confidence, _ = whole_job(task, (16, 16), inference)(torch.from_numpy(picture[None]))
+    assert np.array_equal(mask.numpy(), wanted["mask"])
+    assert np.array_equal(mask[0].numpy(), (probs[0, 1] >= 0.9).numpy())
+    np.testing.assert_allclose(confidence.numpy(), wanted["confidence"], atol=1e-5)
+
+
+def test_what_is_no_task_of_masks_labels_or_boxes_is_refused() -> None:
+    with pytest.raises(ConfigError, match="Linear gives neither masks nor labels nor boxes"):
+        whole_job(torch.nn.Linear(1, 1), None, None)
+
+
+def test_single_windows_cannot_be_exported() -> None:
+    task = TASKS["detector"][0]()
+    with pytest.raises(ConfigError, match="detector crops cannot be exported"):
+        whole_job(task, None, task.make_inference({"detector": "crops"}))
