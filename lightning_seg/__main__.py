@@ -23,6 +23,7 @@ train and apply
   predict     write predicted masks or classes; --images photo.jpg, or the test split; --model model.onnx takes an
               exported file, without torch
   compare     train variants of a config with several seeds, and say what their difference is worth
+  export      write a run as one file that is the whole job (ONNX), proved against the run
   benchmark   time a detector: every window by itself against all out of one pass
 
 data

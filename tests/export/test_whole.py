@@ -27,7 +27,7 @@ TASKS: dict[str, tuple[Any, tuple[int, int] | None]] = {
     "unet": (lambda: UNetTask(num_classes=1, width=4, depth=2), (20, 24)),
     "unet at its own size": (lambda: UNetTask(num_classes=3, width=4, depth=2), None),
     "smp": (lambda: SmpTask(arch="fpn", encoder_name="resnet18", encoder_weights=None, num_classes=3), (64, 32)),
-    "cnn": (lambda: CNNClassifierTask(num_classes=5, image_size=[40, 40]), (40, 40)),
+    "cnn": (lambda: CNNClassifierTask(num_classes=5, image_size=(40, 40)), (40, 40)),
     "timm": (lambda: TimmClassifierTask(arch="resnet18", weights=None, num_classes=5), (64, 48)),
     "detector": (
         lambda: SlidingDetectorTask(backbone="resnet18", weights=None, num_classes=3, window=64, background="class_2"),
@@ -48,6 +48,7 @@ def test_it_answers_as_prediction_does_at_any_size(name: str) -> None:
     task = make().eval()
     # The answers of a network that has learned nothing are all alike.
     for norm in (module for module in task.modules() if isinstance(module, torch.nn.BatchNorm2d)):
+        assert norm.running_var is not None
         norm.running_var.uniform_(0.3, 0.6)
     inference = task.make_inference({"threshold": 0.3} if name == "detector" else {})
     job = whole_job(task, size, inference).eval()
