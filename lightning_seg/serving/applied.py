@@ -108,9 +108,10 @@ class BoxFile(AppliedFile):
         for name in plain.keys() - {THRESHOLD}:
             value, exported = getattr(asked, name), own.get(name, getattr(BoxKnobs(), name))
             if value != exported:
+                remedy = f"export the run with --{name} {_text(value)}, or " if name in own else ""
                 raise ConfigError(
-                    f"{name} {_text(value)}: {self.model.path} was exported with {_text(exported)}, and finds objects "
-                    f"with that; export the run with --{name} {_text(value)}, or predict with the run"
+                    f"{name} {_text(value)}: {self.model.path} finds objects with {_text(exported)}, as it was "
+                    f"exported; {remedy}predict with --run"
                 )
         known = {name: value for name, value in own.items() if hasattr(asked, name)}
         return knobs_of(BoxKnobs, known | plain, _who(self.model))
