@@ -8,7 +8,7 @@ from lightning_seg.files import replace_text
 from lightning_seg.hub.address import Address
 from lightning_seg.runs import find_run
 
-EXPORTED = (".onnx", ".pt2")
+EXPORTED = (".onnx",)
 """Ends of the names of exported files, which a card tells how to load."""
 
 
