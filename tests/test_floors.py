@@ -28,7 +28,7 @@ FLOORS = (
         "tables",
         "yaml_files",
     ),
-    ("measuring", "run_files", "transfer"),
+    ("measuring", "pages", "run_files", "transfer"),
     ("models", "losses", "metrics", "augmentation", "synthetic", "plots", "inference"),
     ("datasets", "tasks"),
     ("datamodules", "callbacks"),

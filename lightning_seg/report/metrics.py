@@ -6,7 +6,7 @@ from typing import Any
 from lightning_seg.plots.palette import class_palette
 from lightning_seg.report.confusion import Confusion
 from lightning_seg.report.contents import Content
-from lightning_seg.report.records import Table, table_of
+from lightning_seg.report.records import NO_NUMBER, Table, table_of
 from lightning_seg.report.tested import PictureResult
 
 SPLITS: Mapping[str, str] = {
@@ -19,7 +19,6 @@ SPLITS: Mapping[str, str] = {
 """The beginnings of metrics, and what they are of."""
 MEASURED = ("test", "test_full", "val", "val_full")
 WORDS = {"iou": "IoU", "miou": "mean IoU", "mdice": "mean Dice", "dice": "Dice", "map": "mAP", "f1": "F1", "ece": "ECE"}
-NO_NUMBER = "no number"
 ABOUT_LABELS = (
     "Recall is the share of a class's pictures that were found, precision the share of the found ones that are right."
 )

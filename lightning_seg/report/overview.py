@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from lightning_seg.report.contents import Content
-from lightning_seg.report.metrics import NO_NUMBER, spoken
-from lightning_seg.report.records import Table, table_of
+from lightning_seg.report.metrics import spoken
+from lightning_seg.report.records import NO_NUMBER, Table, table_of
 from lightning_seg.run_files import BEST, STOPPED_EARLY, epochs_of, is_lowest_best, monitor_of
 
 VERSION = "version/"

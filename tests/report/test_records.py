@@ -217,7 +217,7 @@ def test_a_comparison_gives_intervals(tmp_path: Path) -> None:
 
 
 def test_nothing_of_it_needs_torch() -> None:
-    rooms = ("contents", "tested", "confusion", "metrics", "overview", "compared", "command_lines")
+    rooms = ("contents", "tested", "confusion", "metrics", "overview", "compared", "command_lines", "figures")
     code = "; ".join(f"import lightning_seg.report.{room}" for room in rooms)
     said = subprocess.run(
         [sys.executable, "-c", f"import sys; {code}; print('torch' in sys.modules)"],

@@ -1,10 +1,8 @@
 """The pictures of findings, small: with boxes, with masks laid over them, duplicates side by side."""
 
-from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
-from io import BytesIO
 from itertools import repeat
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,6 +19,7 @@ from lightning_seg.doctor.findings import Finding, Shown
 from lightning_seg.doctor.subject import Pictures, Subject
 from lightning_seg.errors import DataError
 from lightning_seg.images import Array, read_header, read_image_at, read_upright, resize_mask
+from lightning_seg.pages.embedding import fitted_size, jpeg_address
 from lightning_seg.plots.boxes import draw_boxes
 from lightning_seg.plots.palette import class_palette
 from lightning_seg.plots.previews import Cell, lay_over
@@ -33,7 +32,6 @@ FIRST = 10
 SIDE_BY_SIDE = 4
 MAX_BYTES = 10 * 2**20
 """Of all pictures together, as they stand in the page."""
-QUALITY = 82
 
 
 class Panel(NamedTuple):
@@ -169,7 +167,7 @@ def _laid_over(path: Path, mask: Array, class_names: Sequence[str]) -> Array:
 
 def _as_stored(file: Path) -> Array:
     stored = np.asarray(read_upright(file))
-    small = _fitted(stored.shape[:2])
+    small = fitted_size(stored.shape[:2], SIDE)
     rows, columns = (np.arange(want) * side // want for want, side in zip(small, stored.shape, strict=False))
     pixels = stored[np.ix_(rows, columns)]
     if pixels.ndim == 3 and pixels.shape[2] >= 3:
@@ -198,13 +196,7 @@ def _boxes(place: _Place) -> NDArray[np.float32]:
 
 
 def _small(path: Path) -> Array:
-    return read_image_at(path, _fitted(read_header(path).size)).pixels
-
-
-def _fitted(size: Sequence[int]) -> tuple[int, int]:
-    """(height, width) within SIDE; small pictures keep theirs."""
-    scale = min(1.0, SIDE / max(size[:2]))
-    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+    return read_image_at(path, fitted_size(read_header(path).size, SIDE)).pixels
 
 
 def _drawn(what: str, file: str, draw: Callable[[], Array]) -> Panel:
@@ -213,9 +205,8 @@ def _drawn(what: str, file: str, draw: Callable[[], Array]) -> Panel:
         pixels = draw()
     except DataError as error:
         return Panel(what, file, reason=str(error))
-    written = BytesIO()
-    Image.fromarray(pixels).save(written, "JPEG", quality=QUALITY, subsampling=0, optimize=True)
     height, width = pixels.shape[:2]
     times = SIDE / max(height, width)
-    source = f"data:image/jpeg;base64,{b64encode(written.getvalue()).decode()}"
-    return Panel(what, file, source=source, size=(round(times * width), round(times * height)), enlarged=times >= 2)
+    return Panel(
+        what, file, source=jpeg_address(pixels), size=(round(times * width), round(times * height)), enlarged=times >= 2
+    )
