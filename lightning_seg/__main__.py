@@ -22,6 +22,7 @@ train and apply
   test        measure on the test split; --run RUN takes a run's config and best checkpoint
   predict     write predicted masks or classes; --images photo.jpg, or the test split
   compare     train variants of a config with several seeds, and say what their difference is worth
+  report      write all that a run has to show into one HTML file: numbers, curves, worst pictures, commands
   benchmark   time a detector: every window by itself against all out of one pass
 
 data

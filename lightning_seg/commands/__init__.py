@@ -16,6 +16,7 @@ COMMANDS = {
     "configs": "nothing is changed",
     "doctor": "nothing is written; files that were looked at are remembered",
     "preview": "no picture is written",
+    "report": "no page is written",
     "synthesize": "no dataset is written, since it is moved into place when it is complete",
 }
 """The commands, with what each has done if it is stopped before its end."""

@@ -3,6 +3,7 @@
 from base64 import b64encode
 from collections.abc import Sequence
 from io import BytesIO
+from typing import NamedTuple
 
 from PIL import Image
 
@@ -11,6 +12,21 @@ from lightning_seg.images import Array
 QUALITY = 82
 LOWER = (82, 65, 50, 35, 20)
 """Qualities of JPEG to try, where a picture has little room."""
+
+
+class Embedded(NamedTuple):
+    """A picture as it stands in a page."""
+
+    source: str  # its data: address
+    size: tuple[int, int]  # (width, height) at which it is shown
+    enlarged: bool  # shown larger than it is, pixel by pixel
+
+
+def embedded(pixels: Array, side: int, room: int | None = None) -> Embedded:
+    """A picture ``(H, W, 3)`` uint8, shown with a longer side of ``side``; for ``room`` see ``jpeg_address``."""
+    height, width = pixels.shape[:2]
+    times = side / max(height, width)
+    return Embedded(jpeg_address(pixels, room), (round(times * width), round(times * height)), times >= 2)
 
 
 def fitted_size(size: Sequence[int], side: int) -> tuple[int, int]:

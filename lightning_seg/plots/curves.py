@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from lightning_seg.plots.figures import new_figure
 
@@ -23,6 +24,7 @@ def draw_curves(curves: Mapping[str, Curve], quantities: Sequence[str]) -> Figur
             curve = curves.get(f"{split}/{quantity}", {})
             # Counted from one: the value after that many epochs.
             axis.plot([epoch + 1 for epoch in curve], list(curve.values()), style, markersize=3, label=split)
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.set_xlabel("epochs")
         axis.set_title(quantity)
         axis.grid(alpha=0.3)
