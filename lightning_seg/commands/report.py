@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from lightning_seg.arguments import TRUST, grouped
+from lightning_seg.arguments import TRUST, Asked, Typed, grouped
 from lightning_seg.commands.run_data import data_of_run
 from lightning_seg.errors import ConfigError, UserError
 from lightning_seg.files import printable
@@ -12,7 +12,7 @@ from lightning_seg.numbers import at_least
 from lightning_seg.predictor import Predictor
 from lightning_seg.report.command_lines import test_line
 from lightning_seg.report.contents import Content, read_content
-from lightning_seg.report.galleries import Asked, chosen, galleries
+from lightning_seg.report.galleries import Wanted, chosen, galleries
 from lightning_seg.report.page import Seen, write_report
 from lightning_seg.report.test_split import TestSplit
 from lightning_seg.report.tested import Order
@@ -48,9 +48,9 @@ def report(
     at_least(0, "pictures", pictures)
     path, found = _checked(output), find_run(run)
     content = read_content(found.folder)
-    asked = Asked(pictures, order, class_name)
-    chosen(content, asked)
-    seen = _look(found, content, asked, ["--run", run, *data])
+    wanted = Wanted(pictures, order, class_name)
+    chosen(content, wanted)
+    seen = _look(found, content, wanted, ["--run", run, *data])
     for line in (*content.problems, *seen.notes):
         print(printable(line))
     try:
@@ -82,20 +82,23 @@ def _checked(output: str) -> Path:
     return path
 
 
-def _look(run: Run, content: Content, asked: Asked, flags: Sequence[str]) -> Seen:
+def _look(run: Run, content: Content, wanted: Wanted, flags: Sequence[str]) -> Seen:
     """What the dataset and the network say; where one of them cannot be used, a note says why."""
-    if asked.number == 0:
+    if wanted.number == 0:
         return Seen()
     try:
         split = TestSplit.of(data_of_run("report", flags))
     except (UserError, OSError) as error:
         return Seen(notes=(f"{LEFT_OUT}, since the dataset cannot be used: {error}",))
     try:
-        shown = tuple(galleries(content, asked, split, _predictor(run))) if content.tested else ()
+        predictor = _predictor(run, content, Typed.of(Asked.of(flags)).trusts_config) if content.tested else None
+        shown = () if predictor is None else tuple(galleries(content, wanted, split, predictor))
     except UserError as error:
         return Seen(sizes=split.sizes, notes=(f"{LEFT_OUT}, since the network cannot be used: {error}",))
     return Seen(shown, split.sizes)
 
 
-def _predictor(run: Run) -> Predictor:
-    return Predictor.from_run(run.chosen or run.folder)
+def _predictor(run: Run, content: Content, trusts: bool) -> Predictor:
+    """A task of the user's own is imported where its config is trusted."""
+    module = str(content.arguments.get("model.class_path") or "").rpartition(".")[0]
+    return Predictor.from_run(run.chosen or run.folder, trust=[module] if trusts and module else [])

@@ -140,7 +140,7 @@ def _legend(content: Content, seen: Seen) -> list[tuple[str, str]]:
         return []
     if content.labels_pictures:
         return [("true", _hex(TRUE)), ("predicted", _hex(WRONG))]
-    wrong = [("wrong", _hex(WRONG)), ("not counted", "#ffffff")] if "difference" in whats else []
+    wrong = [("wrong, in the difference", _hex(WRONG)), ("not counted", "#ffffff")] if "difference" in whats else []
     classes = zip(content.class_names, class_colours(content.class_names), strict=True)
     return [*(classes if len(content.class_names) <= MANY_CLASSES else ()), *wrong]
 
