@@ -7,6 +7,7 @@ from pathlib import Path
 from lightning_seg.arguments import TRUST, Asked, Typed, grouped
 from lightning_seg.commands.run_data import data_of_run
 from lightning_seg.errors import ConfigError, UserError
+from lightning_seg.explaining import explain
 from lightning_seg.files import printable
 from lightning_seg.numbers import at_least
 from lightning_seg.predictor import Predictor
@@ -58,7 +59,7 @@ def report(
     except OSError as error:
         raise ConfigError(f"output {path}: cannot be written ({error.strerror or error}); give another") from error
     if not content.tested:
-        print(printable(f"the run was never tested; {test_line(content).line} measures it"))
+        print(printable(f"there are no test pictures to show; {test_line(content).line} measures the run"))
     print(printable(f"{path} ({size / 1e6:.1f} MB)"))
 
 
@@ -88,8 +89,11 @@ def _look(run: Run, content: Content, wanted: Wanted, flags: Sequence[str]) -> S
         return Seen()
     try:
         split = TestSplit.of(data_of_run("report", flags))
-    except (UserError, OSError) as error:
-        return Seen(notes=(f"{LEFT_OUT}, since the dataset cannot be used: {error}",))
+    # A datamodule of the user's own may say anything.
+    except Exception as error:
+        if (line := explain(error)) is None:
+            raise
+        return Seen(notes=(f"{LEFT_OUT}, since the dataset cannot be used: {line}",))
     try:
         predictor = _predictor(run, content, Typed.of(Asked.of(flags)).trusts_config) if content.tested else None
         shown = () if predictor is None else tuple(galleries(content, wanted, split, predictor))

@@ -47,10 +47,20 @@ def _tables(content: Mapping[str, Any], name: str) -> Iterator[Table]:
     yield table_of(f"Over the seeds {seeds}", (f"variant {name}", "mean", "standard deviation"), rows)
     level = f"{100 * content['interval']['level']:.0f} %"
     pairs = [
-        (f"{pair['first']} - {pair['second']}", pair["difference"], pair["low"], pair["high"], pair["verdict"])
+        (
+            f"{pair['first']} - {pair['second']}",
+            pair["difference"],
+            *map(_bound, (pair["low"], pair["high"])),
+            pair["verdict"],
+        )
         for pair in content["pairs"]
         if name in (pair["first"], pair["second"])
     ]
     heads = ("pair", f"difference in {content['score']}", f"lowest of {level}", f"highest of {level}", "verdict")
     if pairs:
         yield table_of("Compared with other variants", heads, pairs)
+
+
+def _bound(value: float | None) -> float | str:
+    """Of one group of pictures there are no finite bounds, which JSON has no number for."""
+    return "no bound" if value is None else value

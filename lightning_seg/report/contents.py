@@ -13,7 +13,8 @@ from lightning_seg.report.tested import PictureResult, read_tested
 from lightning_seg.run_files import CONFIG_FILE, METRICS_FILE, RECORD_FILE, Curves, read_curves, read_record
 from lightning_seg.yaml_files import dotted, load_yaml, read_yaml
 
-TESTED_FILE = "test_pictures.csv"
+TESTED_FILES = ("test_pictures.csv", "test_full_pictures.csv")
+"""Tables of test pictures; where there is no first one, those that were compared at the original size are shown."""
 ARGUMENTS_FILE = "hparams.yaml"
 TAG = re.compile(r"^(.*[:-] )!!python/\S+$", re.MULTILINE)
 """Lightning tags tuples; a reader of plain values refuses that, and a list says the same."""
@@ -51,7 +52,8 @@ def read_content(folder: Path) -> Content:
     curves = _tried(read_curves, folder / METRICS_FILE, problems) or {}
     numbers = _tried(lambda path: read_record(path.parent), folder / RECORD_FILE, problems) or {}
     arguments = _tried(lambda path: dict(dotted(_mapping(path))), folder / CONFIG_FILE, problems) or {}
-    tested = _tried(read_tested, folder / TESTED_FILE, problems) or ()
+    table = next((folder / name for name in TESTED_FILES if (folder / name).exists()), folder / TESTED_FILES[0])
+    tested = _tried(read_tested, table, problems) or ()
     names = _class_names(folder, numbers, arguments, tested)
     return Content(folder, curves, numbers, arguments, names, tested, tuple(problems))
 

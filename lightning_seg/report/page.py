@@ -28,6 +28,7 @@ MISTAKES = 12
 MANY_CLASSES = 40
 """From this number of classes on a legend says less than it takes room."""
 NEVER_TESTED = "The run was never tested, so it has no test pictures to show; this measures it: "
+NO_TABLE = "There is no table of test pictures; where every picture has a score, this writes it: "
 ABOUT_CELLS = "Rows are true classes, columns predicted ones; a cell is the stronger, the larger its share of the row."
 
 
@@ -119,7 +120,8 @@ def _classes(content: Content) -> Section:
 
 
 def _pictures(content: Content, seen: Seen) -> Section:
-    never = () if content.tested else (f"{NEVER_TESTED}{test_line(content).line}",)
+    is_tested = any(name.startswith(("test/", "test_full/")) for name in content.numbers)
+    never = () if content.tested else (f"{NO_TABLE if is_tested else NEVER_TESTED}{test_line(content).line}",)
     number = sum(len(look.panels) for gallery in seen.galleries for look in gallery.looks)
     room, root = ROOM // max(1, number), str(content.arguments.get("data.root") or "")
     shown = [

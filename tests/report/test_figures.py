@@ -96,6 +96,12 @@ def test_curves_have_the_names_of_their_quantity_and_splits(content: Content) ->
     assert {"loss", "train", "val", "epochs"} <= set(shown)
 
 
+def test_thousands_of_epochs_are_a_line_of_bounded_size(tmp_path: Path) -> None:
+    rows = "".join(f"{epoch},{epoch},{1 / (1 + epoch) + epoch % 7 / 50}\n" for epoch in range(5000))
+    content = made(tmp_path, LABELS, metrics__csv=f"epoch,step,val/loss\n{rows}")
+    assert len(curves_svg(content, "loss")) < 250_000
+
+
 def test_a_run_without_epochs_has_no_curves(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("data: {}\n")
     assert curve_quantities(read_content(tmp_path)) == []

@@ -187,6 +187,14 @@ def test_a_run_that_was_never_tested_says_what_to_type(at_place: Path, tmp_path:
     assert {"training", "validation", "test"} <= set(page.texts)
 
 
+def test_a_detector_that_was_compared_with_boxes_alone_is_not_called_untested(at_place: Path, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(OLD_RUNS / "detector", tmp_path / "run"))
+    (run / "test_pictures.csv").unlink()
+    text = Page(report(run, tmp_path / "report.html")).text
+    assert "There is no table of test pictures" in text
+    assert "never tested" not in text
+
+
 def test_new_tables_tell_classes_and_losses(at_place: Path, tmp_path: Path) -> None:
     run = Path(shutil.copytree(OLD_RUNS / "classification", tmp_path / "run"))
     rows = rows_of(run)

@@ -228,5 +228,10 @@ def test_nothing_of_it_needs_torch() -> None:
     assert said.stdout == "False\n"
 
 
+def test_where_there_is_no_other_table_that_of_the_original_size_is_read(tmp_path: Path) -> None:
+    made(tmp_path, LABELS).folder.joinpath("test_pictures.csv").rename(tmp_path / "test_full_pictures.csv")
+    assert len(read_content(tmp_path).tested) == 5
+
+
 def test_a_table_of_tests_that_is_not_there_has_no_rows(tmp_path: Path) -> None:
     assert read_tested(tmp_path / "test_pictures.csv") == ()
