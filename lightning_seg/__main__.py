@@ -24,6 +24,7 @@ train and apply
               exported file, without torch
   compare     train variants of a config with several seeds, and say what their difference is worth
   export      write a run as one file that is the whole job (ONNX), proved against the run
+  report      write all that a run has to show into one HTML file: numbers, curves, worst pictures, commands
   benchmark   time a detector: every window by itself against all out of one pass
 
 data

@@ -84,6 +84,11 @@ def test_command_lines_parse(
     words = list(takewhile(lambda word: word != ">", typed))
     if words[0] == "completion" and find_spec("shtab") is None:
         pytest.skip("shtab is not installed")
+    if words[0] == "report":
+        # It shows what a run has, so nothing stands in its place; unknown flags are refused before it is looked for.
+        assert main(shlex.split(line)[1:]) == 2
+        assert "no run there" in capsys.readouterr().err
+        return
     # Parses everything, prints the result and leaves.
     if names_file(words):
         assert flag_parser().parse_args(words[1:]).images

@@ -28,14 +28,11 @@ from lightning_seg.callbacks.epoch_record import (
 )
 from lightning_seg.callbacks.left_out import count_left_out, list_left_out
 from lightning_seg.callbacks.weight_average import averaging_of
+from lightning_seg.run_files import BEST, MODE, STOPPED_EARLY
 from lightning_seg.tasks.resuming import TRAINED
 
-STOPPED_EARLY = "stopped_early"
-"""Key of the epochs of a training that ended before its given epochs or steps."""
 EMA = "ema"
 """Key of the decay of averaged weights, if those of validation and test are."""
-MODE = "best_is"
-"""Key of ``min`` or ``max``: whether the lowest or the highest value of the monitored metric is the best."""
 
 
 class RunRecord(pl.Callback):
@@ -143,7 +140,7 @@ class RunRecord(pl.Callback):
         values["epochs"] = epochs_trained(trainer)
         checkpoint = best_checkpoint(trainer)
         if checkpoint is not None and checkpoint.best_model_score is not None:
-            values |= {f"best/{checkpoint.monitor}": checkpoint.best_model_score.item(), MODE: checkpoint.mode}
+            values |= {f"{BEST}{checkpoint.monitor}": checkpoint.best_model_score.item(), MODE: checkpoint.mode}
         return values
 
     def _curves(self, pl_module: pl.LightningModule) -> tuple[str, ...]:

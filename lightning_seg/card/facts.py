@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lightning_seg.callbacks.epoch_record import RECORD_FILE
 from lightning_seg.checkpoints import CHECKPOINT_KEY, read_checkpoint
 from lightning_seg.class_arguments import parser_of
 from lightning_seg.hub.private_paths import left_out, published_config
 from lightning_seg.json_files import read_json
+from lightning_seg.run_files import RECORD_FILE
 from lightning_seg.runs import Run, task_arguments
 from lightning_seg.synthetic.marker import is_synthetic
 from lightning_seg.trust import find_class

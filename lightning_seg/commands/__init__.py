@@ -20,6 +20,7 @@ COMMANDS = {
     "export": "no file is written, since it is moved into place when it is proved",
     "preview": "no picture is written",
     "push": "nothing is published, since all files become visible together",
+    "report": "no page is written",
     "synthesize": "no dataset is written, since it is moved into place when it is complete",
 }
 """The commands, with what each has done if it is stopped before its end."""
