@@ -346,7 +346,11 @@ def test_what_is_no_number_is_a_row_with_the_reason(tmp_path: Path, photos: Path
     assert "is no number" in predict(path, photos / "a.png", tmp_path / "out")["a"]["error"]
 
 
-FORBIDDEN = ("torch", "pytorch_lightning", "torchvision", "timm", "lightning", "jsonargparse", "albumentations")
+FORBIDDEN = (
+    *("torch", "pytorch_lightning", "torchvision", "timm", "lightning", "torchmetrics"),
+    # What is not in requirements-onnx.txt, or takes long to import.
+    *("jsonargparse", "docstring_parser", "albumentations", "scipy", "yaml", "tensorboard", "jinja2", "onnx"),
+)
 ALONE = """
 import sys
 
