@@ -15,7 +15,7 @@ from lightning_seg.images import Array, read_image, read_image_at, resize_image,
 from lightning_seg.inference.labels import ranked
 from lightning_seg.plots.boxes import draw_boxes
 from lightning_seg.plots.overlay import draw_overlay
-from lightning_seg.plots.palette import class_palette
+from lightning_seg.plots.palette import class_palette, object_palette
 from lightning_seg.runs import find_checkpoint
 from lightning_seg.tasks.loading import load_task
 from lightning_seg.tasks.supervised import SupervisedTask
@@ -83,7 +83,7 @@ class DetectedPicture(NamedTuple):
     def overlay(self) -> Image.Image:
         """The picture with its boxes, one colour per label."""
         names = list(self.heat_maps)
-        colours = class_palette(len(names))[[names.index(label) for label in self.labels]]
+        colours = object_palette(len(names))[[names.index(label) for label in self.labels]]
         captions = [f"{label} {score:.2f}" for label, score in zip(self.labels, self.scores, strict=True)]
         return draw_boxes(self.image, torch.from_numpy(self.boxes), captions, colours)
 
