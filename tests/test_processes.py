@@ -118,10 +118,13 @@ def test_one_picture_on_two_devices_is_measured_as_on_one(run: Path, pets_root: 
 
 
 def test_pictures_of_two_processes_are_told_as_those_of_one(run: Path, tmp_path: Path) -> None:
-    told = []
+    told, calibration = [], []
     for devices in (1, 2):
         copy = Path(shutil.copytree(run, tmp_path / str(devices)))
-        finish(start(["test", "--run", str(copy)], devices=devices))
+        output = finish(start(["test", "--run", str(copy)], devices=devices))
+        assert output.count(f"{copy / 'errors_test.png'}: the ") == 1
+        assert {"errors_test.png", "reliability_test.png"} <= files_of(copy)
+        calibration.append(json.loads((copy / "metrics.json").read_text())["test/ece"])
         told.append(read_rows(copy / "test_pictures.csv"))
     # Batches of two: the last one is smaller, whoever has it.
     assert len(told[0]) == len(told[1]) > 4
@@ -129,6 +132,7 @@ def test_pictures_of_two_processes_are_told_as_those_of_one(run: Path, tmp_path:
         for name in ("probability", "loss", "score"):
             assert float(other.pop(name)) == pytest.approx(float(one.pop(name)), abs=1e-4)
         assert one == other
+    assert calibration[1] == pytest.approx(calibration[0], abs=1e-4)
 
 
 @pytest.mark.parametrize("strategy", ["ddp", "ddp_spawn"])

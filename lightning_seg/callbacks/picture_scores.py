@@ -3,26 +3,31 @@
 from collections.abc import Mapping, Sequence
 from math import isnan
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import pytorch_lightning as pl
 import torch.distributed as dist
 from torch import Tensor
 
+from lightning_seg.callbacks.error_sheet import SHEET, Mistake, write_errors
 from lightning_seg.callbacks.split_plots import class_names
+from lightning_seg.callbacks.worst_pictures import Worst, WorstPictures
 from lightning_seg.datasets.base import PictureDataset
+from lightning_seg.files import printable
 from lightning_seg.metrics.picture_scores import PictureRow, PictureScores
+from lightning_seg.numbers import at_least
 from lightning_seg.tables import harmless_path, read_rows, write_rows
 
 TABLE = "test_pictures.csv"
 COLUMNS = ("path", "truth", "prediction", "probability", "loss", "score", "quantity", "group")
 BETWEEN_CLASSES = "; "
+Gathered = TypeVar("Gathered")
 
 
 class Row(NamedTuple):
     """A picture of the table, in the order of these."""
 
-    index: int  # position in the split
+    picture: int  # position in the split
     path: str
     group: str
     told: PictureRow
@@ -49,12 +54,23 @@ class PictureScoreWriter(pl.Callback):
     What is measured at the original size goes to ``test_full_pictures.csv``. Other kinds of tasks, detectors against
     boxes among them, have no table. Pictures of one group, such as 16 views of a car, are no independent samples; the
     dataset knows their groups.
+
+    ``errors_test.png`` beside it, at the original size ``errors_test_full.png``, shows the pictures with the lowest
+    scores, of equal ones those with the highest losses, or the wrong labels that the network is surest of. Where
+    nothing is wrong, an earlier one is removed: it would show pictures that are right now.
+
+    Args:
+        num_errors: how many pictures it shows; 0 draws none.
     """
+
+    def __init__(self, num_errors: int = 12) -> None:
+        self.num_errors = at_least(0, "num_errors", num_errors)
 
     def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         scores = _test_scores(pl_module)
         self.batches: list[tuple[Tensor | Sequence[int], Sequence[str]]] = []
         self.number = 0
+        self.worst = WorstPictures(self.num_errors)
         # The user's own data need not know any.
         dataset: Any = getattr(trainer.test_dataloaders, "dataset", None)
         self.groups = dataset.groups if isinstance(dataset, PictureDataset) else None
@@ -73,18 +89,37 @@ class PictureScoreWriter(pl.Callback):
     ) -> None:
         if self.kept is not None and len(self.kept) > self.number:
             self.batches.append(_pictures_of(batch, range(self.number, len(self.kept)), trainer.global_rank))
+            images, newest = _images_of(batch), self.kept.newest
+            # Steps of the user's own may have batches of any kind.
+            if images is not None and newest is not None and len(images) == len(newest.scores):
+                self.worst.add(newest, images, len(self.kept) - len(images))
             self.number = len(self.kept)
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         log_dir = trainer.log_dir  # asks all processes, so it stands before the return
-        if self.kept is None or log_dir is None:
+        if self.kept is None:
             return
         _test_scores(pl_module).picture_scores = None
-        rows = _of_all_processes(self._rows(self.kept.take()))
+        if log_dir is None:
+            return
+        own = self._rows(self.kept.take())
+        mistakes = _of_all_processes([_mistake(own[one.position], one) for one in self.worst.take()])
+        rows = sorted(_of_all_processes(own), key=lambda row: row[:2])
         if trainer.is_global_zero and rows:
             log_name: str = pl_module.log_name("test")  # type: ignore[operator]
-            path = Path(log_dir) / TABLE.replace("test", log_name)
-            _write(path, rows, class_names(pl_module), self.kept.quantity)
+            names, quantity = class_names(pl_module), self.kept.quantity
+            _write(Path(log_dir) / TABLE.replace("test", log_name), rows, names, quantity)
+            self._draw(Path(log_dir) / SHEET.replace("test", log_name), mistakes, names)
+
+    def _draw(self, path: Path, mistakes: list[Mistake], names: Sequence[str]) -> None:
+        """The worst of all processes, of equal ones in the order of their paths; and a line that names the sheet."""
+        assert self.kept is not None
+        if not self.num_errors:
+            return
+        worst = sorted(mistakes, key=lambda one: (-one.badness, one.path))[: self.num_errors]
+        if write_errors(path, worst, names, self.kept.quantity):
+            what = f"{len(worst)} worst test pictures" if len(worst) > 1 else "worst test picture"
+            print(printable(f"{path}: the {what}"), flush=True)
 
     def _rows(self, told: Sequence[PictureRow]) -> list[Row]:
         """The pictures of this process."""
@@ -129,13 +164,21 @@ def _test_scores(pl_module: pl.LightningModule) -> Any:
     return scores if getattr(scores, "of_pictures", None) is not None else None
 
 
-def _of_all_processes(rows: list[Row]) -> list[Row]:
-    """Ordered by position in the split."""
+def _images_of(batch: Any) -> Tensor | None:
+    images = batch.get("image") if isinstance(batch, Mapping) else None
+    return images if isinstance(images, Tensor) and images.ndim == 4 else None
+
+
+def _mistake(row: Row, worst: Worst) -> Mistake:
+    return Mistake(worst.badness, row.path, row.told, worst.panels)
+
+
+def _of_all_processes(rows: list[Gathered]) -> list[Gathered]:
     if dist.is_available() and dist.is_initialized():
         parts: list[Any] = [None] * dist.get_world_size()
         dist.all_gather_object(parts, rows)
         rows = [row for part in parts for row in part]
-    return sorted(rows, key=lambda row: row[:2])
+    return rows
 
 
 def _write(path: Path, rows: list[Row], names: Sequence[str], quantity: str) -> None:

@@ -46,19 +46,32 @@ def logs_of(probs: Tensor) -> Tensor:
 
 def label_likelihood(log_probs: Tensor, label: Tensor) -> Likelihood:
     """Logarithms ``(B, C)`` and labels ``(B,)`` int64 or ``(B, C)`` float."""
-    shares = label.to(log_probs) if label.ndim == 2 else F.one_hot(label, log_probs.shape[1]).to(log_probs)
-    # Logarithms of classes without a share may be infinite.
-    cost = -(shares * log_probs).where(shares > 0, 0).sum(dim=1)
+    if label.ndim == 1:
+        cost = -log_probs.gather(1, label.unsqueeze(1)).squeeze(1)
+    else:
+        # Logarithms of classes without a share may be infinite.
+        cost = -(label * log_probs).where(label > 0, 0).sum(dim=1)
     return Likelihood(log_probs.max(dim=1).values.exp(), cost, torch.ones_like(cost))
 
 
-def mask_likelihood(log_probs: Tensor, prediction: Tensor, mask: Tensor, ignore_index: int) -> Likelihood:
-    """Logarithms ``(B, C, H, W)``, and class indices ``(B, H, W)`` of predictions and masks.
+def mask_likelihood(
+    probs: Tensor, prediction: Tensor, mask: Tensor, ignore_index: int, are_logs: bool = True
+) -> Likelihood:
+    """Of the pixels that count.
 
     Summed in double precision: large pictures have more pixels than a float counts.
+
+    Args:
+        probs: ``(B, C, H, W)`` probabilities, or their logarithms.
+        prediction: ``(B, H, W)`` class indices.
+        mask: likewise.
+        ignore_index: mask value that does not count.
+        are_logs: which of both they are.
     """
     counted = mask != ignore_index
-    chosen = log_probs.gather(1, prediction.unsqueeze(1)).squeeze(1).exp()
-    true = log_probs.gather(1, mask.masked_fill(~counted, 0).unsqueeze(1)).squeeze(1)
-    chosen, cost = (values.where(counted, 0).flatten(1).sum(dim=1, dtype=torch.float64) for values in (chosen, -true))
+    chosen = probs.gather(1, prediction.unsqueeze(1)).squeeze(1)
+    true = probs.gather(1, mask.masked_fill(~counted, 0).unsqueeze(1)).squeeze(1)
+    # Not before: of all classes it takes as much memory as the probabilities.
+    chosen, cost = (chosen.exp(), -true) if are_logs else (chosen, -logs_of(true))
+    chosen, cost = (values.where(counted, 0).flatten(1).sum(dim=1, dtype=torch.float64) for values in (chosen, cost))
     return Likelihood(chosen, cost, counted.flatten(1).sum(dim=1))

@@ -36,6 +36,8 @@ class MetricPart(Metric):
     """Which way is better, where one of its values chooses the best checkpoint."""
     picture_quantity: str | None = None
     """Name of the score of single pictures; None if it has none."""
+    takes_probs: bool = False
+    """Whether ``update`` also takes ``log_probs``: logarithms of the probabilities of all classes, or None."""
     pairs: Tensor | None = None
     """Counts ``[true, predicted]`` of the last epoch, on the CPU; None if it has none."""
 

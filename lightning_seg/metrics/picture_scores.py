@@ -17,6 +17,7 @@ class Told(NamedTuple):
     truth: Tensor | None = None  # (B,) int64 class indices, or (B, C) bool: the classes that occur
     prediction: Tensor | None = None  # likewise
     likelihood: Likelihood | None = None
+    masks: tuple[Tensor, Tensor] | None = None  # (B, H, W) class indices, true and predicted; 255 = ignored
 
 
 class PictureRow(NamedTuple):
@@ -39,17 +40,20 @@ class PictureScores:
     def __init__(self, quantity: str) -> None:
         self.quantity = quantity
         self._kept: list[Told] = []
+        self.newest: Told | None = None
+        """Of the last batch, with its masks, which are not kept any longer."""
 
     def __len__(self) -> int:
         """The number of pictures since ``take``."""
         return sum(len(told.scores) for told in self._kept)
 
     def add(self, told: Told) -> None:
-        self._kept.append(told)
+        self.newest = told
+        self._kept.append(told._replace(masks=None))
 
     def take(self) -> list[PictureRow]:
         """All pictures since the last call."""
-        kept, self._kept = self._kept, []
+        kept, self._kept, self.newest = self._kept, [], None
         return [row for told in kept for row in _rows(told)]
 
 

@@ -42,7 +42,7 @@ class SplitScores(nn.Module):
     @property
     def needs_probs(self) -> bool:
         """Whether ``update`` has a use for probabilities."""
-        return self.picture_scores is not None
+        return self.picture_scores is not None or any(part.takes_probs for part in self.parts)
 
     def update(self, *counted: Any, log_probs: Tensor | None = None, likelihood: Likelihood | None = None) -> None:
         """Count a batch.
@@ -53,7 +53,7 @@ class SplitScores(nn.Module):
             likelihood: in their place, of pictures whose probabilities are never in memory as a whole.
         """
         for part in self.parts:
-            part.update(*counted)
+            part.update(*counted, **({"log_probs": log_probs} if part.takes_probs else {}))
         scoring = self.of_pictures
         if self.picture_scores is not None and scoring is not None:
             told = scoring.tell_pictures(*counted, log_probs=log_probs)

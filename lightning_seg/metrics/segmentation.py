@@ -57,7 +57,8 @@ class SegmentationMetrics(MetricPart):
         counted, ignored = mask != self.ignored_label, self.ignored_label
         true, predicted = (classes_in(classes, len(self.confmat), counted) for classes in (mask, prediction))
         likelihood = None if log_probs is None else mask_likelihood(log_probs, prediction, mask, ignored)
-        return Told(self.score_pictures(prediction, mask, foreground), true, predicted, likelihood)
+        masks = mask.masked_fill(~counted, IGNORE_INDEX), prediction
+        return Told(self.score_pictures(prediction, mask, foreground), true, predicted, likelihood, masks)
 
 
 def summarize(matrix: Tensor, class_names: Sequence[str]) -> Values:

@@ -10,6 +10,7 @@ from lightning_seg.errors import ConfigError
 from lightning_seg.inference.labels import LabelInference
 from lightning_seg.losses.classification import ClassificationLoss
 from lightning_seg.metrics import MetricPart
+from lightning_seg.metrics.calibration import Calibration
 from lightning_seg.metrics.classification import ClassCounts
 from lightning_seg.metrics.likelihood import log_probs_of, logs_of
 from lightning_seg.tasks.batches import truth_of
@@ -62,7 +63,11 @@ class ClassificationTask(ClassWeightedTask):
 
     def metric_parts(self, split: Split) -> dict[str, MetricPart]:
         """Each takes logits or probabilities ``(B, C)``, and labels ``(B,)`` int64 or ``(B, C)`` float."""
-        return {"counts": ClassCounts(self.hparams["num_classes"], may_mix=split == "train")}
+        parts: dict[str, MetricPart] = {"counts": ClassCounts(self.hparams["num_classes"], may_mix=split == "train")}
+        # Augmented pictures are harder than others, and mixed ones have no answer to be sure of.
+        if split != "train":
+            parts["calibration"] = Calibration()
+        return parts
 
     def _check_arguments(self) -> None:
         if self.hparams["num_classes"] < 2:

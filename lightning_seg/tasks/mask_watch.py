@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from lightning_seg.inference.masks import MaskInference, WatchedMaskInference
-from lightning_seg.metrics.likelihood import Likelihood, add_up, logs_of, mask_likelihood
+from lightning_seg.metrics.calibration import Calibration
+from lightning_seg.metrics.likelihood import Likelihood, add_up, mask_likelihood
 
 
 class MaskWatch:
@@ -16,17 +17,23 @@ class MaskWatch:
         inference: how they are predicted. One of the user's own kind is left as it is, and not seen.
         mask: ``(B, H, W)`` int64.
         ignore_index: mask value that does not count.
+        calibration: counts what is seen.
     """
 
-    def __init__(self, inference: MaskInference, mask: Tensor, ignore_index: int) -> None:
-        self.mask, self.ignored_label = mask, ignore_index
+    def __init__(
+        self, inference: MaskInference, mask: Tensor, ignore_index: int, calibration: Calibration | None = None
+    ) -> None:
+        self.mask, self.ignored_label, self.calibration = mask, ignore_index, calibration
         self._parts: dict[int, list[Likelihood]] = {}
         own = type(inference) is not MaskInference
         self.inference = inference if own else WatchedMaskInference(**asdict(inference), watch=self._see)
 
     def _see(self, number: int, top: int, probs: Tensor, classes: Tensor) -> None:
         mask = self.mask[number : number + 1, top : top + classes.shape[0]].to(probs.device)
-        seen = mask_likelihood(logs_of(probs).unsqueeze(0), classes.unsqueeze(0), mask, self.ignored_label)
+        probs = probs.unsqueeze(0)
+        if self.calibration is not None:
+            self.calibration.count(*probs.max(dim=1), mask)
+        seen = mask_likelihood(probs, classes.unsqueeze(0), mask, self.ignored_label, are_logs=False)
         self._parts.setdefault(number, []).append(seen)
 
     @property

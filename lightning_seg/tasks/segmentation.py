@@ -14,6 +14,7 @@ from lightning_seg.inference.views import average_views
 from lightning_seg.losses import SegmentationLoss
 from lightning_seg.measuring import Measuring
 from lightning_seg.metrics import MetricPart, SegmentationMetrics
+from lightning_seg.metrics.calibration import Calibration
 from lightning_seg.metrics.likelihood import log_probs_of, logs_of
 from lightning_seg.metrics.pictures import PictureMetrics
 from lightning_seg.metrics.thresholds import ThresholdCounts
@@ -91,6 +92,8 @@ class SegmentationTask(ClassWeightedTask):
         # A step of training has no time to spare for more.
         if split != "train":
             parts["pictures"] = PictureMetrics(max(2, num_classes), ignore_index)
+        if split != "train":
+            parts["calibration"] = Calibration(ignore_index)
         if split != "train" and num_classes == 1:
             parts["thresholds"] = ThresholdCounts(ignore_index)
         return parts
@@ -189,7 +192,8 @@ class SegmentationTask(ClassWeightedTask):
         mask, images = truth_of(batch, "mask").long(), batch["image"]
         if self.measuring.shown_size is not None:
             images = torch.stack([_resized(image, self.measuring.shown_size) for image in images])
-        scores, watch = self.scores_of(split), MaskWatch(self.inference, mask, self.hparams["ignore_index"])
+        scores = self.scores_of(split)
+        watch = MaskWatch(self.inference, mask, self.hparams["ignore_index"], scores.part(Calibration))
         how = watch.inference if scores.needs_probs else None
         predictions = self.predict_pictures(images, [(mask.shape[1], mask.shape[2])] * len(mask), how)
         self.add_unanswered(sum(not prediction.is_number for prediction in predictions))
