@@ -14,6 +14,7 @@ from lightning_seg.callbacks.matmul_precision import MatmulPrecision
 from lightning_seg.callbacks.picture_scores import PictureScoreWriter
 from lightning_seg.callbacks.prediction_samples import PredictionSamples
 from lightning_seg.callbacks.prediction_writer import PredictionWriter
+from lightning_seg.callbacks.reliability_plots import ReliabilityPlots
 from lightning_seg.callbacks.run_record import RunRecord
 from lightning_seg.callbacks.split_plots import SplitPlots
 from lightning_seg.callbacks.threshold_plots import ThresholdPlots
@@ -38,6 +39,7 @@ __all__ = [
     "PictureScoreWriter",
     "PredictionSamples",
     "PredictionWriter",
+    "ReliabilityPlots",
     "RunRecord",
     "SplitPlots",
     "ThresholdPlots",

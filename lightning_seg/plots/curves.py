@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from lightning_seg.plots.figures import new_figure
+from lightning_seg.plots.palette import BLUE, VERMILLION
 
 Curve = Mapping[int, float]
 """Epoch to value."""
@@ -23,10 +24,11 @@ def draw_curves(curves: Mapping[str, Curve], quantities: Sequence[str]) -> Figur
     """
     figure = new_figure(5.0 * len(quantities), 3.8)
     for axis, quantity in zip(figure.subplots(1, len(quantities), squeeze=False)[0], quantities, strict=True):
-        for split, style in (("train", "o--"), ("val", "o-")):
+        for split, style, colour in (("train", "o--", BLUE), ("val", "o-", VERMILLION)):
             curve = curves.get(f"{split}/{quantity}", {})
             # Counted from one: the value after that many epochs.
-            axis.plot([epoch + 1 for epoch in curve], list(curve.values()), style, markersize=3, label=split)
+            epochs = [epoch + 1 for epoch in curve]
+            axis.plot(epochs, list(curve.values()), style, color=colour, markersize=3, label=split)
         axis.set_xlabel("epochs")
         axis.set_title(quantity)
         axis.grid(alpha=0.3)

@@ -20,6 +20,7 @@ from lightning_seg.callbacks import (
     DataWait,
     PictureScoreWriter,
     PredictionSamples,
+    ReliabilityPlots,
     RunRecord,
     ThresholdPlots,
 )
@@ -55,7 +56,7 @@ def reporting(
     if has_folder:
         callbacks += [RunRecord(), ThresholdPlots(), ConfusionMatrixPlots()]
     if subcommand == "test" and has_folder:
-        callbacks.append(PictureScoreWriter())
+        callbacks += [PictureScoreWriter(), ReliabilityPlots()]
     if subcommand == "fit":
         callbacks.append(DataWait())
     if subcommand == "fit" and logs:

@@ -21,7 +21,7 @@ from lightning_seg.errors import DataError
 from lightning_seg.images import Array, read_header, read_image_at, read_upright, resize_mask
 from lightning_seg.pages.embedding import embedded, fitted_size
 from lightning_seg.plots.boxes import draw_boxes
-from lightning_seg.plots.palette import class_palette
+from lightning_seg.plots.palette import class_palette, object_palette
 from lightning_seg.plots.previews import Cell, lay_over
 from lightning_seg.progress import counted
 
@@ -174,8 +174,7 @@ def _with_boxes(image: Array, path: Path, place: _Place) -> Array:
         return image
     height, width = read_header(path).size
     scale = np.array([image.shape[1] / width, image.shape[0] / height] * 2, np.float32)
-    class_names = place.dataset.class_names
-    palette = class_palette(len(class_names))
+    palette = object_palette(len(place.dataset.class_names))
     labels = box_labels_of(place.dataset, place.record)
     return np.asarray(draw_boxes(image, torch.from_numpy(boxes * scale), [""] * len(boxes), palette[labels]))
 

@@ -20,7 +20,7 @@ from lightning_seg.pages.rendering import Chart, render_page
 from lightning_seg.plots.curves import Curve, draw_curves
 from lightning_seg.plots.dataset import draw_shares, draw_sizes
 from lightning_seg.plots.figures import figure_to_svg
-from lightning_seg.plots.palette import class_palette
+from lightning_seg.plots.palette import class_palette, object_palette
 
 NAMED = 200
 """Files of a finding that the page names; findings.json has all."""
@@ -83,7 +83,8 @@ def _parts(diagnosis: Diagnosis) -> Iterator[Part]:
 def _colours(numbers: Numbers) -> list[str]:
     """Of the classes, as masks and boxes are drawn; none where pictures have one class each."""
     number = 0 if numbers.counted == "pictures" else len(numbers.classes)
-    return [f"#{bytes(colour).hex()}" for colour in class_palette(number)[:number]]
+    palette = object_palette(number) if numbers.counted == "boxes" else class_palette(number)[:number]
+    return [f"#{bytes(colour).hex()}" for colour in palette]
 
 
 def _sizes(summary: Summary) -> list[Chart]:
