@@ -55,7 +55,7 @@ class ModelFile:
     task: str  # the class path of the task
     class_names: tuple[str, ...]
     label_names: tuple[str, ...]  # what predictions call what they have found; of masks and labels the classes
-    colors: tuple[tuple[int, int, int], ...]  # RGB of each class
+    colors: tuple[tuple[int, int, int], ...]  # RGB of each label
     image_size: tuple[int, int] | None  # (height, width) of training; None sees pictures at their own size
     threshold: float | None = None  # that of training or of the export; None takes the likelier class
     knobs: dict[str, Any] = field(default_factory=dict)  # of boxes: scales, windows, merge, merge_overlap

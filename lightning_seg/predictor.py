@@ -13,7 +13,7 @@ from lightning_seg.errors import DataError, ModelError
 from lightning_seg.images import Array, read_image, read_image_at, resize_image, to_rgb, upright
 from lightning_seg.plots.boxes import draw_boxes
 from lightning_seg.plots.overlay import draw_overlay
-from lightning_seg.plots.palette import class_palette
+from lightning_seg.plots.palette import class_palette, object_palette
 
 if TYPE_CHECKING:
     # Exported models are applied where torch is not installed.
@@ -83,7 +83,7 @@ class DetectedPicture(NamedTuple):
     def overlay(self) -> Image.Image:
         """The picture with its boxes, one colour per label."""
         names = list(self.heat_maps)
-        colours = class_palette(len(names))[[names.index(label) for label in self.labels]]
+        colours = object_palette(len(names))[[names.index(label) for label in self.labels]]
         captions = [f"{label} {score:.2f}" for label, score in zip(self.labels, self.scores, strict=True)]
         return draw_boxes(self.image, self.boxes, captions, colours)
 

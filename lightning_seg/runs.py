@@ -9,7 +9,10 @@ from typing import Any, NamedTuple
 
 from lightning_seg.checkpoints import CHECKPOINT_KEY, HYPER_PARAMETERS, check_content, read_checkpoint
 from lightning_seg.errors import ConfigError
+from lightning_seg.hub.address import Address, is_address
+from lightning_seg.hub.fetching import fetch_run
 from lightning_seg.locks import is_held
+from lightning_seg.run_files import CONFIG_FILE
 from lightning_seg.tasks.resuming import reopen_epoch
 
 log = logging.getLogger(__name__)
@@ -24,10 +27,11 @@ class Run(NamedTuple):
 
     folder: Path
     chosen: Path | None = None
+    address: str | None = None  # on the hub, if it was fetched
 
     @property
     def config(self) -> Path:
-        return self.folder / "config.yaml"
+        return self.folder / CONFIG_FILE
 
     def checkpoint(self, name: str) -> Path:
         """The named checkpoint; otherwise ``best`` or ``last``, and for an unreadable last one the newest other.
@@ -59,17 +63,23 @@ class Run(NamedTuple):
 def find_run(path: str | Path) -> Run:
     """The run in ``path``, the newest ``version_N`` below it, or the run that a checkpoint file belongs to.
 
+    ``hf://OWNER/NAME``, with ``@REVISION`` behind it or not, is fetched from the Hugging Face hub.
+
     Raises:
         ConfigError: if there is none.
+        DownloadError: if it cannot be fetched.
     """
+    if is_address(path):
+        address = Address.of(path)
+        return Run(fetch_run(address), None, str(address))
     folder = Path(path).expanduser()
     if folder.is_file() and folder.suffix in (".yaml", ".yml"):
         raise ConfigError(f"{folder}: a config is no run; give its folder {folder.parent}, or --config {folder}")
     if folder.is_file():
         return _run_of(folder)
-    if (folder / "config.yaml").is_file():
+    if (folder / CONFIG_FILE).is_file():
         return Run(folder)
-    versions = [version for version in folder.glob("version_*") if (version / "config.yaml").is_file()]
+    versions = [version for version in folder.glob("version_*") if (version / CONFIG_FILE).is_file()]
     if versions:
         # One that ended before its first epoch did has nothing to go on from.
         newest, *_ = ordered = sorted(versions, key=_number, reverse=True)
@@ -96,7 +106,7 @@ def _is_usable(version: Path) -> bool:
 
 
 def _run_of(checkpoint: Path) -> Run:
-    folder = next((parent for parent in checkpoint.parents[:2] if (parent / "config.yaml").is_file()), None)
+    folder = next((parent for parent in checkpoint.parents[:2] if (parent / CONFIG_FILE).is_file()), None)
     if folder is None:
         raise ConfigError(
             f"{checkpoint}: no config.yaml in its folder or the one above; give --config CONFIG --ckpt_path CHECKPOINT"
@@ -107,7 +117,7 @@ def _run_of(checkpoint: Path) -> Run:
 def find_checkpoint(path: str | Path) -> Path:
     """A checkpoint file itself, otherwise the best checkpoint of the run that ``find_run`` finds."""
     file = Path(path).expanduser()
-    return file if file.is_file() else find_run(file).checkpoint("best")
+    return file if file.is_file() else find_run(path).checkpoint("best")
 
 
 def is_readable(checkpoint: Path) -> bool:

@@ -26,6 +26,7 @@ from lightning_seg import (
     UNetTask,
 )
 from lightning_seg.__main__ import main
+from lightning_seg.callbacks import PictureScoreWriter
 from lightning_seg.tasks.supervised import SupervisedTask
 
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -101,6 +102,14 @@ class NoWaiting(pl.Callback):
     def on_validation_batch_end(self, *args: Any, **kwargs: Any) -> None:
         self.watch("default")
 
+    def on_test_batch_start(
+        self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        self._begin(batch_idx)
+
+    def on_test_batch_end(self, *args: Any, **kwargs: Any) -> None:
+        self.watch("default")
+
     def on_exception(self, *args: Any) -> None:
         self.watch("default")
 
@@ -112,7 +121,7 @@ def loader(batch: dict[str, Any], batches: int) -> DataLoader[Any]:
 
 @pytest.mark.parametrize("precision", ["bf16-mixed", "32-true"])
 @pytest.mark.parametrize("name", SYSTEMS)
-def test_no_step_waits_for_the_card(name: str, precision: Any) -> None:
+def test_no_step_waits_for_the_card(name: str, precision: Any, tmp_path: Path) -> None:
     make, side = SYSTEMS[name]
     task, watch = make(), NoWaiting()
     batch = make_batch(task, side)
@@ -122,14 +131,17 @@ def test_no_step_waits_for_the_card(name: str, precision: Any) -> None:
         precision=precision,
         max_epochs=1,
         num_sanity_val_steps=0,
+        default_root_dir=tmp_path,
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
-        callbacks=[watch],
+        # What is told of test pictures is kept before the watch ends.
+        callbacks=[PictureScoreWriter(), watch],
     )
     trainer.fit(task, loader(batch, 3), loader(batch, 3))
-    assert watch.num_steps == 6
+    trainer.test(task, loader(batch, 3), verbose=False)
+    assert watch.num_steps == 9
 
 
 @needs_card

@@ -14,9 +14,11 @@ from lightning_seg.callbacks.matmul_precision import MatmulPrecision
 from lightning_seg.callbacks.picture_scores import PictureScoreWriter
 from lightning_seg.callbacks.prediction_samples import PredictionSamples
 from lightning_seg.callbacks.prediction_writer import PredictionWriter
+from lightning_seg.callbacks.reliability_plots import ReliabilityPlots
 from lightning_seg.callbacks.run_record import RunRecord
 from lightning_seg.callbacks.split_plots import SplitPlots
 from lightning_seg.callbacks.threshold_plots import ThresholdPlots
+from lightning_seg.callbacks.weight_average import WeightAverage
 
 WRITERS: dict[type, Callable[[Path], PredictionWriter]] = {
     MaskPrediction: MaskWriter,
@@ -37,7 +39,9 @@ __all__ = [
     "PictureScoreWriter",
     "PredictionSamples",
     "PredictionWriter",
+    "ReliabilityPlots",
     "RunRecord",
     "SplitPlots",
     "ThresholdPlots",
+    "WeightAverage",
 ]

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import pytorch_lightning as pl
 from matplotlib.figure import Figure
@@ -18,6 +18,7 @@ P = TypeVar("P", bound=MetricPart)
 class SplitPlots(pl.Callback, ABC, Generic[P]):
     """Draws ``<name>_<split>.png`` into the run folder and ``<name>/<split>`` into TensorBoard.
 
+    The split is called as in the names of metrics, so ``test_full`` at the original size.
     It draws after every validation and test, of tasks that measure ``part``; a subclass draws the figure.
     """
 
@@ -45,8 +46,10 @@ class SplitPlots(pl.Callback, ABC, Generic[P]):
         if figure is None:
             return
         picture = figure_to_array(figure)
-        save_array(picture, Path(log_dir) / f"{self.name}_{split}.png")
-        add_picture(trainer, f"{self.name}/{split}", picture)
+        log_name: Any = getattr(pl_module, "log_name", str)
+        measured = log_name(split)
+        save_array(picture, Path(log_dir) / f"{self.name}_{measured}.png")
+        add_picture(trainer, f"{self.name}/{measured}", picture)
 
 
 def class_names(pl_module: pl.LightningModule) -> tuple[str, ...]:

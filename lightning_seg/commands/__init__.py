@@ -12,12 +12,15 @@ LIGHTNING = ("fit", "validate", "test", "predict")
 COMMANDS = {
     "benchmark": "nothing is measured",
     "cache": "no cache is kept, since it is moved into place when it is complete",
+    "card": "no card is written",
     "compare": "no run has begun",
     "completion": "nothing is printed",
     "configs": "nothing is changed",
     "doctor": "nothing is written; files that were looked at are remembered",
     "export": "no file is written, since it is moved into place when it is proved",
     "preview": "no picture is written",
+    "push": "nothing is published, since all files become visible together",
+    "report": "no page is written",
     "synthesize": "no dataset is written, since it is moved into place when it is complete",
 }
 """The commands, with what each has done if it is stopped before its end."""

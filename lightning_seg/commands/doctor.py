@@ -19,7 +19,7 @@ from lightning_seg.doctor.advice.numbers import numbers_of
 from lightning_seg.doctor.advice.speed import look_at_speed
 from lightning_seg.doctor.advice.suitability import check_numbers
 from lightning_seg.doctor.diagnosis import Diagnosis
-from lightning_seg.doctor.examination import REFUSED, as_findings, examine, opened_subject
+from lightning_seg.doctor.examination import LISTING, REFUSED, examine, hushed, opened_subject
 from lightning_seg.doctor.findings import Finding, worst_first
 from lightning_seg.doctor.own_data import as_known
 from lightning_seg.doctor.run.look import RunLook, examine_run
@@ -36,6 +36,8 @@ from lightning_seg.runs import find_run
 OF_FIT = ("data", "run")
 """Arguments of ``doctor`` that are flags of ``fit``, too."""
 ILL = "the findings that are errors would end or spoil a training; their remedies stand there"
+BUILDING = ("lightning_seg.cli", "lightning_seg.tasks", "lightning_seg.models")
+"""Rooms that tell a training by log lines what it will do with its config."""
 NO_FLAGS = ("fit",)
 """Arguments of ``doctor`` that the command line gives it by itself."""
 FINDINGS, NUMBERS, REPORT = "findings.json", "numbers.json", "report.html"
@@ -134,7 +136,7 @@ def run_flags(flags: Sequence[str]) -> None:
     """
     try:
         fit = list(_for_fit(flags)) if _has_model(flags) else []
-        with as_findings():
+        with hushed(*LISTING):
             run_function("doctor", doctor, prepare_flags(flags), flags, {"fit": fit})
     # The parser wraps what a datamodule says when it is built.
     except (Exception, RefusedError) as error:
@@ -185,6 +187,7 @@ def _network(fit: Sequence[str]) -> tuple[Network | None, list[Finding]]:
     if not fit:
         return None, []
     try:
-        return Network(*build_task(fit)), []
+        with hushed(*BUILDING):
+            return Network(*build_task(fit)), []
     except UserError as error:
         return None, [Finding(NO_NETWORK, count=1, detail=str(error))]

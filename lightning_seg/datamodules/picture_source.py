@@ -28,6 +28,9 @@ class PictureSource(StoredDataModule, Generic[Pictures], ABC):
     takes_class_names: ClassVar[bool] = False
     """Whether an argument ``classes`` holds their names, so that a checkpoint can say them."""
 
+    passed_over: Sequence[str] = ()
+    """Paths of files that no split takes although they lie among the pictures, as far as the set-up has seen."""
+
     @property
     def validates(self) -> bool:
         """Whether there are pictures to validate on, and so a best epoch."""

@@ -109,7 +109,7 @@ def _check_nothing(data: DataModule[Any]) -> None:
 def _splits_of(data: DataModule[Any], skips: Collection[str]) -> tuple[dict[Split, Pictures], list[Finding]]:
     _check_nothing(data)
     data.prepare_data()
-    with as_findings():
+    with hushed(*LISTING):
         found = list(_set_up(data))
     if bare := data.left_out.get("unlabelled"):
         found.append(Finding(MISSING_MASK, bare, is_skipped="unlabelled" in skips))
@@ -142,9 +142,9 @@ def _set_up(data: DataModule[Any]) -> Iterator[Finding]:
 
 
 @contextmanager
-def as_findings() -> Iterator[None]:
-    """Without the log lines by which datamodules tell what is a finding here; annotations are read by constructors."""
-    loggers = [logging.getLogger(name) for name in LISTING]
+def hushed(*names: str) -> Iterator[None]:
+    """Without the log lines of these modules and rooms, which are meant for a training."""
+    loggers = [logging.getLogger(name) for name in names]
     before = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.ERROR)

@@ -24,7 +24,7 @@ from lightning_seg.export.whole import Size, kind_of, whole_job
 from lightning_seg.files import replacing
 from lightning_seg.images import Array
 from lightning_seg.model_file import IMAGE_SIZE, IMAGES, INPUTS, OUTPUTS, THRESHOLD, ModelFile, Precision
-from lightning_seg.plots.palette import class_palette
+from lightning_seg.plots.palette import class_palette, object_palette
 from lightning_seg.tasks.loading import load_task
 
 Format = Literal["onnx", "torch", "safetensors"]
@@ -83,6 +83,12 @@ class Source:
         given: float | None = getattr(self.inference, "threshold", None)
         return getattr(self.inference, "default_threshold", None) if given is None else given
 
+    def _colours(self) -> tuple[tuple[int, int, int], ...]:
+        """Of what predictions find, as ``predict`` draws it."""
+        number = len(self.task.reported_names())
+        palette = object_palette(number) if self.kind == "boxes" else class_palette(number)
+        return tuple((int(red), int(green), int(blue)) for red, green, blue in palette[:number])
+
     def about(self, precision: Precision) -> ModelFile:
         """What the file says of itself, but for what was checked."""
         names, kind = self.task.known_class_names(), type(self.task)
@@ -92,7 +98,7 @@ class Source:
             task=f"{kind.__module__}.{kind.__qualname__}",
             class_names=tuple(names),
             label_names=tuple(self.task.reported_names()),
-            colors=tuple(tuple(map(int, row)) for row in class_palette(len(names))[: len(names)]),  # type: ignore[misc]
+            colors=self._colours(),
             image_size=self.image_size,
             threshold=self.threshold,
             knobs={name: getattr(self.inference, name) for name in knobs},

@@ -1,12 +1,14 @@
 """Whether probabilities mean what they say: how often answers of each confidence are right."""
 
+from collections.abc import Sequence
 from math import pi, sqrt
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from lightning_seg.metrics.counting import count_cells
+from lightning_seg.metrics.counting import count_cells, sum_cells
+from lightning_seg.metrics.parts import MetricPart, Values
 
 BINS = 15
 """Bins of equal width, as in Guo et al. 2017, "On Calibration of Modern Neural Networks"."""
@@ -36,14 +38,25 @@ def count_answers(probs: Tensor, truth: Tensor, counted: Tensor | None = None, b
         bins: their number; a confidence on an edge belongs to the bin below it.
     """
     confidence, answer = probs.max(dim=1)
+    return Reliability(*(values.cpu() for values in count_sureness(confidence, answer == truth, counted, bins)))
+
+
+def count_sureness(
+    confidence: Tensor, is_right: Tensor, counted: Tensor | None = None, bins: int = BINS
+) -> Reliability:
+    """The same, where the answers are: nothing waits for a device.
+
+    Args:
+        confidence: ``(B, ...)``, of the answers.
+        is_right: ``(B, ...)`` bool: which of them are true.
+        counted: ``(B, ...)`` bool: which answers count; None counts all.
+        bins: their number.
+    """
     cells = (confidence * bins).ceil().long().sub(1).clamp(0, bins - 1)
     if counted is not None:
         cells = cells.masked_fill(~counted, bins)
-    is_right = answer == truth
-    sums = torch.zeros(bins + 1, dtype=torch.float64, device=probs.device)
-    sums.scatter_add_(0, cells.flatten(), confidence.double().flatten())
-    answers, right = count_cells(cells, bins + 1), count_cells(cells.masked_fill(~is_right, bins), bins + 1)
-    return Reliability(answers[:bins].cpu(), right[:bins].cpu(), sums[:bins].cpu())
+    counts = count_cells(2 * cells + is_right, 2 * bins + 2).view(-1, 2)[:bins]
+    return Reliability(counts.sum(dim=1), counts[:, 1], sum_cells(cells, bins + 1, confidence)[:bins])
 
 
 def together(first: Reliability, second: Reliability) -> Reliability:
@@ -92,3 +105,60 @@ def as_rows(counts: Reliability) -> list[dict[str, float]]:
         for index, (number, right, total) in enumerate(zip(*(one.tolist() for one in counts), strict=True))
         if number
     ]
+
+
+class Calibration(MetricPart):
+    """``ece``, the expected calibration error of the likeliest classes: of each picture, or of each pixel that counts.
+
+    It counts what ``SplitScores.update`` is told of probabilities; where it is told of none, there is no value.
+
+    Args:
+        ignore_index: of masks, the value that does not count; None for labels.
+    """
+
+    higher_is_better = False
+    takes_probs = True
+    answers: Tensor
+    right: Tensor
+    confidence: Tensor
+    reliability: Reliability | None = None
+    """Of the last epoch, on the CPU; None without an answer."""
+
+    def __init__(self, ignore_index: int | None = None) -> None:
+        super().__init__()
+        self.ignored_label = ignore_index
+        for name, counts in no_answers()._asdict().items():
+            self.add_state(name, counts.clone(), dist_reduce_fx="sum")
+
+    @property
+    def unit(self) -> str:
+        """What an answer is about."""
+        return "pictures" if self.ignored_label is None else "pixels"
+
+    def update(self, *counted: Any, log_probs: Tensor | None = None) -> None:
+        """Of what the parts of a task count the second is true: ``(B,)``, shares ``(B, C)``, or masks ``(B, H, W)``."""
+        if log_probs is not None:
+            highest, answer = log_probs.max(dim=1)
+            self.count(highest.exp(), answer, counted[1])
+
+    def count(self, confidence: Tensor, answer: Tensor, truth: Tensor) -> None:
+        """Probabilities ``(B, ...)`` of the likeliest classes, these and the true ones, or shares ``(B, C)``."""
+        if truth.is_floating_point():
+            truth = truth.argmax(dim=1)
+        kept = None if self.ignored_label is None else truth != self.ignored_label
+        fresh = count_sureness(confidence, answer == truth, kept)
+        self.answers += fresh.answers
+        self.right += fresh.right
+        self.confidence += fresh.confidence
+
+    def compute(self, class_names: Sequence[str] = ()) -> Values:
+        counts = self._counts()
+        self.reliability = counts if counts.answers.sum() else None
+        return super().compute(class_names)
+
+    def values(self, class_names: Sequence[str]) -> Values:
+        counts = self._counts()
+        return {"ece": calibration_error(counts) if counts.answers.sum() else None}
+
+    def _counts(self) -> Reliability:
+        return Reliability(self.answers.cpu(), self.right.cpu(), self.confidence.cpu())

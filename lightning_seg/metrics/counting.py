@@ -20,10 +20,20 @@ def count_cells(cells: Tensor, num_cells: int) -> Tensor:
     Returns:
         ``(num_cells,)`` int64.
     """
+    return _added_up(cells, num_cells, torch.ones_like(cells))
+
+
+def sum_cells(cells: Tensor, num_cells: int, values: Tensor) -> Tensor:
+    """``(num_cells,)`` float64: the sums of ``values``, one for each number; see ``count_cells``."""
+    return _added_up(cells, num_cells, values.float())
+
+
+def _added_up(cells: Tensor, num_cells: int, values: Tensor) -> Tensor:
     parts = next((rows for rows in _partings(cells) if 0 < rows * num_cells <= cells.numel()), 1)
-    rows = cells.reshape(parts, -1)
-    counts = torch.zeros(parts, num_cells, dtype=torch.int64, device=cells.device)
-    return counts.scatter_add_(1, rows, torch.ones_like(rows)).sum(dim=0)
+    # Rows are short enough for single precision, all of them together are not.
+    exact = torch.float64 if values.is_floating_point() else values.dtype
+    sums = torch.zeros(parts, num_cells, dtype=values.dtype, device=cells.device)
+    return sums.scatter_add_(1, cells.reshape(parts, -1), values.reshape(parts, -1)).sum(dim=0, dtype=exact)
 
 
 def _partings(cells: Tensor) -> tuple[int, ...]:

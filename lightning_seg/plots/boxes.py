@@ -8,6 +8,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from lightning_seg.images import Array, resize_image
 
+LIGHT = 140
+"""Brightness of 255 from which on black letters are read more easily than white ones."""
+
 
 def draw_boxes(image: Array, boxes: ArrayLike, captions: Sequence[str], colours: Array) -> Image.Image:
     """The picture with a framed and captioned rectangle for each box.
@@ -29,8 +32,14 @@ def draw_boxes(image: Array, boxes: ArrayLike, captions: Sequence[str], colours:
         x, y = box[0] + line, box[1] + line
         left, top, right, bottom = draw.textbbox((x, y), caption, font=font)
         draw.rectangle((left - line, top - line, right + line, bottom + line), fill=tuple(colour))
-        draw.text((x, y), caption, fill="white", font=font)
+        draw.text((x, y), caption, fill=_readable_on(colour), font=font)
     return canvas
+
+
+def _readable_on(colour: Sequence[int]) -> str:
+    """By the brightness of the colour, as sRGB weighs it."""
+    red, green, blue = colour
+    return "black" if 0.299 * red + 0.587 * green + 0.114 * blue > LIGHT else "white"
 
 
 def draw_heat_map(image: Array, probs: ArrayLike) -> Image.Image:

@@ -4,12 +4,15 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from lightning_seg.plots.figures import new_figure
+from lightning_seg.plots.palette import LINES
+
+MARKERS = "os^Dv"
+"""Of curves with the same colour."""
 
 
 class BandCurve(NamedTuple):
@@ -37,7 +40,8 @@ def draw_comparison(
     axis = figure.subplots()
     first = _middle(curves) if zoomed else 0
     for index, curve in enumerate(curves):
-        _draw_curve(axis, curve, colormaps["tab10"](index % 10), first)
+        again, which = divmod(index, len(LINES))
+        _draw_curve(axis, curve, LINES[which], MARKERS[again % len(MARKERS)], first)
     shown = [epoch for epoch in dict.fromkeys(crossings) if epoch >= first]
     for epoch in shown:
         axis.axvline(epoch, color="grey", linestyle=":", label=None if epoch != shown[0] else "the lead changes")
@@ -57,10 +61,10 @@ def _middle(curves: Sequence[BandCurve]) -> int:
     return last // 2 + 1
 
 
-def _draw_curve(axis: Axes, curve: BandCurve, colour: tuple[float, ...], first: int) -> None:
+def _draw_curve(axis: Axes, curve: BandCurve, colour: str, marker: str, first: int) -> None:
     epochs, means, deviations = (np.array(values, float) for values in curve[1:])
     kept = epochs >= first
     epochs, means, deviations = epochs[kept], means[kept], deviations[kept]
-    axis.plot(epochs, means, "o-", color=colour, markersize=3, label=curve.name)
+    axis.plot(epochs, means, "-", marker=marker, color=colour, markersize=3, label=curve.name)
     if deviations.any():
         axis.fill_between(epochs, means - deviations, means + deviations, color=colour, alpha=0.15, linewidth=0)

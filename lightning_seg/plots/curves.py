@@ -2,12 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from lightning_seg.plots.figures import new_figure
+from lightning_seg.plots.palette import BLUE, VERMILLION
 
 Curve = Mapping[int, float]
 """Epoch to value."""
+MANY_EPOCHS = 100
+"""From this number on values have no marks."""
 
 
 def draw_curves(curves: Mapping[str, Curve], quantities: Sequence[str]) -> Figure:
@@ -19,12 +24,17 @@ def draw_curves(curves: Mapping[str, Curve], quantities: Sequence[str]) -> Figur
     """
     figure = new_figure(5.0 * len(quantities), 3.8)
     for axis, quantity in zip(figure.subplots(1, len(quantities), squeeze=False)[0], quantities, strict=True):
-        for split, style in (("train", "o--"), ("val", "o-")):
+        for split, style, colour in (("train", "o--", BLUE), ("val", "o-", VERMILLION)):
             curve = curves.get(f"{split}/{quantity}", {})
             # Counted from one: the value after that many epochs.
-            axis.plot([epoch + 1 for epoch in curve], list(curve.values()), style, markersize=3, label=split)
+            epochs = [epoch + 1 for epoch in curve]
+            axis.plot(epochs, list(curve.values()), style, color=colour, markersize=3, label=split)
         axis.set_xlabel("epochs")
         axis.set_title(quantity)
         axis.grid(alpha=0.3)
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        for line in axis.lines:
+            # So close to each other they would hide the line.
+            line.set_marker("o" if np.size(line.get_xdata()) <= MANY_EPOCHS else "")
         axis.legend()
     return figure

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from lightning_seg.files import printable
 from lightning_seg.plots.figures import new_figure
+from lightning_seg.plots.palette import BLUE
 
 MANY = 24
 """Of more classes only the most frequent and the rarest are drawn."""
@@ -17,7 +18,6 @@ BAR = 0.23
 """Inches."""
 LONGEST_NAME = 28
 BINS = 30
-COLOUR = "tab:blue"
 
 
 def draw_shares(class_names: Sequence[str], shares: Sequence[float], counted: str) -> Figure:
@@ -35,7 +35,7 @@ def draw_shares(class_names: Sequence[str], shares: Sequence[float], counted: st
     values = [shares[index] if index is not None else 0.0 for index in order]
     figure = new_figure(7.0, 0.7 + BAR * len(order))
     axis = figure.subplots()
-    bars = axis.barh(range(len(order)), values, color=COLOUR)
+    bars = axis.barh(range(len(order)), values, color=BLUE)
     axis.bar_label(bars, ["" if index is None else f"{shares[index]:.2%}" for index in order], padding=3, fontsize=8)
     axis.set_yticks(range(len(order)), names, fontsize=9)
     axis.invert_yaxis()
@@ -62,7 +62,7 @@ def draw_sizes(sizes: NDArray[np.int32]) -> Figure:
 
 def _histogram(axis: Axes, values: NDArray[np.number], label: str) -> None:
     if values.min() == values.max():
-        axis.bar([0], [len(values)], width=0.2, color=COLOUR)
+        axis.bar([0], [len(values)], width=0.2, color=BLUE)
         axis.set_xlim(-1, 1)
         axis.set_xticks([0], [f"{values[0]:.4g}"])
     else:
@@ -71,7 +71,7 @@ def _histogram(axis: Axes, values: NDArray[np.number], label: str) -> None:
         edges = np.histogram_bin_edges(places, min(BINS, len(np.histogram_bin_edges(places, "auto")) - 1))
         # Rounding must not leave the smallest and the largest one out.
         counts, _ = np.histogram(places, edges)
-        axis.stairs(counts, np.exp(edges) if wide else edges, fill=True, color=COLOUR)
+        axis.stairs(counts, np.exp(edges) if wide else edges, fill=True, color=BLUE)
         if wide:
             axis.set_xscale("log")
             axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))

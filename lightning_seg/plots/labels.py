@@ -7,14 +7,15 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from lightning_seg.plots.figures import new_figure
+from lightning_seg.plots.palette import BLUE, VERMILLION
 
-RIGHT, WRONG = "darkgreen", "firebrick"
+RIGHT, WRONG = BLUE, VERMILLION
 TITLE_LENGTH = 34
 """Letters that fit above a picture."""
 
 
 def draw_labels(images: Tensor, labels: Tensor, probs: Tensor, class_names: Sequence[str]) -> Figure:
-    """A square of pictures with titles "true (predicted 62 %)", green if both are the same and red otherwise.
+    """A square of pictures with titles "true (predicted 62 %)", blue if both are the same and vermillion otherwise.
 
     Args:
         images: ``(N, 3, H, W)`` uint8 RGB.

@@ -4,6 +4,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from lightning_seg.plots.figures import new_figure
+from lightning_seg.plots.palette import BLUE, LINES
 
 
 def draw_thresholds(
@@ -21,12 +22,14 @@ def draw_thresholds(
     """
     figure = new_figure(10.0, 4.0)
     left, right = figure.subplots(1, 2)
-    for values, name in ((precision, "precision"), (recall, "recall"), (dice, "Dice")):
-        left.plot(thresholds, values, label=name)
+    for (values, name), colour in zip(
+        ((precision, "precision"), (recall, "recall"), (dice, "Dice")), LINES, strict=False
+    ):
+        left.plot(thresholds, values, color=colour, label=name)
     left.axvline(best_threshold, color="grey", linestyle=":", label=f"best threshold {best_threshold:.3f}")
     left.set_xlabel("threshold")
     best = int((thresholds - best_threshold).abs().argmin())
-    right.plot(recall, precision)
+    right.plot(recall, precision, color=BLUE)
     right.plot(recall[best], precision[best], "o", color="grey", label=f"Dice {dice[best]:.4f} at {best_threshold:.3f}")
     right.set_xlabel("recall")
     right.set_ylabel("precision")

@@ -12,7 +12,7 @@ from lightning_seg.files import printable
 from lightning_seg.images import Array, write_image
 from lightning_seg.json_files import write_json
 from lightning_seg.plots.boxes import draw_boxes, draw_heat_map
-from lightning_seg.plots.palette import class_palette
+from lightning_seg.plots.palette import object_palette
 from lightning_seg.prediction_files.folder import Pictured, PredictionFiles, Row
 from lightning_seg.prediction_folder import BOX_FOLDERS
 from lightning_seg.tables import harmless_path
@@ -49,7 +49,7 @@ class BoxFiles(PredictionFiles[BoxAnswer]):
         path = self.place(picture.path, f"{name}.json")
         write_json(path, record, flushed=False)
         captions = [printable(f"{one['label']} {one['score']:.2f}") for one in found]
-        colours = class_palette(len(self.label_names))[answer.labels]
+        colours = object_palette(len(self.label_names))[answer.labels]
         drawn = draw_boxes(image, answer.boxes, captions, colours)
         write_image(drawn, self.place(picture.path, f"boxes/{name}.jpg"), flushed=False, quality=90)
         self._write_labels(picture, image, answer)

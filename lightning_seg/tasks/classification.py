@@ -10,7 +10,9 @@ from lightning_seg.errors import ConfigError
 from lightning_seg.inference.labels import LabelInference
 from lightning_seg.losses.classification import ClassificationLoss
 from lightning_seg.metrics import MetricPart
+from lightning_seg.metrics.calibration import Calibration
 from lightning_seg.metrics.classification import ClassCounts
+from lightning_seg.metrics.likelihood import log_probs_of, logs_of
 from lightning_seg.tasks.batches import truth_of
 from lightning_seg.tasks.class_weights import ClassWeightedTask, checked_weights
 from lightning_seg.tasks.looking import picture_size
@@ -61,7 +63,11 @@ class ClassificationTask(ClassWeightedTask):
 
     def metric_parts(self, split: Split) -> dict[str, MetricPart]:
         """Each takes logits or probabilities ``(B, C)``, and labels ``(B,)`` int64 or ``(B, C)`` float."""
-        return {"counts": ClassCounts(self.hparams["num_classes"], may_mix=split == "train")}
+        parts: dict[str, MetricPart] = {"counts": ClassCounts(self.hparams["num_classes"], may_mix=split == "train")}
+        # Augmented pictures are harder than others, and mixed ones have no answer to be sure of.
+        if split != "train":
+            parts["calibration"] = Calibration()
+        return parts
 
     def _check_arguments(self) -> None:
         if self.hparams["num_classes"] < 2:
@@ -88,7 +94,8 @@ class ClassificationTask(ClassWeightedTask):
         sums = self.loss.sums(logits, label)
         loss = self.loss.total(sums)
         self.losses_of(split).add(sums, len(label), len(label))
-        self.scores_of(split).update(logits.detach(), label)
+        scores, logits = self.scores_of(split), logits.detach()
+        scores.update(logits, label, log_probs=log_probs_of(logits) if scores.needs_probs else None)
         return loss
 
     def measure(self, batch: ClassificationBatch, split: Split) -> None:
@@ -99,7 +106,7 @@ class ClassificationTask(ClassWeightedTask):
         else:
             probs = self.inference.probabilities(self.probabilities, batch["image"])
             self.add_unanswered((~probs.isfinite()).any(dim=1).sum())
-            self.scores_of(split).update(probs, truth_of(batch, "label"))
+            self.scores_of(split).update(probs, truth_of(batch, "label"), log_probs=logs_of(probs))
 
     # Predictions
 

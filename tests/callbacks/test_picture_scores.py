@@ -20,7 +20,10 @@ from lightning_seg import (
 )
 from lightning_seg.callbacks import PictureScoreWriter
 from lightning_seg.callbacks.picture_scores import read_picture_scores
+from lightning_seg.metrics.likelihood import label_likelihood, logs_of
 from lightning_seg.synthetic.image_mask_folder import write_image_mask_folder
+from lightning_seg.tasks.segmentation import SegmentationTask
+from tests.callbacks.by_colour import MASKS, PIXELS, Lookup, Samples, classifier, mask_task, rows_of_test
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +80,7 @@ def test_a_picture_without_counted_pixels_has_no_score(
     monkeypatch.setattr(OxfordPetsDataModule, "make_test", ignore_first)
     run_test(task, pets_copy, tmp_path)
     rows = (tmp_path / "test_pictures.csv").read_text().splitlines()
-    assert rows[1].endswith(f"{names[0]}.jpg,,mean IoU,")
+    assert rows[1].endswith(f"{names[0]}.jpg,,,,,,mean IoU,")
     assert len(rows) == 1 + len(names)
     assert len(read_picture_scores(tmp_path / "test_pictures.csv").scores) == len(names) - 1
 
@@ -136,3 +139,73 @@ def test_pictures_that_batches_do_not_name_are_counted(task: MobileNetV2UNetTask
     (values,) = trainer.test(task, torch.utils.data.DataLoader(batches, batch_size=None), verbose=False)
     assert 0 <= values["test/miou"] <= 1
     assert list(read_picture_scores(tmp_path / "test_pictures.csv").scores) == [f"picture_{n}" for n in range(4)]
+
+
+def numbers(row: dict[str, str]) -> list[float]:
+    return [float(row[name] or "nan") for name in ("probability", "loss", "score")]
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_a_classifier_is_told_by_picture_as_on_paper(num_workers: int, tmp_path: Path) -> None:
+    rows = rows_of_test(classifier(), Samples("label", [[0], [0], [1]], [0, 1, 2]), tmp_path, num_workers)
+    assert [row["path"] for row in rows] == ["0.png", "1.png", "2.png"]
+    assert [(row["truth"], row["prediction"]) for row in rows] == [("ant", "ant"), ("bee", "ant"), ("=cat", "=cat")]
+    # Cross-entropy without smoothing and weights: -ln 0.5, -ln 0.3, -ln 0.8.
+    expected = [[0.5, 0.693147, 1], [0.5, 1.203973, 0], [0.8, 0.223144, 1]]
+    assert [numbers(row) for row in rows] == [pytest.approx(row, abs=1e-5) for row in expected]
+    assert {row["quantity"] for row in rows} == {"accuracy"}
+
+
+@pytest.mark.parametrize("kind", MASKS)
+@pytest.mark.parametrize(
+    ("how", "num_workers"), [("as trained", 0), ("as trained", 2), ("views", 0), ("original size", 0)]
+)
+def test_masks_are_told_by_picture_as_on_paper(kind: str, how: str, num_workers: int, tmp_path: Path) -> None:
+    task, expected = mask_task(kind)
+    if how == "views":
+        task.inference = task.make_inference({"tta": "hflip"})
+    if how == "original size":
+        task.at_original_size = True
+    rows = rows_of_test(task, Samples("mask", *PIXELS), tmp_path, num_workers)
+    assert (tmp_path / "test_full_pictures.csv").exists() == (how == "original size")
+    assert [numbers(row) for row in rows] == [pytest.approx(row, abs=1e-5, nan_ok=True) for row in expected]
+    assert [row["truth"] for row in rows] == ["ground; car", "", "car"]
+    assert [row["prediction"] for row in rows] == ["ground; car", "", "car"]
+
+
+def test_tiles_are_told_by_picture_as_on_paper(tmp_path: Path) -> None:
+    task, expected = mask_task("one")
+    task.inference = task.make_inference({"tile": 2, "overlap": 1})
+    rows = rows_of_test(task, Samples("mask", *PIXELS), tmp_path)
+    assert [numbers(row) for row in rows] == [pytest.approx(row, abs=1e-5, nan_ok=True) for row in expected]
+
+
+def test_a_threshold_decides_about_probabilities_too(tmp_path: Path) -> None:
+    task, _ = mask_task("one")
+    task.inference = task.make_inference({"threshold": 0.9})
+    (row,) = rows_of_test(task, Samples("mask", [[1, 1]], [[1, 0]]), tmp_path)
+    # Background by 0.2 everywhere.
+    assert row["prediction"] == "ground"
+    assert numbers(row) == pytest.approx([0.2, (0.223144 + 1.609438) / 2, 0.0], abs=1e-5)
+
+
+def test_own_tasks_that_tell_no_probabilities_have_empty_cells(tmp_path: Path) -> None:
+    class Mine(SegmentationTask):
+        def measure(self, batch: Any, split: Any) -> None:
+            self.scores_of(split).update(self.decide(self(batch["image"])), batch["mask"].long())
+
+    logits, num_classes, _, _ = MASKS["one"]
+    rows = rows_of_test(
+        Mine(Lookup(logits), num_classes, class_names=["ground", "car"], normalization="unit"),
+        Samples("mask", *PIXELS),
+        tmp_path,
+    )
+    assert [list(row.values()) for row in rows[:2]] == [
+        ["0.png", "ground; car", "ground; car", "", "", "0.5", "Dice", ""],
+        ["1.png", "", "", "", "", "1", "Dice", ""],
+    ]
+
+
+def test_an_infinite_cost_is_no_reason_for_others_to_have_none() -> None:
+    told = label_likelihood(logs_of(torch.tensor([[1.0, 0.0]])), torch.tensor([[0.5, 0.5]]))
+    assert told.loss.isfinite().all()

@@ -130,3 +130,11 @@ def test_a_class_weights_auto_training_takes_the_same_weights(doctor: Doctor, tm
     assert main(["fit", *flags, "--trainer.limit_train_batches", "1", "--run_folder", str(run)]) == 0
     stored = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["hyper_parameters"]["class_weights"]
     assert weights == stored
+
+
+def test_lines_for_a_training_on_the_config_are_not_said(doctor: Doctor, caplog: pytest.LogCaptureFixture) -> None:
+    """fit says that it takes no weights for synthetic pictures, and that random features learn slowly."""
+    code, said = doctor("--data.source", "synthetic", "--speed", "false")
+    assert code == 0
+    assert "the network takes mean" in said
+    assert caplog.messages == []

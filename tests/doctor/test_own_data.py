@@ -225,7 +225,7 @@ def test_labels_of_no_class_and_pictures_that_are_none_are_named() -> None:
 
 def test_what_cannot_be_asked_for_by_number_is_a_warning_and_no_refusal() -> None:
     """A training on it may work."""
-    loaders = [DataLoader([SAMPLE]), DataLoader([SAMPLE])]  # type: ignore[arg-type]
+    loaders: Any = [DataLoader([SAMPLE]), DataLoader([SAMPLE])]  # type: ignore[arg-type]
     splits, found = seen(module_of(DataLoader([SAMPLE] * 3), loaders))  # type: ignore[arg-type]
     assert splits == {"train": 3}
     assert "samples-without-number" not in seen(module_of(DataLoader([SAMPLE])))[1]  # type: ignore[arg-type]

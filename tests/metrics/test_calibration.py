@@ -5,6 +5,7 @@ import torch
 from torchmetrics.classification import MulticlassCalibrationError
 
 from lightning_seg.metrics.calibration import (
+    Calibration,
     as_rows,
     calibration_error,
     count_answers,
@@ -28,7 +29,7 @@ def test_the_error_is_that_computed_by_hand() -> None:
     assert counts.answers.tolist() == [0, 0, 0, 3, 2]
     assert counts.right.tolist() == [0, 0, 0, 3, 1]
     assert calibration_error(counts) == pytest.approx(2 / 5 * 0.4 + 3 / 5 * 0.3)
-    assert overconfidence(counts) == pytest.approx(3.9 / 5 - 4 / 5)
+    assert overconfidence(counts) == pytest.approx(3.9 / 5 - 4 / 5, abs=1e-6)
     assert as_rows(counts) == [
         {"up_to": 0.8, "answers": 3, "confidence": pytest.approx(0.7), "accuracy": 1.0},
         {"up_to": 1.0, "answers": 2, "confidence": pytest.approx(0.9), "accuracy": 0.5},
@@ -76,3 +77,28 @@ def test_the_error_by_chance_is_that_of_perfect_networks(samples: int) -> None:
 def test_pixels_of_one_picture_are_one_sample() -> None:
     counts = count_answers(torch.full((1, 2, 50, 50), 0.5), torch.zeros(1, 50, 50, dtype=torch.int64))
     assert error_by_chance(counts, 1) == pytest.approx(50 * error_by_chance(counts, 2500))
+
+
+def test_the_metric_of_a_split_is_that_computed_by_hand() -> None:
+    # 15 bins: 0.9 is in the 14th, 0.7 in the 11th; half of the first and all of the second are right.
+    part = Calibration(ignore_index=255)
+    assert part.values(()) == {"ece": None}
+    assert part.take(()) == {}
+    part.update(None, torch.tensor([1, 0, 255]), log_probs=two_classes([0.9, 0.9, 0.9]).log())
+    part.update(None, torch.tensor([1, 1]), log_probs=two_classes([0.7, 0.7]).log())
+    # What is told of no probabilities is no answer.
+    part.update(None, torch.tensor([1, 1]))
+    assert part.compute() == {"ece": pytest.approx(2 / 4 * 0.4 + 2 / 4 * 0.3)}
+    assert part.reliability is not None
+    assert part.reliability.answers.tolist() == [0] * 10 + [2, 0, 0, 2, 0]
+    assert not part.higher_is_better
+    assert part.unit == "pixels"
+    assert part.take(()) == {"ece": pytest.approx(0.35)}
+    assert part.take(()) == {}
+
+
+def test_shares_are_compared_with_the_larger_one() -> None:
+    part = Calibration()
+    part.update(None, torch.tensor([[0.4, 0.6], [0.6, 0.4]]), log_probs=two_classes([0.8, 0.8]).log())
+    assert part.compute() == {"ece": pytest.approx(0.3)}
+    assert part.unit == "pictures"

@@ -24,9 +24,9 @@ def legend(figure: Figure) -> list[str]:
 
 def test_a_mask_covers_four_tenths_of_its_picture() -> None:
     image = torch.full((3, 1, 2), 103, dtype=torch.uint8)
-    covered = lay_over(Cell(image, "", torch.tensor([[0, 255]], dtype=torch.uint8)), class_palette(3))
-    # 0.6 * 103 + 0.4 * (31, 119, 180), the first colour of tab10; 0.1 * 103 + 0.9 * 255 where ignored.
-    assert covered.tolist() == [[[74, 109, 134], [240, 240, 240]]]
+    covered = lay_over(Cell(image, "", torch.tensor([[1, 255]], dtype=torch.uint8)), class_palette(3))
+    # 0.6 * 103 + 0.4 * (230, 159, 0), orange; 0.1 * 103 + 0.9 * 255 where ignored.
+    assert covered.tolist() == [[[154, 125, 62], [240, 240, 240]]]
 
 
 def test_an_outline_colours_the_pixels_at_the_edge_of_a_class() -> None:
@@ -34,8 +34,8 @@ def test_an_outline_colours_the_pixels_at_the_edge_of_a_class() -> None:
     mask[:, 3:] = 1
     image = torch.full((3, 3, 5), 103, dtype=torch.uint8)
     seen = lay_over(Cell(image, "", mask), class_palette(2), "outline")
-    blue, orange = [31, 119, 180], [255, 127, 14]
-    assert seen[1].tolist() == [[103] * 3, [103] * 3, blue, orange, [103] * 3]
+    black, orange = [0, 0, 0], [230, 159, 0]
+    assert seen[1].tolist() == [[103] * 3, [103] * 3, black, orange, [103] * 3]
 
 
 def test_masks_may_be_left_out() -> None:

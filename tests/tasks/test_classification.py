@@ -1,5 +1,5 @@
 import logging
-from math import log
+from math import e, log
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +107,8 @@ def test_loss_and_metrics_by_hand() -> None:
     assert loss.item() == pytest.approx((total - 1 + total - 0 + total - 1) / 3)
     # red: 1 right, 2 true, 1 predicted; green: 0 right; blue: all right.
     expected = {"loss": loss.item(), "accuracy": 2 / 3, "macro_f1": (2 / 3 + 0 + 1) / 3}
+    # All are sure by the same probability, e / (e + 2).
+    expected["ece"] = 2 / 3 - e / (e + 2)
     assert task.split_values("val") == pytest.approx(expected)
 
 
@@ -131,6 +133,7 @@ def test_soft_accuracy_is_logged_where_labels_were_shares(soft: bool) -> None:
     trainer.fit(make_task(), Colours(soft=soft))
     names = {"loss", "accuracy", "macro_f1"}
     expected = {f"{split}/{name}" for split in ("train", "val") for name in names}
+    expected.add("val/ece")
     assert set(trainer.callback_metrics) == expected | ({"train/soft_accuracy"} if soft else set())
 
 
@@ -138,7 +141,7 @@ def test_what_is_logged_can_be_monitored() -> None:
     task = CNNClassifierTask(num_classes=7, image_size=16)
     names = ["loss", "accuracy", "macro_f1", "top5_accuracy"]
     train, val = ([f"{split}/{name}" for name in names] for split in ("train", "val"))
-    assert task.metric_names() == [*train, "train/soft_accuracy", *val]
+    assert task.metric_names() == [*train, "train/soft_accuracy", *val, "val/ece"]
     assert task.monitor == ("val/accuracy", "max")
     assert make_task(monitor="val/loss").monitor == ("val/loss", "min")
     assert task.curves == ("accuracy", "loss")

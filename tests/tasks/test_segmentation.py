@@ -359,6 +359,8 @@ def test_logged_values_by_hand_with_a_partial_last_batch(split: str) -> None:
             f"{split}/mean_picture_boundary_iou": (0 + (1 + 2 / 3 + 0) / 3) / 2,
             f"{split}/picture_boundary_iou/pet": 0,
             f"{split}/picture_boundary_iou/background": (1 + 2 / 3 + 0) / 3,
+            # Sure by 0.5 everywhere.
+            f"{split}/ece": 5 / 8 - 1 / 2,
         }
     )
 
