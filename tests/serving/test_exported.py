@@ -105,7 +105,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 )
 def test_masks(pair: Pair, photos: list[Path], name: str, options: dict[str, Any]) -> None:
     of_task, of_file = pair(name, keep_probs=True, **options)
-    classes = set[int]()
+    spread = 0.0
     for photo in photos:
         expected: SegmentedPicture = of_task(photo)
         found: SegmentedPicture = of_file(photo)
@@ -117,8 +117,9 @@ def test_masks(pair: Pair, photos: list[Path], name: str, options: dict[str, Any
         assert found.entropy == pytest.approx(expected.entropy, abs=1e-4)
         assert found.class_names == expected.class_names
         np.testing.assert_array_equal(found.image, expected.image)
-        classes |= set(np.unique(expected.mask).tolist())
-    assert len(classes) > 1
+        spread = max(spread, float(np.ptp(expected.probs[0].astype(float))))
+    # Otherwise any answer would do.
+    assert spread > 0.01
 
 
 @pytest.mark.parametrize("options", [{}, {"tta": "flips"}])
