@@ -23,6 +23,8 @@ setup(
     package_data={
         "lightning_seg": ["py.typed"],
         "lightning_seg.doctor.telling": ["templates/*.html"],
+        "lightning_seg.pages": ["templates/*.html"],
+        "lightning_seg.report": ["templates/*.html"],
         "lightning_seg.shipped_configs": ["*.yaml", "*/*.yaml"],
     },
     long_description=readme_elsewhere(),

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from lightning_seg.checkpoints import CHECKPOINT_KEY, HYPER_PARAMETERS, check_content, read_checkpoint
 from lightning_seg.errors import ConfigError
 from lightning_seg.locks import is_held
+from lightning_seg.run_files import CONFIG_FILE
 from lightning_seg.tasks.resuming import reopen_epoch
 
 log = logging.getLogger(__name__)
@@ -27,7 +28,7 @@ class Run(NamedTuple):
 
     @property
     def config(self) -> Path:
-        return self.folder / "config.yaml"
+        return self.folder / CONFIG_FILE
 
     def checkpoint(self, name: str) -> Path:
         """The named checkpoint; otherwise ``best`` or ``last``, and for an unreadable last one the newest other.
@@ -67,9 +68,9 @@ def find_run(path: str | Path) -> Run:
         raise ConfigError(f"{folder}: a config is no run; give its folder {folder.parent}, or --config {folder}")
     if folder.is_file():
         return _run_of(folder)
-    if (folder / "config.yaml").is_file():
+    if (folder / CONFIG_FILE).is_file():
         return Run(folder)
-    versions = [version for version in folder.glob("version_*") if (version / "config.yaml").is_file()]
+    versions = [version for version in folder.glob("version_*") if (version / CONFIG_FILE).is_file()]
     if versions:
         # One that ended before its first epoch did has nothing to go on from.
         newest, *_ = ordered = sorted(versions, key=_number, reverse=True)
@@ -96,7 +97,7 @@ def _is_usable(version: Path) -> bool:
 
 
 def _run_of(checkpoint: Path) -> Run:
-    folder = next((parent for parent in checkpoint.parents[:2] if (parent / "config.yaml").is_file()), None)
+    folder = next((parent for parent in checkpoint.parents[:2] if (parent / CONFIG_FILE).is_file()), None)
     if folder is None:
         raise ConfigError(
             f"{checkpoint}: no config.yaml in its folder or the one above; give --config CONFIG --ckpt_path CHECKPOINT"

@@ -5,6 +5,7 @@ yes a truth value. Where a number or a truth value is wanted, the text is read a
 """
 
 import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -152,6 +153,15 @@ def read_yaml(path: Path) -> Any:
     except yaml.YAMLError as error:
         where = " ".join(str(error).split()).replace('in "<unicode string>", ', "in ")
         raise ConfigError(f"{path}: no valid YAML ({where[:300]})") from error
+
+
+def dotted(content: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value of a config with its name as it is typed: ``model.lr``."""
+    for key, value in content.items():
+        name = f"{before}{key}".replace(".init_args", "")
+        yield name, value
+        if isinstance(value, Mapping):
+            yield from dotted(value, f"{name}.")
 
 
 def guard_parsers() -> None:

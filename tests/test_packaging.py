@@ -70,12 +70,13 @@ def installed(built: dict[str, Path]) -> Path:
     return environment / "bin"
 
 
-def test_the_wheel_holds_every_module_every_config_and_the_template(built: dict[str, Path]) -> None:
+def test_the_wheel_holds_every_module_every_config_and_all_templates(built: dict[str, Path]) -> None:
     names = {name for name in ZipFile(built["wheel"]).namelist() if ".dist-info/" not in name}
     modules = {str(path.relative_to(ROOT)) for path in (ROOT / "lightning_seg").rglob("*.py")}
     configs = {str(path.relative_to(ROOT / "configs")) for path in (ROOT / "configs").rglob("*.yaml")}
-    others = {"lightning_seg/py.typed", "lightning_seg/doctor/telling/templates/report.html"}
-    assert names == modules | {f"lightning_seg/shipped_configs/{name}" for name in configs} | others
+    templates = {str(path.relative_to(ROOT)) for path in (ROOT / "lightning_seg").rglob("*.html")}
+    others = {"lightning_seg/py.typed", "lightning_seg/pages/templates/page.html"}
+    assert names == modules | templates | {f"lightning_seg/shipped_configs/{name}" for name in configs} | others
 
 
 def test_the_source_distribution_can_test_itself(built: dict[str, Path]) -> None:

@@ -16,6 +16,7 @@ import yaml
 
 from lightning_seg.datamodules import ImageMaskFolderDataModule
 from lightning_seg.synthetic.image_mask_folder import write_image_mask_folder
+from lightning_seg.tables import read_rows
 
 TINY = {"class_path": "UNetTask", "init_args": {"num_classes": 3, "width": 4, "depth": 2, "class_weights": "auto"}}
 PLAIN = ("--data.num_workers", "0", "--trainer.accelerator", "cpu", "--trainer.enable_progress_bar", "false")
@@ -114,6 +115,20 @@ def test_one_picture_on_two_devices_is_measured_as_on_one(run: Path, pets_root: 
         assert len((copy / "test_pictures.csv").read_text().splitlines()) == 2
     assert measured[1] == pytest.approx(measured[0], abs=1e-6)
     assert "test/loss" in measured[0]
+
+
+def test_pictures_of_two_processes_are_told_as_those_of_one(run: Path, tmp_path: Path) -> None:
+    told = []
+    for devices in (1, 2):
+        copy = Path(shutil.copytree(run, tmp_path / str(devices)))
+        finish(start(["test", "--run", str(copy)], devices=devices))
+        told.append(read_rows(copy / "test_pictures.csv"))
+    # Batches of two: the last one is smaller, whoever has it.
+    assert len(told[0]) == len(told[1]) > 4
+    for one, other in zip(*told, strict=True):
+        for name in ("probability", "loss", "score"):
+            assert float(other.pop(name)) == pytest.approx(float(one.pop(name)), abs=1e-4)
+        assert one == other
 
 
 @pytest.mark.parametrize("strategy", ["ddp", "ddp_spawn"])

@@ -9,9 +9,10 @@ from itertools import pairwise
 from typing import Any, ClassVar, NamedTuple, NoReturn
 
 import lightning_seg
-from lightning_seg.arguments.reading import dotted, read_config
+from lightning_seg.arguments.reading import read_config
 from lightning_seg.class_arguments import actions_of
 from lightning_seg.errors import RefusedError
+from lightning_seg.yaml_files import dotted
 
 CLASSES = {
     section: [name for name in lightning_seg.__all__ if name.endswith(ending)]

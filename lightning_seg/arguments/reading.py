@@ -1,21 +1,11 @@
 """Reading configs."""
 
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from lightning_seg.configs import find_config
 from lightning_seg.errors import ConfigError
 from lightning_seg.yaml_files import read_yaml
-
-
-def dotted(content: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
-    """Every value of a config with its name as it is typed: ``model.lr``."""
-    for key, value in content.items():
-        name = f"{before}{key}".replace(".init_args", "")
-        yield name, value
-        if isinstance(value, Mapping):
-            yield from dotted(value, f"{name}.")
 
 
 def read_config(config: str | Path) -> dict[str, Any]:

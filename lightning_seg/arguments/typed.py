@@ -8,9 +8,10 @@ import yaml
 
 from lightning_seg.arguments.messages import WordParser
 from lightning_seg.arguments.own_modules import make_importable, texts
-from lightning_seg.arguments.reading import dotted, read_config
+from lightning_seg.arguments.reading import read_config
 from lightning_seg.configs import find_config
 from lightning_seg.errors import ConfigError
+from lightning_seg.yaml_files import dotted
 
 TRUST = "--trust_config"
 ABSENT = object()

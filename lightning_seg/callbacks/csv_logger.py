@@ -12,7 +12,6 @@ from pytorch_lightning.loggers.logger import rank_zero_experiment  # type: ignor
 from lightning_seg.locks import holding
 from lightning_seg.tables import append_rows, drop_cut_row, read_fields, read_rows, write_rows
 
-METRICS_FILE = "metrics.csv"
 RESULTS_LOCK = ".results.lock"
 
 
@@ -83,13 +82,3 @@ class ContinuedCSVLogger(CSVLogger):
             self._experiment = _AppendingWriter(self.log_dir)
         assert isinstance(self._experiment, ExperimentWriter)
         return self._experiment
-
-
-def read_curves(path: Path) -> dict[str, dict[int, float]]:
-    """Values by epoch and metric name; if an epoch was logged twice, the later value counts."""
-    curves: dict[str, dict[int, float]] = {}
-    for row in read_rows(path):
-        for name, value in row.items():
-            if row.get("epoch") and value and name not in ("epoch", "step"):
-                curves.setdefault(name, {})[int(row["epoch"])] = float(value)
-    return curves

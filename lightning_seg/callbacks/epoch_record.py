@@ -10,13 +10,13 @@ from typing import Any, TypeAlias
 
 import pytorch_lightning as pl
 
-from lightning_seg.callbacks.csv_logger import METRICS_FILE, changing_results, read_curves
-from lightning_seg.json_files import read_json, write_json
+from lightning_seg.callbacks.csv_logger import changing_results
+from lightning_seg.json_files import write_json
 from lightning_seg.plots.curves import draw_curves
 from lightning_seg.plots.figures import save_figure
+from lightning_seg.run_files import METRICS_FILE, RECORD_FILE, read_curves, read_record
 from lightning_seg.tables import read_fields, read_rows, write_rows
 
-RECORD_FILE = "metrics.json"
 SPLITS = {"train", "val", "test", "val_full", "test_full"}
 
 EpochRecord: TypeAlias = dict[str, Any]
@@ -80,13 +80,12 @@ def _complete_table(folder: Path, record: EpochRecord) -> bool:
 
 def add_numbers(folder: Path, values: Mapping[str, Any]) -> None:
     """Add numbers to ``metrics.json``."""
-    path = folder / RECORD_FILE
     # A class that no longer occurs must not keep its old value beside new means.
     measured = {name.partition("/")[0] for name in values} & SPLITS
     with changing_results(folder):
-        known = read_json(path, "delete it, and it is begun anew") if path.is_file() else {}
+        known = read_record(folder)
         known = {name: value for name, value in known.items() if name.partition("/")[0] not in measured}
-        write_json(path, {**known, **values})
+        write_json(folder / RECORD_FILE, {**known, **values})
 
 
 def draw(folder: Path, quantities: list[str]) -> None:

@@ -1,21 +1,31 @@
 """Scores of single test pictures, so that models can be compared picture by picture."""
 
 from collections.abc import Mapping, Sequence
+from math import isnan
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import pytorch_lightning as pl
 import torch.distributed as dist
+from torch import Tensor
 
+from lightning_seg.callbacks.split_plots import class_names
 from lightning_seg.datasets.base import PictureDataset
-from lightning_seg.metrics.picture_scores import PictureScores
+from lightning_seg.metrics.picture_scores import PictureRow, PictureScores
 from lightning_seg.tables import harmless_path, read_rows, write_rows
 
 TABLE = "test_pictures.csv"
-COLUMNS = ("path", "score", "quantity", "group")
+COLUMNS = ("path", "truth", "prediction", "probability", "loss", "score", "quantity", "group")
+BETWEEN_CLASSES = "; "
 
-Row: TypeAlias = tuple[int, str, float, str]
-"""Position in the split, path, score, group."""
+
+class Row(NamedTuple):
+    """A picture of the table, in the order of these."""
+
+    index: int  # position in the split
+    path: str
+    group: str
+    told: PictureRow
 
 
 class ScoredPictures(NamedTuple):
@@ -27,17 +37,24 @@ class ScoredPictures(NamedTuple):
 
 
 class PictureScoreWriter(pl.Callback):
-    """Writes ``test_pictures.csv`` into the run folder, a row per picture: path, score, name of the score, group.
+    """Writes ``test_pictures.csv`` into the run folder, a row per picture; see ``COLUMNS``.
 
-    The score of a classifier is 1 (right) or 0 (wrong), that of a segmentation the mean IoU over the classes of the
-    picture's mask, with one logit Dice of the foreground. Scores at the original size go to ``test_full_pictures.csv``.
-    Other kinds of tasks have none. Pictures of one group, such as 16 views of a car, are no independent samples; the
+    Of a classifier: the true and the predicted class, the probability of the predicted one, the cross-entropy in nats
+    (without label smoothing and weights), and as score 1 (right) or 0 (wrong). Of a segmentation: the classes that
+    occur in the true and in the predicted mask, the mean probability of the predicted classes and the mean
+    cross-entropy per counted pixel, and as score the mean IoU over the classes of the picture's mask, with one logit
+    Dice of the foreground. Cells are empty where there is nothing to tell: of pictures whose pixels are all ignored,
+    and of probabilities that a task of one's own does not hand to ``SplitScores.update``.
+
+    What is measured at the original size goes to ``test_full_pictures.csv``. Other kinds of tasks, detectors against
+    boxes among them, have no table. Pictures of one group, such as 16 views of a car, are no independent samples; the
     dataset knows their groups.
     """
 
     def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         scores = _test_scores(pl_module)
-        self.rows: list[Row] = []
+        self.batches: list[tuple[Tensor | Sequence[int], Sequence[str]]] = []
+        self.number = 0
         # The user's own data need not know any.
         dataset: Any = getattr(trainer.test_dataloaders, "dataset", None)
         self.groups = dataset.groups if isinstance(dataset, PictureDataset) else None
@@ -54,29 +71,39 @@ class PictureScoreWriter(pl.Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        if self.kept is None:
-            return
-        scores = self.kept.take()
-        if scores:
-            indices, paths = _pictures_of(
-                batch, range(len(self.rows), len(self.rows) + len(scores)), trainer.global_rank
-            )
-            groups = [(self.groups[index] or "") if self.groups else "" for index in indices]
-            self.rows += zip(indices, paths, scores, groups, strict=True)
+        if self.kept is not None and len(self.kept) > self.number:
+            self.batches.append(_pictures_of(batch, range(self.number, len(self.kept)), trainer.global_rank))
+            self.number = len(self.kept)
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         log_dir = trainer.log_dir  # asks all processes, so it stands before the return
         if self.kept is None or log_dir is None:
             return
         _test_scores(pl_module).picture_scores = None
-        rows = _of_all_processes(self.rows)
+        rows = _of_all_processes(self._rows(self.kept.take()))
         if trainer.is_global_zero and rows:
             log_name: str = pl_module.log_name("test")  # type: ignore[operator]
-            _write(Path(log_dir) / TABLE.replace("test", log_name), rows, self.kept.quantity)
+            path = Path(log_dir) / TABLE.replace("test", log_name)
+            _write(path, rows, class_names(pl_module), self.kept.quantity)
+
+    def _rows(self, told: Sequence[PictureRow]) -> list[Row]:
+        """The pictures of this process."""
+        batches, self.batches = self.batches, []
+        pictures = [
+            # Asked for in a step, positions on a device would have to be waited for.
+            (index, path)
+            for indices, paths in batches
+            for index, path in zip(indices.tolist() if isinstance(indices, Tensor) else indices, paths, strict=True)
+        ]
+        groups = self.groups
+        return [
+            Row(index, path, (groups[index] or "") if groups else "", one)
+            for (index, path), one in zip(pictures, told, strict=True)
+        ]
 
 
 def read_picture_scores(path: Path) -> ScoredPictures:
-    """The content of the table, without pictures that have no score; earlier tables have no groups."""
+    """The content of the table, without pictures that have no score; earlier tables have fewer columns."""
     rows = read_rows(path)
     scored = [row for row in rows if row["score"]]
     scores = {row["path"]: float(row["score"]) for row in scored}
@@ -85,12 +112,15 @@ def read_picture_scores(path: Path) -> ScoredPictures:
     )
 
 
-def _pictures_of(batch: Any, counted: Sequence[int], rank: int) -> tuple[Sequence[int], Sequence[str]]:
+def _pictures_of(batch: Any, counted: Sequence[int], rank: int) -> tuple[Tensor | Sequence[int], Sequence[str]]:
     """Positions and paths; batches of the user's own need not tell them, and are counted in their order."""
     told = batch if isinstance(batch, Mapping) else {}
-    indices = told["index"].tolist() if "index" in told else counted
+    indices = told.get("index", counted)
+    if "path" in told:
+        return indices, told["path"]
+    numbers = indices.tolist() if isinstance(indices, Tensor) else indices
     start = f"picture_{f'{rank}_' * bool(rank)}"
-    return indices, told.get("path") or [f"{start}{index}" for index in indices]
+    return numbers, [f"{start}{index}" for index in numbers]
 
 
 def _test_scores(pl_module: pl.LightningModule) -> Any:
@@ -105,13 +135,22 @@ def _of_all_processes(rows: list[Row]) -> list[Row]:
         parts: list[Any] = [None] * dist.get_world_size()
         dist.all_gather_object(parts, rows)
         rows = [row for part in parts for row in part]
-    return sorted(rows)
+    return sorted(rows, key=lambda row: row[:2])
 
 
-def _write(path: Path, rows: list[Row], quantity: str) -> None:
-    # A picture whose pixels are all ignored has no score.
-    cells = (
-        (harmless_path(picture), "" if score != score else f"{score:.6g}", quantity, group)
-        for _, picture, score, group in rows
-    )
-    write_rows(path, COLUMNS, (dict(zip(COLUMNS, row, strict=True)) for row in cells))
+def _write(path: Path, rows: list[Row], names: Sequence[str], quantity: str) -> None:
+    write_rows(path, COLUMNS, (_cells(row, names, quantity) for row in rows))
+
+
+def _cells(row: Row, names: Sequence[str], quantity: str) -> dict[str, str]:
+    told = row.told
+    # Of a picture whose pixels are all ignored there are none.
+    numbers = {name: getattr(told, name) for name in ("probability", "loss", "score")}
+    classes = {name: getattr(told, name) for name in ("truth", "prediction")}
+    return {
+        "path": harmless_path(row.path),
+        **{name: BETWEEN_CLASSES.join(names[index] for index in found) for name, found in classes.items()},
+        **{name: "" if isnan(value) else f"{value:.6g}" for name, value in numbers.items()},
+        "quantity": quantity,
+        "group": row.group,
+    }

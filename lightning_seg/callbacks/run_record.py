@@ -26,11 +26,7 @@ from lightning_seg.callbacks.epoch_record import (
     remember,
 )
 from lightning_seg.callbacks.left_out import count_left_out, list_left_out
-
-STOPPED_EARLY = "stopped_early"
-"""Key of the epochs of a training that ended before its given epochs or steps."""
-MODE = "best_is"
-"""Key of ``min`` or ``max``: whether the lowest or the highest value of the monitored metric is the best."""
+from lightning_seg.run_files import BEST, MODE, STOPPED_EARLY
 
 
 class RunRecord(pl.Callback):
@@ -124,7 +120,7 @@ class RunRecord(pl.Callback):
         values["epochs"] = epochs_trained(trainer)
         checkpoint = best_checkpoint(trainer)
         if checkpoint is not None and checkpoint.best_model_score is not None:
-            values |= {f"best/{checkpoint.monitor}": checkpoint.best_model_score.item(), MODE: checkpoint.mode}
+            values |= {f"{BEST}{checkpoint.monitor}": checkpoint.best_model_score.item(), MODE: checkpoint.mode}
         return values
 
     def _curves(self, pl_module: pl.LightningModule) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from lightning_seg.stopping import at_stake
 
 LIGHTNING = ("fit", "validate", "test", "predict")
 COMMANDS = {
+    "app": "no page is open",
     "benchmark": "nothing is measured",
     "cache": "no cache is kept, since it is moved into place when it is complete",
     "compare": "no run has begun",
@@ -18,6 +19,7 @@ COMMANDS = {
     "doctor": "nothing is written; files that were looked at are remembered",
     "export": "no file is written, since it is moved into place when it is proved",
     "preview": "no picture is written",
+    "report": "no page is written",
     "synthesize": "no dataset is written, since it is moved into place when it is complete",
 }
 """The commands, with what each has done if it is stopped before its end."""

@@ -8,7 +8,7 @@ import pytorch_lightning as pl
 
 from lightning_seg.arguments import Asked
 from lightning_seg.commands.data_flags import keep_data
-from lightning_seg.datasets.pictures import find_pictures
+from lightning_seg.datasets.finding import find_pictures
 from lightning_seg.errors import ConfigError
 from lightning_seg.export import Format, Order, Source
 from lightning_seg.export import export as write_proved

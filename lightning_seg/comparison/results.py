@@ -6,17 +6,15 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any, NamedTuple
 
-from lightning_seg.callbacks.csv_logger import METRICS_FILE, read_curves
-from lightning_seg.callbacks.epoch_record import RECORD_FILE
 from lightning_seg.callbacks.picture_scores import TABLE, ScoredPictures, read_picture_scores
-from lightning_seg.callbacks.run_record import MODE
 from lightning_seg.comparison.crossings import Crossing, MeanCurve, find_crossings, mean_curve
 from lightning_seg.comparison.equality import Config, changes, check_monitors
 from lightning_seg.comparison.intervals import Interval, paired_interval
 from lightning_seg.comparison.plan import PlannedRun
 from lightning_seg.errors import ConfigError, UserError
-from lightning_seg.json_files import read_json
 from lightning_seg.metrics.split_losses import is_loss
+from lightning_seg.run_files import METRICS_FILE, MODE, read_curves
+from lightning_seg.run_files import read_record as read_numbers
 
 
 class RunError(UserError):
@@ -109,8 +107,7 @@ class Comparison(NamedTuple):
 
 def read_record(folder: Path) -> dict[str, Any]:
     """The numbers of a run; empty if it has not written any."""
-    path = folder / RECORD_FILE
-    return read_json(path, f"delete {folder}, and the same command trains it again") if path.is_file() else {}
+    return read_numbers(folder, f"delete {folder}, and the same command trains it again")
 
 
 def read_run(planned: PlannedRun) -> FinishedRun:

@@ -10,7 +10,7 @@ from pkgutil import walk_packages
 
 import lightning_seg.doctor
 from lightning_seg.doctor.findings import SEVERITIES, Kind
-from lightning_seg.doctor.telling.marking import pieces
+from lightning_seg.pages.marking import pieces
 
 HEAD = """# Data problems
 

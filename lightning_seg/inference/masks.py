@@ -1,6 +1,7 @@
 """Masks at the size of the picture, with confidence and entropy."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from math import log
 
 import torch
@@ -32,7 +33,30 @@ class MaskInference(MaskKnobs):
             )
         else:
             bands = (resized_bands(probs, size) for probs, size in zip(viewed(images), sizes, strict=True))
-        return [collect(rows, size, self.keep_probs, self.threshold) for rows, size in zip(bands, sizes, strict=True)]
+        seen = (self.look(number, rows) for number, rows in enumerate(bands))
+        return [collect(rows, size, self.keep_probs, self.threshold) for rows, size in zip(seen, sizes, strict=True)]
+
+    def look(self, number: int, bands: Iterable[Band]) -> Iterable[Band]:
+        """The bands of a picture on their way."""
+        return bands
+
+
+@dataclass(frozen=True)
+class WatchedMaskInference(MaskInference):
+    """Settings of which somebody sees the probabilities of whole pictures, which are never in memory as a whole.
+
+    Args:
+        watch: gets the number of a picture, the first row of a band, its probabilities ``(C, rows, W)`` and its classes
+            ``(rows, W)``.
+    """
+
+    watch: Callable[[int, int, Tensor, Tensor], None] | None = None
+
+    def look(self, number: int, bands: Iterable[Band]) -> Iterator[Band]:
+        assert self.watch is not None
+        for band in bands:
+            self.watch(number, band.top, band.probs, decide(band.probs, self.threshold))
+            yield band
 
 
 def collect(

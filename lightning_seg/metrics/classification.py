@@ -6,7 +6,9 @@ import torch
 from torch import Tensor
 
 from lightning_seg.metrics.counting import count_cells
+from lightning_seg.metrics.likelihood import label_likelihood
 from lightning_seg.metrics.parts import MetricPart, Values
+from lightning_seg.metrics.picture_scores import Told
 
 TOP = 5
 
@@ -70,8 +72,16 @@ class ClassCounts(MetricPart):
 
     def score_pictures(self, answers: Tensor, label: Tensor) -> Tensor:
         """1 for each right and 0 for each wrong picture."""
-        true = label.argmax(dim=1) if label.ndim == 2 else label
-        return (answers.argmax(dim=1) == true).float()
+        return (answers.argmax(dim=1) == _true(label)).float()
+
+    def tell_pictures(self, answers: Tensor, label: Tensor, log_probs: Tensor | None = None) -> Told:  # type: ignore[override]
+        likelihood = None if log_probs is None else label_likelihood(log_probs, label)
+        return Told(self.score_pictures(answers, label), _true(label), answers.argmax(dim=1), likelihood)
+
+
+def _true(label: Tensor) -> Tensor:
+    """Class indices ``(B,)``; of shares that of the largest."""
+    return label.argmax(dim=1) if label.ndim == 2 else label
 
 
 def summarize(matrix: Tensor) -> dict[str, float | None]:

@@ -7,6 +7,8 @@ from typing import Any, Protocol
 from torch import Tensor
 from torchmetrics import Metric
 
+from lightning_seg.metrics.picture_scores import Told
+
 Values = Mapping[str, float | None]
 """By name, all that there can be; None where the split has no such value, as for a class that never occurs."""
 
@@ -58,6 +60,15 @@ class MetricPart(Metric):
     def score_pictures(self, *counted: Any) -> Tensor:
         """A score ``(B,)`` of each picture, higher is better, from what ``update`` gets; of ``picture_quantity``."""
         raise NotImplementedError(f"{type(self).__name__} has no score of single pictures")
+
+    def tell_pictures(self, *counted: Any, log_probs: Tensor | None = None) -> Told:
+        """All that is known of each picture.
+
+        Args:
+            counted: what ``update`` gets.
+            log_probs: logarithms of the probabilities of all classes, ``(B, C, ...)``, where the task tells them.
+        """
+        return Told(self.score_pictures(*counted))
 
 
 def present(values: Values) -> dict[str, float]:

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from torch import nn
+from torch import Tensor, nn
 
+from lightning_seg.metrics.likelihood import Likelihood
 from lightning_seg.metrics.parts import MetricPart
 from lightning_seg.metrics.picture_scores import PictureScores
 
@@ -23,7 +24,7 @@ class SplitScores(nn.Module):
         for name, part in parts.items():
             self.add_module(name, part)
         self.picture_scores: PictureScores | None = None
-        """If wanted, gets a number for each picture."""
+        """If wanted, gets what is known of each picture."""
 
     @property
     def parts(self) -> list[MetricPart]:
@@ -38,10 +39,22 @@ class SplitScores(nn.Module):
         """The first part that has a score for each picture."""
         return next((part for part in self.parts if part.picture_quantity is not None), None)
 
-    def update(self, *counted: Any) -> None:
-        """Count a batch: what the parts of this kind of task take."""
+    @property
+    def needs_probs(self) -> bool:
+        """Whether ``update`` has a use for probabilities."""
+        return self.picture_scores is not None
+
+    def update(self, *counted: Any, log_probs: Tensor | None = None, likelihood: Likelihood | None = None) -> None:
+        """Count a batch.
+
+        Args:
+            counted: what the parts of this kind of task take.
+            log_probs: logarithms of the probabilities of all classes ``(B, C, ...)``, where anybody ``needs_probs``.
+            likelihood: in their place, of pictures whose probabilities are never in memory as a whole.
+        """
         for part in self.parts:
             part.update(*counted)
         scoring = self.of_pictures
         if self.picture_scores is not None and scoring is not None:
-            self.picture_scores.add(scoring.score_pictures(*counted))
+            told = scoring.tell_pictures(*counted, log_probs=log_probs)
+            self.picture_scores.add(told if likelihood is None else told._replace(likelihood=likelihood))

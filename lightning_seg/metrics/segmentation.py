@@ -7,8 +7,9 @@ from torch import Tensor
 
 from lightning_seg.batch import IGNORE_INDEX
 from lightning_seg.metrics.counting import count_cells
+from lightning_seg.metrics.likelihood import mask_likelihood
 from lightning_seg.metrics.parts import MetricPart, Values
-from lightning_seg.metrics.picture_scores import foreground_dice, mean_picture_iou
+from lightning_seg.metrics.picture_scores import Told, classes_in, foreground_dice, mean_picture_iou
 
 
 class SegmentationMetrics(MetricPart):
@@ -49,6 +50,14 @@ class SegmentationMetrics(MetricPart):
         if self.of_foreground:
             return foreground_dice(prediction, mask, self.ignored_label)
         return mean_picture_iou(prediction, mask, len(self.confmat), self.ignored_label)
+
+    def tell_pictures(  # type: ignore[override]
+        self, prediction: Tensor, mask: Tensor, foreground: Tensor | None = None, log_probs: Tensor | None = None
+    ) -> Told:
+        counted, ignored = mask != self.ignored_label, self.ignored_label
+        true, predicted = (classes_in(classes, len(self.confmat), counted) for classes in (mask, prediction))
+        likelihood = None if log_probs is None else mask_likelihood(log_probs, prediction, mask, ignored)
+        return Told(self.score_pictures(prediction, mask, foreground), true, predicted, likelihood)
 
 
 def summarize(matrix: Tensor, class_names: Sequence[str]) -> Values:

@@ -2,12 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from lightning_seg.plots.figures import new_figure
 
 Curve = Mapping[int, float]
 """Epoch to value."""
+MANY_EPOCHS = 100
+"""From this number on values have no marks."""
 
 
 def draw_curves(curves: Mapping[str, Curve], quantities: Sequence[str]) -> Figure:
@@ -26,5 +30,9 @@ def draw_curves(curves: Mapping[str, Curve], quantities: Sequence[str]) -> Figur
         axis.set_xlabel("epochs")
         axis.set_title(quantity)
         axis.grid(alpha=0.3)
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        for line in axis.lines:
+            # So close to each other they would hide the line.
+            line.set_marker("o" if np.size(line.get_xdata()) <= MANY_EPOCHS else "")
         axis.legend()
     return figure

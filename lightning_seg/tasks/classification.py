@@ -11,6 +11,7 @@ from lightning_seg.inference.labels import LabelInference
 from lightning_seg.losses.classification import ClassificationLoss
 from lightning_seg.metrics import MetricPart
 from lightning_seg.metrics.classification import ClassCounts
+from lightning_seg.metrics.likelihood import log_probs_of, logs_of
 from lightning_seg.tasks.batches import truth_of
 from lightning_seg.tasks.class_weights import ClassWeightedTask, checked_weights
 from lightning_seg.tasks.looking import picture_size
@@ -88,7 +89,8 @@ class ClassificationTask(ClassWeightedTask):
         sums = self.loss.sums(logits, label)
         loss = self.loss.total(sums)
         self.losses_of(split).add(sums, len(label), len(label))
-        self.scores_of(split).update(logits.detach(), label)
+        scores, logits = self.scores_of(split), logits.detach()
+        scores.update(logits, label, log_probs=log_probs_of(logits) if scores.needs_probs else None)
         return loss
 
     def measure(self, batch: ClassificationBatch, split: Split) -> None:
@@ -99,7 +101,7 @@ class ClassificationTask(ClassWeightedTask):
         else:
             probs = self.inference.probabilities(self.probabilities, batch["image"])
             self.add_unanswered((~probs.isfinite()).any(dim=1).sum())
-            self.scores_of(split).update(probs, truth_of(batch, "label"))
+            self.scores_of(split).update(probs, truth_of(batch, "label"), log_probs=logs_of(probs))
 
     # Predictions
 

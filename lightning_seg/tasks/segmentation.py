@@ -9,16 +9,19 @@ from torch import Tensor, nn
 from lightning_seg.batch import IGNORE_INDEX, MaskPrediction, SegmentationBatch, Split
 from lightning_seg.errors import ConfigError
 from lightning_seg.images import resize_image
+from lightning_seg.inference.knobs import knobs_of_masks
 from lightning_seg.inference.masks import MaskInference, decide
 from lightning_seg.inference.views import average_views
 from lightning_seg.losses import SegmentationLoss
 from lightning_seg.measuring import Measuring
 from lightning_seg.metrics import MetricPart, SegmentationMetrics
+from lightning_seg.metrics.likelihood import log_probs_of, logs_of
 from lightning_seg.metrics.pictures import PictureMetrics
 from lightning_seg.metrics.thresholds import ThresholdCounts
 from lightning_seg.models.padding import pad_to_multiple
 from lightning_seg.tasks.batches import truth_of
 from lightning_seg.tasks.class_weights import ClassWeightedTask, checked_weights
+from lightning_seg.tasks.mask_watch import MaskWatch
 from lightning_seg.tasks.options import SupervisedOptions
 from lightning_seg.tasks.truths import check_masks
 
@@ -138,7 +141,8 @@ class SegmentationTask(ClassWeightedTask):
         foreground = logits[:, 0].float().sigmoid() if logits.shape[1] == 1 else None
         threshold = None if split == "train" else self.inference.threshold
         predicted = self.decide(logits) if threshold is None else decide_all(probabilities_of(logits), threshold)
-        self.scores_of(split).update(predicted, mask, foreground)
+        scores = self.scores_of(split)
+        scores.update(predicted, mask, foreground, log_probs=log_probs_of(logits) if scores.needs_probs else None)
         return loss
 
     def _num_counted(self, mask: Tensor, mask_b: Tensor | None) -> Tensor:
@@ -153,6 +157,9 @@ class SegmentationTask(ClassWeightedTask):
         return f"every pixel of its masks holds ignore_index {self.hparams['ignore_index']}"
 
     # How it is measured
+
+    def knobs(self) -> tuple[str, ...]:
+        return knobs_of_masks(super().knobs(), self.hparams["num_classes"])
 
     def how_to_measure(self, original_size: bool, trained_at: tuple[int, int] | None) -> Measuring:
         if not original_size and self.inference.tile is None:
@@ -179,10 +186,12 @@ class SegmentationTask(ClassWeightedTask):
         mask, images = truth_of(batch, "mask").long(), batch["image"]
         if self.measuring.shown_size is not None:
             images = torch.stack([_resized(image, self.measuring.shown_size) for image in images])
-        predictions = self.predict_pictures(images, [(mask.shape[1], mask.shape[2])] * len(mask))
+        scores, watch = self.scores_of(split), MaskWatch(self.inference, mask, self.hparams["ignore_index"])
+        how = watch.inference if scores.needs_probs else None
+        predictions = self.predict_pictures(images, [(mask.shape[1], mask.shape[2])] * len(mask), how)
         self.add_unanswered(sum(not prediction.is_number for prediction in predictions))
         predicted = torch.stack([prediction.mask for prediction in predictions])
-        self.scores_of(split).update(predicted.to(mask), mask)
+        scores.update(predicted.to(mask), mask, likelihood=watch.likelihood)
 
     def _measure_views(self, batch: SegmentationBatch, split: Split) -> None:
         self.check_batch(batch, split)
@@ -190,7 +199,8 @@ class SegmentationTask(ClassWeightedTask):
         probs = average_views(self.probabilities, self.inference.tta)(batch["image"])
         self.add_unanswered((~probs.isfinite()).flatten(1).any(dim=1).sum())
         foreground = probs[:, 1] if self.hparams["num_classes"] == 1 else None
-        self.scores_of(split).update(decide_all(probs, self.inference.threshold), mask, foreground)
+        predicted = decide_all(probs, self.inference.threshold)
+        self.scores_of(split).update(predicted, mask, foreground, log_probs=logs_of(probs))
 
     # Predictions
 

@@ -10,11 +10,11 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import ModelCheckpoint, SpikeDetection
 
 from lightning_seg.callbacks.csv_logger import RESULTS_LOCK
-from lightning_seg.callbacks.epoch_record import RECORD_FILE
 from lightning_seg.errors import ConfigError
 from lightning_seg.files import remove_left_overs
 from lightning_seg.locks import HeldError, holding
 from lightning_seg.process_tree import is_first_process
+from lightning_seg.run_files import RECORD_FILE
 from lightning_seg.runs import FIT_LOCK, Run, make_version
 
 UNUSED = (FIT_LOCK, RESULTS_LOCK, RECORD_FILE, "events.out.tfevents.*", "hparams.yaml")

@@ -3,7 +3,8 @@
 import csv
 from pathlib import Path
 
-from lightning_seg.callbacks.csv_logger import ContinuedCSVLogger, read_curves
+from lightning_seg.callbacks.csv_logger import ContinuedCSVLogger
+from lightning_seg.run_files import read_curves
 
 
 def log(folder: Path, epochs: range) -> None:

@@ -1,6 +1,7 @@
 """The table of test pictures, against masks that are computed here."""
 
 from collections.abc import Callable
+from math import log, nan
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,11 @@ from lightning_seg import (
 )
 from lightning_seg.callbacks import PictureScoreWriter
 from lightning_seg.callbacks.picture_scores import read_picture_scores
+from lightning_seg.metrics.likelihood import label_likelihood, logs_of
 from lightning_seg.synthetic.image_mask_folder import write_image_mask_folder
+from lightning_seg.tables import read_rows
+from lightning_seg.tasks.classification import ClassificationTask
+from lightning_seg.tasks.segmentation import SegmentationTask
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +82,7 @@ def test_a_picture_without_counted_pixels_has_no_score(
     monkeypatch.setattr(OxfordPetsDataModule, "make_test", ignore_first)
     run_test(task, pets_copy, tmp_path)
     rows = (tmp_path / "test_pictures.csv").read_text().splitlines()
-    assert rows[1].endswith(f"{names[0]}.jpg,,mean IoU,")
+    assert rows[1].endswith(f"{names[0]}.jpg,,,,,,mean IoU,")
     assert len(rows) == 1 + len(names)
     assert len(read_picture_scores(tmp_path / "test_pictures.csv").scores) == len(names) - 1
 
@@ -136,3 +141,159 @@ def test_pictures_that_batches_do_not_name_are_counted(task: MobileNetV2UNetTask
     (values,) = trainer.test(task, torch.utils.data.DataLoader(batches, batch_size=None), verbose=False)
     assert 0 <= values["test/miou"] <= 1
     assert list(read_picture_scores(tmp_path / "test_pictures.csv").scores) == [f"picture_{n}" for n in range(4)]
+
+
+class Lookup(torch.nn.Module):
+    """Answers a pixel by its red value alone: row 0 for black and row 1 for white."""
+
+    def __init__(self, logits: list[list[float]], of_pictures: bool = False) -> None:
+        super().__init__()
+        self.logits, self.of_pictures = torch.nn.Parameter(torch.tensor(logits)), of_pictures
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        answers = self.logits[images[:, 0].round().long()]
+        return answers[:, 0, 0] if self.of_pictures else answers.permute(0, 3, 1, 2)
+
+
+class Samples(torch.utils.data.Dataset[dict[str, Any]]):
+    """Pictures of one row, by the colours of their pixels; 1 is white."""
+
+    def __init__(self, key: str, rows: list[list[int]], truths: list[Any]) -> None:
+        self.key, self.rows, self.truths = key, rows, truths
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        image = 255 * torch.tensor([[self.rows[index]]], dtype=torch.uint8).expand(3, 1, -1)
+        truth = self.truths[index]
+        mask = torch.tensor([truth], dtype=torch.uint8) if self.key == "mask" else torch.tensor(truth)
+        return {"image": image, self.key: mask, "path": f"{index}.png"}
+
+
+def rows_of_test(
+    task: pl.LightningModule, samples: Samples, folder: Path, num_workers: int = 0, **asked: Any
+) -> list[dict[str, str]]:
+    """The rows of the table that a test writes, of batches of two."""
+    trainer = pl.Trainer(
+        logger=CSVLogger(folder, "", ""),
+        accelerator="cpu",
+        callbacks=[PictureScoreWriter()],
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    loader = torch.utils.data.DataLoader(samples, batch_size=2, num_workers=num_workers)
+    trainer.test(task, loader, verbose=False)
+    (table,) = folder.glob("test_*pictures.csv")
+    assert table.read_text().splitlines()[0] == "path,truth,prediction,probability,loss,score,quantity,group"
+    return read_rows(table)
+
+
+def numbers(row: dict[str, str]) -> list[float]:
+    return [float(row[name] or "nan") for name in ("probability", "loss", "score")]
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_a_classifier_is_told_by_picture_as_on_paper(num_workers: int, tmp_path: Path) -> None:
+    # Black is 0.5, 0.3 and 0.2 sure of the three classes, white 0.1, 0.1 and 0.8.
+    network = Lookup([[log(0.5), log(0.3), log(0.2)], [log(0.1), log(0.1), log(0.8)]], of_pictures=True)
+    task = ClassificationTask(
+        network,
+        3,
+        class_names=["ant", "bee", "=cat"],
+        normalization="unit",
+        label_smoothing=0.1,
+        class_weights=[1.0, 2.0, 3.0],
+    )
+    rows = rows_of_test(task, Samples("label", [[0], [0], [1]], [0, 1, 2]), tmp_path, num_workers)
+    assert [row["path"] for row in rows] == ["0.png", "1.png", "2.png"]
+    assert [(row["truth"], row["prediction"]) for row in rows] == [("ant", "ant"), ("bee", "ant"), ("=cat", "=cat")]
+    # Cross-entropy without smoothing and weights: -ln 0.5, -ln 0.3, -ln 0.8.
+    expected = [[0.5, 0.693147, 1], [0.5, 1.203973, 0], [0.8, 0.223144, 1]]
+    assert [numbers(row) for row in rows] == [pytest.approx(row, abs=1e-5) for row in expected]
+    assert {row["quantity"] for row in rows} == {"accuracy"}
+
+
+MASKS: dict[str, tuple[list[list[float]], int, list[str], list[list[float]]]] = {
+    # One logit: white is foreground by 0.8, black by 0.25. The first picture is foreground, foreground, background and
+    # an ignored pixel, of which the second and the third are wrong: probabilities 0.8, 0.8, 0.75, and costs -ln 0.8,
+    # -ln 0.2, -ln 0.25. Dice 2 * 1 / (2 + 2). Without a pixel that counts, nothing is missed.
+    "one": (
+        [[-log(3)], [log(4)]],
+        1,
+        ["ground", "car"],
+        [[0.783333, 1.072959, 0.5], [nan, nan, 1.0], [0.8, 0.223144, 1.0]],
+    ),
+    # Several: black is 0.6, 0.3, 0.1 and white 0.2, 0.7, 0.1 sure. Probabilities 0.7, 0.7, 0.6, costs -ln 0.7, -ln 0.2,
+    # -ln 0.3; both classes of the mask have an IoU of 0 of 2 and 1 of 3.
+    "several": (
+        [[log(0.6), log(0.3), log(0.1)], [log(0.2), log(0.7), log(0.1)]],
+        3,
+        ["ground", "car", "sky"],
+        [[0.666667, 1.056695, 1 / 6], [nan, nan, nan], [0.7, 0.356675, 1.0]],
+    ),
+}
+PIXELS = [[1, 1, 0, 1], [0, 1, 0, 1], [1, 1, 1, 1]], [[1, 0, 1, 255], [255] * 4, [1, 1, 255, 1]]
+
+
+def mask_task(kind: str) -> tuple[SegmentationTask, list[list[float]]]:
+    logits, num_classes, names, expected = MASKS[kind]
+    task = SegmentationTask(
+        Lookup(logits), num_classes, class_names=names, normalization="unit", label_smoothing=0.1, dice_weight=1.0
+    )
+    return task, expected
+
+
+@pytest.mark.parametrize("kind", MASKS)
+@pytest.mark.parametrize(
+    ("how", "num_workers"), [("as trained", 0), ("as trained", 2), ("views", 0), ("original size", 0)]
+)
+def test_masks_are_told_by_picture_as_on_paper(kind: str, how: str, num_workers: int, tmp_path: Path) -> None:
+    task, expected = mask_task(kind)
+    if how == "views":
+        task.inference = task.make_inference({"tta": "hflip"})
+    if how == "original size":
+        task.at_original_size = True
+    rows = rows_of_test(task, Samples("mask", *PIXELS), tmp_path, num_workers)
+    assert (tmp_path / "test_full_pictures.csv").exists() == (how == "original size")
+    assert [numbers(row) for row in rows] == [pytest.approx(row, abs=1e-5, nan_ok=True) for row in expected]
+    assert [row["truth"] for row in rows] == ["ground; car", "", "car"]
+    assert [row["prediction"] for row in rows] == ["ground; car", "", "car"]
+
+
+def test_tiles_are_told_by_picture_as_on_paper(tmp_path: Path) -> None:
+    task, expected = mask_task("one")
+    task.inference = task.make_inference({"tile": 2, "overlap": 1})
+    rows = rows_of_test(task, Samples("mask", *PIXELS), tmp_path)
+    assert [numbers(row) for row in rows] == [pytest.approx(row, abs=1e-5, nan_ok=True) for row in expected]
+
+
+def test_a_threshold_decides_about_probabilities_too(tmp_path: Path) -> None:
+    task, _ = mask_task("one")
+    task.inference = task.make_inference({"threshold": 0.9})
+    (row,) = rows_of_test(task, Samples("mask", [[1, 1]], [[1, 0]]), tmp_path)
+    # Background by 0.2 everywhere.
+    assert row["prediction"] == "ground"
+    assert numbers(row) == pytest.approx([0.2, (0.223144 + 1.609438) / 2, 0.0], abs=1e-5)
+
+
+def test_own_tasks_that_tell_no_probabilities_have_empty_cells(tmp_path: Path) -> None:
+    class Mine(SegmentationTask):
+        def measure(self, batch: Any, split: Any) -> None:
+            self.scores_of(split).update(self.decide(self(batch["image"])), batch["mask"].long())
+
+    logits, num_classes, _, _ = MASKS["one"]
+    rows = rows_of_test(
+        Mine(Lookup(logits), num_classes, class_names=["ground", "car"], normalization="unit"),
+        Samples("mask", *PIXELS),
+        tmp_path,
+    )
+    assert [list(row.values()) for row in rows[:2]] == [
+        ["0.png", "ground; car", "ground; car", "", "", "0.5", "Dice", ""],
+        ["1.png", "", "", "", "", "1", "Dice", ""],
+    ]
+
+
+def test_an_infinite_cost_is_no_reason_for_others_to_have_none() -> None:
+    told = label_likelihood(logs_of(torch.tensor([[1.0, 0.0]])), torch.tensor([[0.5, 0.5]]))
+    assert told.loss.isfinite().all()

@@ -34,7 +34,7 @@ def test_scores_are_kept_only_where_they_are_wanted() -> None:
     counts.update(answers, label)
     counts.update(answers.flip(0), label)
     assert kept.quantity == "accuracy"
-    assert kept.take() == [1, 0, 0, 0]
+    assert [row.score for row in kept.take()] == [1, 0, 0, 0]
     assert kept.take() == []
 
 
@@ -47,4 +47,4 @@ def test_one_logit_is_scored_by_dice_and_classes_by_iou() -> None:
         assert pixels.picture_quantity == quantity
         counts.picture_scores = PictureScores(quantity)
         counts.update(prediction, mask)
-        assert counts.picture_scores.take() == pytest.approx([expected])
+        assert [row.score for row in counts.picture_scores.take()] == pytest.approx([expected])

@@ -4,16 +4,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lightning_seg.arguments.reading import dotted, read_config
-from lightning_seg.callbacks.csv_logger import METRICS_FILE, read_curves
-from lightning_seg.callbacks.epoch_record import RECORD_FILE
-from lightning_seg.callbacks.run_record import MODE, STOPPED_EARLY
+from lightning_seg.arguments.reading import read_config
 from lightning_seg.doctor.run.curves import Curve
 from lightning_seg.errors import DataError
-from lightning_seg.json_files import read_json
+from lightning_seg.run_files import (
+    METRICS_FILE,
+    STOPPED_EARLY,
+    epochs_of,
+    is_lowest_best,
+    monitor_of,
+    read_curves,
+    read_record,
+)
 from lightning_seg.runs import Run, is_training
-
-BEST = "best/"
+from lightning_seg.yaml_files import dotted
 
 
 class History(NamedTuple):
@@ -32,8 +36,7 @@ class History(NamedTuple):
         Raises:
             DataError: if one of them cannot be read.
         """
-        record = run.folder / RECORD_FILE
-        numbers = read_json(record, "delete it, and it is begun anew") if record.is_file() else {}
+        numbers = read_record(run.folder)
         return cls(str(run.folder), _curves_of(run.folder), numbers, _arguments_of(run.config), is_training(run.folder))
 
     def curve(self, name: str) -> Curve:
@@ -42,9 +45,7 @@ class History(NamedTuple):
     @property
     def epochs(self) -> int:
         """How many epochs were trained; the record may be older than the table, or there may be no table."""
-        recorded = self.numbers.get("epochs")
-        logged = 1 + max(self.curves.get("train/loss", {}), default=-1)
-        return max(logged, recorded) if isinstance(recorded, int) else logged
+        return epochs_of(self.numbers, self.curves)
 
     @property
     def max_epochs(self) -> int | None:
@@ -67,17 +68,12 @@ class History(NamedTuple):
     @property
     def monitor(self) -> str | None:
         """The metric that has chosen the best checkpoint."""
-        return next((name.removeprefix(BEST) for name in self.numbers if name.startswith(BEST)), None)
+        return monitor_of(self.numbers)
 
     @property
     def lower_is_better(self) -> bool:
         """Of the monitored metric; earlier versions did not record it, but its best value."""
-        if MODE in self.numbers:
-            return bool(self.numbers[MODE] == "min")
-        curve, best = self.curve(self.monitor or "val/loss"), self.numbers.get(f"{BEST}{self.monitor}")
-        if not isinstance(best, float) or not curve:
-            return True
-        return abs(best - min(curve.values)) < abs(best - max(curve.values))
+        return is_lowest_best(self.numbers, self.curves)
 
     def score(self) -> Curve:
         """The monitored metric, or the loss of validation, so that higher is better; empty without validation."""

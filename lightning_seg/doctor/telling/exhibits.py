@@ -1,26 +1,25 @@
 """The pictures of findings, small: with boxes, with masks laid over them, duplicates side by side."""
 
-from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
-from io import BytesIO
 from itertools import repeat
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL import Image
 
 from lightning_seg.datasets.base import SegmentationDataset
 from lightning_seg.datasets.facts import mask_name
+from lightning_seg.datasets.objects import box_labels_of, boxes_of, labels_of
 from lightning_seg.datasets.threads import as_they_come
 from lightning_seg.doctor.findings import Finding, Shown
 from lightning_seg.doctor.subject import Pictures, Subject
 from lightning_seg.errors import DataError
 from lightning_seg.images import Array, read_header, read_image_at, read_upright, resize_mask
+from lightning_seg.pages.embedding import embedded, fitted_size
 from lightning_seg.plots.boxes import draw_boxes
 from lightning_seg.plots.palette import class_palette
 from lightning_seg.plots.previews import Cell, lay_over
@@ -33,7 +32,6 @@ FIRST = 10
 SIDE_BY_SIDE = 4
 MAX_BYTES = 10 * 2**20
 """Of all pictures together, as they stand in the page."""
-QUALITY = 82
 
 
 class Panel(NamedTuple):
@@ -120,16 +118,8 @@ def _exhibit(question: Question, places: Mapping[str, _Place]) -> Exhibit:
 
 
 def _note(place: _Place) -> str:
-    classes = [place.dataset.class_names[index] for index in dict.fromkeys(_labels(place))]
+    classes = [place.dataset.class_names[index] for index in dict.fromkeys(labels_of(place.dataset, place.record))]
     return ", ".join([place.split, *classes])
-
-
-def _labels(place: _Place) -> list[int]:
-    """Class indices of a picture or of its boxes."""
-    label, record = getattr(place.dataset, "label", None), place.record
-    if label is not None:
-        return [int(label(record))]
-    return [int(index) for index in getattr(record, "labels", ())]
 
 
 def _panels(file: str, place: _Place | None, with_masks: bool) -> Iterator[Panel]:
@@ -169,7 +159,7 @@ def _laid_over(path: Path, mask: Array, class_names: Sequence[str]) -> Array:
 
 def _as_stored(file: Path) -> Array:
     stored = np.asarray(read_upright(file))
-    small = _fitted(stored.shape[:2])
+    small = fitted_size(stored.shape[:2], SIDE)
     rows, columns = (np.arange(want) * side // want for want, side in zip(small, stored.shape, strict=False))
     pixels = stored[np.ix_(rows, columns)]
     if pixels.ndim == 3 and pixels.shape[2] >= 3:
@@ -179,32 +169,19 @@ def _as_stored(file: Path) -> Array:
 
 
 def _with_boxes(image: Array, path: Path, place: _Place) -> Array:
-    boxes = _boxes(place)
+    boxes = boxes_of(place.dataset, place.record)
     if not len(boxes):
         return image
     height, width = read_header(path).size
     scale = np.array([image.shape[1] / width, image.shape[0] / height] * 2, np.float32)
     class_names = place.dataset.class_names
     palette = class_palette(len(class_names))
-    labels = _labels(place) * (len(boxes) if hasattr(place.dataset, "label") else 1)
+    labels = box_labels_of(place.dataset, place.record)
     return np.asarray(draw_boxes(image, torch.from_numpy(boxes * scale), [""] * len(boxes), palette[labels]))
 
 
-def _boxes(place: _Place) -> NDArray[np.float32]:
-    """``(N, 4)``: x1, y1, x2, y2 in pixels of the file; none where pictures have no boxes."""
-    boxes = getattr(place.dataset, "boxes", None)
-    found = getattr(place.record, "boxes", ()) if boxes is None else boxes(place.record)
-    return np.asarray(found, np.float32).reshape(-1, 4)
-
-
 def _small(path: Path) -> Array:
-    return read_image_at(path, _fitted(read_header(path).size)).pixels
-
-
-def _fitted(size: Sequence[int]) -> tuple[int, int]:
-    """(height, width) within SIDE; small pictures keep theirs."""
-    scale = min(1.0, SIDE / max(size[:2]))
-    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+    return read_image_at(path, fitted_size(read_header(path).size, SIDE)).pixels
 
 
 def _drawn(what: str, file: str, draw: Callable[[], Array]) -> Panel:
@@ -213,9 +190,4 @@ def _drawn(what: str, file: str, draw: Callable[[], Array]) -> Panel:
         pixels = draw()
     except DataError as error:
         return Panel(what, file, reason=str(error))
-    written = BytesIO()
-    Image.fromarray(pixels).save(written, "JPEG", quality=QUALITY, subsampling=0, optimize=True)
-    height, width = pixels.shape[:2]
-    times = SIDE / max(height, width)
-    source = f"data:image/jpeg;base64,{b64encode(written.getvalue()).decode()}"
-    return Panel(what, file, source=source, size=(round(times * width), round(times * height)), enlarged=times >= 2)
+    return Panel(what, file, "", *embedded(pixels, SIDE))

@@ -6,19 +6,16 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jinja2 import Environment, PackageLoader
-
-import lightning_seg
 from lightning_seg.doctor.advice.numbers import Numbers
 from lightning_seg.doctor.diagnosis import Diagnosis
 from lightning_seg.doctor.findings import Finding
 from lightning_seg.doctor.subject import Subject
 from lightning_seg.doctor.telling.exhibits import Exhibit, exhibits_of, questions_of
-from lightning_seg.doctor.telling.marking import pieces
 from lightning_seg.doctor.telling.number_lines import class_rows, number_sentences
 from lightning_seg.doctor.telling.speed_lines import speed_sentences
 from lightning_seg.doctor.telling.summary import Summary, describe_formats, shown_name, splits_table
-from lightning_seg.files import printable, replace_text
+from lightning_seg.files import replace_text
+from lightning_seg.pages.rendering import Chart, render_page
 from lightning_seg.plots.curves import Curve, draw_curves
 from lightning_seg.plots.dataset import draw_shares, draw_sizes
 from lightning_seg.plots.figures import figure_to_svg
@@ -30,13 +27,6 @@ CURVES = ("loss", "miou", "accuracy")
 """Metrics that are drawn."""
 LONGEST = 2000
 """Letters of a text."""
-
-
-class Chart(NamedTuple):
-    """A drawing of the page."""
-
-    caption: str
-    svg: str
 
 
 class Part(NamedTuple):
@@ -61,11 +51,11 @@ def write_report(path: Path, subject: Subject, diagnosis: Diagnosis) -> int:
 
 def render(subject: Subject, diagnosis: Diagnosis) -> str:
     """The page."""
-    environment = Environment(loader=PackageLoader("lightning_seg.doctor.telling"), autoescape=True)
-    environment.finalize = _finalized
     findings, root = diagnosis.findings, diagnosis.summary.root
     exhibits = exhibits_of(subject, findings)
-    return environment.get_template("report.html").render(
+    return render_page(
+        "lightning_seg.doctor.telling",
+        "report.html",
         root=str(root),
         verdict=diagnosis.verdict,
         is_ill=diagnosis.is_ill,
@@ -73,14 +63,7 @@ def render(subject: Subject, diagnosis: Diagnosis) -> str:
         about=describe_formats(diagnosis.summary),
         parts=list(_parts(diagnosis)),
         findings=[_shown(finding, some, root) for finding, some in zip(findings, exhibits, strict=True)],
-        version=lightning_seg.__version__,
-        pieces=pieces,
     )
-
-
-def _finalized(value: Any) -> Any:
-    """Names of files may hold control characters and bytes that are no UTF-8."""
-    return printable(value) if type(value) is str else value
 
 
 def _parts(diagnosis: Diagnosis) -> Iterator[Part]:

@@ -1,4 +1,4 @@
-"""Flags and commands within the texts of findings, to be set so that they can be copied."""
+"""Flags and commands within texts, to be set so that they can be copied."""
 
 import re
 from collections.abc import Iterator

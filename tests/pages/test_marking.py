@@ -2,7 +2,7 @@
 
 import pytest
 
-from lightning_seg.doctor.telling.marking import pieces
+from lightning_seg.pages.marking import pieces
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Pages that travel: one HTML file with its style, its figures and its pictures, without scripts or a network."""

@@ -1,0 +1,70 @@
+"""The files of a run folder that people and programs read, and what stands in them: no torch, no Lightning."""
+
+from collections.abc import Mapping
+from math import isfinite
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from lightning_seg.json_files import read_json
+from lightning_seg.tables import read_rows
+
+CONFIG_FILE = "config.yaml"
+METRICS_FILE = "metrics.csv"
+RECORD_FILE = "metrics.json"
+STOPPED_EARLY = "stopped_early"
+"""Key of the epochs of a training that ended before its given epochs or steps."""
+MODE = "best_is"
+"""Key of ``min`` or ``max``: whether the lowest or the highest value of the monitored metric is the best."""
+BEST = "best/"
+"""Before the name of the monitored metric: its best value."""
+
+Curves: TypeAlias = Mapping[str, Mapping[int, float]]
+"""By metric and epoch, which is counted from 0."""
+
+
+def read_curves(path: Path) -> dict[str, dict[int, float]]:
+    """Values by epoch and metric name; if an epoch was logged twice, the later value counts.
+
+    Raises:
+        ValueError: if a cell is no number.
+    """
+    curves: dict[str, dict[int, float]] = {}
+    for row in read_rows(path):
+        for name, value in row.items():
+            if row.get("epoch") and value and name not in ("epoch", "step"):
+                curves.setdefault(name, {})[int(row["epoch"])] = float(value)
+    return curves
+
+
+def read_record(folder: Path, remedy: str = "delete it, and it is begun anew") -> dict[str, Any]:
+    """The numbers of a run; empty if it has not written any.
+
+    Raises:
+        DataError: if the file holds something else; ``remedy`` ends the message.
+    """
+    path = folder / RECORD_FILE
+    return read_json(path, remedy) if path.is_file() else {}
+
+
+def monitor_of(numbers: Mapping[str, Any]) -> str | None:
+    """The metric that has chosen the best checkpoint."""
+    return next((name.removeprefix(BEST) for name in numbers if name.startswith(BEST)), None)
+
+
+def is_lowest_best(numbers: Mapping[str, Any], curves: Curves) -> bool:
+    """Of the monitored metric; earlier versions did not record it, but its best value."""
+    if MODE in numbers:
+        return bool(numbers[MODE] == "min")
+    monitor = monitor_of(numbers)
+    values = [value for value in curves.get(monitor or "val/loss", {}).values() if isfinite(value)]
+    best = numbers.get(f"{BEST}{monitor}")
+    if not isinstance(best, float) or not values:
+        return True
+    return abs(best - min(values)) < abs(best - max(values))
+
+
+def epochs_of(numbers: Mapping[str, Any], curves: Curves) -> int:
+    """How many epochs were trained; the record may be older than the table, or there may be no table."""
+    recorded = numbers.get("epochs")
+    logged = 1 + max(curves.get("train/loss", {}), default=-1)
+    return max(logged, recorded) if isinstance(recorded, int) else logged
