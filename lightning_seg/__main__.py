@@ -24,6 +24,7 @@ train and apply
   predict     write predicted masks or classes; --images photo.jpg, or the test split; --model model.onnx takes an
               exported file, without torch
   compare     train variants of a config with several seeds, and say what their difference is worth
+  export      write a run as one file that is the whole job (ONNX), proved against the run
   report      write all that a run has to show into one HTML file: numbers, curves, worst pictures, commands
   benchmark   time a detector: every window by itself against all out of one pass
 
@@ -32,6 +33,10 @@ data
   preview     draw training pictures as the network will see them; takes the flags of fit
   cache       decode all pictures ahead of the first run, and take old ones away; takes the flags of fit
   synthesize  write a synthetic dataset in the published layout
+
+pass on
+  card        write the model card of a run
+  push        publish a run on the Hugging Face hub; --run hf://OWNER/NAME applies one
 
 around
   configs     list the configs that have names; configs NAME prints one

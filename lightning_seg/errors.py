@@ -33,6 +33,12 @@ class TrainingError(UserError):
     exit_code = 1
 
 
+class ExportError(UserError):
+    """An exported file does not answer as its run does."""
+
+    exit_code = 1
+
+
 class UnhealthyError(UserError):
     """A dataset or a run was looked at, and something is wrong with it."""
 

@@ -1,4 +1,4 @@
-"""Ranges of numeric arguments."""
+"""Ranges of numeric arguments, and numbers of things in words."""
 
 from math import inf, isfinite, nan
 from numbers import Real
@@ -37,3 +37,14 @@ def at_least(least: int, name: str, value: int) -> int:
     if value < least:
         raise ConfigError(f"{name} {value} is too small; give {least} or more")
     return value
+
+
+def count_of(number: int, name: str) -> str:
+    """``1 class``, ``2 classes``."""
+    plural = "" if number == 1 else "es" if name.endswith(("s", "x")) else "s"
+    return f"{number} {name}{plural}"
+
+
+def are(number: int) -> str:
+    """The word after ``count_of``: is or are."""
+    return "is" if number == 1 else "are"

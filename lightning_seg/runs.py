@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 from lightning_seg.checkpoints import CHECKPOINT_KEY, HYPER_PARAMETERS, check_content, read_checkpoint
 from lightning_seg.errors import ConfigError
+from lightning_seg.hub.address import Address, is_address
+from lightning_seg.hub.fetching import fetch_run
 from lightning_seg.locks import is_held
 from lightning_seg.run_files import CONFIG_FILE
 from lightning_seg.tasks.resuming import reopen_epoch
@@ -25,6 +27,7 @@ class Run(NamedTuple):
 
     folder: Path
     chosen: Path | None = None
+    address: str | None = None  # on the hub, if it was fetched
 
     @property
     def config(self) -> Path:
@@ -60,9 +63,15 @@ class Run(NamedTuple):
 def find_run(path: str | Path) -> Run:
     """The run in ``path``, the newest ``version_N`` below it, or the run that a checkpoint file belongs to.
 
+    ``hf://OWNER/NAME``, with ``@REVISION`` behind it or not, is fetched from the Hugging Face hub.
+
     Raises:
         ConfigError: if there is none.
+        DownloadError: if it cannot be fetched.
     """
+    if is_address(path):
+        address = Address.of(path)
+        return Run(fetch_run(address), None, str(address))
     folder = Path(path).expanduser()
     if folder.is_file() and folder.suffix in (".yaml", ".yml"):
         raise ConfigError(f"{folder}: a config is no run; give its folder {folder.parent}, or --config {folder}")
@@ -108,7 +117,7 @@ def _run_of(checkpoint: Path) -> Run:
 def find_checkpoint(path: str | Path) -> Path:
     """A checkpoint file itself, otherwise the best checkpoint of the run that ``find_run`` finds."""
     file = Path(path).expanduser()
-    return file if file.is_file() else find_run(file).checkpoint("best")
+    return file if file.is_file() else find_run(path).checkpoint("best")
 
 
 def is_readable(checkpoint: Path) -> bool:

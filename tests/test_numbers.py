@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lightning_seg.errors import ConfigError
-from lightning_seg.numbers import check_number
+from lightning_seg.numbers import are, check_number, count_of
 
 
 @pytest.mark.parametrize("value", [nan, inf, -inf, -0.1, None, "1", [1.0]])
@@ -30,3 +30,18 @@ def test_a_positive_number_is_not_0() -> None:
     check_number("lr", 1e-30, 0.001, positive=True)
     with pytest.raises(ConfigError, match=r"lr 0 must be a finite number above 0, for instance 0\.001"):
         check_number("lr", 0, 0.001, positive=True)
+
+
+@pytest.mark.parametrize(
+    ("number", "name", "said"),
+    [
+        (0, "picture", "0 pictures"),
+        (1, "class", "1 class"),
+        (2, "class", "2 classes"),
+        (3, "box", "3 boxes"),
+        (2, "epoch", "2 epochs"),
+    ],
+)
+def test_numbers_of_things_in_words(number: int, name: str, said: str) -> None:
+    assert count_of(number, name) == said
+    assert are(number) == ("is" if number == 1 else "are")

@@ -6,12 +6,14 @@ from typing import Any
 
 from jsonargparse import ArgumentParser
 
+from lightning_seg.callbacks.weight_average import check_decay
 from lightning_seg.errors import ConfigError
 from lightning_seg.tasks.watched import OnNaN
 
 
 def _own(
     early_stopping: int | None = None,
+    ema: float | None = None,
     on_nan: OnNaN = "stop",
     run_folder: str | None = None,
     run: str | None = None,
@@ -21,11 +23,13 @@ def _own(
 
     Args:
         early_stopping: Stop when the task's monitored metric has not improved for this many validations.
+        ema: Validate, keep, test and predict with an exponential moving average of the weights; 0.999 averages about
+            the last 1,000 steps, and in a shorter training the last ninth of the steps so far.
         on_nan: Where losses or weights are no numbers any more, or nothing of a split counts: stop by an error, or
             warn, and go on without a best checkpoint.
         run_folder: Folder of a new run, instead of the next runs/NAME/version_N.
-        run: A run folder, runs/NAME for its newest run, or a checkpoint: its config, and its last checkpoint for fit,
-            its best one otherwise. What is typed wins.
+        run: A run folder, runs/NAME for its newest run, a checkpoint, or hf://OWNER/NAME: its config, and its last
+            checkpoint for fit, its best one otherwise. What is typed wins.
         trust_config: Build whatever the config of --run names. Without it, validate, test and predict build classes of
             this package, of Lightning and of Albumentations, and those that are typed.
     """
@@ -44,6 +48,8 @@ def check_flags(given: Mapping[str, Any]) -> None:
     seed = given.get("seed_everything")
     if type(seed) is int and not 0 <= seed < 2**32:
         raise ConfigError(f"seed_everything {seed} must be between 0 and {2**32 - 1}")
+    if given.get("ema") is not None:
+        check_decay(given["ema"])
     if given.get("run") is not None:
         raise ConfigError("run stands in a config; type --run RUN instead")
     if given.get("weights_only") is False:

@@ -13,6 +13,7 @@ from lightning_seg.arguments.reading import read_config
 from lightning_seg.arguments.typed import Asked, Typed
 from lightning_seg.class_arguments import types_of
 from lightning_seg.errors import ConfigError
+from lightning_seg.hub.address import is_address
 from lightning_seg.runs import Run, find_run
 from lightning_seg.trust import check_config, chosen_class, find_class
 
@@ -44,6 +45,11 @@ class RunArguments(NamedTuple):
         asked = Asked.of(argv)
         typed, configs, rest = Typed.of(asked), asked.configs, [*asked.rest]
         subcommand = rest[:1]
+        if subcommand == ["fit"] and asked.runs and is_address(asked.runs[-1]):
+            raise ConfigError(
+                f"run {asked.runs[-1]}: on the hub are weights, and nothing that a training goes on from; give the "
+                "folder of the run, or a --config to train anew"
+            )
         run = find_run(asked.runs[-1]) if asked.runs else None
         checkpoint = typed.flag("--ckpt_path")
         if run is None and checkpoint and not configs and typed.flag("--model") is None:

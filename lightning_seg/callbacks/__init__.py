@@ -17,6 +17,7 @@ from lightning_seg.callbacks.prediction_writer import PredictionWriter
 from lightning_seg.callbacks.run_record import RunRecord
 from lightning_seg.callbacks.split_plots import SplitPlots
 from lightning_seg.callbacks.threshold_plots import ThresholdPlots
+from lightning_seg.callbacks.weight_average import WeightAverage
 
 WRITERS: dict[type, Callable[[Path], PredictionWriter]] = {
     MaskPrediction: MaskWriter,
@@ -40,4 +41,5 @@ __all__ = [
     "RunRecord",
     "SplitPlots",
     "ThresholdPlots",
+    "WeightAverage",
 ]

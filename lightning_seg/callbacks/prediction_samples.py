@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from lightning_seg.callbacks.loggers import add_picture
 from lightning_seg.callbacks.split_plots import class_names
+from lightning_seg.callbacks.weight_average import averaged
 from lightning_seg.plots.figures import figure_to_array, save_array
 from lightning_seg.plots.labels import draw_labels
 from lightning_seg.plots.predictions import draw_predictions
@@ -34,7 +35,9 @@ class PredictionSamples(pl.Callback):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         pl_module.eval()
-        self._draw(trainer, pl_module, trainer.current_epoch)
+        # A continued training draws what its newest validation saw.
+        with averaged(trainer):
+            self._draw(trainer, pl_module, trainer.current_epoch)
         pl_module.train()
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 import torchvision
+from pytorch_lightning.callbacks import WeightAveraging
 
 import lightning_seg
 from lightning_seg.callbacks.continued import best_checkpoint
@@ -26,7 +27,12 @@ from lightning_seg.callbacks.epoch_record import (
     remember,
 )
 from lightning_seg.callbacks.left_out import count_left_out, list_left_out
+from lightning_seg.callbacks.weight_average import averaging_of
 from lightning_seg.run_files import BEST, MODE, STOPPED_EARLY
+from lightning_seg.tasks.resuming import TRAINED
+
+EMA = "ema"
+"""Key of the decay of averaged weights, if those of validation and test are."""
 
 
 class RunRecord(pl.Callback):
@@ -46,6 +52,8 @@ class RunRecord(pl.Callback):
         self.seconds: list[float] = []
         self.started: float | None = None
         self.restored: EpochRecord = {}
+        self.averaged_before = False
+        """Whether the checkpoint that is continued holds averaged weights."""
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         parameters = list(pl_module.parameters())
@@ -53,7 +61,7 @@ class RunRecord(pl.Callback):
         counts = {"parameters": sum(map(torch.numel, parameters)), "trainable_parameters": trainable}
         # A continued run has restored its weights by now.
         initial = {"initial_weights": weights_digest(pl_module)} if trainer.ckpt_path is None else {}
-        _add(trainer, {**counts, **initial, **versions(), **count_left_out(trainer)})
+        _add(trainer, {**counts, **initial, **versions(), **count_left_out(trainer), **self._weights_measured(trainer)})
         log_dir = trainer.log_dir
         if log_dir is not None and trainer.is_global_zero:
             list_left_out(trainer, Path(log_dir))
@@ -80,7 +88,19 @@ class RunRecord(pl.Callback):
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         _add(trainer, _plain(trainer.callback_metrics))
 
+    def _weights_measured(self, trainer: pl.Trainer) -> dict[str, float | None]:
+        """Whose numbers those of validation and test are: ``ema`` is the decay of averaged weights."""
+        average = averaging_of(trainer)
+        if average is not None:
+            return {EMA: average.decay}
+        callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
+        goes_on = any(isinstance(callback, WeightAveraging) for callback in callbacks)
+        return {EMA: None} if self.averaged_before and not goes_on else {}
+
     # Continuing
+
+    def on_load_checkpoint(self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: Any) -> None:
+        self.averaged_before = TRAINED in checkpoint
 
     def on_save_checkpoint(self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: Any) -> None:
         if has_ended(trainer):

@@ -26,7 +26,7 @@ from lightning_seg.cli.sources import describe_sources, differences, tell
 from lightning_seg.models.weights import without_pretrained
 from lightning_seg.runs import task_arguments
 from lightning_seg.trainer import RunTrainer
-from lightning_seg.trainer.default_callbacks import add_defaults, monitoring, prediction_writers, reporting
+from lightning_seg.trainer.default_callbacks import add_defaults, averaging, monitoring, prediction_writers, reporting
 from lightning_seg.trainer.own_callbacks import listed, prepare
 from lightning_seg.trainer.processes import Processes
 from lightning_seg.trainer.run_folder import (
@@ -179,9 +179,12 @@ class CommandLine(LightningCLI):
         if not self.says_epochs and ends_otherwise(given):
             # Also in the config of the run.
             self.config["fit.trainer.max_epochs"] = kwargs["max_epochs"] = None
-        if not given["fast_dev_run"]:
+        average = averaging(given["callbacks"], self.given("ema")) if self.subcommand == "fit" else []
+        if given["fast_dev_run"]:
+            kwargs["callbacks"] = [*given["callbacks"], *average]
+        else:
             loggers = loggers_of(folder.path, chosen, self.subcommand == "fit") if folder else []
-            kwargs["callbacks"] = self._callbacks(given, folder is not None, bool(loggers))
+            kwargs["callbacks"] = self._callbacks(given, average, folder is not None, bool(loggers))
             kwargs |= {} if given["barebones"] else {"logger": loggers}
         # What was only tested is no run, and testing a run must not replace the config it was trained with.
         if self.subcommand != "fit" or folder is None:
@@ -204,11 +207,12 @@ class CommandLine(LightningCLI):
         self.made = folder.made
         return folder
 
-    def _callbacks(self, given: Any, has_folder: bool, logs: bool) -> list[pl.Callback]:
+    def _callbacks(self, given: Any, average: Sequence[pl.Callback], has_folder: bool, logs: bool) -> list[pl.Callback]:
         own, run, output = given["callbacks"], self.arguments.run, self.given("output")
         defaults = [] if given["barebones"] else reporting(self.subcommand, self.model, given, has_folder, logs)
         if self.subcommand == "predict":
-            usual = (run.folder if run else Path()) / "predictions"
+            # One of the hub lies where nobody looks.
+            usual = (run.folder if run and run.address is None else Path()) / "predictions"
             folder = usual if output is None else Path(output).expanduser()
             defaults += prediction_writers(self.model, folder, own)
         if self.subcommand == "fit":
@@ -217,7 +221,8 @@ class CommandLine(LightningCLI):
         if self.checkpoint is not None:
             self.finders = [callback for callback in own if isinstance(callback, FINDERS)]
             own = [callback for callback in own if callback not in self.finders]
-        return add_defaults(own, [*defaults, *self.division, FilesInRunFolder(), Processes()])
+        # The average comes behind those that draw by it.
+        return add_defaults(own, [*defaults, *average, *self.division, FilesInRunFolder(), Processes()])
 
     def before_fit(self) -> None:
         run, checkpoint, epochs = self.arguments.run, self.checkpoint, self.given("trainer")["max_epochs"]

@@ -12,11 +12,12 @@ from lightning_seg.checkpoints import CHECKPOINT_KEY, HYPER_PARAMETERS, read_che
 from lightning_seg.class_arguments import class_of, parser_of
 from lightning_seg.files import printable
 from lightning_seg.runs import Run, training_done
+from lightning_seg.tasks.resuming import TRAINED
 from lightning_seg.yaml_files import read_yaml
 
 Values = dict[str, Any]
 SECTIONS = ("model", "data", "trainer")
-SINGLE = ("seed_everything", "early_stopping", "on_nan")
+SINGLE = ("seed_everything", "early_stopping", "ema", "on_nan")
 """Arguments outside of sections."""
 
 
@@ -31,7 +32,7 @@ def describe_sources(run: Run, checkpoint: Path, given: Mapping[str, Any], conti
     """
     stored = read_yaml(run.config)
     lines = [f"{run.config}: {', '.join(_sections(stored))}"]
-    content = "weights"
+    content = "averaged weights" if not continues and TRAINED in read_checkpoint(checkpoint) else "weights"
     if continues:
         content += f", state of optimiser and schedule, {training_done(checkpoint)} done"
     lines.append(f"{checkpoint}: {content}")

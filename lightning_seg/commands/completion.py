@@ -6,19 +6,19 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Literal
 
-from jsonargparse import auto_parser, capture_parser
+from jsonargparse import capture_parser
 
 import lightning_seg
 from lightning_seg.arguments import CLASSES
 from lightning_seg.class_arguments import actions_of
 from lightning_seg.cli import run_lightning
 from lightning_seg.commands import compare_flags, synthesize
-from lightning_seg.commands.parsing import Parser
+from lightning_seg.commands.parsing import Parser, parser_of
 from lightning_seg.configs import describe_shipped
 from lightning_seg.errors import ConfigError
 
 __all__ = ["completion"]
-FUNCTIONS = ("app", "benchmark", "cache", "doctor", "preview", "report")
+FUNCTIONS = ("app", "benchmark", "cache", "card", "doctor", "export", "preview", "push", "report")
 """Commands whose flags are the arguments of a function."""
 SHELLS = ("bash", "zsh", "tcsh")
 CONFIG = ("--config", "-c")
@@ -69,8 +69,8 @@ def _flags_of_commands() -> dict[str, Flags]:
     flags: dict[str, Flags] = {name: {**own, **model, **data} for name, own in _flags_of_lightning().items()}
     flags["compare"] = {**flags["fit"], **_flags_of(compare_flags.make_parser())}
     for name in FUNCTIONS:
-        function = getattr(import_module(f"lightning_seg.commands.{name}"), name)
-        own = _flags_of(auto_parser(function, parser_class=Parser))
+        module = import_module(f"lightning_seg.commands.{name}")
+        own = _flags_of(parser_of(name, getattr(module, name), getattr(module, "NO_FLAGS", ())))
         flags[name] = {**own, **data} if "--data" in own else own
     configs = dict.fromkeys(CONFIG, _names_of_configs())
     return {name: {**own, **configs} if "--data" in own else own for name, own in flags.items()}

@@ -1,7 +1,6 @@
 """``lightning-seg doctor``: what is in a dataset, what is wrong with it, and what follows."""
 
 import inspect
-import json
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -14,12 +13,13 @@ from lightning_seg.cli.building import build_task
 from lightning_seg.commands.data_flags import keep_data
 from lightning_seg.commands.parsing import run_function
 from lightning_seg.datamodules.base import DataModule
+from lightning_seg.datamodules.image_folder import ImageFolderDataModule
 from lightning_seg.doctor.advice.network import NO_NETWORK, Network
 from lightning_seg.doctor.advice.numbers import numbers_of
 from lightning_seg.doctor.advice.speed import look_at_speed
 from lightning_seg.doctor.advice.suitability import check_numbers
 from lightning_seg.doctor.diagnosis import Diagnosis
-from lightning_seg.doctor.examination import REFUSED, examine, opened_subject
+from lightning_seg.doctor.examination import REFUSED, as_findings, examine, opened_subject
 from lightning_seg.doctor.findings import Finding, worst_first
 from lightning_seg.doctor.own_data import as_known
 from lightning_seg.doctor.run.look import RunLook, examine_run
@@ -36,6 +36,8 @@ from lightning_seg.runs import find_run
 OF_FIT = ("data", "run")
 """Arguments of ``doctor`` that are flags of ``fit``, too."""
 ILL = "the findings that are errors would end or spoil a training; their remedies stand there"
+NO_FLAGS = ("fit",)
+"""Arguments of ``doctor`` that the command line gives it by itself."""
 FINDINGS, NUMBERS, REPORT = "findings.json", "numbers.json", "report.html"
 
 
@@ -52,7 +54,7 @@ def doctor(
     It also takes the flags of fit: one or several --config, --run RUN, --data.x VALUE, --model.x VALUE. The network of
     the config is not trained, but asked what suits it and how fast it is. With --run also how that training went, and
     what its best checkpoint answers to pictures that it was not trained on. The exit code is 1 where something would
-    end or spoil a training, or has, otherwise 0.
+    end or spoil a training, or has, 2 where the command itself is wrong, otherwise 0.
 
     Args:
         data: Class of the data.
@@ -60,19 +62,19 @@ def doctor(
         speed: Measure for some 15 seconds how fast pictures are loaded and trained on.
         run: Run to look at, with its data.
         pictures: The most pictures of each split to show to the network of the run; 0 shows none.
-        fit: Flags of fit that say which network is trained; the command takes its own.
+        fit: Flags of fit that say which network is trained; on the command line those that are typed.
     """
     check_number("pictures", pictures, 500)
-    if output is not None:
-        _make(Path(output))
     if data is None:
         raise ConfigError("there is no data section; give --config pets, --run RUN or --data CLASS")
+    if output is not None:
+        _check_place(Path(output), data)
+        _make(Path(output))
     network, unbuilt = _network(fit)
     with as_known(data) as known, opened_subject(known) as (subject, refused):
         look = _look_at_run(run, known, subject, pictures)
         found = [*refused, *unbuilt, *look.findings]
-        # The loaders of the user's own data are not those that would be timed.
-        diagnosis = _diagnose(subject, known, network, speed and known is data, found)
+        diagnosis = _diagnose(subject, known, network, speed, found)
         diagnosis = diagnosis._replace(run=look.lines, curves=look.curves)
         _tell(subject, diagnosis, output)
 
@@ -99,6 +101,14 @@ def _diagnose(
     return Diagnosis(summarize(subject), numbers, measured, worst_first(findings))
 
 
+def _check_place(output: Path, data: pl.LightningDataModule) -> None:
+    """Raises ConfigError where the folder would be taken for one of a class."""
+    if not isinstance(data, ImageFolderDataModule) or data.labels is not None:
+        return
+    if output.resolve().is_relative_to(data.root.resolve()):
+        raise ConfigError(f"output {output} lies in {data.root}, where folders are classes; give one elsewhere")
+
+
 def _make(folder: Path) -> None:
     """Raises ConfigError if nothing can be written there, before anything is looked at."""
     try:
@@ -123,7 +133,9 @@ def run_flags(flags: Sequence[str]) -> None:
         UserError: of any other kind, if the command itself is wrong.
     """
     try:
-        run_function("doctor", doctor, prepare_flags(flags), flags)
+        fit = list(_for_fit(flags)) if _has_model(flags) else []
+        with as_findings():
+            run_function("doctor", doctor, prepare_flags(flags), flags, {"fit": fit})
     # The parser wraps what a datamodule says when it is built.
     except (Exception, RefusedError) as error:
         own = user_error(error)
@@ -146,10 +158,11 @@ def _tell(subject: Subject, diagnosis: Diagnosis, output: str | None) -> None:
 
 
 def prepare_flags(flags: Sequence[str]) -> list[str]:
-    """The flags of ``fit`` as those of ``doctor``: those of the data, and all of them as a list for the network."""
-    kept = keep_data(flags, says_what_is_left=False)
-    kept += [word for run in Asked.of(flags).runs[-1:] for word in ("--run", run)]
-    return [*kept, f"--fit={json.dumps(list(_for_fit(flags)))}"] if _has_model(flags) else kept
+    """The flags of ``fit`` as those of ``doctor``: those of the data, and the run."""
+    return [
+        *keep_data(flags, says_what_is_left=False),
+        *(word for run in Asked.of(flags).runs[-1:] for word in ("--run", run)),
+    ]
 
 
 def _has_model(flags: Sequence[str]) -> bool:

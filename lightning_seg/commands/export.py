@@ -1,5 +1,6 @@
 """``lightning-seg export``: a run as one file that is the whole job."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -15,7 +16,7 @@ from lightning_seg.export import export as write_proved
 from lightning_seg.export.exporting import SUFFIXES
 from lightning_seg.export.pictures import Seen, validation_pictures
 from lightning_seg.images import Array, read_image
-from lightning_seg.inference.merging import Merge
+from lightning_seg.inference.knobs import Merge
 from lightning_seg.numbers import check_number
 from lightning_seg.runs import find_run
 
@@ -34,6 +35,7 @@ def export(
     max_loss: float = 0.01,
     images: list[str] | str | None = None,
     pictures: int = 200,
+    trust: list[str] | None = None,
     threshold: float | None = None,
     scales: list[float] | None = None,
     windows: str | None = None,
@@ -55,6 +57,7 @@ def export(
         max_loss: The most that a reduced precision may lose in the metric of the run, for instance 0.01 of accuracy.
         images: Pictures to compare on in place of the validation split: files, folders or quoted patterns.
         pictures: The most pictures of the validation split to measure a reduced precision on.
+        trust: Modules of your own that may be imported for the class of the run, for instance my_code.
         threshold: Of masks with two classes and of boxes, as for predict.
         scales: Of boxes, as for predict.
         windows: Of boxes, as for predict.
@@ -69,7 +72,7 @@ def export(
     order = Order(format, quantize or precision, max_loss)
     path = _checked_output(output, order)
     found = find_run(run)
-    source = Source(found.checkpoint("best"), given, config=found.config)
+    source = Source(found.checkpoint("best"), given, trust or (), found.config)
     seen = _validation(data, source, order, pictures, images)
     compared = _given(images) if images is not None else [(one.name, one.decoded()) for one in seen[:PROVED_ON]]
     written = write_proved(source, order, path, compared, seen)
@@ -105,5 +108,10 @@ def _checked_output(output: str | None, order: Order) -> Path:
 def prepare_flags(flags: Sequence[str]) -> list[str]:
     """The run, with its data section; the other flags are the command's own."""
     asked = Asked.of(flags)
-    kept = keep_data(flags, says_what_is_left=False)
+    is_reduced = any(word.startswith(("--precision", "--quantize")) for word in asked.rest)
+    # Other pictures do without the data of the run, which need not be there.
+    reads_data = asked.images is None or is_reduced
+    kept = keep_data(flags, says_what_is_left=False) if reads_data else list(asked.rest)
+    # As one value: the parser takes one word for a list.
+    kept += [] if asked.images is None else [f"--images={json.dumps(asked.images)}"]
     return [*kept, *(word for run in asked.runs[-1:] for word in ("--run", run))]

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lightning_seg.arguments import TRUST, Asked, Typed, grouped
+from lightning_seg.arguments.own_modules import make_importable
 from lightning_seg.commands.run_data import data_of_run
 from lightning_seg.errors import ConfigError, UserError
 from lightning_seg.explaining import explain
@@ -104,5 +105,7 @@ def _look(run: Run, content: Content, wanted: Wanted, flags: Sequence[str]) -> S
 
 def _predictor(run: Run, content: Content, trusts: bool) -> Predictor:
     """A task of the user's own is imported where its config is trusted."""
-    module = str(content.arguments.get("model.class_path") or "").rpartition(".")[0]
-    return Predictor.from_run(run.chosen or run.folder, trust=[module] if trusts and module else [])
+    path = str(content.arguments.get("model.class_path") or "")
+    own = [path] if trusts and "." in path else []
+    make_importable(own)
+    return Predictor.from_run(run.chosen or run.folder, trust=[name.rpartition(".")[0] for name in own])

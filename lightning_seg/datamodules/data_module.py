@@ -110,6 +110,8 @@ class DataModule(PictureSource[Pictures], ABC):
         self.unreadable, self.file_checks = unreadable, FileChecks(check_pictures, unreadable)
         self.left_out = self.file_checks.left_out
         """Paths of pictures that take no part although they are there, by the reason."""
+        self.passed_over: list[str] = []
+        """Paths of files that no split takes although they lie among the pictures, as far as the set-up has seen."""
         self.datasets: dict[str, Pictures] = {}
         self._trains = self._has_opened = False
 

@@ -102,6 +102,9 @@ class ImageFolderDataModule(LabelledDataModule):
 
     def _name_others(self, pictures: LabelledDataset) -> None:
         """Log the files in the folders that are no pictures of a class."""
+        self.passed_over = [str(self.root / name) for name in pictures.left_out]
+        if lost := [name for name in pictures.left_out if not (self.root / name).exists()]:
+            log.warning("%s: links to nothing are left out, and what they stood for: %s", self.root, shorten(lost))
         if pictures.left_out:
             log.warning(
                 "%s: %d files or folders are left out, since pictures lie directly in the folders of classes, have the "

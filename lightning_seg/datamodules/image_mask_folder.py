@@ -17,9 +17,10 @@ from lightning_seg.datasets.image_mask_folder import ImageMaskFolderDataset
 from lightning_seg.datasets.lists import read_pairs
 from lightning_seg.datasets.mask_checks import inspect_masks, missing_classes
 from lightning_seg.datasets.mask_codes import MaskCodes, MaskMatch
-from lightning_seg.datasets.names import is_file
-from lightning_seg.datasets.pairs import Pair, check_patterns, find_pairs
+from lightning_seg.datasets.names import is_there
+from lightning_seg.datasets.pairs import Pair, check_patterns, find_pairs, in_another_case
 from lightning_seg.errors import ConfigError, DataError
+from lightning_seg.numbers import count_of
 from lightning_seg.synthetic.image_mask_folder import PATTERNS, write_image_mask_folder
 from lightning_seg.synthetic.marker import FORMAT, read_marker
 
@@ -173,16 +174,24 @@ class ImageMaskFolderDataModule(SegmentationDataModule):
 
     def _find_pairs(self) -> list[Pair]:
         pairs = self._listed_pairs()
-        bare = [] if self.unlabelled == "error" else [pair for pair in pairs if not is_file(pair.mask)]
+        bare = [] if self.unlabelled == "error" else [pair for pair in pairs if not is_there(pair.mask)]
         if not bare:
             return pairs
         if len(bare) == len(pairs):
             raise DataError(f"{self.root}: none of {len(pairs)} pictures has a mask; the first would be {bare[0].mask}")
         log.warning("unlabelled skip: %d of %d pictures have no mask", len(bare), len(pairs))
         self.file_checks.leave_out("unlabelled", [str(pair.image) for pair in bare])
-        return [pair for pair in pairs if is_file(pair.mask)]
+        return [pair for pair in pairs if is_there(pair.mask)]
 
     def _listed_pairs(self) -> list[Pair]:
         if self.pairs is not None:
             return read_pairs(self.root, self.pairs)
-        return find_pairs(self.root, self.images, self.masks)
+        pairs = find_pairs(self.root, self.images, self.masks)
+        if others := in_another_case(pairs):
+            log.warning(
+                "%s such as %s do not match images %r, by the case of their suffix alone; write *.[jJ][pP][gG] "
+                "or the like to take them too",
+                *(count_of(len(others), "file"), others[0].relative_to(self.root), self.images),
+            )
+        self.passed_over = [str(path) for path in others]
+        return pairs

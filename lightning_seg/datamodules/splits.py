@@ -10,6 +10,7 @@ import numpy as np
 
 from lightning_seg.batch import Split
 from lightning_seg.errors import ConfigError, DataError
+from lightning_seg.spelling import same
 
 SPLITS: tuple[Split, ...] = ("test", "val", "train")
 """In the order in which they are drawn."""
@@ -150,12 +151,14 @@ def _none_to_train(
 
 
 def by_hash(seed: int) -> Order:
-    """An order in which a group keeps its place among the others, whichever of these there are."""
+    """An order in which a group keeps its place among the others, whichever of these there are, and however the accents
+    of its name are stored.
+    """
 
-    def order(groups: Sequence[str]) -> Sequence[str]:
-        return sorted(groups, key=lambda group: sha256(f"{seed}/{group}".encode(errors="surrogateescape")).digest())
+    def digest(group: str) -> bytes:
+        return sha256(f"{seed}/{same(group)}".encode(errors="surrogateescape")).digest()
 
-    return order
+    return lambda groups: sorted(groups, key=digest)
 
 
 def by_shuffling(seed: int) -> Order:
@@ -200,7 +203,7 @@ def compile_group(pattern: str) -> re.Pattern[str]:
         ConfigError: if it is not valid.
     """
     try:
-        return re.compile(pattern)
+        return re.compile(same(pattern))
     except re.error as error:
         raise ConfigError(f"group {pattern!r} is no regular expression ({error}); for instance '^(.+?)_'") from None
 
@@ -208,7 +211,8 @@ def compile_group(pattern: str) -> re.Pattern[str]:
 def find_groups(names: Sequence[str], pattern: re.Pattern[str]) -> list[str]:
     """The group of each picture: the match of the pattern's first parentheses, or the whole match.
 
-    The pattern is searched in the stem, or, if it has a slash, in the path without suffix.
+    The pattern is searched in the stem, or, if it has a slash, in the path without suffix; accents are one character in
+    both, however they are stored.
 
     Raises:
         DataError: if a name does not match.
@@ -216,7 +220,7 @@ def find_groups(names: Sequence[str], pattern: re.Pattern[str]) -> list[str]:
     groups = []
     for name in names:
         path = PurePosixPath(name)
-        searched = path.with_suffix("").as_posix() if "/" in pattern.pattern else path.stem
+        searched = same(path.with_suffix("").as_posix() if "/" in pattern.pattern else path.stem)
         match = pattern.search(searched)
         found = match and match[1 if pattern.groups else 0]
         if found is None:

@@ -1,14 +1,16 @@
 """The base of all datamodules: built from checkpoints without running code, and set up before it loads."""
 
+from abc import ABC, abstractmethod
 from typing import Any, Self
 
 import pytorch_lightning as pl
+from torch.utils.data import DataLoader
 
 from lightning_seg.checkpoints import check_loadable
 from lightning_seg.errors import ConfigError
 
 
-class StoredDataModule(pl.LightningDataModule):
+class StoredDataModule(pl.LightningDataModule, ABC):
     """A LightningDataModule that runs no code of a checkpoint when it is built from it."""
 
     @classmethod
@@ -23,6 +25,10 @@ class StoredDataModule(pl.LightningDataModule):
             check_loadable(cls, checkpoint_path, args, kwargs, cls.CHECKPOINT_HYPER_PARAMS_KEY)
         data: Self = super().load_from_checkpoint(checkpoint_path, *args, **kwargs)
         return data
+
+    @abstractmethod
+    def predict_dataloader(self) -> DataLoader[Any]:
+        """Pictures without labels."""
 
 
 def not_set_up(data: pl.LightningDataModule, stage: str) -> ConfigError:

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from lightning_seg.augmentation.seeding import SeededPipeline
 from lightning_seg.datasets.base import SegmentationDataset
 from lightning_seg.datasets.listed_files import check_listed
+from lightning_seg.datasets.stray_values import class_indices
 from lightning_seg.datasets.text_lines import read_lines
 from lightning_seg.errors import DataError
 from lightning_seg.images import Array, read_index_mask
@@ -72,14 +71,14 @@ class CarvanaDataset(SegmentationDataset[CarvanaRecord]):
 
     def read_mask(self, record: CarvanaRecord) -> Array:
         path = self.mask_path(record)
-        mask = read_index_mask(path)
-        if mask.max() > 1:
-            wrong = [value for value in np.unique(mask).tolist() if value > 1]
-            raise DataError(
-                f"{path}: a mask holds 0 (background) and 1 (car), this file also {wrong[:10]}; replace it with the "
-                "published one"
-            )
-        return mask
+        return class_indices(
+            read_index_mask(path),
+            self.class_names,
+            lambda wrong: (
+                f"{path}: a mask holds 0 (background) and 1 (car), this file also {wrong}; replace it with "
+                "the published one"
+            ),
+        )
 
 
 def read_list(root: Path) -> list[CarvanaRecord]:

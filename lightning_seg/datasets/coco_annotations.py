@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from lightning_seg.datasets.box_sides import as_sides, is_flat
 from lightning_seg.errors import DataError
+from lightning_seg.numbers import count_of
 from lightning_seg.spelling import same
 
 Sides = NDArray[np.float32]
@@ -30,8 +31,9 @@ class LeftOut(NamedTuple):
 
     def describe(self) -> str:
         """Those that are empty; crowds are as they have to be."""
-        counted = {"boxes without width or height": self.flat, "annotations without bbox": self.without_box}
-        return " and ".join(f"{number} {what}" for what, number in counted.items() if number)
+        flat = f"{count_of(self.flat, 'box')} without width or height" if self.flat else ""
+        without_box = f"{count_of(self.without_box, 'annotation')} without bbox" if self.without_box else ""
+        return " and ".join(filter(None, (flat, without_box)))
 
 
 class Found(NamedTuple):

@@ -15,7 +15,7 @@ from lightning_seg.datasets.base import PictureDataset
 from lightning_seg.datasets.box_sides import is_flat
 from lightning_seg.datasets.coco_annotations import Annotations, LeftOut, Sides
 from lightning_seg.datasets.listed_files import check_listed
-from lightning_seg.datasets.names import Files, is_file, same
+from lightning_seg.datasets.names import Files, is_there, same
 from lightning_seg.errors import DataError
 from lightning_seg.images import Array
 
@@ -64,7 +64,7 @@ class CocoObjectsDataset(PictureDataset[ScenePicture, ObjectSample]):
     ) -> None:
         self.class_names, pictures, self.left_out = read_scenes(Path(annotations), Path(images), categories)
         if empty := self.left_out.describe():
-            log.warning("%s: %s are left out", annotations, empty)
+            log.warning("%s: left out are %s", annotations, empty)
         super().__init__(pictures, image_size)
 
     def image_path(self, record: ScenePicture) -> Path:
@@ -91,7 +91,7 @@ def read_scenes(annotations: Path, images: Path, categories: Sequence[str] | Non
     class_names = _chosen(annotations, list(content.names.values()), categories)
     below = Files(images)
     paths = {name: below.find(name) for name in content.files.values()}
-    present = {name for name, path in paths.items() if is_file(path)}
+    present = {name for name, path in paths.items() if is_there(path)}
     remedy = "restore them, or name their folder with --data.images"
     check_listed(images, list(content.files.values()), present, None, remedy)
     objects, left_out = _sort_out(content, class_names)

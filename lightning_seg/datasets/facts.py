@@ -1,6 +1,7 @@
 """Facts about the files of a dataset, found out by reading each of them once."""
 
 import hashlib
+import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,7 +10,8 @@ import numpy as np
 
 from lightning_seg.batch import IGNORE_INDEX
 from lightning_seg.datasets.base import SegmentationDataset
-from lightning_seg.datasets.mask_codes import StrayValueError
+from lightning_seg.datasets.names import is_file
+from lightning_seg.datasets.stray_values import StrayValueError
 from lightning_seg.errors import DataError
 from lightning_seg.images import Array, read_header, read_image, read_image_at
 from lightning_seg.images.condition import condition_of
@@ -37,8 +39,9 @@ class PictureFacts(NamedTuple):
     look: int | None = None  # perceptual hash of 64 bits, as a signed number
 
 
-CAUSES = ("missing", "empty", "cut", "pages", "deep", "unreadable")
-"""Why a picture cannot be read: no file, no bytes, bytes missing at its end, several pages, more than 8 bits, other."""
+CAUSES = ("missing", "no_file", "empty", "cut", "pages", "deep", "unreadable")
+"""Why a picture cannot be read: nothing there, a pipe or a link to nothing or the like, no bytes, bytes missing at its
+end, several pages, more than 8 bits, other."""
 
 
 class MaskFacts(NamedTuple):
@@ -87,11 +90,10 @@ def look_at_picture(path: Path, closely: bool = False) -> PictureFacts:
 
 
 def _cause(path: Path, traits: tuple[str, ...], message: str) -> str:
-    try:
-        if path.stat().st_size == 0:
-            return "empty"
-    except OSError:
-        return "missing"
+    if not is_file(path):
+        return "no_file" if os.path.lexists(path) else "missing"
+    if path.stat().st_size == 0:
+        return "empty"
     if "pages" in traits or "deep" in traits:
         return "pages" if "pages" in traits else "deep"
     # Pillow's words for a file that ends too early.
@@ -156,7 +158,7 @@ def _mask_cause(error: DataError, path: str) -> str:
         return "size"
     if hasattr(error, "among_good"):
         return "value"
-    return "unreadable" if Path(path).exists() else "missing"
+    return "unreadable" if os.path.lexists(path) else "missing"
 
 
 def _smallest(mask: Array, index: int) -> float:

@@ -97,16 +97,23 @@ def read_folders(root: Path, classes: Sequence[str] | None = None) -> Labelled:
 
 
 def _left_out(root: Path, taken: Collection[Path]) -> Iterator[str]:
-    """Loose pictures, and everything in class folders that is no picture directly in them."""
+    """Loose pictures, links to nothing, and everything in class folders that is no picture directly in them."""
     class_folders = {image.parent for image in taken}
     for folder in {root, *(folder.parent for folder in class_folders)}:
         yield from (path.relative_to(root).as_posix() for path in folder.iterdir() if looks_like_picture(path))
         others = (path for path in folder.iterdir() if path.is_dir() and path not in class_folders)
         yield from (f"{path.relative_to(root).as_posix()}/" for path in others if _holds_results_alone(path))
+        yield from (path.relative_to(root).as_posix() for path in folder.iterdir() if _is_lost_folder(path))
     for folder in class_folders:
         for path in folder.iterdir():
             if path not in taken and not path.name.startswith("."):
                 yield path.relative_to(root).as_posix() + "/" * path.is_dir()
+
+
+def _is_lost_folder(path: Path) -> bool:
+    """Whether it is a link to nothing that may have stood for a class."""
+    is_lost = path.is_symlink() and not path.exists()
+    return is_lost and not path.name.startswith(".") and not looks_like_picture(path)
 
 
 def _split_folders(root: Path) -> list[Split]:

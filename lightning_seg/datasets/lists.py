@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import cast, get_args
 
 from lightning_seg.batch import Split
-from lightning_seg.datasets.names import Files, is_file, same
+from lightning_seg.datasets.names import Files, is_there, same
 from lightning_seg.datasets.pairs import Pair
 from lightning_seg.datasets.text_lines import read_lines
 from lightning_seg.errors import DataError
@@ -85,7 +85,7 @@ def find_listed(files: Files, row: Mapping[str, str], where: str) -> tuple[str, 
     if split is not None and split not in get_args(Split):
         raise DataError(f"{where}: there is no split {split!r}; use train, val or test")
     image = files.find(row["image"])
-    if not is_file(image):
+    if not is_there(image):
         raise DataError(f"{where}: no picture {image}; restore it or remove the line")
     name = (image.relative_to(files.root) if image.is_relative_to(files.root) else image).as_posix()
     return name, image, cast(Split | None, split)

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from lightning_seg.datasets.mask_files import StoredMask
 from lightning_seg.errors import DataError
+from lightning_seg.numbers import are, count_of
 
 
 def split_transparent(stored: StoredMask, path: Path) -> tuple[StoredMask, NDArray[np.bool_] | None]:
@@ -22,11 +23,11 @@ def split_transparent(stored: StoredMask, path: Path) -> tuple[StoredMask, NDArr
         clear = np.isin(pixels, stored.transparent_numbers) if stored.transparent_numbers else None
         return stored, clear
     alpha = pixels[..., 3]
-    partly = np.count_nonzero((alpha > 0) & (alpha < 255))
+    partly = int(np.count_nonzero((alpha > 0) & (alpha < 255)))
     if partly:
         raise DataError(
-            f"{path}: {partly} pixels of the mask are transparent in part, which leaves their class open; save it "
-            "without smoothed edges"
+            f"{path}: {count_of(partly, 'pixel')} of the mask {are(partly)} transparent in part, which leaves their "
+            "class open; save it without smoothed edges"
         )
     clear = alpha == 0
     opaque = pixels.copy()

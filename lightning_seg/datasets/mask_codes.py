@@ -20,8 +20,8 @@ from lightning_seg.datasets.mask_files import (
     stored_colours,
     stored_numbers,
 )
-from lightning_seg.datasets.stray_values import Strays, find_strays
-from lightning_seg.errors import ConfigError, DataError
+from lightning_seg.datasets.stray_values import StrayValueError, find_strays
+from lightning_seg.errors import ConfigError
 from lightning_seg.images import Array
 from lightning_seg.spelling import same
 
@@ -31,20 +31,6 @@ MaskMatch = Literal["exact", "nearest"]
 MAX_NUMBER = 2**16 - 1
 MAX_NAMED = 10
 IGNORED = "ignore"
-
-
-class StrayValueError(DataError):
-    """A mask holds a value of no class.
-
-    Args:
-        message: with a remedy for this file alone.
-        among_good: the message if all other masks are right.
-        strays: the values.
-    """
-
-    def __init__(self, message: str, among_good: str, strays: Strays) -> None:
-        super().__init__(message)
-        self.among_good, self.strays = among_good, strays
 
 
 class MaskCodes:
@@ -162,7 +148,7 @@ class MaskCodes:
         known = self._codes.take(positions, mode="clip") == codes
         return np.where(known, self._indices.take(positions, mode="clip"), np.int16(-1))
 
-    def _explain(self, path: Path, coded: Coded, indices: NDArray[np.int16]) -> "StrayValueError":
+    def _explain(self, path: Path, coded: Coded, indices: NDArray[np.int16]) -> StrayValueError:
         wrong = indices < 0
         codes = coded.at(wrong)
         strays = find_strays(

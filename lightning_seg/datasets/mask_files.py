@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from lightning_seg.errors import DataError
 from lightning_seg.images import Array, read_header, read_upright
+from lightning_seg.numbers import are, count_of
 
 Codes = NDArray[np.int32]
 """Numbers unchanged; colours as red + 256 green + 65536 blue; -1 for a palette number without a colour."""
@@ -121,10 +122,10 @@ def _palette(stored: StoredMask) -> Codes:
 
 def _pack(pixels: NDArray[Any], path: Path) -> Codes:
     """``(H, W, 4)`` uint8 RGBA to codes."""
-    opaque = pixels[..., 3] == 255
-    if not opaque.all():
+    clear = int(np.count_nonzero(pixels[..., 3] != 255))
+    if clear:
         raise DataError(
-            f"{path}: {np.count_nonzero(~opaque)} pixels of the mask are transparent, which leaves their colour open; "
+            f"{path}: {count_of(clear, 'pixel')} of the mask {are(clear)} transparent, which leaves their colour open; "
             "save it without an alpha channel, or name their class with --data.transparent"
         )
     packed: Codes = pixels.view("<i4")[..., 0] & 0xFFFFFF
@@ -142,5 +143,5 @@ def count_pixels(codes: Codes, is_colour: bool) -> str:
     """The most frequent codes, each with the number of its pixels."""
     found, counts = (array.tolist() for array in np.unique(codes, return_counts=True))
     order = sorted(range(len(found)), key=lambda index: -counts[index])[:MAX_SHOWN]
-    shown = [f"{name_code(found[i], is_colour)} ({counts[i]} {'pixel' if counts[i] == 1 else 'pixels'})" for i in order]
+    shown = [f"{name_code(found[i], is_colour)} ({count_of(counts[i], 'pixel')})" for i in order]
     return ", ".join([*shown, *([f"{len(found) - MAX_SHOWN} more"] if len(found) > MAX_SHOWN else [])])

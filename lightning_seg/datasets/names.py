@@ -13,6 +13,13 @@ def is_file(path: Path) -> bool:
     return os.path.isfile(path)  # noqa: PTH113
 
 
+def is_there(path: Path) -> bool:
+    """Whether anything but a folder has that name: a file, or a pipe, a device or a link to nothing, which is named as
+    unreadable where it is read.
+    """
+    return os.path.lexists(path) and not os.path.isdir(path)  # noqa: PTH112
+
+
 def is_too_long(path: Path) -> bool:
     """Whether the system refuses to look at such a path."""
     try:
@@ -36,7 +43,8 @@ class Files:
         self._listed: dict[Path, dict[str, list[str]]] = {}
 
     def find(self, name: str) -> Path:
-        """The file of this name; otherwise one whose name looks the same, also with backslashes for slashes.
+        """The file of this name, see ``is_there``; otherwise one whose name looks the same, also with backslashes for
+        slashes.
 
         A path that does not exist is returned unchanged.
 
@@ -44,7 +52,7 @@ class Files:
             DataError: if two names look the same.
         """
         for spelt in dict.fromkeys((name, name.replace("\\", "/"))):
-            if is_file(self.root / spelt):
+            if is_there(self.root / spelt):
                 return self.root / spelt
             found = self._look(self.root / spelt)
             if found is not None:
@@ -65,7 +73,7 @@ class Files:
                     return None
                 part = names[0]
             found /= part
-        return found if is_file(found) else None
+        return found if is_there(found) else None
 
     def _names(self, folder: Path) -> dict[str, list[str]]:
         if folder not in self._listed:

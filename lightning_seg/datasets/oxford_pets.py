@@ -13,6 +13,7 @@ from lightning_seg.batch import Split
 from lightning_seg.datasets.base import SegmentationDataset
 from lightning_seg.datasets.labelled import Labelled, LabelledDataset, LabelledPicture
 from lightning_seg.datasets.listed_files import check_listed
+from lightning_seg.datasets.stray_values import class_indices
 from lightning_seg.datasets.text_lines import read_lines
 from lightning_seg.datasets.voc import read_boxes
 from lightning_seg.errors import DataError
@@ -73,14 +74,15 @@ class OxfordPetsDataset(SegmentationDataset[PetRecord]):
 
     def read_mask(self, record: PetRecord) -> Array:
         path = self.mask_path(record)
-        trimap = read_index_mask(path)
-        if trimap.min() < 1 or trimap.max() > 3:
-            wrong = [value for value in np.unique(trimap).tolist() if not 1 <= value <= 3]
-            raise DataError(
-                f"{path}: a trimap holds 1 (pet), 2 (background) and 3 (border), this file also {wrong[:10]}; "
+        return class_indices(
+            read_index_mask(path),
+            self.class_names,
+            lambda wrong: (
+                f"{path}: a trimap holds 1 (pet), 2 (background) and 3 (border), this file also {wrong}; "
                 "replace it with the published one"
-            )
-        return trimap - np.uint8(1)
+            ),
+            first=1,
+        )
 
 
 class PetLabelsDataset(LabelledDataset):

@@ -1,19 +1,17 @@
 """Pairs of picture and mask, by the names of their files."""
 
-import logging
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePath, PurePosixPath
 from typing import NamedTuple
 
 from lightning_seg.batch import Split
-from lightning_seg.datasets.names import Files, is_file
+from lightning_seg.datasets.names import Files, is_there
 from lightning_seg.datasets.wildcards import about_brackets, fixed_part, matching
 from lightning_seg.errors import ConfigError, DataError
 
 PLACEHOLDERS = ("stem", "name", "dir")
 MAX_SHOWN = 5
-log = logging.getLogger(__name__)
 
 
 class Pair(NamedTuple):
@@ -43,6 +41,8 @@ def check_patterns(images: str, masks: str) -> None:
 def find_pairs(root: Path, images: str, masks: str) -> list[Pair]:
     """The pictures that match a pattern, sorted, each with the path its mask must have.
 
+    Links to nothing, pipes and the like that match are among them, so that reading them names them.
+
     Args:
         root: both are relative to it.
         images: pattern as in a shell, also with ``**``; names that begin with a dot do not match.
@@ -54,31 +54,25 @@ def find_pairs(root: Path, images: str, masks: str) -> list[Pair]:
     """
     found = {Path(name).as_posix() for name in matching(images, root)}
     fixed = fixed_part(PurePosixPath(images))
-    names, files = sorted(name for name in found if is_file(root / name)), Files(root)
+    names, files = sorted(name for name in found if is_there(root / name)), Files(root)
     pairs = [Pair(name, root / name, files.find(_mask_name(name, masks, fixed))) for name in names]
     # In one folder with their pictures, masks may match the pattern too.
     others = {pair.mask for pair in pairs if pair.mask != pair.image}
     pairs = [pair for pair in pairs if pair.image not in others]
     if not pairs:
         raise DataError(_nothing_found(root, images, fixed))
-    _warn_of_case(root, images, [pair.image for pair in pairs])
     return pairs
 
 
-def _warn_of_case(root: Path, images: str, found: Sequence[Path]) -> None:
-    """Warns of files in the other case: cameras write ``.JPG``, patterns say ``.jpg``."""
-    suffixes, folders, known = {path.suffix for path in found}, {path.parent for path in found}, set(found)
+def in_another_case(pairs: Sequence[Pair]) -> list[Path]:
+    """Files beside the pictures whose suffix differs from theirs in its case alone: cameras write ``.JPG``, patterns
+    say ``.jpg``.
+    """
+    found = {pair.image for pair in pairs}
+    suffixes, folders = {path.suffix for path in found}, {path.parent for path in found}
     spelt = {suffix.lower() for suffix in suffixes}
-    beside = (path for folder in folders for path in folder.iterdir() if path not in known)
-    left = sorted(path for path in beside if path.suffix.lower() in spelt and path.suffix not in suffixes)
-    if left:
-        log.warning(
-            "%d files such as %s do not match images %r, by the case of their suffix alone; write *.[jJ][pP][gG] or "
-            "the like to take them too",
-            len(left),
-            left[0].relative_to(root),
-            images,
-        )
+    beside = (path for folder in folders for path in folder.iterdir() if path not in found)
+    return sorted(path for path in beside if path.suffix.lower() in spelt and path.suffix not in suffixes)
 
 
 def _mask_name(name: str, masks: str, fixed: PurePath) -> str:
@@ -125,7 +119,7 @@ def check_pairs(root: Path, pairs: Iterable[Pair]) -> None:
         if pair.mask == pair.image:
             raise DataError(f"{root}: {pair.name} would be its own mask; give another --data.masks")
         owners[pair.mask] = pair.name
-        if not is_file(pair.mask):
+        if not is_there(pair.mask):
             missing.append(pair)
     if missing:
         raise DataError(_missing(missing, len(owners)))

@@ -8,7 +8,8 @@ from typing import NamedTuple
 from lightning_seg.doctor.advice.numbers import Numbers
 from lightning_seg.doctor.advice.speed import Speed
 from lightning_seg.doctor.findings import SEVERITIES, Finding
-from lightning_seg.doctor.telling.summary import Summary, count_of
+from lightning_seg.doctor.telling.summary import Summary
+from lightning_seg.numbers import count_of
 from lightning_seg.plots.curves import Curve
 
 

@@ -1,5 +1,6 @@
 """Findings about a dataset as a whole. All checks in their order."""
 
+import logging
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,8 +16,11 @@ from lightning_seg.doctor.dataset.names import check_names
 from lightning_seg.doctor.dataset.pictures import check_pictures
 from lightning_seg.doctor.dataset.splits import check_splits
 from lightning_seg.doctor.findings import Finding, Kind, worst_first
+from lightning_seg.doctor.own_data import about_samples, name_of
+from lightning_seg.doctor.own_samples import UNSEEN, UnseenError
 from lightning_seg.doctor.subject import Facts, Pictures, Subject
 from lightning_seg.errors import ConfigError, DataError
+from lightning_seg.synthetic.marker import is_synthetic
 
 Check = Callable[[Subject], Iterable[Finding]]
 CHECKS: tuple[Check, ...] = (
@@ -35,8 +39,8 @@ STAGES = ("fit", "test")
 REFUSED = Kind(
     "dataset-refused",
     "error",
-    "fit ends with this line",
-    "nothing can be trained, and what lies behind it was not looked at",
+    "fit ends with this line; so does test, where nothing can be trained on",
+    "nothing can be trained or tested, and what lies behind it was not looked at",
     "as the line says",
 )
 NOTHING_TO_TEST = Kind(
@@ -46,7 +50,28 @@ NOTHING_TO_TEST = Kind(
     "the network cannot be measured on pictures that it has not seen",
     "as the line says",
 )
-KINDS = (REFUSED, NOTHING_TO_TEST)
+PASSED_OVER = Kind(
+    "files-passed-over",
+    "warning",
+    "files lie among the pictures, and no split takes them",
+    "nobody trains or tests on them: their suffix is in another case than --data.images says, they lie in a folder too "
+    "much or beside the folders of classes, are no pictures, or a link to a folder leads to nothing",
+    "move or rename them, or take both cases with --data.images 'images/*.[jJ][pP][gG]'; nothing if they are left out "
+    "on purpose",
+)
+SYNTHETIC = Kind(
+    "synthetic-pictures",
+    "note",
+    "the folder holds pictures that lightning-seg has written, not the real dataset",
+    "a training works, and its result says nothing about real pictures",
+    "give the folder of the real ones with --data.root, or say so: --data.source synthetic",
+)
+KINDS = (REFUSED, NOTHING_TO_TEST, PASSED_OVER, SYNTHETIC)
+LISTING = (
+    *("lightning_seg.datamodules.data_module", "lightning_seg.datamodules.image_folder"),
+    *("lightning_seg.datamodules.image_mask_folder", "lightning_seg.datasets.coco_objects"),
+)
+"""Modules that tell a training by log lines what is a finding here."""
 
 
 def examine(subject: Subject) -> list[Finding]:
@@ -67,11 +92,11 @@ def opened_subject(data: DataModule[Any]) -> Iterator[tuple[Subject, list[Findin
     root, class_names = data.root, tuple(getattr(data, "class_names", ()))
     if not splits:
         # Nothing is written into a folder that may not exist.
-        yield Subject(root, class_names, {}, {}, data.group), refused
+        yield Subject(root, class_names, {}, {}, data.group, name=name_of(data)), refused
         return
     with opened_store(folder_of_caches(root, data.cache_dir), root) as store:
         facts = {split: Facts(store, dataset) for split, dataset in splits.items()}
-        yield Subject(root, class_names, splits, facts, data.group, skips), refused
+        yield Subject(root, class_names, splits, facts, data.group, skips, name_of(data)), refused
 
 
 def _check_nothing(data: DataModule[Any]) -> None:
@@ -84,9 +109,24 @@ def _check_nothing(data: DataModule[Any]) -> None:
 def _splits_of(data: DataModule[Any], skips: Collection[str]) -> tuple[dict[Split, Pictures], list[Finding]]:
     _check_nothing(data)
     data.prepare_data()
-    refused: list[Finding] = []
+    with as_findings():
+        found = list(_set_up(data))
+    if bare := data.left_out.get("unlabelled"):
+        found.append(Finding(MISSING_MASK, bare, is_skipped="unlabelled" in skips))
+    found += about_samples(data)
+    if data.passed_over:
+        found.append(Finding(PASSED_OVER, data.passed_over))
+    if data.source == "real" and is_synthetic(data.root):
+        found.append(Finding(SYNTHETIC, count=1))
+    order: tuple[Split, ...] = ("train", "val", "test")
+    return {split: data.datasets[split] for split in order if split in data.datasets}, found
+
+
+def _set_up(data: DataModule[Any]) -> Iterator[Finding]:
+    """Both stages; why one of them is refused."""
     if not data.trains:
         data.read_original_sizes()
+    told = set()
     for stage, kind in zip(STAGES, (REFUSED, NOTHING_TO_TEST), strict=True):
         if stage == "fit" and not data.trains:
             continue
@@ -94,9 +134,22 @@ def _splits_of(data: DataModule[Any], skips: Collection[str]) -> tuple[dict[Spli
             data.setup(stage)
         except (ConfigError, DataError) as error:
             # Both stages may end for the same reason.
-            if str(error) not in (finding.detail for finding in refused):
-                refused.append(Finding(kind, count=1, detail=str(error)))
-    if bare := data.left_out.get("unlabelled"):
-        refused.append(Finding(MISSING_MASK, bare, is_skipped="unlabelled" in skips))
-    order: tuple[Split, ...] = ("train", "val", "test")
-    return {split: data.datasets[split] for split in order if split in data.datasets}, refused
+            if isinstance(error, UnseenError):
+                yield Finding(UNSEEN, count=1, detail=str(error))
+            elif str(error) not in told:
+                yield Finding(kind if data.trains else REFUSED, count=1, detail=str(error))
+            told.add(str(error))
+
+
+@contextmanager
+def as_findings() -> Iterator[None]:
+    """Without the log lines by which datamodules tell what is a finding here; annotations are read by constructors."""
+    loggers = [logging.getLogger(name) for name in LISTING]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)

@@ -33,6 +33,7 @@ class Subject(NamedTuple):
     facts: Mapping[Split, "Facts"]
     group: Callable[[Any], str | None] = lambda record: None  # of the pictures that are no independent samples
     skips: frozenset[str] = frozenset()  # arguments of the data that say that pictures are left out
+    name: str = ""  # of the dataset, where it is not that of its folder
 
     def looks(self) -> Iterator[Look]:
         """All pictures, split by split, in the order of their records."""

@@ -174,7 +174,7 @@ def export(
         say: gets a line for each thing that was checked.
 
     Raises:
-        ModelError: if the file answers otherwise; nothing is written.
+        ExportError: if the file answers otherwise; nothing is written.
         ConfigError: if a reduced precision cannot be judged.
     """
     about = source.about(order.precision)

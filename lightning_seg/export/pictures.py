@@ -11,7 +11,7 @@ from lightning_seg.datamodules.base import DataModule
 from lightning_seg.errors import ConfigError, DataError
 from lightning_seg.images import Array, read_image
 
-NO_DATA = "give --data.root, or any pictures with --images"
+NO_DATA = "or give any pictures with --images"
 
 
 class Seen(NamedTuple):
@@ -41,9 +41,9 @@ def validation_pictures(data: pl.LightningDataModule, truth: str, number: int) -
         data.setup("fit")
         found = list(_first(data.val_dataloader(), truth, number))
     except DataError as error:
-        raise ConfigError(f"{error}; {NO_DATA}") from error
+        raise ConfigError(f"{error}, {NO_DATA}") from error
     if not found:
-        raise ConfigError(f"the run's data has no picture to validate on; {NO_DATA}")
+        raise ConfigError(f"the run's data has no picture to validate on; give --data.root, {NO_DATA}")
     return found
 
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lightning_seg.errors import ModelError
+from lightning_seg.errors import ExportError
 from lightning_seg.export.reference import Answer
 from lightning_seg.images import Array
 from lightning_seg.model_file import Kind
@@ -101,9 +101,9 @@ def compare(
 
 
 def check(differences: Differences, kind: Kind) -> None:
-    """Raises ModelError if a file answers otherwise than the task."""
+    """Raises ExportError if a file answers otherwise than the task."""
     if not differences.is_small:
-        raise ModelError(
+        raise ExportError(
             f"the exported file answers otherwise than the run, most at {differences.worst}: "
             f"{differences.describe(kind)}; nothing is written, since {100 * SAME} % and {PROBS} are the limits"
         )

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lightning_seg.errors import ModelError
+from lightning_seg.errors import ExportError
 from lightning_seg.export.pictures import Seen
 from lightning_seg.export.reference import Answer
 from lightning_seg.images import Array
@@ -49,9 +49,9 @@ def loss_of(
 
 
 def check_loss(loss: Loss, limit: float) -> None:
-    """Raises ModelError if it is larger than the limit, or no number."""
+    """Raises ExportError if it is larger than the limit, or no number."""
     if not loss.amount <= limit:
-        raise ModelError(
+        raise ExportError(
             f"the exported file is worse than max_loss {limit} allows: {loss.describe()}; nothing is written. Give "
             "another precision, or a larger --max_loss"
         )

@@ -1,5 +1,6 @@
 """The condition of a picture file, as far as it may surprise: format, stored mode, and what readers differ in."""
 
+import os
 from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -36,6 +37,9 @@ CMYK, of more than 8 bits, transparent, in colours other than sRGB.
 
 def condition_of(path: Path) -> Condition:
     """The condition of a file; one that is no picture has no format."""
+    # Opening a pipe would wait for ever.
+    if not os.path.isfile(path):  # noqa: PTH113, which fails for names that are too long
+        return Condition("", "", (0, 0), ())
     try:
         with Image.open(path) as image:
             orientation, is_broken = _exif(image)

@@ -69,14 +69,13 @@ class AppliedFile(ABC):
         # As the pictures are, so that nothing is resized again.
         size = {IMAGE_SIZE: np.array(images.shape[1:3], np.int64)} if IMAGE_SIZE in self.model.inputs else {}
         (probs,) = self.model.run(["probs"], {IMAGES: images, **size})
-        self.check_classes(probs.shape[1])
+        self.check_number(probs.shape[1], self.class_names, "classes")
         return probs
 
-    def check_classes(self, number: int) -> None:
-        if number != len(self.class_names):
+    def check_number(self, number: int, names: Sequence[str], what: str) -> None:
+        if number != len(names):
             raise ConfigError(
-                f"{self.model.path}: it answers with {number} classes and names {len(self.class_names)}; export the "
-                "run anew"
+                f"{self.model.path}: it answers with {number} {what} and names {len(names)}; export the run anew"
             )
 
 
@@ -124,9 +123,10 @@ class BoxFile(AppliedFile):
         for name in plain.keys() - {THRESHOLD}:
             value, exported = getattr(asked, name), own.get(name, getattr(BoxKnobs(), name))
             if value != exported:
+                remedy = f"export the run with --{name} {_text(value)}, or " if name in own else ""
                 raise ConfigError(
-                    f"{name} {_text(value)}: {self.model.path} was exported with {_text(exported)}, and finds objects "
-                    f"with that; export the run with --{name} {_text(value)}, or predict with the run"
+                    f"{name} {_text(value)}: {self.model.path} finds objects with {_text(exported)}, as it was "
+                    f"exported; {remedy}predict with --run"
                 )
         known = {name: value for name, value in own.items() if hasattr(asked, name)}
         return knobs_of(BoxKnobs, known | plain, _who(self.model))
@@ -144,7 +144,8 @@ class BoxFile(AppliedFile):
             inputs[THRESHOLD] = np.array(threshold, np.float32)
         names = OUTPUTS["boxes"][1:]
         boxes, scores, labels, maps, whole, window_probs, window_boxes = self.model.run(names, inputs)
-        self.check_classes(whole.shape[1])
+        self.check_number(whole.shape[1], self.class_names, "classes")
+        self.check_number(maps.shape[1], self.label_names, "labels")
         return BoxAnswer(boxes, scores, labels, maps[0], whole[0], window_probs[0], window_boxes)
 
 

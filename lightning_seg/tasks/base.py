@@ -37,6 +37,7 @@ from lightning_seg.tasks.resuming import (
     end_epoch_properly,
     go_on_averaging,
     go_on_in_epoch,
+    go_on_without_averaging,
     is_in_epoch,
     over_processes,
     pictures_seen,
@@ -177,6 +178,7 @@ class Task(LookingModule, ABC):
         if self._trainer is None or self.trainer.state.fn != "fit" or not stored:
             return
         self._resumes = True
+        go_on_without_averaging(checkpoint, self.trainer)
         self._read_progress(checkpoint)
         options = self.hparams["optimizer_options"] or {}
         step_on_this_device(checkpoint, is_fused(options, steps_are_fused(self.trainer)))

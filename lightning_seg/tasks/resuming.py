@@ -14,7 +14,7 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 import torch.distributed as dist
-from pytorch_lightning.callbacks import StochasticWeightAveraging
+from pytorch_lightning.callbacks import StochasticWeightAveraging, WeightAveraging
 from torch import Tensor, nn
 from torchmetrics import Metric
 
@@ -23,6 +23,8 @@ from lightning_seg.errors import ConfigError
 
 log = logging.getLogger(__name__)
 Counts = dict[str, dict[str, Tensor]]
+TRAINED = "current_model_state"
+"""Lightning's key of the trained weights in a checkpoint whose ``state_dict`` is their average."""
 
 
 def reopen_epoch(checkpoint: Mapping[str, Any]) -> None:
@@ -152,6 +154,14 @@ def go_on_averaging(trainer: pl.Trainer) -> None:
     for callback in callbacks if trainer.fit_loop.restarted_mid_epoch else ():
         if isinstance(callback, StochasticWeightAveraging):
             callback.on_train_epoch_start(trainer, trainer.lightning_module)
+
+
+def go_on_without_averaging(checkpoint: dict[str, Any], trainer: pl.Trainer) -> None:
+    """Let a training that averages no more go on from the trained weights, which its optimiser belongs to."""
+    callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    if TRAINED in checkpoint and not any(isinstance(callback, WeightAveraging) for callback in callbacks):
+        checkpoint["state_dict"] = checkpoint[TRAINED]
+        log.warning("the checkpoint has averaged weights; without --ema the training goes on from the trained ones")
 
 
 def steps_worth(trainer: pl.Trainer) -> int:

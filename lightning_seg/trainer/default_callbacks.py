@@ -26,6 +26,7 @@ from lightning_seg.callbacks import (
 from lightning_seg.callbacks.continued import BEST, LAST, RunCheckpoint, RunStopping
 from lightning_seg.callbacks.network_summary import NetworkSummary
 from lightning_seg.callbacks.progress import EndOfProgress
+from lightning_seg.callbacks.weight_average import WeightAverage, check_beside
 from lightning_seg.errors import ConfigError
 from lightning_seg.trainer.any_data import validates
 
@@ -66,6 +67,18 @@ def reporting(
     if given["enable_model_summary"] is not False and not any(isinstance(one, ModelSummary) for one in own):
         callbacks.append(NetworkSummary(max_depth=3))
     return callbacks
+
+
+def averaging(own: Sequence[pl.Callback], decay: float | None) -> list[pl.Callback]:
+    """What averages the weights; nothing without a decay.
+
+    Raises:
+        ConfigError: if a callback of the user changes the weights in another way.
+    """
+    if decay is None:
+        return []
+    check_beside(own)
+    return [WeightAverage(decay)]
 
 
 def prediction_writers(task: pl.LightningModule, output: Path, own: Sequence[pl.Callback]) -> list[pl.Callback]:

@@ -81,5 +81,5 @@ def test_what_is_left_out_of_a_file_is_said_once(
     data.read_original_sizes()
     data.setup("test")
     assert [message.partition(": ")[2] for message in caplog.messages if "width" in message] == [
-        "1 boxes without width or height are left out"
+        "left out are 1 box without width or height"
     ]

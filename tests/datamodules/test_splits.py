@@ -1,11 +1,19 @@
 import math
 from hashlib import sha256
+from unicodedata import normalize
 
 import numpy as np
 import pytest
 
 from lightning_seg.batch import Split
-from lightning_seg.datamodules.splits import draw_by_class, stratified_split
+from lightning_seg.datamodules.splits import (
+    by_hash,
+    compile_group,
+    draw_by_class,
+    draw_splits,
+    find_groups,
+    stratified_split,
+)
 from lightning_seg.errors import ConfigError
 
 BREEDS = ["beagle"] * 10 + ["pug"] * 20 + ["Birman"] * 5
@@ -202,3 +210,36 @@ def test_the_flowers_as_published(fractions: dict[Split, float], counts: list[in
     numbers[633 + 898 + 640] = numbers[-1]
     parts = draw_by_class(["train"] * 3670, labels, numbers, fractions, 0, "abcde")
     assert [len(parts[split]) for split in ("train", "val", "test")] == counts
+
+
+WORDS = ["Möwe", "Ähre", "naïve", "Çelik", "año", "plain", "Ørsted", "한글", "Ångström", "tree"]
+
+
+def test_names_are_ordered_by_their_hash_as_ever() -> None:
+    names = [f"{number:03}.jpg" for number in range(50)]
+    expected = sorted(names, key=lambda name: sha256(f"7/{name}".encode()).digest())
+    assert list(by_hash(7)(names)) == expected
+    # Names with accents as one character, as most systems write them, as well.
+    assert list(by_hash(7)(WORDS)) == sorted(WORDS, key=lambda name: sha256(f"7/{name}".encode()).digest())
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_names_that_look_the_same_are_divided_in_the_same_way(seed: int) -> None:
+    composed = [f"{word}_{number}" for word in WORDS for number in range(4)]
+    decomposed = [normalize("NFD", name) for name in composed]
+    assert composed != decomposed
+    fractions: dict[Split, float] = {"val": 0.2, "test": 0.2}
+    parts = [draw_splits(["train"] * 40, names, fractions, seed) for names in (composed, decomposed)]
+    assert parts[0] == parts[1]
+    assert len(parts[0]["val"]) == 8
+
+
+def test_a_group_whose_accents_are_stored_in_two_ways_is_one() -> None:
+    names = ["Möwe_1.jpg", normalize("NFD", "Möwe_2.jpg"), "Ähre_1.jpg"]
+    for pattern in ("^(.+?)_", "^(Möwe|Ähre)", normalize("NFD", "^(Möwe|Ähre)"), "^(....)_"):
+        assert find_groups(names, compile_group(pattern)) == ["Möwe", "Möwe", "Ähre"]
+
+
+def test_names_that_are_no_utf8_have_an_order() -> None:
+    names = [b"\xff_1".decode(errors="surrogateescape"), "a"]
+    assert sorted(by_hash(0)(names)) == sorted(names)

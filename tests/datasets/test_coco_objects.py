@@ -109,9 +109,7 @@ def test_boxes_without_width_or_height_are_left_out_and_counted(
     whole = read(root, CONTENT)
     part = read(root, changed("annotations", 1, bbox=box))
     assert sum(len(picture.boxes) for picture in part.records) == sum(len(one.boxes) for one in whole.records) - 1
-    assert [message.partition(": ")[2] for message in caplog.messages] == [
-        "1 boxes without width or height are left out"
-    ]
+    assert [message.partition(": ")[2] for message in caplog.messages] == ["left out are 1 box without width or height"]
 
 
 def test_what_is_left_out_is_known_to_the_dataset(root: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -126,7 +124,7 @@ def test_what_is_left_out_is_known_to_the_dataset(root: Path, caplog: pytest.Log
     assert dataset.left_out == (1, 3, 1)
     assert dataset.subset([0]).left_out == LeftOut(flat=1, without_box=3, crowds=1)
     (line,) = caplog.messages
-    assert line.endswith("some.json: 1 boxes without width or height and 3 annotations without bbox are left out")
+    assert line.endswith("some.json: left out are 1 box without width or height and 3 annotations without bbox")
     assert [len(one.boxes) for one in dataset.records] == [2, 0]
     assert read(root, CONTENT, categories=["dog"]).left_out == (0, 0, 0)
 

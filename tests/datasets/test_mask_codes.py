@@ -282,7 +282,7 @@ def test_a_transparent_colour_of_a_file_without_alpha(path: Path) -> None:
     image = colour([[RED, BLUE, BLACK]])
     codes = MaskCodes(CLASSES, COLOURS, transparent="background")
     assert read(path, image, codes, transparency=RED) == [[0, 2, 0]]
-    assert "1 pixels of the mask are transparent" in refuse(path, image, MaskCodes(CLASSES, COLOURS), transparency=RED)
+    assert "1 pixel of the mask is transparent" in refuse(path, image, MaskCodes(CLASSES, COLOURS), transparency=RED)
 
 
 def test_opaque_masks_are_as_without_the_argument(path: Path) -> None:
@@ -293,7 +293,7 @@ def test_opaque_masks_are_as_without_the_argument(path: Path) -> None:
 
 def test_pixels_that_are_transparent_in_part_stay_open(path: Path) -> None:
     message = refuse(path, colour([[(*RED, 254), CLEAR]]), MaskCodes(CLASSES, COLOURS, transparent="background"))
-    assert message.startswith("1 pixels of the mask are transparent in part, which leaves their class open")
+    assert message.startswith("1 pixel of the mask is transparent in part, which leaves their class open")
 
 
 def test_transparent_names_a_class() -> None:

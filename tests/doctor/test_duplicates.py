@@ -71,7 +71,7 @@ def test_a_copied_file_in_another_split_is_an_error(root: Path) -> None:
     leak = found["copies-between-splits"]
     assert (code, leak["severity"]) == (1, "error")
     assert leak["files"] == ["train/cup/3.png", "test/cup/other.png"]
-    assert "1 of 5 pictures to test on lie in another split too" in leak["detail"]
+    assert "1 of 5 pictures to test on lies in another split too" in leak["detail"]
     assert [[one["split"] for one in group] for group in leak["figures"]["groups"]] == [["train", "test"]]
     assert not (ABOUT_COPIES - {"copies-between-splits"}) & set(found)
 

@@ -9,9 +9,10 @@ import pytest
 from PIL import Image
 
 from lightning_seg.__main__ import main
-from lightning_seg.datasets.mask_codes import MaskCodes, StrayValueError
+from lightning_seg.datasets.mask_codes import MaskCodes
 from lightning_seg.datasets.mask_files import StoredMask
-from lightning_seg.datasets.stray_values import Strays, StrayValue, from_text
+from lightning_seg.datasets.stray_values import Strays, StrayValue, StrayValueError, class_indices, from_text
+from lightning_seg.doctor.dataset import labels
 from lightning_seg.doctor.dataset.strays import is_smoothed
 from lightning_seg.images import Array
 
@@ -57,7 +58,7 @@ def test_values_of_no_class_are_counted_over_all_masks(tmp_path: Path) -> None:
     assert (code, values["severity"]) == (1, "error")
     assert values["files"] == ["a.png", "b.png"]
     assert values["detail"] == (
-        "102 pixels: 7 (96 pixels in 2 masks, nearest to cup), 9 (6 pixels in 1 masks, nearest to cup)"
+        "102 pixels: 7 (96 pixels in 2 masks, nearest to cup), 9 (6 pixels in 1 mask, nearest to cup)"
     )
     assert values["figures"]["values"]["7"] == {"pixels": 96, "masks": 2, "nearest": "cup"}
     assert "--data.ignore_values '[7, 9]'" in values["remedy"]
@@ -102,6 +103,38 @@ def test_strays_of_one_mask_by_hand() -> None:
     assert from_text(strays.to_text()) == strays
 
 
+@pytest.mark.parametrize("kind", ["pets", "carvana"])
+def test_values_of_no_class_in_published_masks(kind: str, request: pytest.FixtureRequest) -> None:
+    """Two files: 60 pixels of 9, and two of 7 in one of them; the nearest class is the last one."""
+    root: Path = request.getfixturevalue(f"{kind}_copy")
+    folder, class_name = {"pets": ("annotations/trimaps", "border"), "carvana": ("train_masks", "car")}[kind]
+    names = sorted(path for path in (root / folder).iterdir() if not path.name.startswith("."))[:2]
+    for number, path in enumerate(names):
+        pixels = np.array(Image.open(path))
+        pixels[:3, :10] = 9
+        pixels[3, : 2 * number] = 7
+        # A GIF would get other numbers for its colours.
+        Image.fromarray(pixels).save(path, "PNG")
+    data = {"pets": "OxfordPetsDataModule", "carvana": "CarvanaDataModule"}[kind]
+    code, found = diagnose(root, data=data)
+    wrong = found["value-of-no-class"]
+    assert code == 1
+    assert sorted(wrong["files"]) == [path.name for path in names]
+    assert wrong["detail"] == (
+        f"62 pixels: 9 (60 pixels in 2 masks, nearest to {class_name}), 7 (2 pixels in 1 mask, nearest to {class_name})"
+    )
+    assert wrong["remedy"].startswith("replace the masks with the published ones")
+    assert "unreadable-mask" not in found
+
+
+def test_an_ignored_number_stays() -> None:
+    numbers = np.array([[1, 2], [255, 3]])
+    names = ("a", "b", "c")
+    assert class_indices(numbers, names, str, first=1, ignored=255).tolist() == [[0, 1], [255, 2]]
+    with pytest.raises(StrayValueError, match=r"\[4, 255\]"):
+        class_indices(np.array([[4, 255, 3]]), names, str, first=1)
+
+
 def test_full_and_empty_masks_are_told_apart(tmp_path: Path) -> None:
     masks = {"full": np.ones((40, 40), np.uint8), "empty": np.zeros((40, 40), np.uint8)}
     masks |= {name: disc() for name in "abcd"}
@@ -132,7 +165,7 @@ def test_boxes_that_reach_out_of_their_picture_are_told(tmp_path: Path) -> None:
     wrong = found["box-outside"]
     # The first fits, the second reaches out by one pixel, which depends on how pixels are counted.
     assert (wrong["severity"], wrong["count"], wrong["files"]) == ("warning", 2, ["a.png"])
-    assert wrong["detail"] == "2 of 4 boxes in 1 pictures; the box 30, 20, 45, 25 on 40x30 pixels"
+    assert wrong["detail"] == "2 of 4 boxes in 1 picture; the box 30, 20, 45, 25 on 40x30 pixels"
 
 
 def test_boxes_without_width_are_counted(tmp_path: Path) -> None:
@@ -152,3 +185,45 @@ def test_heads_of_pets_are_boxes_too(pets_copy: Path) -> None:
     xml.write_text(text[:start] + "nan" + text[end:])
     _, found = diagnose(pets_copy, data="OxfordPetLabelsDataModule")
     assert found["unreadable-boxes"]["files"] == [f"{xml.stem}.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("number", "counts", "lines"),
+    [
+        (4, [4, 3, 0], ["each of 2 classes: 3 to 4 of 4 pictures to validate on"]),
+        (3, [1, 1, 1], ["each of 3 classes: 1 of 3 pictures to validate on"]),
+        (1, [1, 0, 0], ["a: 1 picture to validate on"]),
+        (20, [20, 4, 5], ["b: 4 pictures to validate on"]),
+        (20, [20, 0, 5], []),
+        (5, [5, 5, 5], []),
+    ],
+)
+def test_of_a_small_split_its_size_is_told_and_not_each_class(number: int, counts: list[int], lines: list[str]) -> None:
+    assert list(labels.rare_in("val", number, "abc", counts)) == lines
+
+
+def test_a_split_of_four_pictures_is_one_line(tmp_path: Path) -> None:
+    root = write(tmp_path / "data", {f"{number:02}": disc() for number in range(40)})
+    _, found = diagnose(root, *TWO, "--data.val_fraction", "0.1")
+    assert found["rare-class-in-split"]["detail"] == "each of 2 classes: 4 of 4 pictures to validate on"
+    assert found["rare-class-in-split"]["count"] == 1
+
+
+def test_rare_classes_are_shares_of_what_is_counted_and_the_first_are_named(tmp_path: Path) -> None:
+    """Twelve classes of four pictures, of which two validate or test."""
+    noise = np.random.default_rng(0)
+    for name in "abcdefghijkl":
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for number in range(4):
+            picture = Image.fromarray(noise.integers(0, 256, (16, 16, 3), np.uint8))
+            picture.save(tmp_path / "data" / name / f"{number}.png")
+    _, found = diagnose(tmp_path / "data", data="ImageFolderDataModule")
+    rare = found["rare-class"]
+    assert rare["count"] == 12
+    assert rare["detail"].startswith("a (2 pictures, 8.33% of the pictures), b (2 pictures")
+    assert rare["detail"].endswith("j (2 pictures, 8.33% of the pictures), and 2 more")
+    assert len(rare["figures"]["classes"]) == 12
+    small = found["rare-class-in-split"]["detail"]
+    assert small == (
+        "each of 12 classes: 1 of 12 pictures to validate on; each of 12 classes: 1 of 12 pictures to test on"
+    )

@@ -106,3 +106,9 @@ def test_a_refusal_of_a_task_is_asked_for() -> None:
     assert real.multiple == 8
     assert real.takes((64, 64))
     assert not real.takes((32, 32))
+
+
+def test_a_size_that_is_squeezed_as_well_is_no_remedy_for_that() -> None:
+    """Of 72x48 nothing but 64x64 is a multiple of 32 on both sides near their shape."""
+    advice = advise(sizes((48, 72), 1.0), (256, 256), None)
+    assert advice == Advice((64, 64), "--data.image_size 64", 0.06, ("enlarged",), None)

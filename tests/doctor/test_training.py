@@ -189,7 +189,7 @@ def test_a_run_that_is_training_now_is_not_broken_off(examine: Examine, folder: 
 def test_of_two_epochs_and_of_none_nothing_can_be_said(examine: Examine) -> None:
     assert list(examine({})) == ["broken-off", "no-curves"]
     found = examine({LOSS: [1.6, 1.5], ACCURACY: [0.2, 0.3]})
-    assert found["no-curves"]["detail"] == "2 epochs have a train/loss"
+    assert found["no-curves"]["detail"] == "2 epochs with a train/loss"
 
 
 def test_a_table_that_is_no_table_of_numbers_is_one_line(

@@ -6,7 +6,8 @@ from torch import Tensor
 
 from lightning_seg.export.merging import merge
 from lightning_seg.inference.boxes import BoxInference
-from lightning_seg.inference.merging import Boxes, Merge, merge_boxes
+from lightning_seg.inference.knobs import Merge
+from lightning_seg.inference.merging import Boxes, merge_boxes
 
 
 def found(seed: int, number: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -21,7 +22,8 @@ def test_boxes_of_several_pictures_are_merged_as_those_of_each(how: Merge) -> No
     pictures = [found(0, 40), found(1, 0), found(2, 25)]
     picture = torch.cat([torch.full((len(one[0]),), index) for index, one in enumerate(pictures)])
     inference = BoxInference(merge=how, merge_overlap=0.35)
-    merged = merge(*(torch.cat(values) for values in zip(*pictures, strict=True)), picture, 3, inference)
+    boxes, scores, labels = (torch.cat(values) for values in zip(*pictures, strict=True))
+    merged = merge(boxes, scores, labels, picture, 3, inference)
     for index, one in enumerate(pictures):
         wanted = merge_boxes(Boxes(*one), how, 0.35)
         mine = merged[0] == index

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lightning_seg.errors import ModelError
+from lightning_seg.errors import ExportError
 from lightning_seg.export.proof import Differences, check, compare, several_sizes
 from lightning_seg.images import Array
 from lightning_seg.model_file import Kind
@@ -63,7 +63,7 @@ def test_the_refusal_names_the_worst_picture_and_the_limits() -> None:
     pictures = [("good.jpg", PICTURE), ("bad.jpg", PICTURE)]
     given = iter([good, bad])
     found = compare("masks", pictures, lambda picture: good, lambda images: next(given), 0.4)
-    with pytest.raises(ModelError, match=r"most at bad.jpg: 90 % pixels of the same class.*nothing is written"):
+    with pytest.raises(ExportError, match=r"most at bad.jpg: 90 % pixels of the same class.*nothing is written"):
         check(found, "masks")
 
 

@@ -1,5 +1,6 @@
 """The whole job as one function, before it becomes a file, against prediction."""
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,10 @@ from lightning_seg import (
     TimmClassifierTask,
     UNetTask,
 )
+from lightning_seg.batch import BoxPrediction
 from lightning_seg.errors import ConfigError
+from lightning_seg.export.drafts import traced
+from lightning_seg.export.onnx_draft import OnnxDraft, as_onnx
 from lightning_seg.export.proof import compare, several_sizes
 from lightning_seg.export.reference import reference_answer
 from lightning_seg.export.whole import kind_of, whole_job
@@ -27,7 +31,7 @@ TASKS: dict[str, tuple[Any, tuple[int, int] | None]] = {
     "unet": (lambda: UNetTask(num_classes=1, width=4, depth=2), (20, 24)),
     "unet at its own size": (lambda: UNetTask(num_classes=3, width=4, depth=2), None),
     "smp": (lambda: SmpTask(arch="fpn", encoder_name="resnet18", encoder_weights=None, num_classes=3), (64, 32)),
-    "cnn": (lambda: CNNClassifierTask(num_classes=5, image_size=[40, 40]), (40, 40)),
+    "cnn": (lambda: CNNClassifierTask(num_classes=5, image_size=(40, 40)), (40, 40)),
     "timm": (lambda: TimmClassifierTask(arch="resnet18", weights=None, num_classes=5), (64, 48)),
     "detector": (
         lambda: SlidingDetectorTask(backbone="resnet18", weights=None, num_classes=3, window=64, background="class_2"),
@@ -36,31 +40,67 @@ TASKS: dict[str, tuple[Any, tuple[int, int] | None]] = {
 }
 
 
+LARGE: dict[str, tuple[Any, tuple[int, int] | None]] = {
+    "deeplabv3plus": (
+        lambda: SmpTask(arch="deeplabv3plus", encoder_name="resnet18", encoder_weights=None, num_classes=3),
+        (64, 64),
+    ),
+    "unet of smp with mobilenet": (
+        lambda: SmpTask(arch="unet", encoder_name="mobilenet_v2", encoder_weights=None, num_classes=1),
+        (64, 64),
+    ),
+    "convnext": (lambda: TimmClassifierTask(arch="convnext_atto", weights=None, num_classes=5), (64, 64)),
+    "vgg16": (lambda: SlidingDetectorTask(backbone="vgg16", weights="numpy:0", freeze_encoder=False), None),
+}
+"""What takes longer."""
+
+
 def pictures() -> list[tuple[str, Array]]:
     generator = np.random.default_rng(0)
     return [(f"{n}", generator.integers(0, 256, (70 + 9 * n, 111, 3), dtype=np.uint8)) for n in range(4)]
 
 
-@pytest.mark.parametrize("name", TASKS)
-def test_it_answers_as_prediction_does_at_any_size(name: str) -> None:
-    make, size = TASKS[name]
+ALL = TASKS | LARGE
+
+
+def made(name: str) -> Any:
     torch.manual_seed(0)
-    task = make().eval()
+    task = ALL[name][0]().eval()
     # The answers of a network that has learned nothing are all alike.
     for norm in (module for module in task.modules() if isinstance(module, torch.nn.BatchNorm2d)):
+        assert norm.running_var is not None
         norm.running_var.uniform_(0.3, 0.6)
-    inference = task.make_inference({"threshold": 0.3} if name == "detector" else {})
-    job = whole_job(task, size, inference).eval()
+    task.inference = task.make_inference({"threshold": 0.3} if task.prediction is BoxPrediction else {})
+    return task
+
+
+def check(name: str, task: Any, answer: Callable[[Array], Mapping[str, Any]]) -> None:
+    kind, size, shown = kind_of(task), ALL[name][1], list(several_sizes(pictures()))
+    found = compare(kind, shown, lambda picture: reference_answer(task, size, task.inference, picture), answer, 0.3)
+    assert found.is_small, found.describe(kind)
+    assert found.pictures == 8
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_it_answers_as_prediction_does_at_any_size(name: str) -> None:
+    task = made(name)
+    job = whole_job(task, ALL[name][1], task.inference).eval()
 
     def answer(images: Array) -> dict[str, Any]:
         with torch.inference_mode():
             values = job(torch.from_numpy(images))
         return dict(zip(OUTPUTS[kind_of(task)], (value.numpy() for value in values), strict=True))
 
-    shown = list(several_sizes(pictures()))
-    found = compare(kind_of(task), shown, lambda picture: reference_answer(task, size, inference, picture), answer, 0.3)
-    assert found.is_small, found.describe(kind_of(task))
-    assert found.pictures == 8
+    check(name, task, answer)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [*TASKS, *LARGE])
+def test_as_onnx_it_answers_as_prediction_does_at_any_size(name: str) -> None:
+    task, size = made(name), ALL[name][1]
+    job, outputs = whole_job(task, size, task.inference), OUTPUTS[kind_of(task)]
+    further = {"image_size": torch.tensor(size)} if size is not None and kind_of(task) == "masks" else {}
+    check(name, task, OnnxDraft(as_onnx(traced(job, *further.values()), further, outputs)).answer)
 
 
 def test_another_size_can_be_asked_for() -> None:

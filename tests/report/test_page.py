@@ -6,15 +6,18 @@ import json
 import os
 import re
 import shutil
+import sys
 from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from lightning_seg.__main__ import main
+from lightning_seg.checkpoints import CHECKPOINT_KEY
 from lightning_seg.plots.difference import WRONG
 from lightning_seg.report.contents import read_content
 from lightning_seg.report.galleries import Gallery
@@ -266,6 +269,28 @@ def test_a_config_of_a_stranger_builds_nothing(
     assert "data is 'os.system'" in said or "data is os.system" in said
     assert "give --trust_config" in page.text
     assert page.all("img") == []
+
+
+def test_a_task_of_the_users_own_answers_where_its_config_is_trusted(
+    hostile: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    own = "from lightning_seg import CNNClassifierTask\n\n\nclass Mine(CNNClassifierTask):\n    pass\n"
+    (tmp_path / "reported_task.py").write_text(own)
+    run = Path(shutil.copytree(hostile, tmp_path / "run"))
+    config = (run / "config.yaml").read_text()
+    (run / "config.yaml").write_text(config.replace("lightning_seg.CNNClassifierTask", "reported_task.Mine"))
+    checkpoint = run / "checkpoints" / "best.ckpt"
+    content = torch.load(checkpoint, weights_only=True)
+    content[CHECKPOINT_KEY]["task"] = "reported_task.Mine"
+    torch.save(content, checkpoint)
+    text = Page(report(run, tmp_path / "report.html")).text
+    assert "since the network cannot be used" in text
+    assert "reported_task.Mine" in text
+    assert "reported_task" not in sys.modules
+    trusted = Page(report(run, tmp_path / "report.html", "--trust_config"))
+    assert len(trusted.all("img")) == len(rows_of(run))
 
 
 def test_files_that_cannot_be_read_are_told(hostile: Path, tmp_path: Path) -> None:

@@ -237,9 +237,18 @@ def test_pictures_have_to_be_given(models: Path, mistake: Line) -> None:
 @pytest.mark.parametrize(
     ("flag", "value", "remedy"),
     [
-        ("--scales", "[2,4]", "was exported with [2.0,3.0], and finds objects with that; export the run with --scales"),
-        ("--merge", "none", "was exported with fusion, and finds objects with that; export the run with --merge none"),
-        ("--tta", "hflip", "was exported with None"),
+        (
+            "--scales",
+            "[2,4]",
+            "finds objects with [2.0,3.0], as it was exported; export the run with --scales [2.0,4.0]",
+        ),
+        (
+            "--merge",
+            "none",
+            "finds objects with fusion, as it was exported; export the run with --merge none, or predict",
+        ),
+        ("--tta", "hflip", "finds objects with None, as it was exported; predict with --run"),
+        ("--max_pixels", "9", "finds objects with 2000000, as it was exported; predict with --run"),
         ("--tile", "64", "tile means nothing to"),
     ],
 )
@@ -302,6 +311,12 @@ def test_files_that_are_no_model_are_one_line(
     assert reason in line
 
 
+def test_a_detector_that_names_other_labels_is_one_line(photos: Path, tmp_path: Path, mistake: Line) -> None:
+    path = write_boxes(tmp_path / "m.onnx", label_names=("one", "two"))
+    words = ["predict", "--model", str(path), "--images", str(photos / "a.png")]
+    assert "it answers with 3 labels and names 2" in mistake([*words, "--output", str(tmp_path / "out")])
+
+
 def test_a_folder_with_files_of_another_origin_is_left_alone(
     models: Path, photos: Path, tmp_path: Path, mistake: Line
 ) -> None:
@@ -331,7 +346,11 @@ def test_what_is_no_number_is_a_row_with_the_reason(tmp_path: Path, photos: Path
     assert "is no number" in predict(path, photos / "a.png", tmp_path / "out")["a"]["error"]
 
 
-FORBIDDEN = ("torch", "pytorch_lightning", "torchvision", "timm", "lightning", "jsonargparse", "albumentations")
+FORBIDDEN = (
+    *("torch", "pytorch_lightning", "torchvision", "timm", "lightning", "torchmetrics"),
+    # What is not in requirements-onnx.txt, or takes long to import.
+    *("jsonargparse", "docstring_parser", "albumentations", "scipy", "yaml", "tensorboard", "jinja2", "onnx"),
+)
 ALONE = """
 import sys
 

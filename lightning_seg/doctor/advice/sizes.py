@@ -115,6 +115,9 @@ def advise(sizes: Sizes, shown: Size | None, smallest: float | None, network: Ne
     if smallest is not None and short_side_left(smallest, sizes.median, size) < LEAST_PIXELS:
         reasons.append("small")
         size = _grown(size, LEAST_PIXELS / short_side_left(smallest, sizes.median, size), sizes.median, multiple)
+    if is_squeezed(sizes, size) and "squeezed" in reasons:
+        # Of small pictures nothing of their shape is a multiple of what the network needs.
+        reasons.remove("squeezed")
     if not reasons or size == shown or not (network is None or network.takes(size)):
         return None
     cost = round(size[0] * size[1] / (shown[0] * shown[1]), 2)

@@ -1,19 +1,22 @@
 """Findings about speed: pictures out of the loader against those through the network, and what makes either faster."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from lightning_seg.datamodules.base import DataModule
-from lightning_seg.datamodules.workers import LoadingRemedy, place_of
+from lightning_seg.datamodules.workers import LoadingRemedy, Place, place_of
 from lightning_seg.doctor.advice.network import Network
+from lightning_seg.doctor.advice.own_loader import own_remedies, time_samples, without_failing
 from lightning_seg.doctor.advice.pace import LoadingAdvice, Pace, advice
 from lightning_seg.doctor.advice.stages import Stages, time_stages
 from lightning_seg.doctor.advice.steps import time_steps
 from lightning_seg.doctor.findings import Finding, Kind
+from lightning_seg.doctor.own_data import train_loader_of
+from lightning_seg.doctor.own_samples import of_the_user
 from lightning_seg.doctor.subject import Pictures, Subject
-from lightning_seg.errors import UserError
+from lightning_seg.errors import DataError, UserError
 
 SECONDS = 5.0
 """Of the loader; no batch is waited for after them."""
@@ -97,35 +100,75 @@ def measure_speed(subject: Subject, data: DataModule[Any], network: Network | No
         data: whose loader it is.
         network: of the config, if there is one; its weights change.
     """
-    train = _readable(subject)
-    if train is None:
-        return None
-    stages = time_stages(train, data.collate_fn(), data.batch_size)
-    if stages is None:
-        return None
     trainer = None if network is None else network.make_trainer([])
-    twin = data.without_filling(train)
-    twin.trainer = trainer
-    loading, batch = _time_loader(twin, stages)
+    own = train_loader_of(data)
+    source = _source(subject, data, trainer) if own is None else _own_source(subject, own, place_of(trainer))
+    if source is None:
+        return None
+    stages = source.stages
+    loading, batch = (
+        _time_loader(source.loader, source.num_workers)
+        if own is None
+        else of_the_user("the loader to train on", lambda: _time_loader(source.loader, source.num_workers))
+    )
     training = None if network is None else time_steps(network.task, batch, network.make_trainer)
-    is_cached = train.cache is not None
-    seconds = stages.from_cache if is_cached and stages.from_cache is not None else stages.from_files
-    pace = Pace(seconds, loading, twin.num_workers, training, place_of(trainer))
-    will_be = bool(twin.cache) and not is_cached
-    pace = pace.with_remedy(LoadingRemedy("cache", "", pace.num_workers), stages) if will_be else pace
+    seconds = stages.from_cache if source.is_cached and stages.from_cache is not None else stages.from_files
+    pace = Pace(seconds, loading, source.num_workers, training, place_of(trainer))
+    pace = pace.with_remedy(LoadingRemedy("cache", "", pace.num_workers), stages) if source.will_be_cached else pace
     return Speed(
         stages,
         pace.num_workers,
-        is_cached,
+        source.is_cached,
         round(loading, 1),
-        round(pace.loading, 1) if will_be else None,
+        round(pace.loading, 1) if source.will_be_cached else None,
         None if training is None else round(training, 1),
         "" if trainer is None else trainer.strategy.root_device.type,
         round(pace.together, 1),
         0.0 if training is None else round(max(0.0, 1 - pace.together / training), 3),
-        len(train),
-        advice(pace, stages, twin.loading_remedies()),
+        source.pictures,
+        advice(pace, stages, source.remedies),
     )
+
+
+class _Source(NamedTuple):
+    """Where training pictures come from."""
+
+    stages: Stages
+    loader: Any
+    num_workers: int
+    pictures: int  # of an epoch
+    remedies: Sequence[LoadingRemedy]
+    is_cached: bool = False
+    will_be_cached: bool = False
+
+
+def _source(subject: Subject, data: DataModule[Any], trainer: Any) -> _Source | None:
+    train = _readable(subject)
+    stages = None if train is None else time_stages(train, data.collate_fn(), data.batch_size)
+    if train is None or stages is None:
+        return None
+    twin = data.without_filling(train)
+    twin.trainer = trainer
+    twin.batch_size = _in_time(twin.batch_size, stages)
+    loader, is_cached = twin.train_dataloader(), train.cache is not None
+    will_be_cached = bool(twin.cache) and not is_cached
+    return _Source(stages, loader, twin.num_workers, len(train), twin.loading_remedies(), is_cached, will_be_cached)
+
+
+def _own_source(subject: Subject, loader: Any, place: Place) -> _Source | None:
+    train = _readable(subject)
+    if train is None:
+        return None
+    # Records of a dataset of this package, in a datamodule of the user's own, tell no number.
+    numbers = [getattr(record, "number", position) for position, record in enumerate(train.records)]
+    stages, num_workers = time_samples(loader, numbers), int(getattr(loader, "num_workers", 0))
+    some = without_failing(loader, numbers, _in_time(getattr(loader, "batch_size", None) or 1, stages))
+    return _Source(stages, some, num_workers, len(loader.dataset), own_remedies(num_workers, place))
+
+
+def _in_time(batch_size: int, stages: Stages) -> int:
+    """Of large files a whole batch may take longer than all the time."""
+    return max(1, min(batch_size, int(SECONDS / 4 / max(stages.from_files, 1e-9))))
 
 
 def check_speed(speed: Speed) -> Iterator[Finding]:
@@ -153,19 +196,20 @@ def _readable(subject: Subject) -> Pictures | None:
     return train.over(good, train.pipeline) if good else None
 
 
-def _time_loader(data: DataModule[Any], stages: Stages) -> tuple[float, Any]:
+def _time_loader(loader: Any, num_workers: int) -> tuple[float, Any]:
     """Pictures per second, epoch after epoch until the time is over, and a batch.
 
     What the first batch of each process takes is not counted, since the processes start then.
+
+    Raises:
+        DataError: if there is no batch.
     """
-    # Of large files a whole batch may take longer than all the time.
-    data.batch_size = max(1, min(data.batch_size, int(SECONDS / 4 / stages.from_files)))
-    loader: Any = data.train_dataloader()
-    skipped, began = max(1, data.num_workers), time.perf_counter()
+    skipped, began = max(1, num_workers), time.perf_counter()
     pictures, start, epoch = 0, 0.0, 0
     while True:
-        if hasattr(loader.sampler, "set_epoch"):
+        if hasattr(getattr(loader, "sampler", None), "set_epoch"):
             loader.sampler.set_epoch(epoch)
+        number = -1
         for number, batch in enumerate(loader):
             now = time.perf_counter()
             if epoch == 0 and number + 1 <= skipped:
@@ -174,4 +218,6 @@ def _time_loader(data: DataModule[Any], stages: Stages) -> tuple[float, Any]:
                 pictures += len(batch["image"])
             if pictures and now - began > SECONDS:
                 return pictures / (now - start), batch
+        if number < 0:
+            raise DataError("the loader to train on gives no batch; give it a smaller batch_size, or drop_last=False")
         epoch += 1

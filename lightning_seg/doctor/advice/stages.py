@@ -42,6 +42,7 @@ class Stages:
         augment: the random draws.
         collate: stacking to a batch.
         cached: getting picture and mask from a cache, in place of the first four; None if they have no common size.
+        own: a sample of the user's own dataset, all in one.
     """
 
     files: int
@@ -52,11 +53,12 @@ class Stages:
     augment: float
     collate: float
     cached: float | None
+    own: float = 0.0
 
     @property
     def from_files(self) -> float:
         """All stages of a picture that is read from its files."""
-        return self.open + self.decode + self.resize + self.mask + self.augment + self.collate
+        return self.open + self.decode + self.resize + self.mask + self.augment + self.collate + self.own
 
     @property
     def from_cache(self) -> float | None:
@@ -112,7 +114,7 @@ def time_stages(
         batch_size: number of them.
         seconds: after which no further picture is begun.
     """
-    with _one_thread():
+    with one_thread():
         return _time_stages(dataset, collate, batch_size, seconds)
 
 
@@ -120,7 +122,7 @@ def _time_stages(
     dataset: Pictures, collate: Callable[[Sequence[Any]], Any], batch_size: int, seconds: float
 ) -> Stages | None:
     timer, end, good = _Timer(dataset), time.perf_counter() + seconds, []
-    for number, index in enumerate(_from_all_over(len(dataset))):
+    for number, index in enumerate(from_all_over(len(dataset))):
         if number > 1 and time.perf_counter() > end:
             break
         with suppress(DataError, OSError):
@@ -142,12 +144,14 @@ def _time_stages(
     )
 
 
-def _from_all_over(length: int) -> Sequence[int]:
+def from_all_over(length: int) -> Sequence[int]:
+    """At most ``MOST_FILES`` positions, evenly."""
     return range(length) if length <= MOST_FILES else [index * length // MOST_FILES for index in range(MOST_FILES)]
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
+    """As in a loader process."""
     threads, of_opencv = torch.get_num_threads(), cv2.getNumThreads()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)

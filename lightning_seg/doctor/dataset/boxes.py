@@ -10,6 +10,7 @@ from lightning_seg.datasets.coco_objects import CocoObjectsDataset
 from lightning_seg.doctor.findings import Finding, Kind
 from lightning_seg.doctor.subject import Look, Subject
 from lightning_seg.errors import DataError
+from lightning_seg.numbers import count_of
 
 OUTSIDE = Kind(
     "box-outside",
@@ -59,7 +60,7 @@ def check_boxes(subject: Subject) -> Iterator[Finding]:
     if unreadable:
         yield Finding(UNREADABLE, [path for path, _ in unreadable], detail=unreadable[0][1])
     if lines:
-        detail = f"{len(lines)} of {num_boxes} boxes in {len(outside)} pictures; {lines[0]}"
+        detail = f"{len(lines)} of {count_of(num_boxes, 'box')} in {count_of(len(outside), 'picture')}; {lines[0]}"
         yield Finding(OUTSIDE, outside, count=len(lines), detail=detail)
 
 

@@ -10,6 +10,7 @@ from lightning_seg.doctor.dataset.copies import DISTANCE, Copies, Seen, find_cop
 from lightning_seg.doctor.dataset.truths import disagreement
 from lightning_seg.doctor.findings import Finding, Kind, Shown
 from lightning_seg.doctor.subject import Subject
+from lightning_seg.numbers import count_of
 
 LEAKS = "the score on them is too good: the network has seen them in training, or its best epoch was chosen by them"
 KEEP_TOGETHER = (
@@ -104,7 +105,9 @@ def _copies(subject: Subject, places: Sequence[Where], copies: Copies) -> Iterat
             yield replace(finding, is_slight=max(shares, default=0.0) < SLIGHT)
         if inside:
             more = sum(len(group) - 1 for group in inside)
-            yield _finding(within, subject, places, inside, f"{more} of {len(places)} pictures can be spared")
+            yield _finding(
+                within, subject, places, inside, f"{more} of {count_of(len(places), 'picture')} can be spared"
+            )
 
 
 def _leaked(places: Sequence[Where], groups: Sequence[Sequence[int]]) -> dict[Split, int]:
@@ -118,7 +121,8 @@ def _leaked(places: Sequence[Where], groups: Sequence[Sequence[int]]) -> dict[Sp
 
 def _describe_leaks(subject: Subject, leaked: Mapping[Split, int]) -> str:
     return "; ".join(
-        f"{number} of {len(subject.splits[split])} pictures to {PURPOSES[split]} on lie in another split too"
+        f"{number} of {count_of(len(subject.splits[split]), 'picture')} to {PURPOSES[split]} on "
+        f"{'lies' if number == 1 else 'lie'} in another split too"
         for split, number in leaked.items()
     )
 

@@ -1,7 +1,7 @@
 """Findings about masks, labels and boxes."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from lightning_seg.doctor.dataset import strays
 from lightning_seg.doctor.findings import Finding, Kind
 from lightning_seg.doctor.subject import Look, Subject
+from lightning_seg.numbers import count_of
 
 MISSING_MASK = Kind(
     "missing-mask",
@@ -145,25 +146,38 @@ def _classes(subject: Subject) -> Iterator[Finding]:
     pictures, shares = class_counts(subject)
     names = subject.class_names
     total = sum(pictures.values(), start=np.zeros(len(names), np.int64))
-    if absent := [name for name, count in zip(names, total, strict=True) if count == 0]:
-        yield Finding(NO_CLASS, count=len(absent), detail=", ".join(absent))
-    lines = [
+    yield from _listed(NO_CLASS, [name for name, count in zip(names, total, strict=True) if count == 0], ", ")
+    missing = [
         f"{name}: none to {PURPOSES[split]} on"
         for split, counts in pictures.items()
         for name, here, anywhere in zip(names, counts, total, strict=True)
         if here == 0 and anywhere and counts.any()
     ]
-    if lines:
-        yield Finding(MISSING_IN_SPLIT, count=len(lines), detail="; ".join(lines))
+    yield from _listed(MISSING_IN_SPLIT, missing)
     if "train" in pictures:
-        rare = [
-            f"{name} ({pictures['train'][index]} pictures, {shares[index]:.2%} of the pixels)"
-            for index, name in enumerate(names)
-            if 0 < pictures["train"][index] < FEW_PICTURES or 0 < shares[index] < SMALL_SHARE
-        ]
-        if rare:
-            yield Finding(RARE, count=len(rare), detail=", ".join(rare))
-    yield from _rare_in_splits(names, pictures)
+        yield from _listed(RARE, list(_rare(subject, pictures["train"].tolist(), shares)), ", ")
+    small = [
+        line
+        for split, dataset in subject.splits.items()
+        if split != "train"
+        for line in rare_in(split, len(dataset), names, pictures[split].tolist())
+    ]
+    yield from _listed(RARE_IN_SPLIT, small)
+
+
+def _listed(kind: Kind, lines: Sequence[str], between: str = "; ") -> Iterator[Finding]:
+    """A finding with a line for each class, the first of them in its detail; none without lines."""
+    if lines:
+        more = [f"and {len(lines) - NAMED} more"] * (len(lines) > NAMED)
+        yield Finding(kind, count=len(lines), detail=between.join([*lines[:NAMED], *more]), figures={"classes": lines})
+
+
+def _rare(subject: Subject, counts: Sequence[int], shares: NDArray[np.float64]) -> Iterator[str]:
+    dataset = subject.splits["train"]
+    counted = "pixels" if dataset.has_masks else "pictures" if hasattr(dataset, "label") else "boxes"
+    for name, count, share in zip(subject.class_names, counts, shares, strict=True):
+        if 0 < count < FEW_PICTURES or 0 < share < SMALL_SHARE:
+            yield f"{name} ({count_of(count, 'picture')}, {share:.2%} of the {counted})"
 
 
 def _is_mostly_usable(subject: Subject) -> bool:
@@ -175,17 +189,17 @@ def _is_mostly_usable(subject: Subject) -> bool:
     return all(2 * usable[split] > number[split] for split in number)
 
 
-def _rare_in_splits(names: Sequence[str], pictures: Mapping[str, NDArray[np.int64]]) -> Iterator[Finding]:
-    lines = [
-        f"{name}: {count} picture{'s' * (count != 1)} to {PURPOSES[split]} on"
-        for split, counts in pictures.items()
-        for name, count in zip(names, counts.tolist(), strict=True)
-        if split != "train" and 0 < count < FEW_PICTURES
-    ]
-    if lines:
-        more = [f"and {len(lines) - NAMED} more"] * (len(lines) > NAMED)
-        figures = {"classes": lines}
-        yield Finding(RARE_IN_SPLIT, count=len(lines), detail="; ".join([*lines[:NAMED], *more]), figures=figures)
+def rare_in(split: str, number: int, names: Sequence[str], counts: Sequence[int]) -> Iterator[str]:
+    """A line for each rare class of a split, or one where all are rare: the split is small, and not the classes."""
+    present = [count for count in counts if count]
+    if len(present) > 1 and max(present) < FEW_PICTURES:
+        least, most = min(present), max(present)
+        span = f"{most}" if least == most else f"{least} to {most}"
+        yield f"each of {len(present)} classes: {span} of {count_of(number, 'picture')} to {PURPOSES[split]} on"
+        return
+    for name, count in zip(names, counts, strict=True):
+        if 0 < count < FEW_PICTURES:
+            yield f"{name}: {count_of(count, 'picture')} to {PURPOSES[split]} on"
 
 
 def class_counts(subject: Subject) -> tuple[dict[str, NDArray[np.int64]], NDArray[np.float64]]:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from lightning_seg.datasets.facts import mask_name
+from lightning_seg.datasets.names import is_there
 from lightning_seg.doctor.findings import Finding, Kind, Shown
 from lightning_seg.doctor.subject import Subject
 from lightning_seg.spelling import same
@@ -43,7 +44,7 @@ def _masks_of(subject: Subject) -> Iterator[Path]:
     for dataset in subject.splits.values():
         if dataset.has_masks:
             paths = (Path(mask_name(dataset, record)) for record in dataset.records)  # type: ignore[arg-type]
-            yield from (path for path in paths if path.is_file())
+            yield from (path for path in paths if is_there(path))
 
 
 def _alike(paths: Iterable[Path]) -> list[list[Path]]:

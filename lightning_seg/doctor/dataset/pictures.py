@@ -14,6 +14,13 @@ ENDS = "fit refuses the dataset before its first epoch, naming the file"
 SKIP = "replace or remove the files, or train without them: --data.unreadable skip"
 _BY_CAUSE = {
     "missing": Kind("missing-picture", "error", "no such file", ENDS, "restore the files, or take them off the lists"),
+    "no_file": Kind(
+        "no-file",
+        "error",
+        "a link to nothing, a pipe or a device is called like a picture",
+        ENDS,
+        "restore what the link leads to, or take it away; or train without them: --data.unreadable skip",
+    ),
     "empty": Kind("empty-file", "error", "a file of zero bytes, as after a copy that was cut off", ENDS, SKIP),
     "cut": Kind("cut-file", "error", "a file ends too early; viewers show its upper part, and grey below", ENDS, SKIP),
     "pages": Kind(
@@ -129,7 +136,8 @@ def _extremes(subject: Subject) -> Iterator[Finding]:
         one = chosen[worst[0]]
         middle = np.median(sides, axis=0).astype(int).tolist()
         detail = (
-            f"the most extreme one has {one.width}x{one.height} pixels, half of all less than {middle[1]}x{middle[0]}"
+            f"the most extreme one has {one.width}x{one.height} pixels, half of all pictures have less than "
+            f"{middle[1]}x{middle[0]}"
         )
         yield Finding(SIZES, [chosen[index].path for index in worst], detail=detail)
 

@@ -12,6 +12,7 @@ from lightning_seg.doctor.dataset.labels import amounts_in
 from lightning_seg.doctor.dataset.shifts import Sample, find_shifts
 from lightning_seg.doctor.findings import Finding, Kind
 from lightning_seg.doctor.subject import Look, Pictures, Subject
+from lightning_seg.numbers import count_of
 
 GROUPS = Kind(
     "group-in-two-splits",
@@ -53,7 +54,7 @@ def _groups(subject: Subject) -> Iterator[Finding]:
         files = [path for by_split in divided.values() for paths in by_split.values() for path in paths]
         name, by_split = next(iter(divided.items()))
         counts = " and ".join(f"{len(paths)} in {split}" for split, paths in by_split.items())
-        detail = f"{len(divided)} of {len(members)} groups; {name} has {counts}"
+        detail = f"{len(divided)} of {count_of(len(members), 'group')}; {name} has {counts}"
         yield Finding(GROUPS, files, count=len(divided), detail=detail, figures={"names": sorted(divided)})
 
 

@@ -2,10 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
+from lightning_seg.datasets.image_mask_folder import ImageMaskFolderDataset
 from lightning_seg.datasets.stray_values import Strays, from_text
 from lightning_seg.doctor.findings import Finding, Kind
 from lightning_seg.doctor.subject import Subject
+from lightning_seg.numbers import count_of
 
 VALUE = Kind(
     "value-of-no-class",
@@ -22,6 +25,7 @@ SOFT = Kind(
     "export the masks without smoothing, or take the nearest class: --data.mask_match nearest",
 )
 KINDS = (VALUE, SOFT)
+CORRECT = "replace the masks with the published ones; in data of your own correct the values"
 AT_EDGES, VALUES = 0.9, 3
 """Share of a mask's pixels of no class that lie at edges, and number of their values, from which they are smoothed."""
 NAMED = 5
@@ -32,6 +36,7 @@ File = tuple[str, str, Strays | None]
 
 def check_strays(subject: Subject) -> Iterator[Finding]:
     """Which values no class has, how often, and which class is near."""
+    by_flags = all(isinstance(dataset, ImageMaskFolderDataset) for dataset in subject.splits.values())
     by_kind: dict[Kind, list[File]] = {VALUE: [], SOFT: []}
     for look in subject.looks():
         mask = look.mask
@@ -40,7 +45,9 @@ def check_strays(subject: Subject) -> Iterator[Finding]:
             by_kind[SOFT if is_smoothed(strays) else VALUE].append((mask.path, mask.problem, strays))
     for kind, files in by_kind.items():
         if files:
-            yield _finding(kind, files)
+            finding = _finding(kind, files)
+            # Other datasets take no flags for their values.
+            yield finding if by_flags else replace(finding, remedy=CORRECT)
 
 
 def is_smoothed(strays: Strays | None) -> bool:
@@ -59,18 +66,20 @@ def _finding(kind: Kind, files: Sequence[File]) -> Finding:
         nearest[value.name] = value.nearest
     near = {name: f"nearest to {role}" if role else "near none" for name, role in nearest.items()}
     told = [
-        f"{name} ({count} pixels in {masks[name]} masks, {near[name]})" for name, count in pixels.most_common(NAMED)
+        f"{name} ({count_of(count, 'pixel')} in {count_of(masks[name], 'mask')}, {near[name]})"
+        for name, count in pixels.most_common(NAMED)
     ]
     more = [f"{len(pixels) - NAMED} more"] * (len(pixels) > NAMED)
     worst = sorted(files, key=lambda file: -(file[2].pixels if file[2] is not None else 0))
+    total = sum(strays.pixels for strays in known)
     figures = {
-        "pixels": sum(strays.pixels for strays in known),
+        "pixels": total,
         "values": {
             name: {"pixels": count, "masks": masks[name], "nearest": nearest[name]}
             for name, count in pixels.most_common()
         },
     }
-    detail = f"{figures['pixels']} pixels: {', '.join([*told, *more])}"
+    detail = f"{count_of(total, 'pixel')}: {', '.join([*told, *more])}"
     return Finding(kind, [path for path, _, _ in worst], detail=detail, remedy=_remedy(kind, pixels), figures=figures)
 
 

@@ -13,6 +13,7 @@ from lightning_seg.doctor.run.predictions import NOT_APPLIED, WINDOWS_ONLY, desc
 from lightning_seg.doctor.run.training import check_training
 from lightning_seg.doctor.subject import Subject
 from lightning_seg.errors import ConfigError, UserError, WeightsError
+from lightning_seg.numbers import count_of
 from lightning_seg.predictor import Predictor
 from lightning_seg.runs import Run
 
@@ -48,7 +49,7 @@ def examine_run(run: Run, data: DataModule[Any], subject: Subject, pictures: int
         ConfigError: likewise, of its config.
     """
     history = History.of(run)
-    lines, findings = [f"run {run.folder}: {history.epochs} epochs"], list(check_training(history))
+    lines, findings = [f"run {run.folder}: {count_of(history.epochs, 'epoch')}"], list(check_training(history))
     if pictures:
         try:
             more = _look(run, history, data, subject, pictures)
@@ -70,7 +71,7 @@ def _look(run: Run, history: History, data: DataModule[Any], subject: Subject, p
     answers = collect_answers(predictor, data, parts)
     drawn = f", drawn by seed {data.seed}"
     lines = [
-        f"{part.split}: the network was shown {len(part.pictures)} of {part.total} pictures"
+        f"{part.split}: the network was shown {len(part.pictures)} of {count_of(part.total, 'picture')}"
         + drawn * (len(part.pictures) < part.total)
         for part in parts
     ]

@@ -8,6 +8,7 @@ from lightning_seg.doctor.findings import Finding, Kind, Shown
 from lightning_seg.doctor.run.answers import Answers
 from lightning_seg.metrics.calibration import as_rows, calibration_error, error_by_chance, overconfidence
 from lightning_seg.metrics.label_errors import far_out, sure_margin, suspected_labels
+from lightning_seg.numbers import count_of
 
 COLLAPSED = Kind(
     "collapsed",
@@ -88,7 +89,7 @@ def judge(answers: Answers, names: Sequence[str]) -> Iterator[Finding]:
         yield from worthless
         return
     missed = [
-        f"{name} (in {held} pictures)"
+        f"{name} (in {count_of(held, 'picture')})"
         for name, count, held in zip(names, predicted.tolist(), answers.pictures_with.tolist(), strict=True)
         if not count and held >= FEW
     ]

@@ -19,6 +19,7 @@ from lightning_seg.doctor.run.curves import (
     worst_values,
 )
 from lightning_seg.doctor.run.history import History
+from lightning_seg.numbers import are, count_of
 
 LOWER_RATE = "a tenth of the rate, --model.lr {lower}, or --trainer.gradient_clip_val 1"
 HIGHER_RATE = "three times the rate, --model.lr {higher}"
@@ -127,7 +128,7 @@ def check_training(history: History) -> Iterator[Finding]:
         return
     loss = history.curve("train/loss")
     if len(loss) < LEAST_EPOCHS:
-        yield Finding(NO_CURVES, count=len(loss), detail=f"{len(loss)} epochs have a train/loss")
+        yield Finding(NO_CURVES, count=len(loss), detail=f"{count_of(len(loss), 'epoch')} with a train/loss")
         return
     # What spoils everything explains the rest.
     for judge in (_diverged, _never_learned):
@@ -178,7 +179,9 @@ def _unsteady(history: History, loss: Curve) -> Iterator[Finding]:
 
 def _slow(history: History, loss: Curve) -> Iterator[Finding]:
     if is_slow(loss):
-        detail = f"from {loss.values[0]:.4g} to {loss.last:.4g} in {len(loss)} epochs, along a straight line"
+        detail = (
+            f"from {loss.values[0]:.4g} to {loss.last:.4g} in {count_of(len(loss), 'epoch')}, along a straight line"
+        )
         remedy = _remedy(history, f"{HIGHER_RATE}; or more epochs, {GOING_ON}")
         yield Finding(SLOW, count=1, detail=detail, remedy=remedy)
 
@@ -214,7 +217,7 @@ def _settled(history: History, loss: Curve) -> Iterator[Finding]:
         SETTLED,
         count=lost,
         detail=detail,
-        remedy=f"--early_stopping {patience} stops after {patience} validations without a better one",
+        remedy=f"--early_stopping {patience} stops after {count_of(patience, 'validation')} without a better one",
         figures={"epoch": epoch, "epochs": all_epochs, "best": best},
     )
 
@@ -236,9 +239,11 @@ OTHERS: tuple[Callable[[History, Curve], Iterator[Finding]], ...] = (
 def _end(history: History) -> Iterator[Finding]:
     done, asked = history.epochs, history.max_epochs
     if history.is_training:
-        yield Finding(TRAINING, count=1, detail=f"{done} epochs are done" + (f" of {asked}" if asked else ""))
+        yield Finding(
+            TRAINING, count=1, detail=f"{count_of(done, 'epoch')} {are(done)} done" + (f" of {asked}" if asked else "")
+        )
     elif asked is not None and done < asked:
-        kind, detail = (STOPPED if history.stopped_early else BROKEN_OFF), f"after {done} of {asked} epochs"
+        kind, detail = (STOPPED if history.stopped_early else BROKEN_OFF), f"after {done} of {count_of(asked, 'epoch')}"
         goes_on = "fit --run {run}" + (" with more patience: --early_stopping N" if history.stopped_early else "")
         yield Finding(kind, count=1, detail=detail, remedy=_remedy(history, goes_on))
 

@@ -7,6 +7,7 @@ from lightning_seg.doctor.advice.network import Colours
 from lightning_seg.doctor.advice.numbers import ClassNumbers, Numbers
 from lightning_seg.doctor.advice.sizes import REASONS, Size
 from lightning_seg.doctor.telling.text_tables import table
+from lightning_seg.numbers import count_of
 
 WIDTH = 100
 SHOWN = 12
@@ -49,8 +50,9 @@ def _classes(numbers: Numbers) -> Iterator[str]:
     if others:
         split = next(iter(numbers.pictures))
         pictures = sorted(one.pictures[split] for one in others)
-        span = str(pictures[0]) if pictures[0] == pictures[-1] else f"{pictures[0]} to {pictures[-1]}"
-        yield f"and {len(others)} more classes with {span} pictures of {split} each"
+        same = pictures[0] == pictures[-1]
+        span = count_of(pictures[0], "picture") if same else f"{pictures[0]} to {count_of(pictures[-1], 'picture')}"
+        yield f"and {count_of(len(others), 'more class')} with {span} of {split}{' each' * (len(others) > 1)}"
 
 
 def _has_objects(numbers: Numbers) -> bool:
@@ -99,7 +101,7 @@ def _sizes(numbers: Numbers) -> Iterator[str]:
     sizes, shown, advice = numbers.sizes, numbers.image_size, numbers.advice
     yield (
         f"width x height: {_wide(sizes.smallest)} to {_wide(sizes.largest)}, median {_wide(sizes.median)}, "
-        f"{sizes.landscape:.0%} wider than high"
+        f"{sizes.landscape:.0%} of the pictures are wider than high"
     )
     if shown is None:
         yield "image_size is null: pictures are shown as they are"

@@ -15,6 +15,7 @@ from lightning_seg.doctor.telling.number_lines import class_rows, number_sentenc
 from lightning_seg.doctor.telling.speed_lines import speed_sentences
 from lightning_seg.doctor.telling.summary import Summary, describe_formats, shown_name, splits_table
 from lightning_seg.files import replace_text
+from lightning_seg.numbers import are
 from lightning_seg.pages.rendering import Chart, render_page
 from lightning_seg.plots.curves import Curve, draw_curves
 from lightning_seg.plots.dataset import draw_shares, draw_sizes
@@ -56,7 +57,7 @@ def render(subject: Subject, diagnosis: Diagnosis) -> str:
     return render_page(
         "lightning_seg.doctor.telling",
         "report.html",
-        root=str(root),
+        title=diagnosis.summary.title,
         verdict=diagnosis.verdict,
         is_ill=diagnosis.is_ill,
         made=f"looked at on {datetime.now():%Y-%m-%d %H:%M}",
@@ -122,10 +123,12 @@ def _shown(finding: Finding, exhibits: Sequence[Exhibit], root: Path) -> dict[st
         "effect": finding.effect,
         "remedy": finding.remedy or kind.remedy,
         "exhibits": [_named(exhibit, root) for exhibit in exhibits if exhibit.panels],
-        "left_out": f"{left} more are not drawn, since the page would become too large" if left else "",
+        "left_out": f"{left} more {are(left)} not drawn, since the page would become too large" if left else "",
         # Those that are drawn have their names there.
         "files": [shown_name(name, root) for name in islice(finding.files, NAMED)] if total > drawn else [],
-        "files_title": f"all {total} files" if total <= NAMED else f"the first {NAMED} of {total} files",
+        "files_title": ("the file" if total == 1 else f"all {total} files")
+        if total <= NAMED
+        else f"the first {NAMED} of {total} files",
     }
 
 

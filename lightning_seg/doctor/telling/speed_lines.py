@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from lightning_seg.doctor.advice.speed import Speed
 from lightning_seg.doctor.advice.stages import Stages
 from lightning_seg.doctor.telling.number_lines import WIDTH, wrapped
+from lightning_seg.numbers import count_of
 
 
 def describe_speed(speed: Speed, width: int = WIDTH) -> list[str]:
@@ -23,9 +24,9 @@ def _loading(speed: Speed) -> Iterator[str]:
     stages = speed.stages
     whole = f"{1000 * stages.from_files:.2f} ms"
     yield f"one picture takes {whole} of one core, by the median of {stages.files} ({_parts(stages)})"
-    processes = "1 process" if speed.num_workers == 1 else f"{speed.num_workers} processes"
-    source = "the cache" if speed.is_cached else "the files"
+    source = "your dataset" if stages.own else "the cache" if speed.is_cached else "the files"
     later = "" if speed.later is None else f"; about {_rate(speed.later)} once the first fit has filled the cache"
+    processes = count_of(speed.num_workers, "process")
     yield f"loader: {_rate(speed.loading)} pictures/s from {source} with {processes}{later}"
 
 
@@ -36,7 +37,7 @@ def _training(speed: Speed) -> Iterator[str]:
     yield f"network: {_rate(speed.training)} pictures/s in training on {speed.device}"
     yield (
         f"together about {_rate(speed.together)} pictures/s, steps wait {speed.waiting:.0%} of the time; an epoch of "
-        f"{speed.pictures} pictures takes {_duration(speed.pictures / speed.together)}"
+        f"{count_of(speed.pictures, 'picture')} takes {_duration(speed.pictures / speed.together)}"
     )
 
 
@@ -45,12 +46,13 @@ def _advice(speed: Speed) -> Iterator[str]:
     for one in speed.advice:
         yield f"give {one.text}: about {one.gain:.2g} times as many pictures/s{of_what}"
     if not speed.advice:
-        yield "faster loading would not help"
+        yield "nothing is known that makes your dataset faster" if speed.stages.own else "faster loading would not help"
 
 
 def _parts(stages: Stages) -> str:
-    names = ("open", "decode", "resize", "mask", "augment", "collate")
-    parts = [f"{name} {1000 * getattr(stages, name):.2f}" for name in names if getattr(stages, name)]
+    names = ("open", "decode", "resize", "mask", "augment", "own", "collate")
+    words = {"own": "your dataset"}
+    parts = [f"{words.get(name, name)} {1000 * getattr(stages, name):.2f}" for name in names if getattr(stages, name)]
     if stages.cached is not None:
         parts.append(f"from a cache {1000 * stages.cached:.2f} in place of all before augment")
     return ", ".join(parts)

@@ -33,6 +33,12 @@ class Summary(NamedTuple):
     class_names: tuple[str, ...]
     splits: tuple[SplitSummary, ...]
     formats: tuple[tuple[str, int], ...]  # format and mode with their pictures, the most frequent first
+    name: str = ""  # of the dataset, where it is not that of its folder
+
+    @property
+    def title(self) -> str:
+        """What the dataset is called by."""
+        return self.name or str(self.root)
 
     @property
     def pictures(self) -> int:
@@ -59,7 +65,7 @@ def summarize(subject: Subject) -> Summary:
         SplitSummary(split, len(dataset), unusable[split], np.array(sides[split], np.int32).reshape(-1, 2))
         for split, dataset in subject.splits.items()
     )
-    return Summary(subject.root, subject.class_names, splits, tuple(formats.most_common()))
+    return Summary(subject.root, subject.class_names, splits, tuple(formats.most_common()), subject.name)
 
 
 def describe_formats(summary: Summary) -> str:
@@ -90,9 +96,3 @@ def shown_name(name: str, root: Path) -> str:
     """A file's path below the root, without control characters."""
     path = Path(name)
     return printable(str(path.relative_to(root) if path.is_relative_to(root) else path))
-
-
-def count_of(number: int, name: str) -> str:
-    """``1 class``, ``2 classes``."""
-    plural = "" if number == 1 else "es" if name.endswith("s") else "s"
-    return f"{number} {name}{plural}"

@@ -12,9 +12,10 @@ from lightning_seg.doctor.diagnosis import Diagnosis
 from lightning_seg.doctor.findings import SEVERITIES, Finding, Severity
 from lightning_seg.doctor.telling.number_lines import describe_numbers, wrapped
 from lightning_seg.doctor.telling.speed_lines import describe_speed
-from lightning_seg.doctor.telling.summary import Summary, count_of, describe_formats, shown_name, splits_table
+from lightning_seg.doctor.telling.summary import Summary, describe_formats, shown_name, splits_table
 from lightning_seg.doctor.telling.text_tables import in_columns, table
 from lightning_seg.files import printable
+from lightning_seg.numbers import count_of
 
 SHOWN = 10
 """Files of a finding."""
@@ -69,7 +70,7 @@ def painted_verdict(diagnosis: Diagnosis, style: Style) -> str:
 
 def _head(summary: Summary, style: Style) -> Iterator[str]:
     classes = f", {count_of(len(summary.class_names), 'class')}" if summary.class_names else ""
-    told = f"{summary.root}: {count_of(summary.pictures, 'picture')}{classes}"
+    told = f"{summary.title}: {count_of(summary.pictures, 'picture')}{classes}"
     yield from (style.paint(line, "bold") for line in _wrapped(told, style.width))
     yield from _wrapped(describe_formats(summary), style.width)
 

@@ -1,0 +1,1 @@
+"""Runs that are published on the Hugging Face hub: files without private paths, there and back."""

@@ -1,0 +1,61 @@
+"""Runs from the Hugging Face hub, as folders that look like those that ``fit`` writes. Nothing of them runs code."""
+
+import os
+import shutil
+from pathlib import Path
+
+from huggingface_hub import snapshot_download
+from huggingface_hub.utils.tqdm import disable_progress_bars
+
+from lightning_seg.errors import ConfigError
+from lightning_seg.files import replacing_folder
+from lightning_seg.hub.address import Address, in_one_line
+from lightning_seg.hub.weights_file import write_checkpoint
+from lightning_seg.locks import taking_turns
+from lightning_seg.progress import is_quiet
+
+WEIGHTS, CONFIG = "model.safetensors", "config.yaml"
+NUMBERS = ("metrics.json", "metrics.csv")
+"""Everything that is taken of a repository."""
+CACHE_DIR = "LIGHTNING_SEG_CACHE_DIR"
+
+
+def fetch_run(address: Address) -> Path:
+    """The folder of a published run: its config, numbers, and ``checkpoints/best.ckpt`` made of its weights.
+
+    The hub is asked each time which commit a name means; without a network the newest that was fetched is taken.
+
+    Raises:
+        DownloadError: if it cannot be fetched.
+        ConfigError: if the repository holds no run.
+    """
+    if is_quiet():
+        disable_progress_bars()
+    with in_one_line(address):
+        snapshot = Path(
+            snapshot_download(address.repository, revision=address.revision, allow_patterns=[WEIGHTS, CONFIG, *NUMBERS])
+        )
+    for name in (WEIGHTS, CONFIG):
+        if not (snapshot / name).is_file():
+            raise ConfigError(f"{address}: no {name} there; give a repository that lightning-seg push has made")
+    folder = _cache() / address.repository.replace("/", "--") / snapshot.name
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with taking_turns(folder.with_name(f".{folder.name}.lock")):
+        if not (folder / CONFIG).is_file():
+            _make(folder, snapshot, address)
+    return folder
+
+
+def _make(folder: Path, snapshot: Path, address: Address) -> None:
+    with replacing_folder(folder) as partial:
+        checkpoints = partial / "checkpoints"
+        checkpoints.mkdir()
+        write_checkpoint(snapshot / WEIGHTS, checkpoints / "best.ckpt", f"{address}/{WEIGHTS}")
+        for name in (CONFIG, *NUMBERS):
+            if (snapshot / name).is_file():
+                shutil.copyfile(snapshot / name, partial / name)
+
+
+def _cache() -> Path:
+    given = os.environ.get(CACHE_DIR)
+    return Path(given).expanduser() / "hub" if given else Path.home() / ".cache" / "lightning_seg" / "hub"

@@ -1,0 +1,199 @@
+"""``lightning-seg card``: what stands in it, and what does not."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from huggingface_hub import ModelCard
+
+from lightning_seg.__main__ import main
+from lightning_seg.hub.private_paths import is_private, published_config, without_paths
+
+OLD = Path(__file__).parents[1] / "fixtures" / "old_runs"
+HOME = "/home/alice/secret-project"
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """Masks of four classes, with places of a machine all over its config."""
+    folder = Path(shutil.copytree(OLD / "classes", tmp_path / "hidden-name"))
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    config["data"]["init_args"] |= {"root": HOME, "cache_dir": f"{HOME}/cache", "val_list": f"{HOME}/lists/val.txt"}
+    config["trainer"] |= {"default_root_dir": f"{HOME}/runs", "precision": "32-true"}
+    config["trainer"]["callbacks"] = [{"class_path": "ModelCheckpoint", "init_args": {"dirpath": f"{HOME}/kept"}}]
+    config |= {"run_folder": f"{HOME}/run", "ema": 0.99}
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    return folder
+
+
+def write(run: Path, *flags: str) -> str:
+    assert main(["card", "--run", str(run), *flags]) == 0
+    return (run / "README.md").read_text()
+
+
+def test_the_hub_reads_what_it_looks_for(run: Path) -> None:
+    write(run, "--license", "cc-by-4.0")
+    data: Any = ModelCard.load(run / "README.md").data
+    assert (data.license, data.library_name, data.pipeline_tag) == ("cc-by-4.0", "lightning-seg", "image-segmentation")
+    assert {"pytorch-lightning", "lightning-seg"} <= set(data.tags or [])
+    # Pictures of one's own have no name on the hub.
+    assert data.datasets is None
+    values = {result.metric_name: result.metric_value for result in data.eval_results or []}
+    assert values["test/miou"] == 0.303287
+    assert values["test/mdice"] == 0.368223
+    assert not [name for name in values if str(name).count("/") > 1]
+
+
+def test_a_reader_finds_classes_numbers_arguments_versions_and_how_to_load(run: Path) -> None:
+    text = write(run, "--repo", "alice/shapes")
+    for line in (
+        "Classes: `background`, `disc`, `box`, `star`.",
+        "pictures 16 pixels wide and 16 high",
+        "| miou | 0.3033 |",
+        "| disc | 0.2308 | 0.5829 | 0.4113 | 0.2000 | 0.4077 | 0.3446 |",
+        "| model.lr | 0.1 |",
+        "| trainer.precision | 32-true |",
+        "| ema | 0.99 |",
+        "1 epoch, 516 parameters, seed 0. Versions: lightning_seg 0.1.0, python 3.11.7",
+        'Predictor.from_run("hf://alice/shapes")("photo.jpg")',
+        'load_file(hf_hub_download("alice/shapes", "model.safetensors"))',
+    ):
+        assert line in text
+    # The defaults of the classes stay away.
+    assert "model.weight_decay" not in text
+    assert "exported" not in text
+
+
+def test_no_place_of_the_machine_is_told_and_what_is_left_out_is(run: Path) -> None:
+    text = write(run)
+    for private in ("alice", "secret", "hidden-name", str(run.parent), "lists/"):
+        assert private not in text
+    left = text.partition("## What is left out")[2]
+    for name in ("data.root", "data.cache_dir", "data.val_list", "trainer.default_root_dir", "trainer.callbacks"):
+        assert f"`{name}`" in left
+    assert "| data.val_list | val.txt |" in text
+
+
+def test_averaged_weights_and_exported_files_are_told(run: Path) -> None:
+    metrics = json.loads((run / "metrics.json").read_text())
+    (run / "metrics.json").write_text(json.dumps({**metrics, "ema": 0.99}))
+    (run / "model.onnx").touch()
+    text = write(run)
+    assert "exponential moving average (decay 0.99)" in text
+    assert 'Predictor.from_file("model.onnx")("photo.jpg")' in text
+
+
+@pytest.mark.parametrize(
+    ("name", "pipeline", "dataset"),
+    [
+        ("classification", "image-classification", "tf_flowers"),
+        ("detector", "object-detection", "tf_flowers"),
+        ("one_logit", "image-segmentation", "kaggle"),
+    ],
+)
+def test_every_kind_has_its_words(name: str, pipeline: str, dataset: str, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(OLD / name, tmp_path / name))
+    text = write(run)
+    data: Any = ModelCard(text).data
+    assert data.pipeline_tag == pipeline
+    assert "answer = " in text
+    assert (dataset in text) == (data.datasets is not None)
+
+
+def test_a_run_that_was_not_tested_tells_its_validation(run: Path) -> None:
+    metrics = json.loads((run / "metrics.json").read_text())
+    kept = {name: value for name, value in metrics.items() if not name.startswith("test")}
+    (run / "metrics.json").write_text(json.dumps(kept))
+    assert "On the validation split, which chose the checkpoint" in write(run)
+    (run / "metrics.json").unlink()
+    assert "Nothing was measured yet" in write(run)
+
+
+def test_intervals_of_a_comparison_are_told(run: Path) -> None:
+    folder = run.parent / "compared"
+    moved = folder / "runs" / "small" / "seed_0"
+    moved.parent.mkdir(parents=True)
+    shutil.move(run, moved)
+    spread: dict[str, Any] = {"best/val/miou": {"mean": 0.5, "deviation": 0.01}}
+    spread["test/miou"] = {"mean": 0.4, "deviation": None}
+    result = {
+        "metric": "miou",
+        "score": "iou",
+        "seeds": [0, 1],
+        "interval": {"level": 0.95},
+        "variants": {
+            "large": {"runs": [{"folder": "elsewhere/runs/large/seed_0"}]},
+            "small": {**spread, "runs": [{"folder": "elsewhere/runs/small/seed_0"}]},
+        },
+        "pairs": [
+            {
+                "first": "large",
+                "second": "small",
+                "difference": 0.02,
+                "low": -0.01,
+                "high": 0.05,
+                "verdict": "no difference",
+            }
+        ],
+    }
+    (folder / "comparison.json").write_text(json.dumps(result))
+    text = write(moved)
+    assert "* best/val/miou over 2 seeds: 0.5000 +- 0.0100 (standard deviation)" in text
+    assert "* large minus small, iou per test picture: +0.0200 [-0.0100, +0.0500] (95% interval), no difference" in text
+    assert "elsewhere" not in text
+
+
+def test_mistakes_are_one_line(run: Path, tmp_path: Path, mistake: Callable[[list[str]], str]) -> None:
+    assert "no run there" in mistake(["card", "--run", str(tmp_path / "nothing")])
+    assert "give --run RUN" in mistake(["card"])
+    assert "give OWNER/NAME" in mistake(["card", "--run", str(run), "--repo", "a/b/c"])
+    assert "a folder; give a file" in mistake(["card", "--run", str(run), "--output", str(tmp_path)])
+
+
+def test_another_file_can_be_written(run: Path, tmp_path: Path) -> None:
+    assert main(["card", "--run", str(run), "--output", str(tmp_path / "new" / "card.md")]) == 0
+    assert (tmp_path / "new" / "card.md").is_file()
+    assert not (run / "README.md").exists()
+
+
+# Places
+
+
+@pytest.mark.parametrize(
+    ("text", "published"),
+    [
+        ("/home/alice/weights.pth", "weights.pth"),
+        ("~/photos", "data"),
+        ("C:\\Users\\alice\\masks.png", "masks.png"),
+        ("../../alice", "data"),
+        ("file:///home/alice/a.csv", "a.csv"),
+        ("images/*.jpg", "images/*.jpg"),
+        ("scene\\d+", "scene\\d+"),
+        ("imagenet", "imagenet"),
+        ("a/b..c", "a/b..c"),
+    ],
+)
+def test_places_of_the_machine_are_known(text: str, published: str) -> None:
+    assert without_paths({"a": [text]}) == {"a": [published]}
+    assert is_private(text) == (text != published)
+
+
+def test_the_published_config_starts_nothing_and_reads_nothing() -> None:
+    config = {
+        "model": {"class_path": "UNetTask", "init_args": {"encoder_weights": "/home/alice/w.pth"}},
+        "data": {"class_path": "FlowersDataModule", "init_args": {"root": "flowers", "cache_dir": "c", "seed": 3}},
+        "trainer": {"devices": 8, "strategy": "ddp", "max_epochs": 2, "logger": True, "plugins": ["x"]},
+        "ckpt_path": "/home/alice/last.ckpt",
+        "seed_everything": 1,
+    }
+    assert published_config(config) == {
+        "model": {"class_path": "UNetTask", "init_args": {"encoder_weights": "w.pth"}},
+        "data": {"class_path": "FlowersDataModule", "init_args": {"root": "data", "seed": 3}},
+        "trainer": {"max_epochs": 2},
+        "seed_everything": 1,
+    }
+    assert config["data"]["init_args"]["root"] == "flowers"  # type: ignore[index]
