@@ -20,6 +20,7 @@ train and apply
   fit         train; --config takes the name of a config or a file, --run RUN continues a run
   validate    measure on the validation split
   test        measure on the test split; --run RUN takes a run's config and best checkpoint
+  app         open a page in the browser: try a run on photos, look at its test pictures, compare it with another
   predict     write predicted masks or classes; --images photo.jpg, or the test split; --model model.onnx takes an
               exported file, without torch
   compare     train variants of a config with several seeds, and say what their difference is worth

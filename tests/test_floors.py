@@ -36,6 +36,7 @@ FLOORS = (
     ("export", "runs", "trust"),
     ("arguments", "predictor", "comparison", "trainer"),
     ("card", "cli", "doctor", "report"),
+    ("app",),
     ("commands",),
     ("__main__",),
 )

@@ -43,6 +43,8 @@ def linked_files(text: str) -> list[str]:
     return [file for file in files if file and not re.match(r"[a-z]+:", file)]
 
 
+ONLY_RUNS = ("app", "card", "push")
+"""Commands that take a run and no flags of fit."""
 OWN_CODE = ROOT / "docs" / "your_own_code.md"
 """Its commands need its classes; tests/test_your_own_code.py runs them."""
 COMMAND_LINES = list(
@@ -79,8 +81,8 @@ def test_command_lines_parse(
     (tmp_path / "flips.yaml").write_text("data:\n  init_args:\n    augment: flip\n")
     monkeypatch.chdir(tmp_path)
     # The runs that are named do not exist here; with a config in their place the parser still sees the other flags.
-    alone = line.split()[1] in ("card", "push")  # these take a run and no flags of fit
-    typed = shlex.split(line if alone else re.sub(r"--run[ =]\S+", "--config pets", line))[1:]
+    named = line if line.split()[1] in ONLY_RUNS else re.sub(r"--run[ =]\S+", "--config pets", line)
+    typed = shlex.split(named)[1:]
     words = list(takewhile(lambda word: word != ">", typed))
     if words[0] == "completion" and find_spec("shtab") is None:
         pytest.skip("shtab is not installed")

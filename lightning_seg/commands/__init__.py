@@ -10,6 +10,7 @@ from lightning_seg.stopping import at_stake
 
 LIGHTNING = ("fit", "validate", "test", "predict")
 COMMANDS = {
+    "app": "no page is open",
     "benchmark": "nothing is measured",
     "cache": "no cache is kept, since it is moved into place when it is complete",
     "card": "no card is written",

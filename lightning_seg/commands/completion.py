@@ -18,7 +18,7 @@ from lightning_seg.configs import describe_shipped
 from lightning_seg.errors import ConfigError
 
 __all__ = ["completion"]
-FUNCTIONS = ("benchmark", "cache", "card", "doctor", "export", "preview", "push", "report")
+FUNCTIONS = ("app", "benchmark", "cache", "card", "doctor", "export", "preview", "push", "report")
 """Commands whose flags are the arguments of a function."""
 SHELLS = ("bash", "zsh", "tcsh")
 CONFIG = ("--config", "-c")

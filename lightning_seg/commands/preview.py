@@ -51,13 +51,7 @@ def preview(
     _check_least({"num_images": (num_images, 1), "variants": (variants, 1), "index": (index, 0), "epoch": (epoch, 0)})
     if data is None:
         raise ConfigError("there is no data section; give --config pets, --run RUN or --data CLASS")
-    if isinstance(data, DataModule):
-        # A few pictures are looked at once.
-        data.cache = False
-        data.file_checks.checks = False
-    data.prepare_data()
-    data.setup("fit")
-    loader: Any = data.train_dataloader()
+    loader = _train_loader(data)
     if variants is not None:
         mixes = getattr(data, "mixing", None) is not None
         cells, columns = list(_variants(loader.dataset, index, range(epoch, epoch + variants), compare, mixes)), None
@@ -67,6 +61,23 @@ def preview(
         columns = 2 * ceil(sqrt(len(cells) / 4)) if compare else None
     class_names: Sequence[str] = getattr(data, "class_names", ())
     _save(draw_preview(cells, class_names, columns, masks), path)
+
+
+def draw_training(data: pl.LightningDataModule, num_images: int, epoch: int) -> Figure:
+    """Training pictures with the draws of an epoch, in its order; nothing is downloaded or written."""
+    cells = list(_grid(_train_loader(data, prepare=False), num_images, epoch, compare=False))
+    return draw_preview(cells, getattr(data, "class_names", ()))
+
+
+def _train_loader(data: pl.LightningDataModule, prepare: bool = True) -> Any:
+    if isinstance(data, DataModule):
+        # A few pictures are looked at once.
+        data.cache = False
+        data.file_checks.checks = False
+    if prepare:
+        data.prepare_data()
+    data.setup("fit")
+    return data.train_dataloader()
 
 
 def prepare_flags(flags: Sequence[str]) -> list[str]:

@@ -6,11 +6,12 @@ The flags of ``validate``, ``test`` and ``predict`` are made of these fields and
 import inspect
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, field, fields
 from math import inf
 from typing import Any, ClassVar, Literal, TypeVar
 
 from lightning_seg.errors import ConfigError
+from lightning_seg.inference.spans import span
 from lightning_seg.inference.view_sets import ViewSet, check_views
 
 Merge = Literal["fusion", "nms", "none"]
@@ -34,11 +35,11 @@ class MaskKnobs:
         ConfigError: if the numbers do not fit together.
     """
 
-    tile: int | None = None
+    tile: int | None = field(default=None, metadata=span(0, 1024, 128))
     overlap: int = 64
     tile_batch: int = 4
     tta: ViewSet | None = None
-    threshold: float | None = None
+    threshold: float | None = field(default=None, metadata=span(0, 0.99, 0.01))
     keep_probs: bool = False
 
     def __post_init__(self) -> None:
@@ -93,11 +94,11 @@ class BoxKnobs:
     """
 
     detector: Literal["map", "crops"] = "map"
-    scales: Sequence[float] = (2.0, 3.0)
+    scales: Sequence[float] = field(default=(2.0, 3.0), metadata=span(1, 6, 0.5))
     windows: Literal["all", "tutorial"] = "all"
-    threshold: float | None = None
+    threshold: float | None = field(default=None, metadata=span(0, 0.99, 0.01))
     merge: Merge = "fusion"
-    merge_overlap: float = 0.35
+    merge_overlap: float = field(default=0.35, metadata=span(0.05, 1, 0.05))
     max_pixels: int = 2_000_000
     tta: ViewSet | None = None
 
@@ -130,6 +131,16 @@ def texts_of(kind: type) -> dict[str, str]:
     return {
         name: " ".join(text.split()) for name, text in re.findall(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", arguments, re.M)
     }
+
+
+def names_of(kind: type) -> tuple[str, ...]:
+    """The settings of a kind."""
+    return tuple(one.name for one in fields(kind))
+
+
+def knobs_of_masks(names: Sequence[str], num_classes: int) -> tuple[str, ...]:
+    """Without the threshold where there are more than the two classes that it separates."""
+    return tuple(name for name in names if name != "threshold" or num_classes <= 2)
 
 
 def given_of(knobs: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """A mask laid over its picture."""
 
+from collections.abc import Iterable
+
 import numpy as np
 from PIL import Image
 
@@ -10,7 +12,9 @@ ROWS = 512
 IGNORED_OPACITY = 0.9
 
 
-def draw_overlay(image: Array, mask: Array, palette: Array, opacity: float = 0.5) -> Image.Image:
+def draw_overlay(
+    image: Array, mask: Array, palette: Array, opacity: float = 0.5, hidden: Iterable[int] = ()
+) -> Image.Image:
     """The picture with every pixel tinted in the colour of its class; ignored pixels are nearly white.
 
     It works on a few rows at a time, for large pictures.
@@ -20,10 +24,12 @@ def draw_overlay(image: Array, mask: Array, palette: Array, opacity: float = 0.5
         mask: ``(H, W)`` uint8 class indices.
         palette: ``(256, 3)`` uint8, a colour per class.
         opacity: share of the colour.
+        hidden: class indices whose pixels stay as they are.
     """
     canvas = Image.fromarray(image)
     cover = np.full(256, round(255 * opacity), np.uint8)
     cover[IGNORE_INDEX] = round(255 * IGNORED_OPACITY)
+    cover[list(hidden)] = 0
     for top in range(0, len(mask), ROWS):
         rows = mask[top : top + ROWS]
         canvas.paste(Image.fromarray(palette[rows]), (0, top), Image.fromarray(cover[rows]))

@@ -9,7 +9,15 @@ import numpy as np
 from lightning_seg.answers import Answer, BoxAnswer, LabelAnswer, MaskAnswer
 from lightning_seg.errors import ConfigError
 from lightning_seg.images import Array
-from lightning_seg.inference.knobs import BoxKnobs, LabelKnobs, MaskKnobs, given_of, knobs_of
+from lightning_seg.inference.knobs import (
+    BoxKnobs,
+    LabelKnobs,
+    MaskKnobs,
+    given_of,
+    knobs_of,
+    knobs_of_masks,
+    names_of,
+)
 from lightning_seg.model_file import IMAGE_SIZE, IMAGES, OUTPUTS, THRESHOLD
 from lightning_seg.serving.answering import label_of, mask_of
 from lightning_seg.serving.bands import resized_bands
@@ -38,6 +46,10 @@ class AppliedFile(ABC):
     @abstractmethod
     def make_inference(self, given: Mapping[str, Any]) -> Any:
         """The settings."""
+
+    def knobs(self) -> tuple[str, ...]:
+        """The names of the settings that mean something to it."""
+        return names_of(type(self.inference))
 
     @abstractmethod
     def answer(self, shown: Array, size: tuple[int, int]) -> Answer:
@@ -73,6 +85,9 @@ class MaskFile(AppliedFile):
     def make_inference(self, given: Mapping[str, Any]) -> MaskKnobs:
         own = {} if self.about.threshold is None else {THRESHOLD: self.about.threshold}
         return knobs_of(MaskKnobs, own | given_of(given), _who(self.model))
+
+    def knobs(self) -> tuple[str, ...]:
+        return knobs_of_masks(super().knobs(), len(self.class_names))
 
     def shown_size(self) -> tuple[int, int] | None:
         # Tiles are cut from pictures as they are.
@@ -115,6 +130,9 @@ class BoxFile(AppliedFile):
                 )
         known = {name: value for name, value in own.items() if hasattr(asked, name)}
         return knobs_of(BoxKnobs, known | plain, _who(self.model))
+
+    def knobs(self) -> tuple[str, ...]:
+        return (THRESHOLD,)
 
     def shown_size(self) -> None:
         return None

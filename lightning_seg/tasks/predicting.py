@@ -9,7 +9,7 @@ from torch import Tensor
 
 from lightning_seg.batch import BoxPrediction, LabelPrediction, MaskPrediction, PredictedBatch, Split
 from lightning_seg.errors import ConfigError
-from lightning_seg.inference.knobs import knobs_of
+from lightning_seg.inference.knobs import knobs_of, names_of
 from lightning_seg.measuring import Measuring
 from lightning_seg.tasks.base import Task
 from lightning_seg.tasks.looking import picture_size
@@ -108,6 +108,10 @@ class PredictingTask(Task, ABC):
         return trained_at
 
     # Predictions
+
+    def knobs(self) -> tuple[str, ...]:
+        """The names of the settings ``inference`` that mean something to it."""
+        return names_of(type(self.inference))
 
     def make_inference(self, given: Mapping[str, Any]) -> Any:
         """The settings ``inference`` of this kind of task with these values.

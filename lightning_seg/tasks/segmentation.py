@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from lightning_seg.batch import IGNORE_INDEX, MaskPrediction, SegmentationBatch, Split
 from lightning_seg.errors import ConfigError
 from lightning_seg.images import resize_image
+from lightning_seg.inference.knobs import knobs_of_masks
 from lightning_seg.inference.masks import MaskInference, decide
 from lightning_seg.inference.views import average_views
 from lightning_seg.losses import SegmentationLoss
@@ -159,6 +160,9 @@ class SegmentationTask(ClassWeightedTask):
         return f"every pixel of its masks holds ignore_index {self.hparams['ignore_index']}"
 
     # How it is measured
+
+    def knobs(self) -> tuple[str, ...]:
+        return knobs_of_masks(super().knobs(), self.hparams["num_classes"])
 
     def how_to_measure(self, original_size: bool, trained_at: tuple[int, int] | None) -> Measuring:
         if not original_size and self.inference.tile is None:

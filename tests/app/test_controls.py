@@ -1,0 +1,66 @@
+"""Controls of the page, from the settings of each kind of model."""
+
+from typing import Any
+
+import pytest
+
+from lightning_seg.app.controls import NONE, Control, chosen, controls_of, described
+from lightning_seg.inference.knobs import BoxKnobs, LabelKnobs, MaskKnobs, names_of
+from lightning_seg.inference.masks import MaskInference
+from lightning_seg.inference.spans import Span
+from lightning_seg.tasks import MobileNetV2UNetTask, UNetTask
+
+
+def by_name(knobs: Any) -> dict[str, Control]:
+    return {one.name: one for one in controls_of(knobs, names_of(type(knobs)))}
+
+
+def test_masks_have_tiles_views_and_a_threshold() -> None:
+    controls = by_name(MaskInference())
+    assert set(controls) == {"tile", "tta", "threshold"}
+    assert controls["tta"].choices == (NONE, "hflip", "flips", "d4")
+    assert controls["tile"].span == Span(0, 1024, 128)
+    assert controls["tta"].title == "Test-time augmentation"
+    # Of a base class, with what a slider shows for None.
+    assert controls["threshold"].help.endswith("0 takes the likelier class.")
+
+
+def test_labels_have_views_alone() -> None:
+    assert set(by_name(LabelKnobs())) == {"tta"}
+
+
+def test_boxes_have_what_finds_them() -> None:
+    controls = by_name(BoxKnobs())
+    assert set(controls) == {"detector", "scales", "windows", "threshold", "merge", "merge_overlap", "tta"}
+    assert controls["scales"].options[:3] == [1, 1.5, 2]
+    assert controls["scales"].shown == [2, 3]
+    assert controls["threshold"].shown == 0.4
+    assert controls["merge"].choices == ("fusion", "nms", "none")
+
+
+def test_a_threshold_is_asked_of_two_classes_alone() -> None:
+    assert "threshold" in UNetTask(num_classes=1, width=2).knobs()
+    assert "threshold" not in MobileNetV2UNetTask(num_classes=3, encoder_weights=None).knobs()
+
+
+def test_what_stands_as_it_was_is_no_setting() -> None:
+    for knobs in (MaskKnobs(), LabelKnobs(), BoxKnobs()):
+        controls = list(by_name(knobs).values())
+        assert chosen(controls, [control.shown for control in controls]) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "shown", "expected"),
+    [("tile", 256, 256), ("tta", "d4", "d4"), ("threshold", 0.3, 0.3), ("tile", 0, None), ("tta", NONE, None)],
+)
+def test_a_control_that_was_moved_is_a_setting(name: str, shown: Any, expected: Any) -> None:
+    controls = list(by_name(MaskKnobs()).values())
+    values = [shown if control.name == name else control.shown for control in controls]
+    assert chosen(controls, values) == ({} if expected is None else {name: expected})
+
+
+def test_ticked_numbers_are_sorted() -> None:
+    controls = list(by_name(BoxKnobs()).values())
+    values = [[4, 1] if control.name == "scales" else control.shown for control in controls]
+    assert chosen(controls, values) == {"scales": (1.0, 4.0)}
+    assert described({"scales": (1.0, 4.0), "tta": "d4"}) == "scales 1 4, tta d4"
