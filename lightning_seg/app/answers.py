@@ -17,7 +17,7 @@ from lightning_seg.images import write_image
 from lightning_seg.json_files import write_json
 from lightning_seg.plots.boxes import draw_boxes
 from lightning_seg.plots.overlay import draw_overlay
-from lightning_seg.plots.palette import class_palette
+from lightning_seg.plots.palette import class_palette, object_palette
 from lightning_seg.prediction_files.masks import LONGEST_JPEG, write_mask
 from lightning_seg.predictor import ClassifiedPicture, DetectedPicture, SegmentedPicture
 
@@ -86,9 +86,10 @@ def why_not(error: Exception, picture: str | Path, name: str) -> str:
     return printable(line.replace(str(picture), name))
 
 
-def legend_of(names: Sequence[str]) -> list[LegendEntry]:
+def legend_of(names: Sequence[str], of_boxes: bool = False) -> list[LegendEntry]:
     """Classes with the colours that they have everywhere."""
-    colours = class_palette(len(names))[: len(names)].tolist()
+    palette = object_palette(len(names)) if of_boxes else class_palette(len(names))
+    colours = palette[: len(names)].tolist()
     return [LegendEntry(name, (red, green, blue)) for name, (red, green, blue) in zip(names, colours, strict=True)]
 
 
@@ -156,7 +157,7 @@ def shares_of(said: SegmentedPicture) -> dict[str, float]:
 def _draw_boxes(said: DetectedPicture, shown: Collection[str] | None) -> Image.Image:
     names = list(said.heat_maps)
     kept = [index for index, label in enumerate(said.labels) if shown is None or label in shown]
-    colours = class_palette(len(names))[[names.index(said.labels[index]) for index in kept]]
+    colours = object_palette(len(names))[[names.index(said.labels[index]) for index in kept]]
     captions = [printable(f"{said.labels[index]} {said.scores[index]:.2f}") for index in kept]
     return draw_boxes(said.image, said.boxes[kept], captions, colours)
 

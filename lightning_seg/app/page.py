@@ -67,5 +67,5 @@ def build_page(contents: Contents, folder: Path) -> Any:
         pwa=False,
         mcp_server=False,
         theme=make_theme(),
-        css=style_of(legend_of(source.found_names)),
+        css=style_of(legend_of(source.found_names, source.kind == "boxes")),
     )

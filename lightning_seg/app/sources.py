@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lightning_seg.app.controls import Control, controls_of
-from lightning_seg.batch import BoxPrediction, LabelPrediction, MaskPrediction
+from lightning_seg.export.whole import kind_of
 from lightning_seg.model_file import Kind
 from lightning_seg.predictor import Predictor
 from lightning_seg.runs import find_checkpoint, training_done
@@ -14,7 +14,6 @@ from lightning_seg.serving.applied import apply_file
 from lightning_seg.serving.model_file import ExportedModel
 from lightning_seg.tasks.applied import load_answering
 
-KINDS: dict[type, Kind] = {MaskPrediction: "masks", LabelPrediction: "labels", BoxPrediction: "boxes"}
 FILES_AT_ONCE = 4
 """Settings of an exported model for which it stays in memory."""
 Ask = Callable[[str | Path], Any]
@@ -65,7 +64,7 @@ def source_of_run(path: str | Path, device: str | None = None, trust: Sequence[s
     return Source(
         "/".join(named.absolute().parts[-3 if named == checkpoint else -2 :]),
         f"{type(task).__name__} at {_seen(size)}, {checkpoint.name} of {training_done(checkpoint)}",
-        KINDS[task.prediction],
+        kind_of(task),
         task.reported_names(),
         task.known_class_names(),
         tuple(controls_of(task.inference, task.knobs())),

@@ -1,54 +1,51 @@
-"""The test pictures of a dataset with what is true of them, at the size of their files."""
+"""The test pictures of a run's dataset with what is true of them, for the page."""
 
-import copy
-import os
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import pytorch_lightning as pl
 
 from lightning_seg.datamodules.base import DataModule
-from lightning_seg.datasets.base import PictureDataset, SegmentationDataset
-from lightning_seg.errors import ConfigError, DataError
+from lightning_seg.datasets.base import SegmentationDataset
+from lightning_seg.errors import ConfigError
 from lightning_seg.images import Array
+from lightning_seg.report.test_split import TestSplit
 
 
 class Truths:
     """What is true of the test pictures.
 
     Args:
-        dataset: of the test split.
-        data: its datamodule, which also has the training pictures.
+        split: the test pictures.
+        data: their datamodule, which also has the training pictures.
     """
 
-    def __init__(self, dataset: PictureDataset[Any, Any], data: pl.LightningDataModule) -> None:
-        self.data = data
-        self.class_names: tuple[str, ...] = tuple(getattr(dataset, "class_names", ()))
-        whole = copy.copy(dataset)
-        whole.image_size, whole.pipeline, whole.cache = None, None, None
-        self._dataset = whole
-        self._places = {_key(str(whole.image_path(record))): place for place, record in enumerate(whole.records)}
+    def __init__(self, split: TestSplit, data: pl.LightningDataModule) -> None:
+        self.split, self.data = split, data
+        self.class_names: tuple[str, ...] = tuple(split.class_names)
 
     @classmethod
     def of(cls, data: pl.LightningDataModule) -> Self:
         """From a datamodule that is not set up; nothing is downloaded or written.
 
         Raises:
-            DataError: if its files are not there, or it is of the user's own and does not tell its pictures.
+            ConfigError: if it is of the user's own and does not tell its pictures.
+            DataError: if its files are not there.
         """
         if isinstance(data, DataModule):
             # A few pictures are looked at once.
             data.cache = False
             data.file_checks.checks = False
-        data.setup("test")
-        dataset = getattr(data.test_dataloader(), "dataset", None)
-        if not isinstance(dataset, PictureDataset):
-            raise DataError(f"{type(data).__name__}: its test pictures are none of this package's datasets")
-        return cls(dataset, data)
+        return cls(TestSplit.of(data), data)
+
+    @property
+    def has_masks(self) -> bool:
+        return isinstance(self.split.dataset, SegmentationDataset)
 
     @property
     def paths(self) -> list[str]:
         """In the order of the split."""
-        return [str(self._dataset.image_path(record)) for record in self._dataset.records]
+        dataset: Any = self.split.dataset
+        return [str(dataset.image_path(record)) for record in dataset.records]
 
     def mask(self, path: str) -> Array | None:
         """``(H, W)`` uint8 class indices, 255 = ignored; None where there are no masks.
@@ -56,21 +53,12 @@ class Truths:
         Raises:
             DataError: if the picture is not in the test split, or a file cannot be read.
         """
-        if not isinstance(self._dataset, SegmentationDataset):
-            return None
-        place = self._places.get(_key(path))
-        if place is None:
-            raise DataError(f"{path}: not in the test split of this dataset; test the run anew")
-        return cast(Array, self._dataset.read(self._dataset.records[place]).mask)
+        return self.split.truth(self.split.find(path)).mask if self.has_masks else None
 
     def check_classes(self, class_names: tuple[str, ...]) -> None:
         """Raises ConfigError if masks have other classes than the model."""
-        if isinstance(self._dataset, SegmentationDataset) and self.class_names != class_names:
+        if self.has_masks and self.class_names != class_names:
             raise ConfigError(
                 f"the dataset has the classes {', '.join(self.class_names)}, the model {', '.join(class_names)}; give "
                 "the run's own with --data.root"
             )
-
-
-def _key(path: str) -> str:
-    return os.path.realpath(path)

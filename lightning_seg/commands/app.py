@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-import pytorch_lightning as pl
 from PIL import Image
 
 from lightning_seg.app.compare_tab import check_comparable
@@ -18,10 +17,9 @@ from lightning_seg.app.server import address_of, is_local, listen, own_folder, s
 from lightning_seg.app.sources import Source, source_of
 from lightning_seg.app.truths import Truths
 from lightning_seg.arguments import grouped
-from lightning_seg.commands.data_flags import keep_data
-from lightning_seg.commands.parsing import run_function
 from lightning_seg.commands.preview import draw_training
-from lightning_seg.errors import ConfigError, DataError, RefusedError
+from lightning_seg.commands.run_data import data_of_run
+from lightning_seg.errors import ConfigError, RefusedError
 from lightning_seg.explaining import explain
 from lightning_seg.plots.figures import figure_to_array
 from lightning_seg.report.contents import read_content
@@ -104,7 +102,7 @@ def _contents(source: Source, run: str | None, flags: Sequence[str]) -> Contents
 
 
 def _look(run: str, flags: Sequence[str], source: Source) -> Shown:
-    data = _built(["--run", run, *flags])
+    data = data_of_run("app", ["--run", run, *flags])
     truths = Truths.of(data)
     truths.check_classes(source.class_names)
     lock = threading.Lock()
@@ -115,20 +113,6 @@ def _look(run: str, flags: Sequence[str], source: Source) -> Shown:
             return Image.fromarray(figure_to_array(draw_training(data, TRAINING_PICTURES, epoch)))
 
     return Shown(read_content(find_run(run).folder), truths, preview)
-
-
-def _built(flags: Sequence[str]) -> pl.LightningDataModule:
-    """The datamodule of a run, with flags laid over its config."""
-    built = list[pl.LightningDataModule]()
-
-    def take(data: pl.LightningDataModule | None = None) -> None:
-        if data is not None:
-            built.append(data)
-
-    run_function("app", take, keep_data(flags), flags)
-    if not built:
-        raise DataError("its config has no data section")
-    return built[0]
 
 
 def _serve(contents: Contents, folder: Path, host: str, taken: socket.socket, open_browser: bool) -> None:

@@ -145,7 +145,7 @@ def test_a_picture_that_is_gone_is_a_line(truths: Truths, masks: Source) -> None
     assert "no such file" in said
     assert pictures == [None] * 4
     other = PictureResult("elsewhere.png", "", "", None, None, 0.7, "mean IoU", "")
-    with pytest.raises(DataError, match="not in the test split"):
+    with pytest.raises(DataError, match="not among the test pictures"):
         truths.mask(other.path)
 
 
