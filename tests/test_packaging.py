@@ -210,7 +210,7 @@ def plain(name: str) -> str:
 
 def test_whatever_is_imported_is_declared() -> None:
     extras = PROJECT["optional-dependencies"]
-    lines = [*PROJECT["dependencies"], *extras["completion"], *extras["onnx"]]
+    lines = [*PROJECT["dependencies"], *extras["completion"], *extras["onnx"], *extras["app"]]
     declared = {plain(re.split(r"[\[<>=!~; ]", line)[0]) for line in lines}
     providers = packages_distributions()
     for package in sorted(imported_packages()):
@@ -223,5 +223,7 @@ def test_whatever_is_imported_is_declared() -> None:
 
 def test_what_the_tests_are_run_with_is_named_with_its_version() -> None:
     named = {plain(line.partition("==")[0]) for line in (ROOT / "constraints.txt").read_text().split()}
-    lines = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"]]
+    extras = PROJECT["optional-dependencies"]
+    lines = [*PROJECT["dependencies"], *extras["onnx"], *extras["dev"]]
+    lines.remove("lightning_seg[onnx]")
     assert {plain(re.split(r"[\[<>=!~; ]", line)[0]) for line in lines} <= named

@@ -10,6 +10,7 @@ from pytorch_lightning.loggers.csv_logs import ExperimentWriter
 from pytorch_lightning.loggers.logger import rank_zero_experiment  # type: ignore[attr-defined]
 
 from lightning_seg.locks import holding
+from lightning_seg.run_files import read_curves as read_curves  # its former place
 from lightning_seg.tables import append_rows, drop_cut_row, read_fields, read_rows, write_rows
 
 RESULTS_LOCK = ".results.lock"
