@@ -31,6 +31,7 @@ def page_faults(call: str) -> int:
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has mallopt")
+@pytest.mark.slow
 def test_memory_is_reused_instead_of_mapped_anew() -> None:
     # The best of a network's later training steps: none, against tens of thousands. A single step may find the last
     # layers' memory in pieces.

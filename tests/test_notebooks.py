@@ -259,6 +259,7 @@ def test_object_recognition(
     assert sum(single.values()) / len(single) == pytest.approx(values["map_30"][0], abs=0.002)
 
 
+@pytest.mark.slow
 @pytest.mark.real_data
 def test_object_recognition_with_pretrained_weights(
     real_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -85,7 +85,7 @@ def test_one_picture_on_two_devices_is_predicted_once(run: Path, pets_root: Path
     assert not list((tmp_path / "out").glob("rank_*"))
 
 
-@pytest.mark.parametrize("strategy", ["ddp", "ddp_fork", "ddp_spawn"])
+@pytest.mark.parametrize("strategy", ["ddp", "ddp_fork", pytest.param("ddp_spawn", marks=pytest.mark.slow)])
 def test_an_unreadable_file_of_the_second_process_is_exit_code_3(
     run: Path, pets_root: Path, tmp_path: Path, strategy: str
 ) -> None:
@@ -117,6 +117,7 @@ def test_one_picture_on_two_devices_is_measured_as_on_one(run: Path, pets_root: 
     assert "test/loss" in measured[0]
 
 
+@pytest.mark.slow
 def test_pictures_of_two_processes_are_told_as_those_of_one(run: Path, tmp_path: Path) -> None:
     told, calibration = [], []
     for devices in (1, 2):
@@ -135,7 +136,7 @@ def test_pictures_of_two_processes_are_told_as_those_of_one(run: Path, tmp_path:
     assert calibration[1] == pytest.approx(calibration[0], abs=1e-4)
 
 
-@pytest.mark.parametrize("strategy", ["ddp", "ddp_spawn"])
+@pytest.mark.parametrize("strategy", [pytest.param("ddp", marks=pytest.mark.slow), "ddp_spawn"])
 def test_one_picture_to_validate_on_is_no_reason_to_wait_for_ever(strategy: str, tmp_path: Path) -> None:
     """What both processes compute for it is what one computes from the checkpoint; the network has batch norm."""
     write_image_mask_folder(tmp_path / "own", num_pictures=12, seed=0)

@@ -254,7 +254,7 @@ def test_help_lists_the_arguments_of_the_classes_with_what_the_config_says(
 @pytest.mark.parametrize(
     "door",
     [
-        ["-m", "lightning_seg"],
+        pytest.param(["-m", "lightning_seg"], marks=pytest.mark.slow),
         ["-c", "import sys; sys.path.pop(0); from lightning_seg.__main__ import main; sys.exit(main())"],
     ],
 )

@@ -12,7 +12,7 @@ from PIL import Image
 
 from lightning_seg import Predictor
 from lightning_seg.__main__ import main
-from lightning_seg.export import onnx_draft
+from lightning_seg.export.weights_draft import WeightsDraft
 from lightning_seg.images import Array
 from lightning_seg.model_file import PROPERTY
 
@@ -117,18 +117,21 @@ def test_boxes_are_those_of_the_run_merged(photos: Path, tmp_path: Path) -> None
 def test_a_file_that_answers_otherwise_is_not_written(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    answer = onnx_draft.OnnxDraft.answer
+    """Of the format that takes the least time; all have one way to the file."""
+    answer = WeightsDraft.answer
 
     def wrong(self: Any, images: Array) -> Any:
-        return {name: value[:, ::-1] if name == "mask" else value for name, value in answer(self, images).items()}
+        said = answer(self, images)
+        return {name: 1 - value if name == "mask" else value for name, value in said.items()}
 
-    monkeypatch.setattr(onnx_draft.OnnxDraft, "answer", wrong)
-    path = tmp_path / "model.onnx"
+    monkeypatch.setattr(WeightsDraft, "answer", wrong)
+    path = tmp_path / "model.safetensors"
     path.write_bytes(b"before")
     words = ["--run", str(RUNS / "one_logit"), "--images", str(photos), "--output", str(path)]
+    words += ["--format", "safetensors"]
     assert main(["export", *words]) == 1
     assert path.read_bytes() == b"before"
-    assert [one.name for one in tmp_path.iterdir()] == ["model.onnx"]
+    assert [one.name for one in tmp_path.iterdir()] == ["model.safetensors"]
     line = capsys.readouterr().err.splitlines()[-1]
     assert "the exported file answers otherwise than the run, most at" in line
 

@@ -6,6 +6,8 @@ import signal
 import time
 from pathlib import Path
 
+import pytest
+
 from lightning_seg.synthetic.flowers import write_flowers
 from tests.survival.killing import start
 
@@ -19,6 +21,7 @@ def digest(root: Path) -> str:
     return found.hexdigest()
 
 
+@pytest.mark.slow
 def test_three_writers_leave_what_one_does_and_nothing_of_one_that_was_killed(tmp_path: Path) -> None:
     killed = start(WRITE, tmp_path)
     while not list(tmp_path.glob(".root.*/**/*.jpg")):

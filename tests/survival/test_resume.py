@@ -73,7 +73,7 @@ def test_every_moment_can_be_resumed(
         {"num_workers": 3},
         {"num_workers": 2, "persistent_workers": False},
         {"num_workers": 2, "start_method": "fork"},
-        {"num_workers": 2, "start_method": "spawn"},
+        pytest.param({"num_workers": 2, "start_method": "spawn"}, marks=pytest.mark.slow),
         pytest.param({"num_workers": 2, "start_method": "forkserver"}, marks=pytest.mark.slow),
         {"num_workers": 2, "cache": True},
     ],

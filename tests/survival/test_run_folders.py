@@ -31,12 +31,14 @@ def make_versions(folder: Path) -> list[int]:
     return [make_version(folder) for _ in range(25)]
 
 
+@pytest.mark.slow
 def test_a_number_is_given_once(tmp_path: Path) -> None:
     with ProcessPoolExecutor(4, multiprocessing.get_context("spawn")) as pool:
         numbers = [number for some in pool.map(make_versions, [tmp_path / "runs"] * 4) for number in some]
     assert sorted(numbers) == list(range(100))
 
 
+@pytest.mark.slow
 def test_two_fits_of_one_config_have_a_folder_each(pets_root: Path, tmp_path: Path) -> None:
     words = ["fit", "--config", str(write_config(tmp_path, pets_root, max_epochs=1))]
     words += ["--trainer.default_root_dir", str(tmp_path / "runs")]
@@ -63,6 +65,7 @@ def test_a_logger_of_the_user_has_its_folder_before_the_data_is_prepared(
     assert (runs / "version_0" / "checkpoints" / "last.ckpt").is_file()
 
 
+@pytest.mark.slow
 def test_a_run_is_trained_by_one_command_and_measured_by_others(
     pets_root: Path, tmp_path: Path, mistake: Callable[[list[str]], str]
 ) -> None:

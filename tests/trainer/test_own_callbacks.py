@@ -85,7 +85,7 @@ def test_every_callback_works_and_is_gone_on_with(name: str, flowers_root: Path)
     assert strays == {"small.yaml", "own_callback_functions.py", "runs", "out", *noted}
 
 
-@pytest.mark.parametrize("num_workers", [0, 2])
+@pytest.mark.parametrize("num_workers", [pytest.param(0, marks=pytest.mark.slow), 2])
 def test_a_callback_may_stand_alone(num_workers: int, flowers_root: Path) -> None:
     alone = write_small(flowers_root, num_workers, name="alone", callbacks=given("LearningRateMonitor"))
     assert main(["fit", "--config", str(alone)]) == 0
