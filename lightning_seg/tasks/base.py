@@ -55,9 +55,7 @@ OPTIMIZATION = ("optimizer", "optimizer_options", "lr", "weight_decay", "encoder
 SCHEDULE = ("schedule", "schedule_options")
 FREEZING = ("freeze_encoder", "unfreeze_epoch")
 ROOM, SPARE = 8, 2**26
-"""Limits for the size of a network from a checkpoint: elements per stored weight, and extra elements that are not
-stored.
-"""
+"""Limits of a network from a checkpoint: elements per stored weight, and further ones that are not stored."""
 
 
 class Task(LookingModule, ABC):
