@@ -14,6 +14,7 @@ from lightning_seg.app.truths import Truths
 from lightning_seg.report.command_lines import test_line
 from lightning_seg.report.confusion import Confusion
 from lightning_seg.report.contents import Content
+from lightning_seg.report.galleries import usual_order
 from lightning_seg.report.metrics import class_tables, metrics_table
 from lightning_seg.report.overview import summary_table
 from lightning_seg.report.tested import ORDERS, PictureResult, orders_of
@@ -66,7 +67,7 @@ def _add_tested(source: Source, shown: Shown) -> None:
         return
     names = [name for name in shown.content.class_names if any(one.has(name) for one in tested)]
     with gr.Row():
-        order = gr.Radio(orders, value=orders[0], label="Worst first", min_width=120, elem_id="order")
+        order = gr.Radio(orders, value=ORDERS[usual_order(tested)], label="Worst first", min_width=120, elem_id="order")
         of_class = gr.Dropdown(
             [EVERY_CLASS, *names],
             value=EVERY_CLASS,
@@ -88,7 +89,7 @@ def _add_tested(source: Source, shown: Shown) -> None:
 
     def refresh(*values: Any) -> list[Any]:
         found = choose(*values)
-        return [found, _listed(found)]
+        return [found, _listed(shown, found)]
 
     quiet: dict[str, Any] = {
         "api_visibility": "private",
@@ -103,7 +104,7 @@ def _add_list(source: Source, shown: Shown, first: Sequence[PictureResult], name
     import gradio as gr
 
     results = gr.State(list(first))
-    gallery = gr.HTML(_listed(first) if first else "", js_on_load=markup.CHOOSING, elem_id=f"{name}_list")
+    gallery = gr.HTML(_listed(shown, first) if first else "", js_on_load=markup.CHOOSING, elem_id=f"{name}_list")
     told = gr.HTML(line(CHOOSE), elem_id=f"{name}_line")
     with gr.Row(elem_classes="side_by_side"):
         sides = [
@@ -140,8 +141,8 @@ def look_at(source: Source, truths: Truths, result: PictureResult) -> tuple[str,
     return line(view.line), [view.picture, view.truth, view.prediction, view.difference]
 
 
-def _listed(found: Sequence[PictureResult]) -> str:
-    return markup.pictures([(thumbnail(one.path), name_of(one), about(one)) for one in found])
+def _listed(shown: Shown, found: Sequence[PictureResult]) -> str:
+    return markup.pictures([(thumbnail(shown.truths, one.path), name_of(one), about(one)) for one in found])
 
 
 def _add_confusion(source: Source, shown: Shown, confusion: Confusion) -> None:
@@ -153,7 +154,7 @@ def _add_confusion(source: Source, shown: Shown, confusion: Confusion) -> None:
 
     def show(event: gr.EventData) -> list[Any]:
         words, found = behind(confusion, event.index)
-        return [line(words), found, _listed(found)]
+        return [line(words), found, _listed(shown, found)]
 
     matrix.select(show, None, [told, results, gallery], api_visibility="private", show_progress="minimal")
 

@@ -60,10 +60,10 @@ def list_of(
     return found[PER_PAGE * (page - 1) : PER_PAGE * page], pages
 
 
-def thumbnail(path: str) -> Array:
-    """A small copy ``(H, W, 3)`` uint8; grey if the file cannot be read."""
+def thumbnail(truths: Truths, path: str) -> Array:
+    """A small copy ``(H, W, 3)`` uint8 of a test picture; grey if the file cannot be read."""
     try:
-        pixels, size = decode_image(path, (SIDE, SIDE))
+        pixels, size = decode_image(truths.place(path), (SIDE, SIDE))
         return resize_image(pixels, fitted_size(size, SIDE))
     except (UserError, OSError):
         return np.full((SIDE, SIDE, 3), 128, np.uint8)
@@ -87,7 +87,7 @@ def view_of(source: Source, truths: Truths, result: PictureResult) -> View:
     Raises:
         UserError: if a file cannot be read.
     """
-    said = answer(source, result.path, {})
+    said = answer(source, truths.place(result.path), {})
     line = f"{name_of(result)}: {about(result)}. Now: {summary_of(said)}"
     picture = Image.fromarray(said.said.image)
     truth = truths.mask(result.path)

@@ -47,6 +47,14 @@ class Truths:
         dataset: Any = self.split.dataset
         return [str(dataset.image_path(record)) for record in dataset.records]
 
+    def place(self, path: str) -> str:
+        """The file of a test picture; the table may know it where the dataset was then.
+
+        Raises:
+            DataError: if it is not in the test split: no other file is opened, whatever a table names.
+        """
+        return str(self.split.dataset.image_path(self.split.find(path)))
+
     def mask(self, path: str) -> Array | None:
         """``(H, W)`` uint8 class indices, 255 = ignored; None where there are no masks.
 

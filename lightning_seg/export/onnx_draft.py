@@ -72,7 +72,31 @@ def as_onnx(program: ExportedProgram, inputs: Mapping[str, torch.Tensor], output
     for name, value in inputs.items():
         model.graph.initializer.append(numpy_helper.from_array(np.asarray(value), name))
     _name_sides(model)
+    _leave_places_out(model)
     return model
+
+
+def _leave_places_out(model: onnx.ModelProto) -> None:
+    """torch notes at every node in which files of this machine it was written; the file may be published."""
+    graphs = [model.graph]
+    for function in model.functions:
+        del function.metadata_props[:]
+        graphs += _clean_nodes(function.node)
+    while graphs:
+        graph = graphs.pop()
+        del graph.metadata_props[:]
+        for value in (*graph.value_info, *graph.input, *graph.output, *graph.initializer):
+            del value.metadata_props[:]
+        graphs += _clean_nodes(graph.node)
+
+
+def _clean_nodes(nodes: Sequence[onnx.NodeProto]) -> list[onnx.GraphProto]:
+    """Take their notes away, and return the graphs inside of them."""
+    for node in nodes:
+        del node.metadata_props[:]
+        node.doc_string = ""
+    attributes = [one for node in nodes for one in node.attribute]
+    return [*(one.g for one in attributes if one.HasField("g")), *(g for one in attributes for g in one.graphs)]
 
 
 def _name_sides(model: onnx.ModelProto) -> None:

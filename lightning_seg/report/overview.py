@@ -1,6 +1,7 @@
 """The run in a few lines: what was trained for how long, on which data, by which versions."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from math import isfinite
 from typing import Any, NamedTuple
 
 from lightning_seg.report.contents import Content
@@ -70,7 +71,7 @@ def _best(content: Content, monitor: str) -> Any:
     value = content.numbers.get(f"{BEST}{monitor}")
     if not isinstance(value, int | float):
         return NO_NUMBER
-    curve = content.curves.get(monitor, {})
+    curve = {epoch: one for epoch, one in content.curves.get(monitor, {}).items() if isfinite(one)}
     if not curve:
         return value
     lowest = is_lowest_best(content.numbers, content.curves)

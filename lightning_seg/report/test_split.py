@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -34,17 +35,23 @@ class TestSplit:
     Args:
         dataset: of the test split.
         sizes: of all splits.
+        root: of the dataset.
     """
 
     __test__ = False  # is none of pytest's
 
-    def __init__(self, dataset: PictureDataset[Any, Any], sizes: Iterable[SplitSize]) -> None:
+    def __init__(
+        self, dataset: PictureDataset[Any, Any], sizes: Iterable[SplitSize], root: str | Path | None = None
+    ) -> None:
         self.dataset, self.sizes = dataset, tuple(sizes)
         self.class_names = dataset.class_names
         self._records: dict[str, Any] = {}
+        self._below: dict[str, Any] = {}
         for record in dataset.records:
             path = str(dataset.image_path(record))
             self._records |= {path: record, harmless_path(path): record, os.path.realpath(path): record}
+            if root is not None:
+                self._below[Path(os.path.relpath(path, root)).as_posix()] = record
 
     @classmethod
     def of(cls, data: pl.LightningDataModule) -> Self:
@@ -63,10 +70,10 @@ class TestSplit:
         datasets: dict[str, PictureDataset[Any, Any] | None] = {}
         if data.trains:
             datasets["train"], datasets["val"] = data.make_train_val()
-        return cls(test, _sizes(data, {**datasets, "test": test}))
+        return cls(test, _sizes(data, {**datasets, "test": test}), getattr(data, "root", None))
 
     def find(self, path: str) -> Any:
-        """The record of a picture.
+        """The record of a picture; where the dataset lies elsewhere now, its place below the root counts.
 
         Raises:
             DataError: if it is not there.
@@ -74,6 +81,11 @@ class TestSplit:
         for known in (path, os.path.realpath(path)):
             if known in self._records:
                 return self._records[known]
+        parts = Path(path).parts
+        # The longest end of the path that is a place below the root.
+        for number in range(len(parts), 0, -1):
+            if (end := "/".join(parts[-number:])) in self._below:
+                return self._below[end]
         raise DataError(f"{path}: not among the test pictures of this dataset; test the run again")
 
     def truth(self, record: Any) -> Truth:

@@ -91,10 +91,30 @@ def test_names_are_text_whatever_they_hold() -> None:
         assert "\n" not in page
 
 
-def test_a_thumbnail_keeps_the_shape_and_a_missing_file_is_grey(tmp_path: Path) -> None:
-    Image.fromarray(np.full((300, 600, 3), 77, np.uint8)).save(tmp_path / "wide.png")
-    assert thumbnail(str(tmp_path / "wide.png")).shape == (128, 256, 3)
-    assert (thumbnail(str(tmp_path / "none.png")) == 128).all()
+def test_a_thumbnail_keeps_the_shape_and_a_missing_file_is_grey(truths: Truths) -> None:
+    (path,) = truths.paths
+    Image.fromarray(np.full((300, 600, 3), 77, np.uint8)).save(path)
+    assert thumbnail(truths, path).shape == (128, 256, 3)
+    Path(path).unlink()
+    assert (thumbnail(truths, path) == 128).all()
+
+
+def test_no_picture_outside_of_the_dataset_is_opened(truths: Truths, masks: Source, tmp_path: Path) -> None:
+    """A table of a stranger may name any file."""
+    Image.fromarray(np.full((30, 60, 3), 77, np.uint8)).save(tmp_path / "private.png")
+    assert (thumbnail(truths, str(tmp_path / "private.png")) == 128).all()
+    result = PictureResult(str(tmp_path / "private.png"), "", "", None, None, 0.7, "mean IoU", "")
+    said, pictures = look_at(masks, truths, result)
+    assert "not among the test pictures" in said
+    assert pictures == [None] * 4
+
+
+def test_pictures_of_a_dataset_that_was_elsewhere_then_are_shown(truths: Truths, masks: Source) -> None:
+    (path,) = truths.paths
+    then = f"/somewhere/else/images/{Path(path).name}"
+    assert truths.place(then) == path
+    _, pictures = look_at(masks, truths, PictureResult(then, "", "", None, None, 0.7, "mean IoU", ""))
+    assert pictures[0] is not None
 
 
 def test_the_difference_shows_wrong_pixels_and_leaves_out_ignored_ones() -> None:

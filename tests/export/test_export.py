@@ -73,6 +73,18 @@ def test_the_file_tells_what_it_is(masks: Path) -> None:
     assert told["checked"]["same"] >= 0.999
     assert len(told["checkpoint_sha256"]) == len(told["config_sha256"]) == 64
     assert [one.name for one in session.get_inputs()] == ["images"]
+
+
+def test_the_file_knows_no_folder_of_the_machine(masks: Path) -> None:
+    """It may be published."""
+    content = masks.read_bytes()
+    for place in (Path(__file__).parents[2], Path(torch.__file__).parent, Path.home(), RUNS):
+        assert str(place).encode() not in content
+    assert b"stack_trace" not in content
+
+
+def test_the_sides_of_the_pictures_are_free(masks: Path) -> None:
+    session = onnxruntime.InferenceSession(masks)
     assert session.get_inputs()[0].shape == ["N", "H", "W", 3]
 
 
