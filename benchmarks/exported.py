@@ -26,7 +26,7 @@ SYSTEMS: dict[str, tuple[str, ...]] = {
     "carvana": (),
     "flowers": (),
     "dogs": ("--model.weights", "null"),
-    "detector": ("--model.weights", "numpy:0"),
+    "detector": ("--data", "StanfordDogsDataModule", "--data.image_size", "224", "--model.weights", "numpy:0"),
 }
 """Flags beside the config: no weights are fetched."""
 
@@ -55,8 +55,9 @@ def make_system(name: str, photos: Sequence[Path], folder: Path) -> tuple[Path, 
     """A run of one step, and its file."""
     run, file = folder / name / "run", folder / name / "model.onnx"
     data = ["--data.source", "synthetic", "--data.root", str(folder / name / "data"), "--data.num_workers", "0"]
+    data += ["--data.batch_size", "4"]
     own = ["--run_folder", str(run), "--trainer.accelerator", "cpu"]
-    measure(["fit", "--config", name, *data, *SYSTEMS[name], *ONE_STEP, *own])
+    measure(["fit", "--config", name, *SYSTEMS[name], *data, *ONE_STEP, *own])
     measure(["export", "--run", str(run), "--output", str(file), "--images", *map(str, photos[:2])])
     return run, file
 

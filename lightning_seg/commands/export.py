@@ -1,6 +1,7 @@
 """``lightning-seg export``: a run as one file that is the whole job."""
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -69,7 +70,13 @@ def export(
         raise ConfigError("there is no run; give --run runs/pets, or another folder that fit has written")
     check_number("max_loss", max_loss, 0.01)
     check_number("pictures", pictures, 200, positive=True)
+    if quantize is not None and precision != "float32":
+        raise ConfigError(f"precision {precision} and quantize {quantize} exclude each other; give one of them")
     order = Order(format, quantize or precision, max_loss)
+    if images is not None and order.precision != "float32":
+        raise ConfigError(
+            f"images: {order.precision} is judged by the run's validation pictures and their truth; leave it out"
+        )
     path = _checked_output(output, order)
     found = find_run(run)
     source = Source(found.checkpoint("best"), given, trust or (), found.config)
@@ -82,7 +89,7 @@ def export(
 def _validation(
     data: pl.LightningDataModule | None, source: Source, order: Order, number: int, images: Any
 ) -> list[Seen]:
-    if images is not None and order.precision == "float32":
+    if images is not None:
         return []
     if data is None:
         raise ConfigError("the run has no data section; give --images, or --data CLASS")
@@ -102,16 +109,20 @@ def _checked_output(output: str | None, order: Order) -> Path:
         raise ConfigError(f"output {path}: {order.format} files end in {suffix}; give {path.with_suffix(suffix)}")
     if path.is_dir():
         raise ConfigError(f"output {path}: is a folder; give a file, for instance {path / f'model{suffix}'}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"output {path}: cannot be written ({error.strerror}); give another place") from error
+    if not os.access(path.parent, os.W_OK):
+        raise ConfigError(f"output {path}: its folder cannot be written; give another place")
     return path
 
 
 def prepare_flags(flags: Sequence[str]) -> list[str]:
     """The run, with its data section; the other flags are the command's own."""
     asked = Asked.of(flags)
-    is_reduced = any(word.startswith(("--precision", "--quantize")) for word in asked.rest)
     # Other pictures do without the data of the run, which need not be there.
-    reads_data = asked.images is None or is_reduced
-    kept = keep_data(flags, says_what_is_left=False) if reads_data else list(asked.rest)
+    kept = keep_data(flags, says_what_is_left=False) if asked.images is None else list(asked.rest)
     # As one value: the parser takes one word for a list.
     kept += [] if asked.images is None else [f"--images={json.dumps(asked.images)}"]
     return [*kept, *(word for run in asked.runs[-1:] for word in ("--run", run))]

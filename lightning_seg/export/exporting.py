@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -14,10 +15,10 @@ import lightning_seg
 from lightning_seg.checkpoints import read_checkpoint
 from lightning_seg.errors import ConfigError
 from lightning_seg.export.drafts import Draft, TorchDraft, traced
+from lightning_seg.export.half import in_half
 from lightning_seg.export.pictures import Seen
 from lightning_seg.export.proof import Differences, check, compare, several_sizes
 from lightning_seg.export.quality import Loss, check_loss, loss_of
-from lightning_seg.export.reduced import in_half, in_int8
 from lightning_seg.export.reference import Answer, reference_answer
 from lightning_seg.export.weights_draft import WeightsDraft
 from lightning_seg.export.whole import Size, kind_of, whole_job
@@ -28,6 +29,8 @@ from lightning_seg.plots.palette import class_palette, object_palette
 from lightning_seg.tasks.loading import load_task
 
 Format = Literal["onnx", "torch", "safetensors"]
+ONNX = ("onnx", "onnxruntime", "onnxscript")
+"""Packages of the extra ``onnx``."""
 SUFFIXES: dict[Format, str] = {"onnx": ".onnx", "torch": ".pt2", "safetensors": ".safetensors"}
 
 
@@ -47,6 +50,9 @@ class Order:
         for name, kinds in (("format", Format), ("precision", Precision)):
             if getattr(self, name) not in get_args(kinds):
                 raise ConfigError(f"{name} {getattr(self, name)!r} does not exist; choose {', '.join(get_args(kinds))}")
+        missing = [name for name in ONNX if self.format == "onnx" and find_spec(name) is None]
+        if missing:
+            raise ConfigError(f"format onnx needs the package {missing[0]}; pip install 'lightning_seg[onnx]'")
         if self.format != "onnx" and self.precision == "int8":
             raise ConfigError(f"format {self.format} has no int8; give --format onnx, or --precision float16")
         if self.format == "safetensors" and self.precision != "float32":
@@ -127,6 +133,7 @@ def draft_of(source: Source, order: Order, shown: Sequence[Array] = ()) -> Draft
         return TorchDraft(traced(job), outputs)
     # They bring libraries with them that the other formats do without.
     from lightning_seg.export.onnx_draft import OnnxDraft, as_onnx
+    from lightning_seg.export.reduced import in_int8
 
     inputs = _further_inputs(source)
     model = as_onnx(traced(job, *inputs.values()), inputs, outputs)

@@ -28,7 +28,8 @@ def merge(boxes: Tensor, scores: Tensor, labels: Tensor, picture: Tensor, num_la
     group = picture * num_labels + labels
     if how.merge == "nms":
         # Boxes of different groups do not meet when each group has a place of its own.
-        apart = group.to(boxes)[:, None] * (boxes.max() + 1)
+        # Without any box there is no largest side.
+        apart = group.to(boxes)[:, None] * (torch.cat([boxes.flatten(), boxes.new_zeros(1)]).max() + 1)
         kept = nms(boxes + apart, scores, how.merge_overlap)
         boxes, scores, group = boxes[kept], scores[kept], group[kept]
     if how.merge == "fusion":

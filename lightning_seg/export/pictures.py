@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytorch_lightning as pl
 from torch import Tensor
+from torch.utils.data import DataLoader, Subset
 
 from lightning_seg.datamodules.base import DataModule
 from lightning_seg.errors import ConfigError, DataError
@@ -27,7 +28,7 @@ class Seen(NamedTuple):
 
 
 def validation_pictures(data: pl.LightningDataModule, truth: str, number: int) -> list[Seen]:
-    """The first pictures of the validation split.
+    """Pictures of the validation split, evenly spread over it: splits may be ordered by class.
 
     Raises:
         ConfigError: if there are none, or the data is not there.
@@ -39,12 +40,21 @@ def validation_pictures(data: pl.LightningDataModule, truth: str, number: int) -
     try:
         data.prepare_data()
         data.setup("fit")
-        found = list(_first(data.val_dataloader(), truth, number))
+        found = list(_first(_spread(data.val_dataloader(), number), truth, number))
     except DataError as error:
         raise ConfigError(f"{error}, {NO_DATA}") from error
     if not found:
         raise ConfigError(f"the run's data has no picture to validate on; give --data.root, {NO_DATA}")
     return found
+
+
+def _spread(loader: Any, number: int) -> Any:
+    """The loader for so many pictures of its split; one that cannot be asked by number stays as it is."""
+    pictures: Any = getattr(loader, "dataset", None)
+    if not (hasattr(pictures, "__len__") and hasattr(pictures, "__getitem__")) or len(pictures) <= number:
+        return loader
+    chosen = np.linspace(0, len(pictures) - 1, number).round().astype(int).tolist()
+    return DataLoader(Subset(pictures, chosen), loader.batch_size or 1, collate_fn=loader.collate_fn)
 
 
 def _first(loader: Any, truth: str, number: int) -> Iterator[Seen]:

@@ -1,13 +1,14 @@
 """What fewer bits cost in the run's own metric."""
 
 from collections.abc import Callable, Mapping, Sequence
+from math import nan
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from lightning_seg.errors import ExportError
+from lightning_seg.errors import ConfigError, ExportError
 from lightning_seg.export.pictures import Seen
 from lightning_seg.export.reference import Answer
 from lightning_seg.images import Array
@@ -21,10 +22,12 @@ class Loss(NamedTuple):
     metric: str
     task: float
     file: float
+    higher_is_better: bool = True
 
     @property
     def amount(self) -> float:
-        return self.task - self.file
+        lost = self.task - self.file
+        return lost if self.higher_is_better else -lost
 
     def as_dict(self) -> dict[str, Any]:
         """For the metadata of the file."""
@@ -42,10 +45,23 @@ def loss_of(
     reference: Callable[[Array], Answer],
     answer: Callable[[Array], Mapping[str, Any]],
 ) -> Loss:
-    """The metric over the pictures, as the network sees them, by both."""
-    both = [_measured(task, kind, pictures, one, what) for one, what in ((reference, "the run"), (answer, "the file"))]
-    name = _metric_of(task, both[0])
-    return Loss(name, both[0][name], both[1][name])
+    """The metric over the pictures, as the network sees them, by both: the one that chose the best checkpoint, and
+    where that was a loss, mean IoU or accuracy.
+
+    Raises:
+        ConfigError: if the run itself is not better than nothing, so that nothing can be lost.
+    """
+    of_run, of_file = (
+        _measured(task, kind, pictures, one, what) for one, what in ((reference, "the run"), (answer, "the file"))
+    )
+    name = _metric_of(task, {name: value for name, (value, _) in of_run.items()})
+    (mine, higher), (other, _) = of_run[name], of_file.get(name, (nan, True))
+    if higher and not mine > 0:
+        raise ConfigError(
+            f"{name} of the run is {mine:.4f} on {len(pictures)} pictures, so nothing can be lost; train it further, "
+            "or give more --pictures"
+        )
+    return Loss(name, mine, other, higher)
 
 
 def check_loss(loss: Loss, limit: float) -> None:
@@ -59,13 +75,17 @@ def check_loss(loss: Loss, limit: float) -> None:
 
 def _measured(
     task: Any, kind: Kind, pictures: Sequence[Seen], answer: Callable[[Array], Mapping[str, Any]], what: str
-) -> dict[str, float]:
-    part = next(iter(task.metric_parts("val").values()))
+) -> dict[str, tuple[float, bool]]:
+    """Values by name, each with whether a higher one is better."""
+    parts: list[Any] = list(task.metric_parts("val").values())
     for seen in counted(pictures, f"measuring {what}", len(pictures), "picture"):
         said = answer(seen.shown[None])
-        part.update(*_UPDATE[kind](task, said, seen.truth.unsqueeze(0)))
-    values: dict[str, float] = part.take(task.known_class_names())
-    return values
+        given = _UPDATE[kind](task, said, seen.truth.unsqueeze(0))
+        logs = torch.from_numpy(np.asarray(said["whole" if kind == "boxes" else "probs"])).clamp(min=1e-30).log()
+        for part in parts:
+            part.update(*given, **({"log_probs": logs} if part.takes_probs else {}))
+    names = task.known_class_names()
+    return {name: (value, part.higher_is_better) for part in parts for name, value in part.take(names).items()}
 
 
 def _metric_of(task: Any, values: Mapping[str, float]) -> str:

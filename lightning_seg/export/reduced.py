@@ -1,8 +1,7 @@
-"""Fewer bits: weights of 16 bits, and whole numbers of 8."""
+"""ONNX files whose networks compute in whole numbers of 8 bits."""
 
 import logging
 from collections.abc import Iterator, Sequence
-from copy import deepcopy
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -10,28 +9,12 @@ from typing import Any
 import numpy as np
 import onnx
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
-from torch import Tensor, nn
 
 from lightning_seg.images import Array
 from lightning_seg.model_file import IMAGES
 
 QUANTIZED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 """Operators that are quantized: those of networks, and none of the resizing."""
-
-
-class _AsHalf(nn.Module):
-    """The last step of the normalisation: what follows computes with 16 bits."""
-
-    def forward(self, images: Tensor) -> Tensor:
-        return images.half()
-
-
-def in_half(task: Any) -> Any:
-    """A copy of a task whose network has weights of 16 bits and computes with them; probabilities stay float32."""
-    halved = deepcopy(task)
-    halved.model.half()
-    halved.normalize = nn.Sequential(halved.normalize, _AsHalf())
-    return halved
 
 
 class _Pictures(CalibrationDataReader):  # type: ignore[misc]

@@ -12,6 +12,7 @@ from PIL import Image
 
 from lightning_seg import Predictor
 from lightning_seg.__main__ import main
+from lightning_seg.export import exporting
 from lightning_seg.export.weights_draft import WeightsDraft
 from lightning_seg.images import Array
 from lightning_seg.model_file import PROPERTY
@@ -181,6 +182,9 @@ def test_weights_are_those_of_the_checkpoint(photos: Path, tmp_path: Path) -> No
         (["--run", "RUN", "--format", "safetensors", "--precision", "float16"], "leave precision out"),
         (["--run", "RUN", "--scales", "[2]"], "scales means nothing to UNetTask"),
         (["--run", "RUN", "--max_loss", "-1"], "max_loss -1"),
+        (["--run", "RUN", "--quantize", "int8", "--precision", "float16"], "exclude each other"),
+        (["--run", "RUN", "--quantize", "int8", "--images", "x"], "leave it out"),
+        (["--run", "RUN", "--output", "/dev/null/model.onnx"], "cannot be written"),
         (["--run", "RUN"], "or give any pictures with --images"),
         (["--run", "RUN", "--images", "nowhere"], "nowhere"),
     ],
@@ -198,6 +202,14 @@ def test_a_mistake_is_one_line(
     error = capsys.readouterr().err.strip()
     assert said in error.splitlines()[-1]
     assert not [*tmp_path.glob("*.onnx")]
+
+
+def test_without_the_libraries_of_onnx_one_line_names_the_extra(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(exporting, "find_spec", lambda name: None)
+    assert main(["export", "--run", str(RUNS / "classes"), "--images", "x"]) == 2
+    assert "format onnx needs the package onnx; pip install 'lightning_seg[onnx]'" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -33,6 +33,13 @@ def test_boxes_of_several_pictures_are_merged_as_those_of_each(how: Merge) -> No
     assert merged[0].tolist() == sorted(merged[0].tolist())
 
 
+@pytest.mark.parametrize("how", ["fusion", "nms", "none"])
+def test_without_a_box_there_is_none(how: Merge) -> None:
+    boxes, scores, labels = found(0, 0)
+    merged = merge(boxes, scores, labels, labels, 3, BoxInference(merge=how))
+    assert [len(values) for values in merged] == [0, 0, 0, 0]
+
+
 def test_two_overlapping_boxes_become_their_weighted_mean() -> None:
     """Weights 3/4 and 1/4: the right side is 3/4 * 10 + 1/4 * 14."""
     boxes = torch.tensor([[0.0, 0, 10, 10], [0, 0, 14, 10], [50, 50, 60, 60]])
