@@ -171,6 +171,26 @@ def test_another_file_can_be_written(run: Path, tmp_path: Path) -> None:
         ("C:\\Users\\alice\\masks.png", "masks.png"),
         ("../../alice", "data"),
         ("file:///home/alice/a.csv", "a.csv"),
+        ("/home/alice.smith", "data"),
+        ("/home/alice/photos.csv/", "data"),
+        ("C:\\Users\\bob.jones", "data"),
+        ("FILE:///home/bob/x", "data"),
+        ("$HOME/bob", "data"),
+        ("${HOME}/bob/a.csv", "a.csv"),
+        ("%USERPROFILE%\\bob", "data"),
+        (" /home/bob/x", "data"),
+        ("glob:/home/bob/*.jpg", "data"),
+        ("masks=/home/bob/x", "data"),
+        ("-I/home/bob/x", "data"),
+        ("images=../bob", "data"),
+        ("https://bob:secret@host/w.pt", "w.pt"),
+        ("https://host/w.pt?token=secret", "data"),
+        ("https://secret@w.pt", "data"),
+        ("see https://host/w.pt,/home/bob/x", "data"),
+        ("hf_abcdefghijklmnopqrstuvwx", "data"),
+        ("https://host/a/w.pt", "https://host/a/w.pt"),
+        ("hf://alice/shapes@v2", "hf://alice/shapes@v2"),
+        ("masks/{stem}/(\\d+)/[^/]+.png", "masks/{stem}/(\\d+)/[^/]+.png"),
         ("images/*.jpg", "images/*.jpg"),
         ("scene\\d+", "scene\\d+"),
         ("imagenet", "imagenet"),
@@ -180,6 +200,16 @@ def test_another_file_can_be_written(run: Path, tmp_path: Path) -> None:
 def test_places_of_the_machine_are_known(text: str, published: str) -> None:
     assert without_paths({"a": [text]}) == {"a": [published]}
     assert is_private(text) == (text != published)
+
+
+def test_keys_are_no_places_either(run: Path) -> None:
+    assert without_paths({"/home/bob/x": {"/home/bob/a.csv": 1}, 3: 4}) == {"data": {"a.csv": 1}, 3: 4}
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    config["model"]["init_args"]["optimizer_options"] = {"/home/bob/x": 7}
+    (run / "config.yaml").write_text(yaml.safe_dump(config))
+    text = write(run)
+    assert "bob" not in text
+    assert "`model.optimizer_options.data`" in text
 
 
 def test_the_published_config_starts_nothing_and_reads_nothing() -> None:
