@@ -113,7 +113,8 @@ def test_a_run_that_was_not_tested_tells_its_validation(run: Path) -> None:
     assert "Nothing was measured yet" in write(run)
 
 
-def test_intervals_of_a_comparison_are_told(run: Path) -> None:
+def compared(run: Path, **pair: Any) -> Path:
+    """The run as one of a comparison."""
     folder = run.parent / "compared"
     moved = folder / "runs" / "small" / "seed_0"
     moved.parent.mkdir(parents=True)
@@ -137,14 +138,32 @@ def test_intervals_of_a_comparison_are_told(run: Path) -> None:
                 "low": -0.01,
                 "high": 0.05,
                 "verdict": "no difference",
+                **pair,
             }
         ],
     }
     (folder / "comparison.json").write_text(json.dumps(result))
-    text = write(moved)
+    return moved
+
+
+def test_intervals_of_a_comparison_are_told(run: Path) -> None:
+    text = write(compared(run))
     assert "* best/val/miou over 2 seeds: 0.5000 +- 0.0100 (standard deviation)" in text
     assert "* large minus small, iou per test picture: +0.0200 [-0.0100, +0.0500] (95% interval), no difference" in text
     assert "elsewhere" not in text
+
+
+def test_differences_without_bounds_are_told(run: Path) -> None:
+    text = write(compared(run, low=None, high=None))
+    assert "per test picture: +0.0200 [no bound, no bound] (95% interval), no difference" in text
+    assert "* test/miou over 2 seeds: 0.4000" in text
+
+
+def test_a_comparison_that_cannot_be_read_is_one_line(run: Path, mistake: Callable[[list[str]], str]) -> None:
+    moved = compared(run, low="wide")
+    line = mistake(["card", "--run", str(moved)])
+    assert "comparison.json: not as compare writes it" in line
+    assert "the same compare command writes it anew" in line
 
 
 def test_mistakes_are_one_line(run: Path, tmp_path: Path, mistake: Callable[[list[str]], str]) -> None:
