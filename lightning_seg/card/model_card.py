@@ -8,6 +8,7 @@ from lightning_seg.card.compared import compared_lines
 from lightning_seg.card.facts import RunFacts, facts_of
 from lightning_seg.card.kinds import kind_of
 from lightning_seg.card.sections import text_of
+from lightning_seg.hub.address import Address
 from lightning_seg.runs import Run
 
 TAGS = ("pytorch", "pytorch-lightning", "lightning-seg")
@@ -16,7 +17,7 @@ TAGS = ("pytorch", "pytorch-lightning", "lightning-seg")
 def card_of(
     run: Run,
     license: str | None = None,  # noqa: A002
-    repository: str | None = None,
+    address: Address | None = None,
     files: Sequence[str] = (),
 ) -> ModelCard:
     """The card of a run.
@@ -24,7 +25,7 @@ def card_of(
     Args:
         run: with a checkpoint.
         license: the hub's short name of one, ``mit``; None says nothing about it.
-        repository: its name on the hub, ``owner/name``; None if it has none.
+        address: its place on the hub; None if it has none.
         files: names of exported files that lie beside the card.
 
     Raises:
@@ -32,7 +33,7 @@ def card_of(
     """
     facts = facts_of(run)
     data = _metadata(facts, license)
-    text = text_of(facts, compared_lines(run.folder), repository, files)
+    text = text_of(facts, compared_lines(run.folder), address, files)
     return ModelCard(f"---\n{data.to_yaml()}\n---\n\n{text}")
 
 

@@ -63,5 +63,5 @@ def _gather(run: Run, folder: Path, address: Address, exported: list[Path], lice
     numbers = [run.folder / name for name in NUMBERS if (run.folder / name).is_file()]
     for path in (*numbers, *exported):
         shutil.copyfile(path, folder / path.name)
-    card = card_of(run, license, address.repository, [path.name for path in exported])
+    card = card_of(run, license, address, [path.name for path in exported])
     (folder / "README.md").write_text(str(card), encoding="utf-8")

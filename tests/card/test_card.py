@@ -68,6 +68,13 @@ def test_a_reader_finds_classes_numbers_arguments_versions_and_how_to_load(run: 
     assert "exported" not in text
 
 
+def test_a_branch_is_loaded_from_itself(run: Path) -> None:
+    text = write(run, "--repo", "alice/shapes@v2")
+    assert 'Predictor.from_run("hf://alice/shapes@v2")("photo.jpg")' in text
+    assert "predict --run hf://alice/shapes@v2 --images" in text
+    assert 'load_file(hf_hub_download("alice/shapes", "model.safetensors", revision="v2"))' in text
+
+
 def test_no_place_of_the_machine_is_told_and_what_is_left_out_is(run: Path) -> None:
     text = write(run)
     for private in ("alice", "secret", "hidden-name", str(run.parent), "lists/"):
