@@ -33,7 +33,7 @@ def card_of(
     """
     facts = facts_of(run)
     data = _metadata(facts, license)
-    text = text_of(facts, compared_lines(run.folder), address, files)
+    text = text_of(facts, compared_lines(run.folder) if run.is_best else [], address, files)
     return ModelCard(f"---\n{data.to_yaml()}\n---\n\n{text}")
 
 
@@ -54,15 +54,18 @@ def _metadata(facts: RunFacts, license: str | None) -> ModelCardData:  # noqa: A
 
 
 def _results(facts: RunFacts, task: str) -> list[EvalResult]:
+    measured = facts.measured
+    if measured is None:
+        return []
     return [
         EvalResult(
             task_type=task,
             dataset_type=facts.data.slug,
             dataset_name=facts.data.name.removesuffix("DataModule"),
-            dataset_split="test" if str(facts.split).startswith("test") else "validation",
+            dataset_split="test" if measured.is_test else "validation",
             metric_type=name,
-            metric_name=f"{facts.split}/{name}",
+            metric_name=f"{measured.split}/{name}",
             metric_value=round(value, 6),
         )
-        for name, value in facts.values(per_class=False).items()
+        for name, value in measured.of(per_class=False).items()
     ]

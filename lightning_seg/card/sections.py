@@ -79,16 +79,19 @@ def _data(facts: RunFacts) -> Iterator[str]:
 
 
 def _results(facts: RunFacts, compared: Sequence[str]) -> Iterator[str]:
-    if facts.split is None:
+    if not facts.is_best:
+        yield "None are given: those of the run belong to its best checkpoint, and these weights are of another one."
+        return
+    measured = facts.measured
+    if measured is None:
         yield "Nothing was measured yet: `lightning-seg test --run RUN`, then write the card again."
         return
-    measured = (
-        "the test split" if facts.split.startswith("test") else "the validation split, which chose the checkpoint"
-    )
-    yield f"On {measured} (`{facts.split}/...` of `metrics.json`)." + _weights(facts)
+    yield measured.where + _weights(facts)
     yield ""
-    yield from _table(("metric", "value"), [(name, _number(value)) for name, value in facts.values(False).items()])
-    per_class = _per_class(facts.values(True))
+    yield from _table(
+        ("metric", "value"), [(name, _number(value)) for name, value in measured.of(per_class=False).items()]
+    )
+    per_class = _per_class(measured.of(per_class=True))
     if per_class:
         yield ""
         names = sorted({name for row in per_class.values() for name in row})

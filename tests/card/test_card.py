@@ -111,13 +111,61 @@ def test_every_kind_has_its_words(name: str, pipeline: str, dataset: str, tmp_pa
     assert (dataset in text) == (data.datasets is not None)
 
 
-def test_a_run_that_was_not_tested_tells_its_validation(run: Path) -> None:
-    metrics = json.loads((run / "metrics.json").read_text())
-    kept = {name: value for name, value in metrics.items() if not name.startswith("test")}
-    (run / "metrics.json").write_text(json.dumps(kept))
-    assert "On the validation split, which chose the checkpoint" in write(run)
+def untested(run: Path, rows: str = "0,1,0.2,\n1,2,0.7,0.6\n2,3,nan,0.1\n3,4,0.4,0.3\n", **numbers: Any) -> None:
+    """Files of a run of four epochs without a test, of which the second is the best; the last one is in the record."""
+    record = {"epochs": 4, "best/val/miou": 0.7, "best_is": "max", "val/miou": 0.4, "val/iou/disc": 0.3, **numbers}
+    (run / "metrics.json").write_text(json.dumps(record))
+    (run / "metrics.csv").write_text(f"epoch,step,val/miou,val/iou/disc\n{rows}")
+
+
+def results_of(text: str) -> dict[Any, Any]:
+    data: Any = ModelCard(text).data
+    return {result.metric_name: result.metric_value for result in data.eval_results or []}
+
+
+def test_a_run_that_was_not_tested_tells_the_validation_of_its_best_epoch(run: Path) -> None:
+    untested(run)
+    text = write(run)
+    assert (
+        "On the validation split, which chose the checkpoint: epoch 2, the best by `val/miou` "
+        "(`val/...` of epoch 1 in `metrics.csv`)." in text
+    )
+    assert results_of(text) == {"val/miou": 0.7}
+    assert "| miou | 0.7000 |" in text
+    assert "| disc | 0.6000 |" in text
+    assert "0.4" not in text.partition("## Results")[2].partition("## Training")[0]
+
+
+def test_the_lowest_may_be_the_best_epoch(run: Path) -> None:
+    lowest: dict[str, Any] = {"best_is": "min", "best/val/miou": 0.2}
+    untested(run, **lowest)
+    text = write(run)
+    assert "epoch 1, the best by `val/miou`" in text
+    assert results_of(text) == {"val/miou": 0.2}
+
+
+def test_without_the_row_of_the_best_epoch_the_best_value_alone_is_told(run: Path) -> None:
+    untested(run, "2,3,nan,0.1\n3,4,0.4,0.3\n")
+    text = write(run)
+    assert "its best value alone is known (`best/val/miou` of `metrics.json`)" in text
+    assert results_of(text) == {"best/val/miou": 0.7}
+    assert "| miou | 0.7000 |" in text
+    assert "| class |" not in text
+    (run / "metrics.csv").unlink()
+    assert results_of(write(run)) == {"best/val/miou": 0.7}
     (run / "metrics.json").unlink()
     assert "Nothing was measured yet" in write(run)
+
+
+def test_another_checkpoint_than_the_best_carries_no_results(run: Path) -> None:
+    shutil.copy(run / "checkpoints" / "best.ckpt", run / "checkpoints" / "last.ckpt")
+    assert main(["card", "--run", str(run / "checkpoints" / "last.ckpt")]) == 0
+    text = (run / "README.md").read_text()
+    assert "those of the run belong to its best checkpoint, and these weights are of another one" in text
+    assert "0.3033" not in text
+    assert results_of(text) == {}
+    assert main(["card", "--run", str(run / "checkpoints" / "best.ckpt")]) == 0
+    assert results_of((run / "README.md").read_text())["test/miou"] == 0.303287
 
 
 def compared(run: Path, **pair: Any) -> Path:

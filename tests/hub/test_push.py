@@ -126,6 +126,16 @@ def test_the_card_of_a_branch_loads_that_branch(run: Path, monkeypatch: pytest.M
     assert f'hf_hub_download("{NAME}", "model.safetensors", revision="v2")' in card
 
 
+def test_another_checkpoint_than_the_best_goes_without_results(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    last = shutil.copy(run / "checkpoints" / "best.ckpt", run / "checkpoints" / "last.ckpt")
+    texts = pushed(monkeypatch, "--run", str(last), "--repo", NAME)
+    assert texts.keys() == {"README.md", "config.yaml", "metrics.json"}
+    numbers = json.loads(texts["metrics.json"])
+    assert (numbers["parameters"], numbers["version/python"]) == (516, "3.11.7")
+    assert not [name for name in numbers if name.startswith(("test", "val", "best/", "train/"))]
+    assert "0.3033" not in texts["README.md"]
+
+
 def test_a_revision_is_one_commit_and_the_name_alone_the_newest(run: Path, photo: Path, hub: LocalHub) -> None:
     push(run)
     first = hub.newest(NAME)
