@@ -223,6 +223,10 @@ def test_a_comparison_that_cannot_be_read_is_one_line(run: Path, mistake: Callab
 
 def test_mistakes_are_one_line(run: Path, tmp_path: Path, mistake: Callable[[list[str]], str]) -> None:
     assert "no run there" in mistake(["card", "--run", str(tmp_path / "nothing")])
+    before = (run / "metrics.csv").read_bytes()
+    (run / "metrics.csv").write_text("epoch,step,val/miou\n0,1,much\n")
+    assert "metrics.csv: no table of numbers" in mistake(["card", "--run", str(run)])
+    (run / "metrics.csv").write_bytes(before)
     assert "give --run RUN" in mistake(["card"])
     assert "give OWNER/NAME" in mistake(["card", "--run", str(run), "--repo", "a/b/c"])
     assert "a folder; give a file" in mistake(["card", "--run", str(run), "--output", str(tmp_path)])
