@@ -46,6 +46,11 @@ def read_record(folder: Path, remedy: str = "delete it, and it is begun anew") -
     return read_json(path, remedy) if path.is_file() else {}
 
 
+def without_results(numbers: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of a run that hold for all its checkpoints."""
+    return {name: value for name, value in numbers.items() if "/" not in name or name.startswith("version/")}
+
+
 def monitor_of(numbers: Mapping[str, Any]) -> str | None:
     """The metric that has chosen the best checkpoint."""
     return next((name.removeprefix(BEST) for name in numbers if name.startswith(BEST)), None)

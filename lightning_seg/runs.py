@@ -33,6 +33,12 @@ class Run(NamedTuple):
     def config(self) -> Path:
         return self.folder / CONFIG_FILE
 
+    @property
+    def is_best(self) -> bool:
+        """Whether the best checkpoint is meant, which the numbers of the run belong to."""
+        best = self.folder / "checkpoints" / "best.ckpt"
+        return self.chosen is None or self.chosen.resolve() == best.resolve()
+
     def checkpoint(self, name: str) -> Path:
         """The named checkpoint; otherwise ``best`` or ``last``, and for an unreadable last one the newest other.
 

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from lightning_seg.card.measured import Measured, measured_of
 from lightning_seg.checkpoints import CHECKPOINT_KEY, read_checkpoint
 from lightning_seg.class_arguments import parser_of
+from lightning_seg.errors import ConfigError
 from lightning_seg.hub.private_paths import left_out, published_config
-from lightning_seg.json_files import read_json
-from lightning_seg.run_files import RECORD_FILE
+from lightning_seg.run_files import METRICS_FILE, Curves, read_curves, read_record
 from lightning_seg.runs import Run, task_arguments
 from lightning_seg.synthetic.marker import is_synthetic
 from lightning_seg.trust import find_class
@@ -19,8 +20,6 @@ from lightning_seg.yaml_files import read_yaml
 VERSION = "version/"
 TRAINING = ("max_epochs", "max_steps", "precision", "accumulate_grad_batches", "gradient_clip_val", "devices")
 """Of the trainer's arguments, those that change what is learned."""
-SPLITS = ("test", "test_full", "val", "val_full")
-"""Splits that a network has not trained on, the most telling one first."""
 AS_USUAL = {"accumulate_grad_batches": 1, "max_steps": -1, "devices": "auto"}
 
 
@@ -59,23 +58,14 @@ class RunFacts(NamedTuple):
     seed: int | None
     is_synthetic: bool
     metrics: dict[str, Any]  # metrics.json
+    measured: Measured | None  # None if nothing was with these weights
+    is_best: bool  # whether the weights are of the best checkpoint, which the run has tested
     config: dict[str, Any]  # as it is published
     left_out: list[str]  # arguments of the config that are not
 
     @property
     def title(self) -> str:
         return f"{self.task.name} on {self.data.name.removesuffix('DataModule')}"
-
-    @property
-    def split(self) -> str | None:
-        """The split whose numbers are told."""
-        return next((split for split in SPLITS if any(name.startswith(f"{split}/") for name in self.metrics)), None)
-
-    def values(self, per_class: bool) -> dict[str, float]:
-        """The numbers of the told split by name without the split, of single classes or over all."""
-        prefix = f"{self.split}/"
-        found = {name.removeprefix(prefix): value for name, value in self.metrics.items() if name.startswith(prefix)}
-        return {name: value for name, value in found.items() if ("/" in name) == per_class and _is_number(value)}
 
 
 def facts_of(run: Run) -> RunFacts:
@@ -88,7 +78,7 @@ def facts_of(run: Run) -> RunFacts:
     checkpoint = run.checkpoint("best")
     stored = task_arguments(checkpoint)
     size = (read_checkpoint(checkpoint).get(CHECKPOINT_KEY) or {}).get("image_size")
-    record = run.folder / RECORD_FILE
+    numbers = read_record(run.folder, "delete it, and test the run again")
     published = published_config(config)
     root = _arguments(config.get("data")).get("root")
     trainer = {name: value for name, value in (config.get("trainer") or {}).items() if name in TRAINING}
@@ -101,10 +91,19 @@ def facts_of(run: Run) -> RunFacts:
         seed=published.get("seed_everything"),
         is_synthetic=_arguments(config.get("data")).get("source") == "synthetic"
         or (isinstance(root, str) and is_synthetic(Path(root).expanduser())),
-        metrics=read_json(record, "delete it, and test the run again") if record.is_file() else {},
+        metrics=numbers,
+        measured=measured_of(numbers, _curves(run.folder / METRICS_FILE)) if run.is_best else None,
+        is_best=run.is_best,
         config=published,
         left_out=left_out(config),
     )
+
+
+def _curves(path: Path) -> Curves:
+    try:
+        return read_curves(path) if path.is_file() else {}
+    except ValueError as error:
+        raise ConfigError(f"{path}: no table of numbers ({error}); delete it, and test the run again") from error
 
 
 def _part(section: Any, place: str) -> Part:
@@ -118,7 +117,3 @@ def _part(section: Any, place: str) -> Part:
 
 def _arguments(section: Any) -> dict[str, Any]:
     return dict(section.get("init_args") or {}) if isinstance(section, Mapping) else {}
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float)

@@ -8,6 +8,7 @@ from lightning_seg.card.compared import compared_lines
 from lightning_seg.card.facts import RunFacts, facts_of
 from lightning_seg.card.kinds import kind_of
 from lightning_seg.card.sections import text_of
+from lightning_seg.hub.address import Address
 from lightning_seg.runs import Run
 
 TAGS = ("pytorch", "pytorch-lightning", "lightning-seg")
@@ -16,7 +17,7 @@ TAGS = ("pytorch", "pytorch-lightning", "lightning-seg")
 def card_of(
     run: Run,
     license: str | None = None,  # noqa: A002
-    repository: str | None = None,
+    address: Address | None = None,
     files: Sequence[str] = (),
 ) -> ModelCard:
     """The card of a run.
@@ -24,7 +25,7 @@ def card_of(
     Args:
         run: with a checkpoint.
         license: the hub's short name of one, ``mit``; None says nothing about it.
-        repository: its name on the hub, ``owner/name``; None if it has none.
+        address: its place on the hub; None if it has none.
         files: names of exported files that lie beside the card.
 
     Raises:
@@ -32,7 +33,7 @@ def card_of(
     """
     facts = facts_of(run)
     data = _metadata(facts, license)
-    text = text_of(facts, compared_lines(run.folder), repository, files)
+    text = text_of(facts, compared_lines(run.folder) if run.is_best else [], address, files)
     return ModelCard(f"---\n{data.to_yaml()}\n---\n\n{text}")
 
 
@@ -53,15 +54,18 @@ def _metadata(facts: RunFacts, license: str | None) -> ModelCardData:  # noqa: A
 
 
 def _results(facts: RunFacts, task: str) -> list[EvalResult]:
+    measured = facts.measured
+    if measured is None:
+        return []
     return [
         EvalResult(
             task_type=task,
             dataset_type=facts.data.slug,
             dataset_name=facts.data.name.removesuffix("DataModule"),
-            dataset_split="test" if str(facts.split).startswith("test") else "validation",
+            dataset_split="test" if measured.is_test else "validation",
             metric_type=name,
-            metric_name=f"{facts.split}/{name}",
+            metric_name=f"{measured.split}/{name}",
             metric_value=round(value, 6),
         )
-        for name, value in facts.values(per_class=False).items()
+        for name, value in measured.of(per_class=False).items()
     ]

@@ -1,5 +1,7 @@
 """The text of a model card: one function for each section, which gives lines of Markdown."""
 
+import json
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -9,18 +11,19 @@ from lightning_seg.card.kinds import kind_of
 from lightning_seg.comparison.equality import as_typed
 from lightning_seg.comparison.report import as_plural
 from lightning_seg.files import printable
+from lightning_seg.hub.address import Address
 
 SYNTHETIC = "The pictures are synthetic, drawn by this package to try it out: the numbers say nothing about photos."
 OF_DATA = ("seed", "val_fraction", "test_fraction", "group", "augment", "mixing", "image_size", "batch_size")
 
 
-def text_of(facts: RunFacts, compared: Sequence[str], repository: str | None, files: Sequence[str]) -> str:
+def text_of(facts: RunFacts, compared: Sequence[str], address: Address | None, files: Sequence[str]) -> str:
     """The card below its metadata.
 
     Args:
         facts: of the run.
         compared: lines about it from a comparison.
-        repository: its name on the hub; None if it has none.
+        address: its place on the hub; None if it has none.
         files: names of exported files beside the card.
     """
     sections = {
@@ -28,7 +31,7 @@ def text_of(facts: RunFacts, compared: Sequence[str], repository: str | None, fi
         "Data": _data(facts),
         "Results": _results(facts, compared),
         "Training": _training(facts),
-        "How to load": _loading(facts, repository, files),
+        "How to load": _loading(facts, address, files),
         "What is left out": _left_out(facts),
     }
     paragraphs = [f"# {facts.title}", _what(facts)]
@@ -76,16 +79,19 @@ def _data(facts: RunFacts) -> Iterator[str]:
 
 
 def _results(facts: RunFacts, compared: Sequence[str]) -> Iterator[str]:
-    if facts.split is None:
+    if not facts.is_best:
+        yield "None are given: those of the run belong to its best checkpoint, and these weights are of another one."
+        return
+    measured = facts.measured
+    if measured is None:
         yield "Nothing was measured yet: `lightning-seg test --run RUN`, then write the card again."
         return
-    measured = (
-        "the test split" if facts.split.startswith("test") else "the validation split, which chose the checkpoint"
-    )
-    yield f"On {measured} (`{facts.split}/...` of `metrics.json`)." + _weights(facts)
+    yield measured.where + _weights(facts)
     yield ""
-    yield from _table(("metric", "value"), [(name, _number(value)) for name, value in facts.values(False).items()])
-    per_class = _per_class(facts.values(True))
+    yield from _table(
+        ("metric", "value"), [(name, _number(value)) for name, value in measured.of(per_class=False).items()]
+    )
+    per_class = _per_class(measured.of(per_class=True))
     if per_class:
         yield ""
         names = sorted({name for row in per_class.values() for name in row})
@@ -131,18 +137,18 @@ def _training(facts: RunFacts) -> Iterator[str]:
     yield f"{', '.join(done)}. Versions: {', '.join(f'{name} {one}' for name, one in versions.items())}."
 
 
-def _loading(facts: RunFacts, repository: str | None, files: Sequence[str]) -> Iterator[str]:
+def _loading(facts: RunFacts, address: Address | None, files: Sequence[str]) -> Iterator[str]:
     kind = kind_of(facts.task.kind)
     answer = kind.answer if kind else "answer"
     yield "```python"
     yield "from lightning_seg import Predictor"
     yield ""
-    source = "runs/RUN" if repository is None else f"hf://{repository}"
-    yield f'answer = Predictor.from_run("{source}")("photo.jpg")'
+    source = "runs/RUN" if address is None else str(address)
+    yield f'answer = Predictor.from_run({json.dumps(source)})("photo.jpg")'
     yield f"print({answer})"
     yield "```"
     yield ""
-    yield f"On the command line: `lightning-seg predict --run {source} --images photo.jpg --output out`."
+    yield f"On the command line: `lightning-seg predict --run {shlex.quote(source)} --images photo.jpg --output out`."
     for name in files:
         yield ""
         yield f"`{name}` is the exported network, which needs no PyTorch:"
@@ -150,13 +156,17 @@ def _loading(facts: RunFacts, repository: str | None, files: Sequence[str]) -> I
         yield ""
         yield from ("```python", "from lightning_seg import Predictor", "")
         yield from (f'answer = Predictor.from_file("{name}")("photo.jpg")', "```")
-    if repository is not None:
+    if address is not None:
         yield ""
         yield "The weights alone, without this package:"
         yield ""
         yield from ("```python", "from huggingface_hub import hf_hub_download")
         yield from ("from safetensors.torch import load_file", "")
-        yield from (f'weights = load_file(hf_hub_download("{repository}", "model.safetensors"))', "```")
+        revision = "" if address.revision is None else f", revision={json.dumps(address.revision)}"
+        yield from (
+            f'weights = load_file(hf_hub_download("{address.repository}", "model.safetensors"{revision}))',
+            "```",
+        )
 
 
 def _left_out(facts: RunFacts) -> Iterator[str]:

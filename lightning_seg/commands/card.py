@@ -26,7 +26,7 @@ def card(
         run: A run folder, runs/NAME for its newest run, or a checkpoint.
         output: File to write; without it README.md in the folder of the run.
         license: The hub's short name of a license for the weights, such as mit or cc-by-4.0.
-        repo: Name of the repository on the hub that the card is for, OWNER/NAME.
+        repo: Repository on the hub that the card is for, OWNER/NAME, and @BRANCH for another branch than main.
     """
     if run is None:
         raise ConfigError("there is no run to describe; give --run RUN")
@@ -35,7 +35,7 @@ def card(
     if path.is_dir():
         raise ConfigError(f"output {path}: a folder; give a file, for instance {path / 'README.md'}")
     files = sorted(one.name for one in path.absolute().parent.glob("*") if one.suffix in EXPORTED)
-    content = str(card_of(found, license, None if repo is None else Address.of(repo).repository, files))
+    content = str(card_of(found, license, None if repo is None else Address.of(repo), files))
     path.parent.mkdir(parents=True, exist_ok=True)
     replace_text(path, content)
     print(path)

@@ -13,6 +13,8 @@ from lightning_seg.hub.fetching import CONFIG, NUMBERS, WEIGHTS
 from lightning_seg.hub.private_paths import published_config
 from lightning_seg.hub.publishing import publish
 from lightning_seg.hub.weights_file import write_weights
+from lightning_seg.json_files import write_json
+from lightning_seg.run_files import RECORD_FILE, read_record, without_results
 from lightning_seg.runs import Run, find_run
 from lightning_seg.yaml_files import read_yaml
 
@@ -60,8 +62,11 @@ def _gather(run: Run, folder: Path, address: Address, exported: list[Path], lice
     """Everything that is published."""
     write_weights(run.checkpoint("best"), folder / WEIGHTS)
     (folder / CONFIG).write_text(yaml.safe_dump(published_config(read_yaml(run.config)), sort_keys=False))
-    numbers = [run.folder / name for name in NUMBERS if (run.folder / name).is_file()]
+    numbers = [run.folder / name for name in NUMBERS if (run.folder / name).is_file()] if run.is_best else []
+    if not run.is_best:
+        # Takes the place of those of an earlier push.
+        write_json(folder / RECORD_FILE, without_results(read_record(run.folder)))
     for path in (*numbers, *exported):
         shutil.copyfile(path, folder / path.name)
-    card = card_of(run, license, address.repository, [path.name for path in exported])
+    card = card_of(run, license, address, [path.name for path in exported])
     (folder / "README.md").write_text(str(card), encoding="utf-8")

@@ -68,6 +68,13 @@ def test_a_reader_finds_classes_numbers_arguments_versions_and_how_to_load(run: 
     assert "exported" not in text
 
 
+def test_a_branch_is_loaded_from_itself(run: Path) -> None:
+    text = write(run, "--repo", "alice/shapes@v2")
+    assert 'Predictor.from_run("hf://alice/shapes@v2")("photo.jpg")' in text
+    assert "predict --run hf://alice/shapes@v2 --images" in text
+    assert 'load_file(hf_hub_download("alice/shapes", "model.safetensors", revision="v2"))' in text
+
+
 def test_no_place_of_the_machine_is_told_and_what_is_left_out_is(run: Path) -> None:
     text = write(run)
     for private in ("alice", "secret", "hidden-name", str(run.parent), "lists/"):
@@ -104,16 +111,65 @@ def test_every_kind_has_its_words(name: str, pipeline: str, dataset: str, tmp_pa
     assert (dataset in text) == (data.datasets is not None)
 
 
-def test_a_run_that_was_not_tested_tells_its_validation(run: Path) -> None:
-    metrics = json.loads((run / "metrics.json").read_text())
-    kept = {name: value for name, value in metrics.items() if not name.startswith("test")}
-    (run / "metrics.json").write_text(json.dumps(kept))
-    assert "On the validation split, which chose the checkpoint" in write(run)
+def untested(run: Path, rows: str = "0,1,0.2,\n1,2,0.7,0.6\n2,3,nan,0.1\n3,4,0.4,0.3\n", **numbers: Any) -> None:
+    """Files of a run of four epochs without a test, of which the second is the best; the last one is in the record."""
+    record = {"epochs": 4, "best/val/miou": 0.7, "best_is": "max", "val/miou": 0.4, "val/iou/disc": 0.3, **numbers}
+    (run / "metrics.json").write_text(json.dumps(record))
+    (run / "metrics.csv").write_text(f"epoch,step,val/miou,val/iou/disc\n{rows}")
+
+
+def results_of(text: str) -> dict[Any, Any]:
+    data: Any = ModelCard(text).data
+    return {result.metric_name: result.metric_value for result in data.eval_results or []}
+
+
+def test_a_run_that_was_not_tested_tells_the_validation_of_its_best_epoch(run: Path) -> None:
+    untested(run)
+    text = write(run)
+    assert (
+        "On the validation split, which chose the checkpoint: epoch 2, the best by `val/miou` "
+        "(`val/...` of epoch 1 in `metrics.csv`)." in text
+    )
+    assert results_of(text) == {"val/miou": 0.7}
+    assert "| miou | 0.7000 |" in text
+    assert "| disc | 0.6000 |" in text
+    assert "0.4" not in text.partition("## Results")[2].partition("## Training")[0]
+
+
+def test_the_lowest_may_be_the_best_epoch(run: Path) -> None:
+    lowest: dict[str, Any] = {"best_is": "min", "best/val/miou": 0.2}
+    untested(run, **lowest)
+    text = write(run)
+    assert "epoch 1, the best by `val/miou`" in text
+    assert results_of(text) == {"val/miou": 0.2}
+
+
+def test_without_the_row_of_the_best_epoch_the_best_value_alone_is_told(run: Path) -> None:
+    untested(run, "2,3,nan,0.1\n3,4,0.4,0.3\n")
+    text = write(run)
+    assert "its best value alone is known (`best/val/miou` of `metrics.json`)" in text
+    assert results_of(text) == {"best/val/miou": 0.7}
+    assert "| miou | 0.7000 |" in text
+    assert "| class |" not in text
+    (run / "metrics.csv").unlink()
+    assert results_of(write(run)) == {"best/val/miou": 0.7}
     (run / "metrics.json").unlink()
     assert "Nothing was measured yet" in write(run)
 
 
-def test_intervals_of_a_comparison_are_told(run: Path) -> None:
+def test_another_checkpoint_than_the_best_carries_no_results(run: Path) -> None:
+    shutil.copy(run / "checkpoints" / "best.ckpt", run / "checkpoints" / "last.ckpt")
+    assert main(["card", "--run", str(run / "checkpoints" / "last.ckpt")]) == 0
+    text = (run / "README.md").read_text()
+    assert "those of the run belong to its best checkpoint, and these weights are of another one" in text
+    assert "0.3033" not in text
+    assert results_of(text) == {}
+    assert main(["card", "--run", str(run / "checkpoints" / "best.ckpt")]) == 0
+    assert results_of((run / "README.md").read_text())["test/miou"] == 0.303287
+
+
+def compared(run: Path, **pair: Any) -> Path:
+    """The run as one of a comparison."""
     folder = run.parent / "compared"
     moved = folder / "runs" / "small" / "seed_0"
     moved.parent.mkdir(parents=True)
@@ -137,18 +193,40 @@ def test_intervals_of_a_comparison_are_told(run: Path) -> None:
                 "low": -0.01,
                 "high": 0.05,
                 "verdict": "no difference",
+                **pair,
             }
         ],
     }
     (folder / "comparison.json").write_text(json.dumps(result))
-    text = write(moved)
+    return moved
+
+
+def test_intervals_of_a_comparison_are_told(run: Path) -> None:
+    text = write(compared(run))
     assert "* best/val/miou over 2 seeds: 0.5000 +- 0.0100 (standard deviation)" in text
     assert "* large minus small, iou per test picture: +0.0200 [-0.0100, +0.0500] (95% interval), no difference" in text
     assert "elsewhere" not in text
 
 
+def test_differences_without_bounds_are_told(run: Path) -> None:
+    text = write(compared(run, low=None, high=None))
+    assert "per test picture: +0.0200 [no bound, no bound] (95% interval), no difference" in text
+    assert "* test/miou over 2 seeds: 0.4000" in text
+
+
+def test_a_comparison_that_cannot_be_read_is_one_line(run: Path, mistake: Callable[[list[str]], str]) -> None:
+    moved = compared(run, low="wide")
+    line = mistake(["card", "--run", str(moved)])
+    assert "comparison.json: not as compare writes it" in line
+    assert "the same compare command writes it anew" in line
+
+
 def test_mistakes_are_one_line(run: Path, tmp_path: Path, mistake: Callable[[list[str]], str]) -> None:
     assert "no run there" in mistake(["card", "--run", str(tmp_path / "nothing")])
+    before = (run / "metrics.csv").read_bytes()
+    (run / "metrics.csv").write_text("epoch,step,val/miou\n0,1,much\n")
+    assert "metrics.csv: no table of numbers" in mistake(["card", "--run", str(run)])
+    (run / "metrics.csv").write_bytes(before)
     assert "give --run RUN" in mistake(["card"])
     assert "give OWNER/NAME" in mistake(["card", "--run", str(run), "--repo", "a/b/c"])
     assert "a folder; give a file" in mistake(["card", "--run", str(run), "--output", str(tmp_path)])
@@ -171,6 +249,26 @@ def test_another_file_can_be_written(run: Path, tmp_path: Path) -> None:
         ("C:\\Users\\alice\\masks.png", "masks.png"),
         ("../../alice", "data"),
         ("file:///home/alice/a.csv", "a.csv"),
+        ("/home/alice.smith", "data"),
+        ("/home/alice/photos.csv/", "data"),
+        ("C:\\Users\\bob.jones", "data"),
+        ("FILE:///home/bob/x", "data"),
+        ("$HOME/bob", "data"),
+        ("${HOME}/bob/a.csv", "a.csv"),
+        ("%USERPROFILE%\\bob", "data"),
+        (" /home/bob/x", "data"),
+        ("glob:/home/bob/*.jpg", "data"),
+        ("masks=/home/bob/x", "data"),
+        ("-I/home/bob/x", "data"),
+        ("images=../bob", "data"),
+        ("https://bob:secret@host/w.pt", "w.pt"),
+        ("https://host/w.pt?token=secret", "data"),
+        ("https://secret@w.pt", "data"),
+        ("see https://host/w.pt,/home/bob/x", "data"),
+        ("hf_abcdefghijklmnopqrstuvwx", "data"),
+        ("https://host/a/w.pt", "https://host/a/w.pt"),
+        ("hf://alice/shapes@v2", "hf://alice/shapes@v2"),
+        ("masks/{stem}/(\\d+)/[^/]+.png", "masks/{stem}/(\\d+)/[^/]+.png"),
         ("images/*.jpg", "images/*.jpg"),
         ("scene\\d+", "scene\\d+"),
         ("imagenet", "imagenet"),
@@ -180,6 +278,16 @@ def test_another_file_can_be_written(run: Path, tmp_path: Path) -> None:
 def test_places_of_the_machine_are_known(text: str, published: str) -> None:
     assert without_paths({"a": [text]}) == {"a": [published]}
     assert is_private(text) == (text != published)
+
+
+def test_keys_are_no_places_either(run: Path) -> None:
+    assert without_paths({"/home/bob/x": {"/home/bob/a.csv": 1}, 3: 4}) == {"data": {"a.csv": 1}, 3: 4}
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    config["model"]["init_args"]["optimizer_options"] = {"/home/bob/x": 7}
+    (run / "config.yaml").write_text(yaml.safe_dump(config))
+    text = write(run)
+    assert "bob" not in text
+    assert "`model.optimizer_options.data`" in text
 
 
 def test_the_published_config_starts_nothing_and_reads_nothing() -> None:

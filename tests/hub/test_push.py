@@ -107,6 +107,35 @@ def test_an_exported_file_goes_with_it(run: Path, hub: LocalHub, tmp_path: Path)
     assert 'Predictor.from_file("model.onnx")' in files["README.md"].decode()
 
 
+def pushed(monkeypatch: pytest.MonkeyPatch, *words: str) -> dict[str, str]:
+    """The texts that a push would publish."""
+    texts: dict[str, str] = {}
+
+    def publish(folder: Path, *_: Any) -> str:
+        texts.update({path.name: path.read_text() for path in folder.iterdir() if path.suffix != ".safetensors"})
+        return "page"
+
+    monkeypatch.setattr("lightning_seg.commands.push.publish", publish)
+    assert main(["push", *words]) == 0
+    return texts
+
+
+def test_the_card_of_a_branch_loads_that_branch(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    card = pushed(monkeypatch, "--run", str(run), "--repo", f"{NAME}@v2")["README.md"]
+    assert f'Predictor.from_run("hf://{NAME}@v2")' in card
+    assert f'hf_hub_download("{NAME}", "model.safetensors", revision="v2")' in card
+
+
+def test_another_checkpoint_than_the_best_goes_without_results(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    last = shutil.copy(run / "checkpoints" / "best.ckpt", run / "checkpoints" / "last.ckpt")
+    texts = pushed(monkeypatch, "--run", str(last), "--repo", NAME)
+    assert texts.keys() == {"README.md", "config.yaml", "metrics.json"}
+    numbers = json.loads(texts["metrics.json"])
+    assert (numbers["parameters"], numbers["version/python"]) == (516, "3.11.7")
+    assert not [name for name in numbers if name.startswith(("test", "val", "best/", "train/"))]
+    assert "0.3033" not in texts["README.md"]
+
+
 def test_a_revision_is_one_commit_and_the_name_alone_the_newest(run: Path, photo: Path, hub: LocalHub) -> None:
     push(run)
     first = hub.newest(NAME)
