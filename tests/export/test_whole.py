@@ -19,7 +19,7 @@ from lightning_seg.batch import BoxPrediction
 from lightning_seg.errors import ConfigError
 from lightning_seg.export.drafts import traced
 from lightning_seg.export.onnx_draft import OnnxDraft, as_onnx
-from lightning_seg.export.proof import compare, several_sizes
+from lightning_seg.export.proof import Differences, compare, several_sizes
 from lightning_seg.export.reference import reference_answer
 from lightning_seg.export.whole import kind_of, whole_job
 from lightning_seg.images import Array
@@ -74,11 +74,9 @@ def made(name: str) -> Any:
     return task
 
 
-def check(name: str, task: Any, answer: Callable[[Array], Mapping[str, Any]]) -> None:
+def compared(name: str, task: Any, answer: Callable[[Array], Mapping[str, Any]]) -> Differences:
     kind, size, shown = kind_of(task), ALL[name][1], list(several_sizes(pictures()))
-    found = compare(kind, shown, lambda picture: reference_answer(task, size, task.inference, picture), answer, 0.3)
-    assert found.is_small, found.describe(kind)
-    assert found.pictures == 8
+    return compare(kind, shown, lambda picture: reference_answer(task, size, task.inference, picture), answer, 0.3)
 
 
 @pytest.mark.parametrize("name", TASKS)
@@ -91,7 +89,9 @@ def test_it_answers_as_prediction_does_at_any_size(name: str) -> None:
             values = job(torch.from_numpy(images))
         return dict(zip(OUTPUTS[kind_of(task)], (value.numpy() for value in values), strict=True))
 
-    check(name, task, answer)
+    found = compared(name, task, answer)
+    assert found.is_small, found.describe(kind_of(task))
+    assert found.pictures == 8
 
 
 @pytest.mark.slow
@@ -100,7 +100,9 @@ def test_as_onnx_it_answers_as_prediction_does_at_any_size(name: str) -> None:
     task, size = made(name), ALL[name][1]
     job, outputs = whole_job(task, size, task.inference), OUTPUTS[kind_of(task)]
     further = {"image_size": torch.tensor(size)} if size is not None and kind_of(task) == "masks" else {}
-    check(name, task, OnnxDraft(as_onnx(traced(job, *further.values()), further, outputs)).answer)
+    found = compared(name, task, OnnxDraft(as_onnx(traced(job, *further.values()), further, outputs)).answer)
+    assert found.is_small, found.describe(kind_of(task))
+    assert found.pictures == 8
 
 
 def test_another_size_can_be_asked_for() -> None:
