@@ -41,9 +41,19 @@ def traced(job: nn.Module, *further: torch.Tensor) -> ExportedProgram:
     free = {0: Dim.DYNAMIC, 1: Dim.DYNAMIC, 2: Dim.DYNAMIC}
     images = torch.randint(0, 256, EXAMPLE, dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        return torch.export.export(
+        program = torch.export.export(
             job.eval(), (images, *further), dynamic_shapes=(free, *(None for _ in further)), strict=False
         )
+    _leave_places_out(program)
+    return program
+
+
+def _leave_places_out(program: ExportedProgram) -> None:
+    """torch notes at every node in which files of this machine it was written; the file may be published."""
+    for module in program.graph_module.modules():
+        if isinstance(module, torch.fx.GraphModule):
+            for node in module.graph.nodes:
+                node.meta.pop("stack_trace", None)
 
 
 class TorchDraft(Draft):

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import numpy as np
 import onnxruntime
@@ -153,6 +154,10 @@ def test_an_archive_of_torch_answers_as_the_run(photos: Path, tmp_path: Path) ->
     path = tmp_path / "model.pt2"
     words = ["--run", str(RUNS / "one_logit"), "--images", str(photos), "--format", "torch", "--output", str(path)]
     assert main(["export", *words]) == 0
+    with ZipFile(path) as archive:
+        places = (Path(__file__).parents[2], Path(torch.__file__).parent, RUNS)
+        content = b"".join(map(archive.read, archive.namelist()))
+        assert not [place for place in places if str(place).encode() in content]
     texts = {PROPERTY: ""}
     mask, *_ = torch.export.load(path, extra_files=texts).module()(torch.from_numpy(noise(33, 47)[None]))
     assert np.array_equal(mask[0].numpy(), Predictor.from_run(RUNS / "one_logit", device="cpu")(noise(33, 47)).mask)
