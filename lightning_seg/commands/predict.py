@@ -5,6 +5,8 @@ import json
 import types
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
+from importlib import import_module
+from threading import Thread
 from typing import Any, Literal, NoReturn, Union, get_args, get_origin, get_type_hints
 
 from lightning_seg.errors import ConfigError
@@ -45,6 +47,8 @@ def predict(model: str, images: Sequence[str], output: str = "predictions", **kn
     Returns:
         The exit code: 3 if some pictures could not be read.
     """
+    # Half of the time to the first picture is matplotlib's, for the sheet; onnxruntime opens the file beside it.
+    Thread(target=import_module, args=("lightning_seg.plots.contact_sheet",), daemon=True).start()
     # Not before the flags are read, so that help and mistakes answer at once.
     from lightning_seg.prediction_files import SOME_UNREADABLE
     from lightning_seg.serving.applied import apply_file

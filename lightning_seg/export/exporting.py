@@ -17,9 +17,10 @@ from lightning_seg.errors import ConfigError
 from lightning_seg.export.drafts import Draft, TorchDraft, traced
 from lightning_seg.export.half import in_half
 from lightning_seg.export.pictures import Seen
-from lightning_seg.export.proof import Differences, check, compare, several_sizes
+from lightning_seg.export.proof import Differences, check, check_numbers, compare, several_sizes
 from lightning_seg.export.quality import Loss, check_loss, loss_of
 from lightning_seg.export.reference import Answer, reference_answer
+from lightning_seg.export.remerging import Remerging
 from lightning_seg.export.weights_draft import WeightsDraft
 from lightning_seg.export.whole import Size, kind_of, whole_job
 from lightning_seg.files import replacing
@@ -116,18 +117,19 @@ class Source:
         )
 
 
-def draft_of(source: Source, order: Order, shown: Sequence[Array] = ()) -> Draft:
+def draft_of(source: Source, order: Order, shown: Sequence[Array] = (), inference: Any = None) -> Draft:
     """The file before it is proved and written.
 
     Args:
         source: what is exported.
         order: as what.
         shown: pictures at the size of training, on which ranges are measured for int8.
+        inference: how it predicts; None as the source does.
     """
     task = in_half(source.task) if order.precision == "float16" else deepcopy(source.task)
     if order.format == "safetensors":
         return _weights(source)
-    job = whole_job(task, source.image_size, source.inference)
+    job = whole_job(task, source.image_size, inference or source.inference)
     outputs = OUTPUTS[source.kind]
     if order.format == "torch":
         return TorchDraft(traced(job), outputs)
@@ -164,8 +166,8 @@ class Proved:
     path: Path
     size: int  # bytes
     about: ModelFile
-    differences: Differences | None
-    loss: Loss | None
+    differences: Differences
+    loss: Loss | None  # of a reduced precision
 
 
 def export(
@@ -192,26 +194,32 @@ def export(
     """
     about = source.about(order.precision)
     draft = draft_of(source, order, [seen.shown for seen in measured])
+    differences = _compared(source, order, draft, pictures)
+    say(f"{len(differences.sizes)} pictures at several sizes: {differences.describe(source.kind)}")
     if order.precision == "float32":
-        differences = compare(
-            source.kind, list(several_sizes(pictures)), source.reference, draft.answer, source.threshold or 0.0
-        )
-        say(f"{differences.pictures} pictures: {differences.describe(source.kind)}")
         check(differences, source.kind)
         about = replace(about, checked=differences.as_dict())
         return _written(draft, about, output, differences, None)
+    check_numbers(differences)
     if not measured:
         raise ConfigError(f"precision {order.precision} is judged by the run's validation pictures; give --data.root")
     loss = loss_of(source.task, source.kind, measured, lambda images: source.reference(images[0]), draft.answer)
     say(f"{len(measured)} pictures to validate on: {loss.describe()}")
     check_loss(loss, order.max_loss)
-    about = replace(about, checked={"pictures": len(measured), **loss.as_dict()})
-    return _written(draft, about, output, None, loss)
+    about = replace(about, checked={**differences.as_dict(), "measured": len(measured), **loss.as_dict()})
+    return _written(draft, about, output, differences, loss)
 
 
-def _written(
-    draft: Draft, about: ModelFile, output: Path, differences: Differences | None, loss: Loss | None
-) -> Proved:
+def _compared(source: Source, order: Order, draft: Draft, pictures: Sequence[tuple[str, Array]]) -> Differences:
+    remerged = None
+    if source.kind == "boxes" and order.precision == "float32" and order.format != "safetensors":
+        unmerged = replace(source.inference, merge="none")
+        remerged = Remerging(lambda: draft_of(source, order, inference=unmerged), source.inference)
+    batches = several_sizes(pictures)
+    return compare(source.kind, batches, source.reference, draft.answer, source.threshold or 0.0, remerged)
+
+
+def _written(draft: Draft, about: ModelFile, output: Path, differences: Differences, loss: Loss | None) -> Proved:
     content = draft.content(about)
     with replacing(output) as file:
         file.write(content)

@@ -1,6 +1,6 @@
 """The proof of an exported file: its answers beside those of the task, on the same decoded pictures."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,6 +30,7 @@ class Differences:
     same: float = 1.0  # share of the same class, of the worst picture
     probs: float = 0.0
     boxes: float = 0.0
+    rounded: int = 0  # pictures in which rounding decides what is merged into which object
     worst: str = ""  # where they differ most
 
     def add(self, name: str, same: float, probs: float, boxes: float = 0.0) -> None:
@@ -41,7 +42,7 @@ class Differences:
 
     @property
     def is_small(self) -> bool:
-        return self.same >= SAME and self.probs <= PROBS and self.boxes <= PIXELS
+        return _is_small(self.same, self.probs, self.boxes)
 
     def as_dict(self) -> dict[str, Any]:
         """For the metadata of the file."""
@@ -51,53 +52,89 @@ class Differences:
             "same": round(self.same, 6),
             "probs": float(f"{self.probs:.3g}"),
             "boxes": float(f"{self.boxes:.3g}"),
+            "rounded": self.rounded,
         }
 
     def describe(self, kind: Kind) -> str:
         """One line."""
         same = {"masks": "pixels of the same class", "labels": "the same class", "boxes": "the same objects"}[kind]
         boxes = f", boxes within {self.boxes:.2g} pixels" * (kind == "boxes")
-        return f"{100 * self.same:.4g} % {same}, probabilities within {self.probs:.2g}{boxes}"
+        rounded = f", where {self.rounded} of {self.pictures} are merged anew from the file's own windows" * (
+            self.rounded > 0
+        )
+        return f"{100 * self.same:.4g} % {same}{rounded}, probabilities within {self.probs:.2g}{boxes}"
+
+
+Remerged = Callable[[Array, int], Answer]
+"""Objects that the merging of the task makes of a file's windows: of pictures ``(N, H, W, 3)``, in one of them."""
 
 
 def several_sizes(pictures: Sequence[tuple[str, Array]]) -> Iterator[tuple[str, Array]]:
-    """The pictures as they are, and of the first ones others: odd sides, a strip, larger, very small."""
-    for number, (name, picture) in enumerate(pictures):
-        yield name, picture
-        height, width = picture.shape[:2]
-        others: dict[str, Callable[[], Array]] = {
-            "cut to odd sides": lambda: picture[: max(1, (height - 1) | 1), : max(1, (width - 2) | 1)],  # noqa: B023
-            "an upper strip": lambda: picture[: max(1, height // 5)],  # noqa: B023
-            "twice as large": lambda: cv2.resize(picture, (2 * width, 2 * height)),  # noqa: B023
-            "33 x 47 pixels": lambda: cv2.resize(picture, (33, 47)),  # noqa: B023
-        }
-        if number < len(others):
-            how, make = list(others.items())[number]
-            yield f"{name}, {how}", np.ascontiguousarray(make())
+    """Batches ``(N, H, W, 3)``: the pictures one by one as they are, some of them at other sizes (odd sides, a strip,
+    larger, very small), one without anything in it, and three at once.
+    """
+    for name, picture in pictures:
+        yield name, picture[None]
+    for number, (how, make) in enumerate(_OTHERS.items()):
+        name, picture = pictures[number % len(pictures)]
+        yield f"{name}, {how}", np.ascontiguousarray(make(picture))[None]
+    name, picture = pictures[-1]
+    yield "a grey picture", np.full_like(picture, 128)[None]
+    yield f"{name}, beside its mirror images", np.stack([picture, picture[:, ::-1], picture[::-1]])
+
+
+_OTHERS: dict[str, Callable[[Array], Array]] = {
+    "cut to odd sides": lambda picture: picture[
+        : max(1, (picture.shape[0] - 1) | 1), : max(1, (picture.shape[1] - 2) | 1)
+    ],
+    "an upper strip": lambda picture: picture[: max(1, picture.shape[0] // 5)],
+    "twice as large": lambda picture: cv2.resize(picture, (2 * picture.shape[1], 2 * picture.shape[0])),
+    "33 x 47 pixels": lambda picture: cv2.resize(picture, (33, 47)),
+}
 
 
 def compare(
     kind: Kind,
-    pictures: Sequence[tuple[str, Array]],
+    batches: Iterable[tuple[str, Array]],
     reference: Callable[[Array], Answer],
     answer: Callable[[Array], Mapping[str, NDArray[Any]]],
     threshold: float,
+    remerged: Remerged | None = None,
 ) -> Differences:
     """Both answers to each picture.
 
     Args:
         kind: of the predictions.
-        pictures: names and decoded pictures.
-        reference: the task.
-        answer: the file; it gets batches ``(N, H, W, 3)``.
+        batches: names and decoded pictures ``(N, H, W, 3)``.
+        reference: the task, of one picture ``(H, W, 3)``.
+        answer: the file; it gets the batches.
         threshold: of boxes; objects that only rounding keeps on one side of it may be missing on the other.
+        remerged: asked where objects differ: of windows that are nearly equally likely, rounding decides which one is
+            the best and begins an object, so that the windows may agree and the objects not. The file's merging is
+            then held against the task's on the same windows.
     """
     found = Differences()
-    for name, picture in pictures:
-        found.sizes.append(f"{picture.shape[1]}x{picture.shape[0]}")
-        expected, given = reference(picture), answer(picture[None])
-        found.add(name, *_COMPARE[kind](expected, given, threshold))
+    for name, images in batches:
+        found.sizes.append(f"{images.shape[2]}x{images.shape[1]}")
+        given = answer(images)
+        for row, picture in enumerate(images):
+            expected, mine = reference(picture), row_of(kind, given, row)
+            values = _COMPARE[kind](expected, mine, threshold)
+            if remerged is not None and not _is_small(*values) and values[1] < PROBS:
+                values = _boxes({**expected, **remerged(images, row)}, mine, threshold)
+                found.rounded += 1
+            found.add(name, *values)
     return found
+
+
+def row_of(kind: Kind, given: Mapping[str, NDArray[Any]], row: int) -> Answer:
+    """The answer to one picture of a batch."""
+    if kind != "boxes":
+        return {name: values[row : row + 1] for name, values in given.items()}
+    mine = given["picture"] == row
+    objects = {name: given[name][mine] for name in ("picture", "boxes", "scores", "labels")}
+    views = {name: given[name][row : row + 1] for name in ("maps", "whole", "window_probs")}
+    return {**given, **objects, **views}
 
 
 def check(differences: Differences, kind: Kind) -> None:
@@ -107,6 +144,19 @@ def check(differences: Differences, kind: Kind) -> None:
             f"the exported file answers otherwise than the run, most at {differences.worst}: "
             f"{differences.describe(kind)}; nothing is written, since {100 * SAME} % and {PROBS} are the limits"
         )
+
+
+def check_numbers(differences: Differences) -> None:
+    """Raises ExportError if a file of reduced precision answers with NaN, or with other shapes than the task."""
+    if not np.isfinite(differences.probs):
+        raise ExportError(
+            f"the exported file answers with no numbers at {differences.worst}; nothing is written. Give another "
+            "precision"
+        )
+
+
+def _is_small(same: float, probs: float, boxes: float = 0.0) -> bool:
+    return same >= SAME and probs <= PROBS and boxes <= PIXELS
 
 
 def _largest(expected: Answer, given: Answer, names: Sequence[str]) -> float:
@@ -139,7 +189,7 @@ def _boxes(expected: Answer, given: Answer, threshold: float) -> tuple[float, fl
     for one, other in ((expected, given), (given, expected)):
         for box, score, label in zip(one["boxes"], one["scores"], one["labels"], strict=True):
             near = _nearest(box, label, other)
-            if near is None or np.abs(near[0] - box).max() > PIXELS:
+            if near is None or np.abs(near[0] - box).max() > PIXELS or abs(near[1] - float(score)) > PROBS:
                 missing += int(abs(float(score) - threshold) > PROBS)
             else:
                 boxes = max(boxes, float(np.abs(near[0] - box).max()))

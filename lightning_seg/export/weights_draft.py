@@ -1,8 +1,9 @@
 """Weights alone, as safetensors."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors.torch import load, save
@@ -35,7 +36,7 @@ class WeightsDraft(Draft):
         self.loaded.load_state_dict(load(save(self.weights)), strict=True)
 
     def answer(self, images: Array) -> Mapping[str, NDArray[Any]]:
-        return self.answer_of(self.loaded, images[0])
+        return _joined([self.answer_of(self.loaded, picture) for picture in images])
 
     def content(self, about: ModelFile) -> bytes:
         return save(self.weights, {PROPERTY: about.to_json()})
@@ -44,3 +45,12 @@ class WeightsDraft(Draft):
 def plain_weights(task: nn.Module) -> dict[str, Tensor]:
     """The state dict, as safetensors takes it: each tensor by itself, row by row."""
     return {name: values.detach().cpu().contiguous().clone() for name, values in task.state_dict().items()}
+
+
+def _joined(answers: Sequence[Answer]) -> Answer:
+    """Answers to single pictures as that to a batch."""
+    joined = {name: np.concatenate([one[name] for one in answers]) for name in answers[0]}
+    if "picture" in joined:
+        joined["picture"] = np.repeat(np.arange(len(answers)), [len(one["boxes"]) for one in answers])
+        joined["window_boxes"] = answers[0]["window_boxes"]
+    return joined

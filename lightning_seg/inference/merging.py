@@ -48,19 +48,20 @@ def _fuse(ordered: Boxes, label: int, overlap: float) -> Boxes:
     """
     mine = ordered.labels == label
     boxes, scores = ordered.boxes[mine], ordered.scores[mine]
-    clusters: list[list[int]] = []
-    fused = boxes[:0]
-    for index in range(len(boxes)):
-        overlaps = _shared(boxes[index], fused)
+    # Sums that grow window by window, as in an exported file: a window may lie in the middle of two clusters, and the
+    # last bit decides between them.
+    sums, weights, best = boxes[:0], scores[:0], scores[:0]
+    for box, score in zip(boxes, scores, strict=True):
+        overlaps = _shared(box, sums / weights[:, None])
         if len(overlaps) and overlaps.max() >= overlap:
             chosen = int(overlaps.argmax())
-            clusters[chosen].append(index)
-            fused[chosen] = _mean(boxes[clusters[chosen]], scores[clusters[chosen]])
+            sums[chosen] += score * box
+            weights[chosen] += score
         else:
-            clusters.append([index])
-            fused = torch.cat([fused, boxes[index : index + 1]])
-    best = torch.stack([scores[cluster[0]] for cluster in clusters])
-    return Boxes(fused, best, torch.full((len(best),), label, dtype=torch.int64, device=best.device))
+            sums, weights, best = (
+                torch.cat([values, new[None]]) for values, new in ((sums, score * box), (weights, score), (best, score))
+            )
+    return Boxes(sums / weights[:, None], best, torch.full((len(best),), label, dtype=torch.int64, device=best.device))
 
 
 def _shared(box: Tensor, others: Tensor) -> Tensor:
@@ -69,7 +70,3 @@ def _shared(box: Tensor, others: Tensor) -> Tensor:
     lower = torch.minimum(box[2:], others[:, 2:])
     common = (lower - upper).clamp(min=0).prod(dim=1)
     return common / torch.minimum(box_area(box.unsqueeze(0)), box_area(others))
-
-
-def _mean(boxes: Tensor, scores: Tensor) -> Tensor:
-    return (boxes * scores[:, None]).sum(dim=0) / scores.sum()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lightning_seg.errors import ExportError
-from lightning_seg.export.proof import Differences, check, compare, several_sizes
+from lightning_seg.export.proof import Differences, check, check_numbers, compare, several_sizes
 from lightning_seg.images import Array
 from lightning_seg.model_file import Kind
 
@@ -24,6 +24,7 @@ def masks(wrong: int = 0, probs: float = 0.0) -> dict[str, Any]:
 
 def boxes(sides: list[list[float]], scores: list[float], labels: list[int]) -> dict[str, Any]:
     return {
+        "picture": np.zeros(len(sides), np.int64),
         "boxes": np.array(sides, np.float32).reshape(-1, 4),
         "scores": np.array(scores, np.float32),
         "labels": np.array(labels, np.int64),
@@ -43,7 +44,7 @@ def labels(probs: list[float], label: int) -> dict[str, Any]:
 
 
 def differences(kind: Kind, expected: dict[str, Any], given: dict[str, Any]) -> Differences:
-    return compare(kind, [("photo.jpg", PICTURE)], lambda picture: expected, lambda images: given, 0.4)
+    return compare(kind, [("photo.jpg", PICTURE[None])], lambda picture: expected, lambda images: given, 0.4)
 
 
 @pytest.mark.parametrize(("wrong", "passes"), [(0, True), (4, True), (5, False)])
@@ -60,7 +61,7 @@ def test_probabilities_may_differ_by_a_thousandth(probs: float, passes: bool) ->
 
 def test_the_refusal_names_the_worst_picture_and_the_limits() -> None:
     good, bad = masks(), masks(400)
-    pictures = [("good.jpg", PICTURE), ("bad.jpg", PICTURE)]
+    pictures = [("good.jpg", PICTURE[None]), ("bad.jpg", PICTURE[None])]
     given = iter([good, bad])
     found = compare("masks", pictures, lambda picture: good, lambda images: next(given), 0.4)
     with pytest.raises(ExportError, match=r"most at bad.jpg: 90 % pixels of the same class.*nothing is written"):
@@ -90,7 +91,50 @@ def test_of_two_equally_likely_classes_either_may_win() -> None:
     assert not differences("labels", labels([0.2, 0.8], 1), labels([0.2, 0.8], 0)).is_small
 
 
-def test_pictures_are_shown_at_odd_sizes_too() -> None:
-    pictures: list[tuple[str, Array]] = [(f"{n}.jpg", np.zeros((20, 30, 3), np.uint8)) for n in range(5)]
-    shapes = [picture.shape[:2] for _, picture in several_sizes(pictures)]
-    assert shapes == [(20, 30), (19, 29), (20, 30), (4, 30), (20, 30), (40, 60), (20, 30), (47, 33), (20, 30)]
+def test_pictures_are_shown_at_odd_sizes_too_and_several_at_once() -> None:
+    pictures: list[tuple[str, Array]] = [(f"{n}.jpg", np.full((20, 30, 3), n, np.uint8)) for n in range(2)]
+    shapes = [images.shape[:3] for _, images in several_sizes(pictures)]
+    assert shapes[:2] == [(1, 20, 30), (1, 20, 30)]
+    assert shapes[2:] == [(1, 19, 29), (1, 4, 30), (1, 40, 60), (1, 47, 33), (1, 20, 30), (3, 20, 30)]
+
+
+def test_each_picture_of_a_batch_has_its_own_answer() -> None:
+    """The second one of three is wrong."""
+    both = {name: np.concatenate([value] * 3) for name, value in masks().items()}
+    both["mask"][1, 0, :8] = 1
+    found = compare("masks", [("three", np.stack([PICTURE] * 3))], lambda picture: masks(), lambda images: both, 0.4)
+    assert (found.pictures, found.same, found.is_small) == (3, 1 - 8 / 4000, False)
+
+
+def test_boxes_of_a_batch_are_those_of_their_picture() -> None:
+    one, two = boxes([[0, 0, 9, 9]], [0.9], [1]), boxes([], [], [])
+    both = {name: np.concatenate([one[name], two[name]]) for name in one} | {"picture": np.array([0])}
+    expected = iter([one, two, two, one])
+    batches = [("both", np.stack([PICTURE] * 2))]
+    assert compare("boxes", batches, lambda picture: next(expected), lambda images: both, 0.4).is_small
+    assert not compare("boxes", batches, lambda picture: next(expected), lambda images: both, 0.4).is_small
+
+
+@pytest.mark.parametrize(("merged", "passes"), [([10, 10, 50, 50], True), ([10, 10, 50, 51], False)])
+def test_where_rounding_decides_the_same_windows_must_give_the_same_objects(merged: list[float], passes: bool) -> None:
+    """The task began its object with another one of two windows that are equally likely."""
+    expected, given = boxes([[40, 10, 80, 50]], [0.9], [1]), boxes([[10, 10, 50, 50]], [0.9], [1])
+    again = boxes([merged], [0.9], [1])
+    batches = [("photo.jpg", PICTURE[None])]
+    found = compare("boxes", batches, lambda _: expected, lambda _: given, 0.4, lambda images, row: again)
+    assert (found.rounded, found.is_small) == (1, passes)
+    assert not differences("boxes", expected, given).is_small
+
+
+def test_rounding_is_no_excuse_for_other_windows() -> None:
+    expected, given = boxes([[40, 10, 80, 50]], [0.9], [1]), boxes([[10, 10, 50, 50]], [0.9], [1])
+    given["window_probs"] = given["window_probs"] + 0.002
+    batches = [("photo.jpg", PICTURE[None])]
+    found = compare("boxes", batches, lambda _: expected, lambda _: given, 0.4, lambda images, row: given)
+    assert (found.rounded, found.is_small) == (0, False)
+
+
+def test_a_reduced_precision_that_answers_with_no_numbers_is_refused() -> None:
+    with pytest.raises(ExportError, match=r"no numbers at photo.jpg; nothing is written"):
+        check_numbers(differences("masks", masks(), masks(probs=np.nan)))
+    check_numbers(differences("masks", masks(), masks(probs=0.3)))

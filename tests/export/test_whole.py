@@ -1,11 +1,14 @@
 """The whole job as one function, before it becomes a file, against prediction."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from lightning_seg import (
     CNNClassifierTask,
@@ -21,9 +24,10 @@ from lightning_seg.export.drafts import traced
 from lightning_seg.export.onnx_draft import OnnxDraft, as_onnx
 from lightning_seg.export.proof import Differences, compare, several_sizes
 from lightning_seg.export.reference import reference_answer
+from lightning_seg.export.remerging import Remerging
 from lightning_seg.export.whole import kind_of, whole_job
 from lightning_seg.images import Array
-from lightning_seg.model_file import OUTPUTS
+from lightning_seg.model_file import OUTPUTS, Kind
 
 PLAIN: dict[str, Any] = {"freeze_encoder": False}
 TASKS: dict[str, tuple[Any, tuple[int, int] | None]] = {
@@ -74,35 +78,64 @@ def made(name: str) -> Any:
     return task
 
 
-def compared(name: str, task: Any, answer: Callable[[Array], Mapping[str, Any]]) -> Differences:
-    kind, size, shown = kind_of(task), ALL[name][1], list(several_sizes(pictures()))
-    return compare(kind, shown, lambda picture: reference_answer(task, size, task.inference, picture), answer, 0.3)
+def compared(name: str, task: Any, draft_of: Callable[[nn.Module], Any]) -> Differences:
+    kind, size, shown = kind_of(task), ALL[name][1], several_sizes(pictures())
+
+    def draft(inference: Any) -> Any:
+        return draft_of(whole_job(task, size, inference).eval())
+
+    remerged = None
+    if kind == "boxes":
+        remerged = Remerging(lambda: draft(replace(task.inference, merge="none")), task.inference)
+    answer = draft(task.inference).answer
+    return compare(
+        kind, shown, lambda picture: reference_answer(task, size, task.inference, picture), answer, 0.3, remerged
+    )
+
+
+@dataclass
+class Untraced:
+    """The job as it is, in place of a file."""
+
+    kind: Kind
+    job: nn.Module
+
+    def answer(self, images: Array) -> dict[str, Any]:
+        with torch.inference_mode():
+            values = self.job(torch.from_numpy(images))
+        return dict(zip(OUTPUTS[self.kind], (value.numpy() for value in values), strict=True))
 
 
 @pytest.mark.parametrize("name", TASKS)
 def test_it_answers_as_prediction_does_at_any_size(name: str) -> None:
     task = made(name)
-    job = whole_job(task, ALL[name][1], task.inference).eval()
-
-    def answer(images: Array) -> dict[str, Any]:
-        with torch.inference_mode():
-            values = job(torch.from_numpy(images))
-        return dict(zip(OUTPUTS[kind_of(task)], (value.numpy() for value in values), strict=True))
-
-    found = compared(name, task, answer)
+    found = compared(name, task, partial(Untraced, kind_of(task)))
     assert found.is_small, found.describe(kind_of(task))
-    assert found.pictures == 8
+    assert found.pictures == 4 + 4 + 1 + 3
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [*TASKS, *LARGE])
 def test_as_onnx_it_answers_as_prediction_does_at_any_size(name: str) -> None:
     task, size = made(name), ALL[name][1]
-    job, outputs = whole_job(task, size, task.inference), OUTPUTS[kind_of(task)]
+    outputs = OUTPUTS[kind_of(task)]
     further = {"image_size": torch.tensor(size)} if size is not None and kind_of(task) == "masks" else {}
-    found = compared(name, task, OnnxDraft(as_onnx(traced(job, *further.values()), further, outputs)).answer)
+    found = compared(name, task, lambda job: OnnxDraft(as_onnx(traced(job, *further.values()), further, outputs)))
     assert found.is_small, found.describe(kind_of(task))
-    assert found.pictures == 8
+    assert found.pictures == 4 + 4 + 1 + 3
+
+
+@pytest.mark.parametrize("merge", ["fusion", "nms", "none"])
+def test_a_picture_without_objects_has_none(merge: Any) -> None:
+    """As ONNX, whose threshold can be given with the pictures."""
+    task = made("detector")
+    job = whole_job(task, None, replace(task.inference, merge=merge))
+    further = {"threshold": torch.tensor(0.3)}
+    draft = OnnxDraft(as_onnx(traced(job, *further.values()), further, OUTPUTS["boxes"]))
+    images = np.stack([pictures()[0][1]] * 2)
+    given = draft.answer(images, threshold=np.array(2.0, np.float32))
+    assert [given[name].shape for name in ("picture", "boxes", "scores", "labels")] == [(0,), (0, 4), (0,), (0,)]
+    assert len(draft.answer(images)["boxes"]) > 0
 
 
 def test_another_size_can_be_asked_for() -> None:

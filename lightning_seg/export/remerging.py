@@ -1,0 +1,36 @@
+"""The task's own merging of the windows that a file has found."""
+
+from collections.abc import Callable
+from functools import cached_property
+
+import torch
+
+from lightning_seg.export.drafts import Draft
+from lightning_seg.export.proof import row_of
+from lightning_seg.export.reference import Answer
+from lightning_seg.images import Array
+from lightning_seg.inference.boxes import BoxInference
+from lightning_seg.inference.merging import Boxes, merge_boxes
+
+
+class Remerging:
+    """Objects of a file's windows as ``predict`` merges them, see ``proof.compare``.
+
+    Args:
+        make_unmerged: the same file that merges nothing; made when it is first asked.
+        inference: of the task.
+    """
+
+    def __init__(self, make_unmerged: Callable[[], Draft], inference: BoxInference) -> None:
+        self.make_unmerged, self.inference = make_unmerged, inference
+
+    @cached_property
+    def unmerged(self) -> Draft:
+        return self.make_unmerged()
+
+    def __call__(self, images: Array, row: int) -> Answer:
+        """``boxes``, ``scores`` and ``labels`` of one of the pictures ``(N, H, W, 3)``."""
+        windows = row_of("boxes", self.unmerged.answer(images), row)
+        found = Boxes(*(torch.from_numpy(windows[name]) for name in ("boxes", "scores", "labels")))
+        merged = merge_boxes(found, self.inference.merge, self.inference.merge_overlap)
+        return {name: values.numpy() for name, values in merged._asdict().items()}
