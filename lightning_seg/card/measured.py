@@ -1,7 +1,7 @@
 """The numbers that belong to the weights of a card: of the test, or of the epoch that was the best in validation."""
 
 from collections.abc import Mapping
-from math import isclose, isnan
+from math import isclose, isfinite
 from typing import Any, NamedTuple
 
 from lightning_seg.run_files import BEST, Curves, is_lowest_best, monitor_of
@@ -48,18 +48,18 @@ def measured_of(numbers: Mapping[str, Any], curves: Curves) -> Measured | None:
     if epoch is None or not isclose(curves[monitor][epoch], best, rel_tol=1e-6):
         where = f"{chose}: its best value alone is known (`{BEST}{monitor}` of `metrics.json`)."
         return Measured(f"{BEST}{split}", {name: best}, where)
-    row = {name: values[epoch] for name, values in curves.items() if epoch in values and not isnan(values[epoch])}
+    row = {name: values[epoch] for name, values in curves.items() if epoch in values}
     where = f"{chose}: epoch {epoch + 1}, the best by `{monitor}` (`{split}/...` of epoch {epoch} in `metrics.csv`)."
     return Measured(split, _within(row, split), where)
 
 
 def _best_epoch(numbers: Mapping[str, Any], curves: Curves, monitor: str) -> int | None:
     """The first of several, as checkpoints are kept."""
-    values = {epoch: value for epoch, value in sorted(curves.get(monitor, {}).items()) if not isnan(value)}
+    values = {epoch: value for epoch, value in sorted(curves.get(monitor, {}).items()) if isfinite(value)}
     choose = min if is_lowest_best(numbers, curves) else max
     return choose(values, key=lambda epoch: values[epoch], default=None)
 
 
 def _within(values: Mapping[str, Any], split: str) -> dict[str, float]:
     found = {name.removeprefix(f"{split}/"): value for name, value in values.items() if name.startswith(f"{split}/")}
-    return {name: value for name, value in found.items() if isinstance(value, int | float)}
+    return {name: value for name, value in found.items() if isinstance(value, int | float) and isfinite(value)}
