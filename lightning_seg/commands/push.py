@@ -71,5 +71,5 @@ def _gather(run: Run, folder: Path, address: Address, exported: list[Path], lice
         write_json(folder / RECORD_FILE, without_results(read_record(run.folder)))
     for path in (*numbers, *exported):
         shutil.copyfile(path, folder / path.name)
-    card = card_of(run, license, address, [path.name for path in exported])
+    card = card_of(run, license, address, exported)
     (folder / "README.md").write_text(str(card), encoding="utf-8")

@@ -20,6 +20,7 @@ from safetensors.torch import load_file, save
 
 from lightning_seg import Predictor
 from lightning_seg.__main__ import main
+from lightning_seg.files import digest_of
 from tests.hub.conftest import LocalHub
 
 OLD = Path(__file__).parents[1] / "fixtures" / "old_runs"
@@ -170,6 +171,21 @@ def test_a_download_that_broke_off_goes_on(run: Path, photo: Path, hub: LocalHub
     Predictor.from_run(f"hf://{NAME}")(photo)
     assert not hub.breaks_off
     assert not list(Path("kept").rglob("*.partial"))
+
+
+def test_what_was_tested_is_told_there_too(run: Path, hub: LocalHub) -> None:
+    record = json.loads((run / "metrics.json").read_text())
+    told = {"file": "best.ckpt", "epoch": 0, "sha256": digest_of(run / "checkpoints" / "best.ckpt")}
+    record |= {f"checkpoint/test/{name}": value for name, value in told.items()}
+    (run / "metrics.json").write_text(json.dumps(record))
+    push(run)
+    # The checkpoint there is made anew of the same weights.
+    assert main(["card", "--run", f"hf://{NAME}", "--output", "card.md"]) == 0
+    assert "by best.ckpt of epoch 1)." in Path("card.md").read_text()
+    assert "not with these weights" not in Path("card.md").read_text()
+    (fetched,) = Path("kept").rglob("metrics.json")
+    stored = json.loads(fetched.read_text())["checkpoint/test/sha256"]
+    assert stored == digest_of(fetched.parent / "checkpoints" / "best.ckpt")
 
 
 def test_files_of_an_earlier_push_do_not_stay_beside_other_weights(

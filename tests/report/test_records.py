@@ -237,6 +237,29 @@ def test_command_lines_can_be_pasted(tmp_path: Path) -> None:
         assert words[2:4] == ["--run", str(folder)]
 
 
+def test_the_checkpoint_that_was_tested_is_told(tmp_path: Path) -> None:
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "best.ckpt").write_bytes(b"weights")
+    # printf weights | sha256sum
+    digest = "9a129038d9a00aed0cf6a7ea059ca50a813449061ab87848cf1a13eafdf33b2c"
+    told = {"checkpoint/test/file": "best.ckpt", "checkpoint/test/epoch": 1, "checkpoint/test/sha256": digest}
+    table = summary_table(made(tmp_path, LABELS, metrics__json=json.dumps(told)))
+    assert named(table)["test measured"] == "best.ckpt of epoch 2"
+    assert table.notes == ()
+    # It was trained further since.
+    (tmp_path / "checkpoints" / "best.ckpt").write_bytes(b"others")
+    (note,) = summary_table(read_content(tmp_path)).notes
+    assert note.startswith("The numbers of the test are of best.ckpt of epoch 2, and not of best.ckpt as it is now")
+    full = {name.replace("test", "test_full"): None for name in told}
+    (tmp_path / "metrics.json").write_text(json.dumps(full))
+    table = summary_table(read_content(tmp_path))
+    assert named(table)["test at the original size measured"] == "weights of no checkpoint"
+    assert len(table.notes) == 1
+    # Earlier versions did not record it.
+    (tmp_path / "metrics.json").write_text("{}")
+    assert summary_table(read_content(tmp_path)).notes == ()
+
+
 def test_numbers_that_are_none_are_said_as_such(tmp_path: Path) -> None:
     # As other programs write them.
     told = '{"best/val/miou": NaN, "best_is": "max", "test/miou": Infinity, "test/loss": 1e999, "data_wait_share": NaN}'
