@@ -20,7 +20,7 @@ def write_json(path: Path, content: Any, flushed: bool = True) -> None:
 
 
 def read_json(path: Path, remedy: str) -> dict[str, Any]:
-    """The object in a file.
+    """The object in a file; what is no finite number, as other programs write it, is None, as ``write_json`` has it.
 
     Args:
         path: of the file.
@@ -30,7 +30,7 @@ def read_json(path: Path, remedy: str) -> dict[str, Any]:
         DataError: if it holds something else, for instance because it was cut off.
     """
     try:
-        content = json.loads(path.read_text())
+        content = _finite(json.loads(path.read_text()))
     # Of deep nesting.
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: no valid JSON ({error}), as if it had been cut off; {remedy}") from error

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from math import isfinite
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from lightning_seg.json_files import read_json
 from lightning_seg.tables import read_rows
@@ -17,6 +17,8 @@ MODE = "best_is"
 """Key of ``min`` or ``max``: whether the lowest or the highest value of the monitored metric is the best."""
 BEST = "best/"
 """Before the name of the monitored metric: its best value."""
+CHECKPOINT = "checkpoint/"
+"""Before a split: the checkpoint that it was measured with, its ``file``, ``epoch`` (from 0) and ``sha256``."""
 
 Curves: TypeAlias = Mapping[str, Mapping[int, float]]
 """By metric and epoch, which is counted from 0."""
@@ -49,6 +51,46 @@ def read_record(folder: Path, remedy: str = "delete it, and it is begun anew") -
 def without_results(numbers: Mapping[str, Any]) -> dict[str, Any]:
     """Those of a run that hold for all its checkpoints."""
     return {name: value for name, value in numbers.items() if "/" not in name or name.startswith("version/")}
+
+
+class TestedCheckpoint(NamedTuple):
+    """What a split was measured with."""
+
+    __test__ = False  # is none of pytest's
+
+    file: str | None  # its name; None of weights that came from no file
+    epoch: int | None  # of its training, from 0
+    sha256: str | None
+
+    def is_another(self, sha256: str) -> bool:
+        """Whether it is not the checkpoint of this digest."""
+        return self.sha256 != sha256
+
+    def __str__(self) -> str:
+        if self.file is None:
+            return "weights of no checkpoint"
+        return self.file if self.epoch is None else f"{self.file} of epoch {self.epoch + 1}"
+
+
+def checkpoint_numbers(
+    split: str, file: str | None = None, epoch: int | None = None, sha256: str | None = None
+) -> dict[str, Any]:
+    """What the record says about the checkpoint of a split."""
+    return {
+        f"{CHECKPOINT}{split}/{name}": value for name, value in (("file", file), ("epoch", epoch), ("sha256", sha256))
+    }
+
+
+def tested_checkpoint_of(numbers: Mapping[str, Any], split: str) -> TestedCheckpoint | None:
+    """With which checkpoint a split was measured; None where earlier versions did not record it."""
+    if f"{CHECKPOINT}{split}/file" not in numbers:
+        return None
+    file, epoch, sha256 = (numbers.get(f"{CHECKPOINT}{split}/{name}") for name in TestedCheckpoint._fields)
+    return TestedCheckpoint(
+        file if isinstance(file, str) else None,
+        epoch if isinstance(epoch, int) else None,
+        sha256 if isinstance(sha256, str) else None,
+    )
 
 
 def monitor_of(numbers: Mapping[str, Any]) -> str | None:

@@ -1,6 +1,7 @@
 """Names that look the same: accents as one character, as most systems write them, or as two, as macOS stores them."""
 
 import unicodedata
+from collections.abc import Sequence
 
 
 def same(name: str) -> str:
@@ -11,3 +12,18 @@ def same(name: str) -> str:
 def spellings(name: str) -> list[str]:
     """Itself, and with accents as one character and as two."""
     return list(dict.fromkeys([name, unicodedata.normalize("NFC", name), unicodedata.normalize("NFD", name)]))
+
+
+def fault_of_names(names: Sequence[object]) -> str | None:
+    """Why these cannot be the names of classes, as an end of a sentence; None if they can.
+
+    Each is a text that is not blank, and no two look the same, blanks at their ends included.
+    """
+    seen: set[str] = set()
+    for name in names:
+        if not isinstance(name, str) or not name.strip():
+            return f"{name!r} is no name; give each class a text of its own"
+        if (alike := same(name).strip()) in seen:
+            return f"{name!r} stands there twice; give each class a name of its own"
+        seen.add(alike)
+    return None

@@ -3,6 +3,9 @@
 A cell that a spreadsheet would compute gets an apostrophe in front. A cell with control characters, line breaks or
 bytes that are no UTF-8, as in names of files, is written with Python's escapes and doubled backslashes; so is a cell
 that looks like that. ``read_rows`` returns what was written.
+
+Several names in one cell have ``; `` between them; a ``;`` or a backslash that is part of a name has a backslash in
+front, so that ``apart`` finds them again.
 """
 
 import csv
@@ -21,6 +24,10 @@ FORMULA = re.compile(r"'*[=+\-@\t\r]")
 """Beginning of a cell that a spreadsheet computes, also after apostrophes."""
 ESCAPE = re.compile(r"\\(\\|[nrt]|x[0-9a-f]{2}|u[0-9a-f]{4}|U00(?:0[0-9a-f]|10)[0-9a-f]{4})")
 """Python's escapes of one character."""
+BETWEEN = "; "
+"""Names in one cell."""
+PART = re.compile(rf"\\[\\;]|{BETWEEN}|.", re.DOTALL)
+"""One character of a name, or what stands between two."""
 
 
 def write_rows(path: Path, fields: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
@@ -83,6 +90,27 @@ def drop_cut_row(path: Path) -> None:
 def harmless_path(path: str) -> str:
     """Another spelling of the same path that does not look like a formula."""
     return f"./{path}" if FORMULA.match(path) else path
+
+
+def joined(names: Iterable[str]) -> str:
+    """Several names as one cell."""
+    return BETWEEN.join(map(in_list, names))
+
+
+def in_list(name: str) -> str:
+    """A name as it stands in a cell of several."""
+    return name.replace("\\", r"\\").replace(";", r"\;")
+
+
+def apart(cell: str) -> list[str]:
+    """The names of such a cell; none of an empty one."""
+    names = [""] if cell else []
+    for part in PART.findall(cell):
+        if part == BETWEEN:
+            names.append("")
+        else:
+            names[-1] += part[-1]
+    return names
 
 
 def _lines(fields: Sequence[str], rows: Iterable[Mapping[str, Any]], header: bool) -> bytes:

@@ -1,3 +1,4 @@
+import itertools
 import os
 import random
 import subprocess
@@ -7,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from lightning_seg.tables import (
+    apart,
     append_rows,
     drop_cut_row,
     harmless_path,
+    joined,
     read_fields,
     read_rows,
     write_rows,
@@ -117,3 +120,15 @@ def test_a_disk_that_gets_full_keeps_the_rows_of_before(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", script, str(path)], capture_output=True, text=True, check=True)
     assert done.stdout == "refused\n"
     assert path.read_text().splitlines() == ["a", "x" * 50]
+
+
+def test_several_names_in_a_cell_are_found_again() -> None:
+    assert joined(["sky", "tree"]) == "sky; tree"
+    assert joined(["a; b", "c"]) == r"a\; b; c"
+    assert apart("a; b") == ["a", "b"]
+    assert apart("") == []
+    # All cells that such signs can make, in lists of one and of two.
+    names = ["".join(signs) for length in (1, 2, 3) for signs in itertools.product("\\; a,", repeat=length)]
+    for one, two in itertools.product(names, names):
+        assert apart(joined([one, two])) == [one, two]
+        assert apart(joined([one])) == [one]

@@ -13,14 +13,13 @@ from lightning_seg.callbacks.error_sheet import SHEET, Mistake, write_errors
 from lightning_seg.callbacks.split_plots import class_names
 from lightning_seg.callbacks.worst_pictures import Worst, WorstPictures
 from lightning_seg.datasets.base import PictureDataset
+from lightning_seg.errors import DataError
 from lightning_seg.files import printable
 from lightning_seg.metrics.picture_scores import PictureRow, PictureScores
 from lightning_seg.numbers import at_least
-from lightning_seg.tables import harmless_path, read_rows, write_rows
+from lightning_seg.picture_table import COLUMNS, TABLE, class_cell, read_tested
+from lightning_seg.tables import harmless_path, write_rows
 
-TABLE = "test_pictures.csv"
-COLUMNS = ("path", "truth", "prediction", "probability", "loss", "score", "quantity", "group")
-BETWEEN_CLASSES = "; "
 Gathered = TypeVar("Gathered")
 
 
@@ -138,13 +137,17 @@ class PictureScoreWriter(pl.Callback):
 
 
 def read_picture_scores(path: Path) -> ScoredPictures:
-    """The content of the table, without pictures that have no score; earlier tables have fewer columns."""
-    rows = read_rows(path)
-    scored = [row for row in rows if row["score"]]
-    scores = {row["path"]: float(row["score"]) for row in scored}
-    return ScoredPictures(
-        rows[0]["quantity"], scores, {row["path"]: row["group"] for row in scored if row.get("group")}
-    )
+    """The content of the table, without pictures that have no score; earlier tables have fewer columns.
+
+    Raises:
+        DataError: if it is no such table, or no picture has a score.
+    """
+    scored = {one.path: one for one in read_tested(path) if one.score is not None}
+    if not scored:
+        raise DataError(f"{path}: no test picture has a score; test again")
+    quantity = next(iter(scored.values())).quantity
+    scores = {name: one.score for name, one in scored.items() if one.score is not None}
+    return ScoredPictures(quantity, scores, {name: one.group for name, one in scored.items() if one.group})
 
 
 def _pictures_of(batch: Any, counted: Sequence[int], rank: int) -> tuple[Tensor | Sequence[int], Sequence[str]]:
@@ -192,7 +195,7 @@ def _cells(row: Row, names: Sequence[str], quantity: str) -> dict[str, str]:
     classes = {name: getattr(told, name) for name in ("truth", "prediction")}
     return {
         "path": harmless_path(row.path),
-        **{name: BETWEEN_CLASSES.join(names[index] for index in found) for name, found in classes.items()},
+        **{name: class_cell([names[index] for index in found], quantity) for name, found in classes.items()},
         **{name: "" if isnan(value) else f"{value:.6g}" for name, value in numbers.items()},
         "quantity": quantity,
         "group": row.group,

@@ -27,6 +27,7 @@ from lightning_seg.callbacks.epoch_record import (
     remember,
 )
 from lightning_seg.callbacks.left_out import count_left_out, list_left_out
+from lightning_seg.callbacks.tested_checkpoint import tested_checkpoint
 from lightning_seg.callbacks.weight_average import averaging_of
 from lightning_seg.run_files import BEST, MODE, STOPPED_EARLY
 from lightning_seg.tasks.resuming import TRAINED
@@ -86,7 +87,7 @@ class RunRecord(pl.Callback):
             _add(trainer, _plain(trainer.callback_metrics))
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        _add(trainer, _plain(trainer.callback_metrics))
+        _add(trainer, _plain(trainer.callback_metrics) | tested_checkpoint(trainer))
 
     def _weights_measured(self, trainer: pl.Trainer) -> dict[str, float | None]:
         """Whose numbers those of validation and test are: ``ema`` is the decay of averaged weights."""

@@ -77,8 +77,9 @@ class AveragedTask(AveragedModel):
 class WeightAverage(WeightAveraging):
     """Lightning's averaging with a decay that grows in the first steps.
 
-    From the beginning of a validation to its end, and after the training, the module has the averaged weights. A
-    checkpoint holds them as ``state_dict``, and the trained ones, from which the training goes on, beside them.
+    From the beginning of a validation to its end, and after the training, the module has the averaged weights, also
+    where there was nothing left to train or Ctrl-C has ended it. A checkpoint holds them as ``state_dict``, and the
+    trained ones, from which the training goes on, beside them.
 
     Args:
         decay: share of the average that a step leaves as it is, once the training is long enough, see ``decay_after``.
@@ -134,6 +135,15 @@ class WeightAverage(WeightAveraging):
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         # Lightning's copy would lose the trained weights, and with them what a later checkpoint goes on from.
         self._put(pl_module, True)
+
+    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        # A fit that goes on from its own end begins no training, so no training ends.
+        self._put(pl_module, True)
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        # After other errors a device may not answer any more.
+        if trainer.state.fn == "fit" and isinstance(exception, KeyboardInterrupt):
+            self._put(pl_module, True)
 
     def on_save_checkpoint(self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: Any) -> None:
         if self._average_model is None:

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lightning_seg.card.measured import Measured, measured_of
+from lightning_seg.card.measured import Measured, measured_of, others_tested
 from lightning_seg.checkpoints import CHECKPOINT_KEY, read_checkpoint
 from lightning_seg.class_arguments import parser_of
 from lightning_seg.errors import ConfigError
+from lightning_seg.files import digest_of
 from lightning_seg.hub.private_paths import left_out, published_config
-from lightning_seg.run_files import METRICS_FILE, Curves, read_curves, read_record
+from lightning_seg.run_files import METRICS_FILE, Curves, TestedCheckpoint, read_curves, read_record
 from lightning_seg.runs import Run, task_arguments
 from lightning_seg.synthetic.marker import is_synthetic
 from lightning_seg.trust import find_class
@@ -59,6 +60,8 @@ class RunFacts(NamedTuple):
     is_synthetic: bool
     metrics: dict[str, Any]  # metrics.json
     measured: Measured | None  # None if nothing was with these weights
+    others: dict[str, TestedCheckpoint]  # what splits were tested with, where it was another checkpoint
+    checkpoint: Path
     is_best: bool  # whether the weights are of the best checkpoint, which the run has tested
     config: dict[str, Any]  # as it is published
     left_out: list[str]  # arguments of the config that are not
@@ -79,7 +82,7 @@ def facts_of(run: Run) -> RunFacts:
     stored = task_arguments(checkpoint)
     size = (read_checkpoint(checkpoint).get(CHECKPOINT_KEY) or {}).get("image_size")
     numbers = read_record(run.folder, "delete it, and test the run again")
-    published = published_config(config)
+    published, digest = published_config(config), digest_of(checkpoint)
     root = _arguments(config.get("data")).get("root")
     trainer = {name: value for name, value in (config.get("trainer") or {}).items() if name in TRAINING}
     return RunFacts(
@@ -92,7 +95,9 @@ def facts_of(run: Run) -> RunFacts:
         is_synthetic=_arguments(config.get("data")).get("source") == "synthetic"
         or (isinstance(root, str) and is_synthetic(Path(root).expanduser())),
         metrics=numbers,
-        measured=measured_of(numbers, _curves(run.folder / METRICS_FILE)) if run.is_best else None,
+        measured=measured_of(numbers, _curves(run.folder / METRICS_FILE), digest) if run.is_best else None,
+        others=others_tested(numbers, digest) if run.is_best else {},
+        checkpoint=checkpoint,
         is_best=run.is_best,
         config=published,
         left_out=left_out(config),

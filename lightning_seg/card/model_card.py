@@ -1,13 +1,16 @@
 """The card of a run, with the hub's metadata block."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from lightning_seg.card.compared import compared_lines
+from lightning_seg.card.exported import remarks_of
 from lightning_seg.card.facts import RunFacts, facts_of
 from lightning_seg.card.kinds import kind_of
 from lightning_seg.card.sections import text_of
+from lightning_seg.files import digest_of
 from lightning_seg.hub.address import Address
 from lightning_seg.runs import Run
 
@@ -18,7 +21,7 @@ def card_of(
     run: Run,
     license: str | None = None,  # noqa: A002
     address: Address | None = None,
-    files: Sequence[str] = (),
+    files: Sequence[Path] = (),
 ) -> ModelCard:
     """The card of a run.
 
@@ -26,14 +29,15 @@ def card_of(
         run: with a checkpoint.
         license: the hub's short name of one, ``mit``; None says nothing about it.
         address: its place on the hub; None if it has none.
-        files: names of exported files that lie beside the card.
+        files: exported files that lie beside the card, or will.
 
     Raises:
         ConfigError: if the run has no checkpoint, or a file of it cannot be read.
     """
     facts = facts_of(run)
     data = _metadata(facts, license)
-    text = text_of(facts, compared_lines(run.folder) if run.is_best else [], address, files)
+    compared = compared_lines(run.folder) if run.is_best else []
+    text = text_of(facts, compared, address, remarks_of(files, facts.checkpoint, digest_of(facts.checkpoint)))
     return ModelCard(f"---\n{data.to_yaml()}\n---\n\n{text}")
 
 

@@ -17,14 +17,14 @@ SYNTHETIC = "The pictures are synthetic, drawn by this package to try it out: th
 OF_DATA = ("seed", "val_fraction", "test_fraction", "group", "augment", "mixing", "image_size", "batch_size")
 
 
-def text_of(facts: RunFacts, compared: Sequence[str], address: Address | None, files: Sequence[str]) -> str:
+def text_of(facts: RunFacts, compared: Sequence[str], address: Address | None, files: Mapping[str, str]) -> str:
     """The card below its metadata.
 
     Args:
         facts: of the run.
         compared: lines about it from a comparison.
         address: its place on the hub; None if it has none.
-        files: names of exported files beside the card.
+        files: exported files beside the card by name, and what is to be said of each.
     """
     sections = {
         "Intended use and limits": _use(facts),
@@ -82,6 +82,10 @@ def _results(facts: RunFacts, compared: Sequence[str]) -> Iterator[str]:
     if not facts.is_best:
         yield "None are given: those of the run belong to its best checkpoint, and these weights are of another one."
         return
+    for split, tested in facts.others.items():
+        yield f"`{split}/...` of `metrics.json` was measured with {tested}, and not with these weights; "
+        yield "`lightning-seg test --run RUN` measures them."
+        yield ""
     measured = facts.measured
     if measured is None:
         yield "Nothing was measured yet: `lightning-seg test --run RUN`, then write the card again."
@@ -91,6 +95,9 @@ def _results(facts: RunFacts, compared: Sequence[str]) -> Iterator[str]:
     yield from _table(
         ("metric", "value"), [(name, _number(value)) for name, value in measured.of(per_class=False).items()]
     )
+    if measured.not_numbers:
+        yield ""
+        yield f"No number: {', '.join(map(_code, measured.not_numbers))}."
     per_class = _per_class(measured.of(per_class=True))
     if per_class:
         yield ""
@@ -137,7 +144,7 @@ def _training(facts: RunFacts) -> Iterator[str]:
     yield f"{', '.join(done)}. Versions: {', '.join(f'{name} {one}' for name, one in versions.items())}."
 
 
-def _loading(facts: RunFacts, address: Address | None, files: Sequence[str]) -> Iterator[str]:
+def _loading(facts: RunFacts, address: Address | None, files: Mapping[str, str]) -> Iterator[str]:
     kind = kind_of(facts.task.kind)
     answer = kind.answer if kind else "answer"
     yield "```python"
@@ -149,8 +156,10 @@ def _loading(facts: RunFacts, address: Address | None, files: Sequence[str]) -> 
     yield "```"
     yield ""
     yield f"On the command line: `lightning-seg predict --run {shlex.quote(source)} --images photo.jpg --output out`."
-    for name in files:
+    for name, remark in files.items():
         yield ""
+        if remark:
+            yield f"**{remark}**"
         yield f"`{name}` is the exported network, which needs no PyTorch:"
         yield f"`lightning-seg predict --model {name} --images photo.jpg --output out`, and from Python:"
         yield ""

@@ -34,7 +34,7 @@ def card(
     path = found.folder / "README.md" if output is None else Path(output).expanduser()
     if path.is_dir():
         raise ConfigError(f"output {path}: a folder; give a file, for instance {path / 'README.md'}")
-    files = sorted(one.name for one in path.absolute().parent.glob("*") if one.suffix in EXPORTED)
+    files = sorted(one for one in path.absolute().parent.glob("*") if one.suffix in EXPORTED)
     content = str(card_of(found, license, None if repo is None else Address.of(repo), files))
     path.parent.mkdir(parents=True, exist_ok=True)
     replace_text(path, content)

@@ -6,13 +6,14 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any, NamedTuple
 
-from lightning_seg.callbacks.picture_scores import TABLE, ScoredPictures, read_picture_scores
+from lightning_seg.callbacks.picture_scores import ScoredPictures, read_picture_scores
 from lightning_seg.comparison.crossings import Crossing, MeanCurve, find_crossings, mean_curve
 from lightning_seg.comparison.equality import Config, changes, check_monitors
 from lightning_seg.comparison.intervals import Interval, paired_interval
 from lightning_seg.comparison.plan import PlannedRun
 from lightning_seg.errors import ConfigError, UserError
 from lightning_seg.metrics.split_losses import is_loss
+from lightning_seg.picture_table import TABLE
 from lightning_seg.run_files import METRICS_FILE, MODE, read_curves
 from lightning_seg.run_files import read_record as read_numbers
 

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self
 
 from lightning_seg.callbacks.epoch_record import complete
-from lightning_seg.callbacks.picture_scores import TABLE
 from lightning_seg.callbacks.run_record import RunRecord
 from lightning_seg.comparison.folder import has_epoch
 from lightning_seg.comparison.plan import PlannedRun
 from lightning_seg.comparison.processes import call, describe_signal
 from lightning_seg.comparison.results import RunError, read_record
 from lightning_seg.files import replace_text
+from lightning_seg.picture_table import TABLE
 from lightning_seg.run_files import STOPPED_EARLY
 from lightning_seg.runs import batches_begun, callback_state, epochs_done, lost_patience, steps_done
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from lightning_seg.datasets.box_sides import as_sides, is_flat
 from lightning_seg.errors import DataError
 from lightning_seg.numbers import count_of
-from lightning_seg.spelling import same
+from lightning_seg.spelling import fault_of_names, same
 
 Sides = NDArray[np.float32]
 """x1, y1, x2, y2."""
@@ -64,6 +64,8 @@ class Annotations:
             categories = sorted(self._by_id(content, "categories").items(), key=lambda item: _order(item[0]))
             self.names = {key: same(str(one["name"])) for key, one in categories}
             self._refuse_twice("categories are called", self.names.values(), "a name")
+            if fault := fault_of_names([*self.names.values()]):
+                raise DataError(f"{path}: a category {fault}")
             self._refuse_twice("images are the file", map(same, self.files.values()), "a file")
             listed = content["annotations"]
             self._refuse_twice("annotations have the id", (_id(one["id"]) for one in listed if "id" in one), "an id")

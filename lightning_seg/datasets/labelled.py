@@ -14,6 +14,7 @@ from lightning_seg.datasets.names import Files, same
 from lightning_seg.datasets.pairs import list_folder
 from lightning_seg.errors import DataError
 from lightning_seg.prediction_folder import Results
+from lightning_seg.spelling import fault_of_names
 
 SPLIT_FOLDERS: tuple[Split, ...] = ("train", "val", "test")
 
@@ -206,6 +207,8 @@ def _check_classes(where: Path, found: Collection[str], classes: Sequence[str] |
                     hint = f'; type it in quotes: ["{name}"]'
                 raise DataError(f"{where}: {name} is none of the classes {', '.join(classes)}{hint}")
     names = tuple(classes if classes is not None else sorted(found, key=_order))
+    if fault := fault_of_names(names):
+        raise DataError(f"{where}: the classes are {', '.join(map(repr, names))}, and {fault}")
     if len(names) < 2:
         raise DataError(f"{where}: there is only one class, {names[0]}; two are needed to tell pictures apart")
     return names

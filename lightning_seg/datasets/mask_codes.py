@@ -23,7 +23,7 @@ from lightning_seg.datasets.mask_files import (
 from lightning_seg.datasets.stray_values import StrayValueError, find_strays
 from lightning_seg.errors import ConfigError
 from lightning_seg.images import Array
-from lightning_seg.spelling import same
+from lightning_seg.spelling import fault_of_names, same
 
 MaskValue = int | str | list[int]
 """A number, or a colour as ``#rrggbb`` or [red, green, blue]."""
@@ -205,11 +205,8 @@ def check_names(classes: Sequence[str]) -> tuple[str, ...]:
         raise ConfigError(
             f"classes {names}: {len(names)} is no possible number; give 2 to {IGNORE_INDEX} names, background included"
         )
-    for name in names:
-        if not isinstance(name, str) or not name.strip():
-            raise ConfigError(f"classes {names}: {name!r} is no name; give each class a text of its own")
-        if names.count(name) > 1:
-            raise ConfigError(f"classes {names}: {name!r} stands there twice; give each class a name of its own")
+    if fault := fault_of_names(names):
+        raise ConfigError(f"classes {names}: {fault}")
     return tuple(names)
 
 

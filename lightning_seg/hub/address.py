@@ -74,6 +74,8 @@ def _reason(error: Exception, address: Address) -> str:
         return f"the repository has no revision {address.revision}; give a branch, a tag or a commit behind the @"
     if isinstance(error, RepositoryNotFoundError):
         return f"no such repository at {constants.ENDPOINT}, or it is private; check the name, or {LOG_IN}"
+    if code == 412:
+        return "somebody else has changed it in the meantime, and nothing of yours is there; repeat the command"
     if code in (401, 403):
         return f"{constants.ENDPOINT} does not let you do that ({code}); {LOG_IN}, with a token that may"
     if isinstance(error, OfflineModeIsEnabled | LocalEntryNotFoundError) or not isinstance(error, HfHubHTTPError):

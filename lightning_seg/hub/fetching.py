@@ -1,6 +1,7 @@
 """Runs from the Hugging Face hub, as folders that look like those that ``fit`` writes. Nothing of them runs code."""
 
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.utils.tqdm import disable_progress_bars
 
 from lightning_seg.errors import ConfigError
-from lightning_seg.files import replacing_folder
+from lightning_seg.files import digest_of, replacing_folder
 from lightning_seg.hub.address import Address, in_one_line
 from lightning_seg.hub.weights_file import write_checkpoint
 from lightning_seg.locks import taking_turns
@@ -17,6 +18,7 @@ from lightning_seg.progress import is_quiet
 WEIGHTS, CONFIG = "model.safetensors", "config.yaml"
 NUMBERS = ("metrics.json", "metrics.csv")
 """Everything that is taken of a repository."""
+DIGEST = re.compile("[0-9a-f]{64}")
 CACHE_DIR = "LIGHTNING_SEG_CACHE_DIR"
 
 
@@ -50,10 +52,20 @@ def _make(folder: Path, snapshot: Path, address: Address) -> None:
     with replacing_folder(folder) as partial:
         checkpoints = partial / "checkpoints"
         checkpoints.mkdir()
-        write_checkpoint(snapshot / WEIGHTS, checkpoints / "best.ckpt", f"{address}/{WEIGHTS}")
+        best = checkpoints / "best.ckpt"
+        published = write_checkpoint(snapshot / WEIGHTS, best, f"{address}/{WEIGHTS}")
         for name in (CONFIG, *NUMBERS):
             if (snapshot / name).is_file():
                 shutil.copyfile(snapshot / name, partial / name)
+        if published is not None and DIGEST.fullmatch(published):
+            _rename_digest(partial / NUMBERS[0], published, digest_of(best))
+
+
+def _rename_digest(record: Path, published: str, made: str) -> None:
+    """The record tells what was tested by the digest of a file, and the one with the same weights is another here."""
+    if record.is_file():
+        # Text of a stranger, which need not be JSON.
+        record.write_bytes(record.read_bytes().replace(published.encode(), made.encode()))
 
 
 def _cache() -> Path:

@@ -3,7 +3,6 @@
 The file holds no code and no pickle, and other programs read it: ``safetensors.torch.load_file``.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +16,7 @@ from torch import Tensor
 import lightning_seg
 from lightning_seg.checkpoints import CHECKPOINT_KEY, HYPER_PARAMETERS, check_checkpoint
 from lightning_seg.errors import ConfigError, one_line
-from lightning_seg.files import replacing
+from lightning_seg.files import digest_of, replacing
 from lightning_seg.hub.private_paths import without_paths
 
 KEY = "lightning_seg_run"
@@ -54,18 +53,21 @@ def _header(content: Mapping[str, Any], checkpoint: Path) -> dict[str, Any]:
         HYPER_PARAMETERS: without_paths(dict(content.get(HYPER_PARAMETERS) or {})),
         CHECKPOINT_KEY: {name: own[name] for name in OF_TASK if name in own},
         "averaged": "averaging_state" in content,
-        "checkpoint_sha256": hashlib.sha256(checkpoint.read_bytes()).hexdigest(),
+        "checkpoint_sha256": digest_of(checkpoint),
         "versions": {"lightning_seg": lightning_seg.__version__, "torch": torch.__version__},
     }
 
 
-def write_checkpoint(weights: Path, path: Path, source: str) -> None:
+def write_checkpoint(weights: Path, path: Path, source: str) -> str | None:
     """Make the checkpoint of such a file again, which may come from anywhere; it holds plain values alone.
 
     Args:
         weights: the file.
         path: of the checkpoint.
         source: what messages call the file.
+
+    Returns:
+        The digest of the checkpoint that was published, if the file tells it.
 
     Raises:
         ConfigError: if it is no such file.
@@ -84,6 +86,8 @@ def write_checkpoint(weights: Path, path: Path, source: str) -> None:
     except ConfigError as error:
         path.unlink()
         raise ConfigError(str(error).replace(str(path), source)) from error
+    published = header.get("checkpoint_sha256")
+    return published if isinstance(published, str) else None
 
 
 def _read(path: Path, source: str) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -15,7 +15,7 @@ from lightning_seg.plots.boxes import draw_boxes, draw_heat_map
 from lightning_seg.plots.palette import object_palette
 from lightning_seg.prediction_files.folder import Pictured, PredictionFiles, Row
 from lightning_seg.prediction_folder import BOX_FOLDERS
-from lightning_seg.tables import harmless_path
+from lightning_seg.tables import BETWEEN, harmless_path, in_list
 
 LISTED = 7
 """Labels in a line of the listing, and windows of each."""
@@ -96,7 +96,8 @@ def _windows(probs: NDArray[np.float32], class_names: Sequence[str]) -> str:
     for window, (score, index) in enumerate(zip(scores.tolist(), classes.tolist(), strict=True)):
         taken.setdefault(class_names[index], []).append((score, window))
     ordered: list[Any] = sorted(taken.items(), key=lambda item: max(item[1]), reverse=True)[:LISTED]
-    return "; ".join(
-        f"{name} " + " ".join(f"{window}:{score:.2f}" for score, window in sorted(windows, reverse=True)[:LISTED])
+    return BETWEEN.join(
+        f"{in_list(name)} "
+        + " ".join(f"{window}:{score:.2f}" for score, window in sorted(windows, reverse=True)[:LISTED])
         for name, windows in ordered
     )

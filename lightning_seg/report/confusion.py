@@ -10,7 +10,7 @@ class Confusion(NamedTuple):
     """Test pictures by true and predicted class."""
 
     class_names: tuple[str, ...]
-    cells: Mapping[tuple[str, str], tuple[PictureResult, ...]]  # by (true, predicted), the surest first
+    cells: Mapping[tuple[str, str], tuple[PictureResult, ...]]  # by (true, predicted), the surest first, unknown last
 
     @classmethod
     def of(cls, pictures: Sequence[PictureResult], class_names: Sequence[str]) -> Self | None:
@@ -25,7 +25,7 @@ class Confusion(NamedTuple):
             return None
         names = dict.fromkeys([*class_names, *(name for one in told for name in (one.truth, one.prediction))])
         cells: dict[tuple[str, str], list[PictureResult]] = {}
-        for one in sorted(told, key=lambda one: -(one.probability or 0.0)):
+        for one in sorted(told, key=lambda one: (one.probability is None, -(one.probability or 0.0))):
             cells.setdefault((one.truth, one.prediction), []).append(one)
         return cls(tuple(names), {place: tuple(held) for place, held in cells.items()})
 

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple, TypeVar
 from yaml import YAMLError
 
 from lightning_seg.errors import ConfigError, UserError, one_line
-from lightning_seg.report.tested import PictureResult, read_tested
+from lightning_seg.picture_table import FULL_TABLE, TABLE, PictureResult, read_tested
 from lightning_seg.run_files import CONFIG_FILE, METRICS_FILE, RECORD_FILE, Curves, read_curves, read_record
 from lightning_seg.yaml_files import dotted, load_yaml, read_yaml
 
-TESTED_FILES = ("test_pictures.csv", "test_full_pictures.csv")
+TESTED_FILES = (TABLE, FULL_TABLE)
 """Tables of test pictures; where there is no first one, those that were compared at the original size are shown."""
 ARGUMENTS_FILE = "hparams.yaml"
 TAG = re.compile(r"^(.*[:-] )!!python/\S+$", re.MULTILINE)

@@ -4,10 +4,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from math import isfinite
 from typing import Any, NamedTuple
 
+from lightning_seg.files import digest_of
 from lightning_seg.report.contents import Content
 from lightning_seg.report.metrics import spoken
 from lightning_seg.report.records import NO_NUMBER, Table, table_of
-from lightning_seg.run_files import BEST, STOPPED_EARLY, epochs_of, is_lowest_best, monitor_of
+from lightning_seg.run_files import (
+    BEST,
+    STOPPED_EARLY,
+    TestedCheckpoint,
+    epochs_of,
+    is_lowest_best,
+    monitor_of,
+    tested_checkpoint_of,
+)
 
 VERSION = "version/"
 LEFT_OUT = "left_out/"
@@ -22,8 +31,8 @@ class SplitSize(NamedTuple):
 
 
 def summary_table(content: Content) -> Table:
-    """What was trained, for how long, and how good it became."""
-    return table_of("Summary", ("what", "value"), _summary(content))
+    """What was trained, for how long, how good it became, and which checkpoint was tested."""
+    return table_of("Summary", ("what", "value"), _summary(content), notes=tuple(_changed_since(content)))
 
 
 def _summary(content: Content) -> Iterator[tuple[str, Any]]:
@@ -36,7 +45,32 @@ def _summary(content: Content) -> Iterator[tuple[str, Any]]:
         yield "classes", len(content.class_names)
     yield "epochs", _epochs(content)
     yield from _scores(content)
+    for split, tested in _tested(content):
+        yield f"{_SPOKEN[split]} measured", str(tested)
     yield from _costs(content.numbers)
+
+
+_SPOKEN = {"test": "test", "test_full": "test at the original size"}
+
+
+def _tested(content: Content) -> Iterator[tuple[str, TestedCheckpoint]]:
+    for split in _SPOKEN:
+        if (tested := tested_checkpoint_of(content.numbers, split)) is not None:
+            yield split, tested
+
+
+def _changed_since(content: Content) -> Iterator[str]:
+    """The network that the page applies is the best checkpoint, and the numbers may be of another one."""
+    best = content.folder / "checkpoints" / "best.ckpt"
+    if not best.is_file() or not (told := list(_tested(content))):
+        return
+    digest = digest_of(best)
+    for split, tested in told:
+        if tested.is_another(digest):
+            yield (
+                f"The numbers of the {_SPOKEN[split]} are of {tested}, and not of best.ckpt as it is now: test --run "
+                "measures it."
+            )
 
 
 def _scores(content: Content) -> Iterator[tuple[str, Any]]:

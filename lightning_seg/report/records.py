@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from math import isfinite
 from typing import Any, NamedTuple
 
 NO_NUMBER = "no number"
@@ -38,7 +39,7 @@ def table_of(title: str, heads: Sequence[str], rows: Iterable[Sequence[Any]], **
 def shown(value: Any) -> str:
     """A value as people read it: four digits behind the point, thousands apart, nothing for None.
 
-    Numbers between -0.001 and 0.001 have three digits that count.
+    Numbers between -0.001 and 0.001 have three digits that count; NaN and infinity are ``NO_NUMBER``.
     """
     if value is None:
         return ""
@@ -48,6 +49,8 @@ def shown(value: Any) -> str:
         return f"{value:,}"
     if not isinstance(value, float):
         return str(value)
+    if not isfinite(value):
+        return NO_NUMBER
     return f"{value:.3g}" if 0 < abs(value) < 0.001 or abs(value) >= 1e6 else f"{value:,.4f}"
 
 

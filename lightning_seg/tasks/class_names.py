@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from lightning_seg.errors import ConfigError
-from lightning_seg.spelling import same
+from lightning_seg.spelling import fault_of_names, same
 
 
 class ClassNames:
@@ -16,7 +16,7 @@ class ClassNames:
         num_classes: numbers that the network gives; one tells two classes apart.
 
     Raises:
-        ConfigError: if there are more or fewer names than classes.
+        ConfigError: if there are more or fewer names than classes, or a name is empty or doubled.
     """
 
     def __init__(self, given: Sequence[str] | None, num_classes: int) -> None:
@@ -25,6 +25,8 @@ class ClassNames:
         self.num_classes = num_classes
         if self.names is not None and not self.fit(self.names):
             raise ConfigError(f"num_classes {num_classes} does not fit the class names {self.names}")
+        if self.names is not None:
+            _check_names(self.names, "class_names")
 
     def fit(self, names: Sequence[str]) -> bool:
         """Whether there are as many as the network tells apart."""
@@ -43,13 +45,15 @@ class ClassNames:
             data: what it is called.
 
         Raises:
-            ConfigError: if there are more or fewer, or others than those that were learned, or in another order.
+            ConfigError: if there are more or fewer, or others than those that were learned, or in another order, or a
+                name is empty or doubled.
         """
         if not self.fit(names):
             raise ConfigError(
                 f"the task has num_classes {self.num_classes}, {data} has {len(names)}: {', '.join(names)}; set "
                 f"num_classes to {len(names)}"
             )
+        _check_names(names, f"{data} has the classes")
         if self.names is not None and self.are_of_data:
             check_same(self.names, names, "; to train on others, give load_from_checkpoint class_names")
         self.names = self.names or tuple(names)
@@ -71,6 +75,12 @@ class ClassNames:
         if not self.names or not in_training:
             self.are_of_data = of_data
         self.names = self.names or tuple(learned)
+
+
+def _check_names(names: Sequence[str], what: str) -> None:
+    """Metrics and tables are told by these names."""
+    if fault := fault_of_names(names):
+        raise ConfigError(f"{what} {', '.join(map(repr, names))}: {fault}")
 
 
 def _spelt(names: Sequence[str]) -> list[str]:

@@ -20,7 +20,9 @@ from lightning_seg import (
 )
 from lightning_seg.callbacks import PictureScoreWriter
 from lightning_seg.callbacks.picture_scores import read_picture_scores
+from lightning_seg.errors import DataError
 from lightning_seg.metrics.likelihood import label_likelihood, logs_of
+from lightning_seg.picture_table import read_tested
 from lightning_seg.synthetic.image_mask_folder import write_image_mask_folder
 from lightning_seg.tasks.segmentation import SegmentationTask
 from tests.callbacks.by_colour import MASKS, PIXELS, Lookup, Samples, classifier, mask_task, rows_of_test
@@ -112,6 +114,33 @@ def test_groups_of_own_data_are_those_of_their_splits(flowers_root: Path, tmp_pa
 def test_earlier_tables_have_no_groups(tmp_path: Path) -> None:
     (tmp_path / "old.csv").write_text("path,score,quantity\na.jpg,0.5,Dice\nb.jpg,,Dice\n")
     assert read_picture_scores(tmp_path / "old.csv") == ("Dice", {"a.jpg": 0.5}, {})
+
+
+def test_classes_of_a_mask_are_found_again_whatever_they_are_called(tmp_path: Path) -> None:
+    names = ["ground; wet", " car\n", "\\;"]
+    logits = MASKS["several"][0]
+    task = SegmentationTask(Lookup(logits), 3, class_names=names, normalization="unit")
+    rows_of_test(task, Samples("mask", *PIXELS), tmp_path)
+    first, second, third = read_tested(tmp_path / "test_pictures.csv")
+    # Rows of PIXELS: black is predicted as class 0, white as class 1.
+    assert (first.true_classes, first.predicted_classes) == (tuple(names[:2]), tuple(names[:2]))
+    assert (second.true_classes, second.predicted_classes) == ((), ())
+    assert (third.true_classes, third.predicted_classes) == ((names[1],), (names[1],))
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ("path,score\n", "no test picture has a score"),
+        ("path,score\na.jpg,nan\nb.jpg,\n", "no test picture has a score"),
+        ("path,loss\na.jpg,1\n", "no column score"),
+        ("path,score\na.jpg,1\nb.jpg,good\n", "row 3: score 'good' is no number"),
+    ],
+)
+def test_a_broken_table_is_one_line(table: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "broken.csv").write_text(table)
+    with pytest.raises(DataError, match=said):
+        read_picture_scores(tmp_path / "broken.csv")
 
 
 def test_tasks_that_count_otherwise_are_left_alone(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The numbers of a run as strict JSON, and the digest of initial weights: equal for equal numbers."""
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,43 @@ def test_a_best_score_that_is_no_number_is_null(tmp_path: Path) -> None:
     record = json.loads((tmp_path / "metrics.json").read_text(), parse_constant=pytest.fail)
     assert (record["best/val/loss"], record["val/loss"]) == (None, None)
     assert record["parameters"] == 2
+
+
+def test_the_record_says_which_checkpoint_was_tested(tmp_path: Path) -> None:
+    class Tested(pl.LightningModule):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(1, 1)
+
+        def training_step(self, batch: torch.Tensor, batch_idx: int) -> torch.Tensor:
+            loss: torch.Tensor = self.layer(batch).sum()
+            return loss
+
+        def test_step(self, batch: torch.Tensor, batch_idx: int) -> None:
+            self.log("test/loss", self.layer(batch).sum())
+
+        def configure_optimizers(self) -> Any:
+            return torch.optim.SGD(self.parameters(), 0.1)
+
+    quiet: dict[str, Any] = {"enable_progress_bar": False, "enable_model_summary": False, "accelerator": "cpu"}
+    callbacks = [RunRecord(), ModelCheckpoint(tmp_path / "kept", "{epoch}", save_top_k=-1)]
+    trainer = pl.Trainer(logger=CSVLogger(tmp_path, "", ""), max_epochs=3, callbacks=callbacks, **quiet)
+    loader: Any = torch.utils.data.DataLoader(torch.ones(4, 1))  # type: ignore[arg-type]
+    module = Tested()
+    trainer.fit(module, loader)
+    path = tmp_path / "kept" / "epoch=1.ckpt"
+    trainer.test(module, loader, path, verbose=False, weights_only=True)
+    record = json.loads((tmp_path / "metrics.json").read_text())
+    told = {name: record[name] for name in record if name.startswith("checkpoint/")}
+    assert told == {
+        "checkpoint/test/file": "epoch=1.ckpt",
+        "checkpoint/test/epoch": 1,
+        "checkpoint/test/sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+    }
+    # What the module holds after a training is of no file.
+    trainer.test(module, loader, verbose=False)
+    record = json.loads((tmp_path / "metrics.json").read_text())
+    assert {name: record[name] for name in told} == dict.fromkeys(told)
 
 
 def test_numbers_that_were_cut_off_are_one_line(tmp_path: Path) -> None:

@@ -20,6 +20,13 @@ from lightning_seg.tasks.resuming import TRAINED
 from tests.survival.resuming import assert_same_weights, fit, make_task, weights_of
 
 Batches = DataLoader[Any]
+QUIET: dict[str, Any] = {
+    "accelerator": "cpu",
+    "logger": False,
+    "enable_progress_bar": False,
+    "enable_model_summary": False,
+    "num_sanity_val_steps": 0,
+}
 
 
 class OneWeight(pl.LightningModule):
@@ -45,15 +52,16 @@ class OneWeight(pl.LightningModule):
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         self.validated.append(self.weight.item())
 
+    test_step = validation_step
+
     def configure_optimizers(self) -> Any:
         return torch.optim.SGD(self.parameters(), lr=1.0)
 
 
 def train(module: pl.LightningModule, callback: pl.Callback, batches: int = 3, **given: Any) -> pl.Trainer:
-    quiet: dict[str, Any] = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
-    options = {"accelerator": "cpu", "max_epochs": 1, "enable_checkpointing": False, "num_sanity_val_steps": 0, **given}
+    options = {"max_epochs": 1, "enable_checkpointing": False, **given}
     own = [callback, *options.pop("callbacks", ())]
-    trainer = pl.Trainer(**quiet, **options, callbacks=own)
+    trainer = pl.Trainer(**QUIET, **options, callbacks=own)
     trainer.fit(module, loader(batches), loader(1))
     return trainer
 
@@ -138,6 +146,34 @@ def test_the_average_is_what_a_trainer_measures_after_the_training(tmp_path: Pat
         trainer.validate(module, loader(1), ckpt_path=path, verbose=False, weights_only=True)
         assert module.validated[-1] == pytest.approx(321 / 44)
         assert module.weight.item() == pytest.approx(321 / 44)
+
+
+@pytest.mark.parametrize("limit", [{"max_epochs": 1}, {"max_epochs": 9, "max_steps": 3}, {"limit_train_batches": 0}])
+def test_a_fit_that_finds_nothing_left_to_train_ends_with_the_average(limit: dict[str, int], tmp_path: Path) -> None:
+    newest = ModelCheckpoint(tmp_path, "newest")
+    train(OneWeight(), WeightAverage(0.999), enable_checkpointing=True, callbacks=[newest])
+    module = OneWeight()
+    trainer = pl.Trainer(**QUIET, **limit, callbacks=[WeightAverage(0.999)], enable_checkpointing=False)  # type: ignore[arg-type]
+    trainer.fit(module, loader(3), loader(1), ckpt_path=tmp_path / "newest.ckpt", weights_only=True)
+    assert module.validated == []
+    for measure in (trainer.test, trainer.validate):
+        measure(module, loader(1), verbose=False)
+    assert module.validated == pytest.approx([321 / 44, 321 / 44])
+    trainer.save_checkpoint(tmp_path / "again.ckpt")
+    again = torch.load(tmp_path / "again.ckpt", weights_only=True)
+    assert (again["state_dict"]["weight"].item(), again[TRAINED]["weight"].item()) == (pytest.approx(321 / 44), 7.0)
+
+
+def test_ctrl_c_leaves_the_average_too() -> None:
+    class Stopped(OneWeight):
+        def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+            if batch_idx == 3:
+                raise KeyboardInterrupt
+
+    module = Stopped()
+    with pytest.raises(SystemExit):
+        train(module, WeightAverage(0.999), batches=5)
+    assert module.weight.item() == pytest.approx(321 / 44)
 
 
 def test_what_is_equal_stays_equal_to_the_bit() -> None:

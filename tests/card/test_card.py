@@ -1,5 +1,6 @@
 """``lightning-seg card``: what stands in it, and what does not."""
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from huggingface_hub import ModelCard
 
 from lightning_seg.__main__ import main
 from lightning_seg.hub.private_paths import is_private, published_config, without_paths
+from tests.serving.onnx_files import write_masks
 
 OLD = Path(__file__).parents[1] / "fixtures" / "old_runs"
 HOME = "/home/alice/secret-project"
@@ -166,6 +168,59 @@ def test_another_checkpoint_than_the_best_carries_no_results(run: Path) -> None:
     assert results_of(text) == {}
     assert main(["card", "--run", str(run / "checkpoints" / "best.ckpt")]) == 0
     assert results_of((run / "README.md").read_text())["test/miou"] == 0.303287
+
+
+def record_of_test(run: Path, file: str | None, sha256: str | None) -> None:
+    record = json.loads((run / "metrics.json").read_text())
+    told = {"file": file, "epoch": None if file is None else 2, "sha256": sha256}
+    record |= {f"checkpoint/test/{name}": value for name, value in told.items()}
+    (run / "metrics.json").write_text(json.dumps(record))
+
+
+def test_the_checkpoint_that_was_tested_is_told(run: Path) -> None:
+    record_of_test(run, "best.ckpt", hashlib.sha256((run / "checkpoints" / "best.ckpt").read_bytes()).hexdigest())
+    text = write(run)
+    assert "On the test split (`test/...` of `metrics.json`, by best.ckpt of epoch 3)." in text
+    assert results_of(text)["test/miou"] == 0.303287
+
+
+@pytest.mark.parametrize(
+    ("file", "told"), [("last.ckpt", "last.ckpt of epoch 3"), (None, "weights of no checkpoint")], ids=str
+)
+def test_numbers_of_another_checkpoint_are_not_those_of_the_card(file: str | None, told: str, run: Path) -> None:
+    record_of_test(run, file, None if file is None else "0" * 64)
+    text = write(run)
+    assert f"`test/...` of `metrics.json` was measured with {told}, and not with these weights" in text
+    assert "`lightning-seg test --run RUN` measures them." in text
+    # Validation, which chose these weights, is told instead.
+    assert "On the validation split, which chose the checkpoint" in text
+    assert not [name for name in results_of(text) if name.startswith("test/")]
+
+
+def test_an_exported_file_of_another_checkpoint_is_told(run: Path, caplog: pytest.LogCaptureFixture) -> None:
+    digest = hashlib.sha256((run / "checkpoints" / "best.ckpt").read_bytes()).hexdigest()
+    write_masks(run / "same.onnx", checkpoint_sha256=digest, epoch=0)
+    write_masks(run / "untold.onnx")
+    assert "exported from another checkpoint" not in write(run)
+    assert caplog.messages == []
+    write_masks(run / "other.onnx", checkpoint_sha256="0" * 64, epoch=4)
+    text = write(run)
+    remark = "**It was exported from another checkpoint, of epoch 5, so the numbers of this card are not its own.**"
+    assert f"{remark}\n`other.onnx` is the exported network" in text
+    assert text.count("**It was") == 1
+    assert caplog.messages == ["other.onnx is of another checkpoint than best.ckpt, of epoch 5; export the run anew"]
+
+
+def test_numbers_that_are_none_are_named_and_not_published(run: Path) -> None:
+    record = json.loads((run / "metrics.json").read_text())
+    record |= {"test/miou": float("nan"), "test/loss": None, "test/mdice": float("inf"), "test/ece": True}
+    (run / "metrics.json").write_text(json.dumps(record))
+    text = write(run)
+    assert "No number: " in text
+    (line,) = [line for line in text.splitlines() if line.startswith("No number: ")]
+    assert set(line.removeprefix("No number: ").rstrip(".").split(", ")) == {"`miou`", "`loss`", "`mdice`", "`ece`"}
+    assert "test/accuracy" in results_of(text)
+    assert not {"test/miou", "test/loss", "test/mdice", "test/ece"} & results_of(text).keys()
 
 
 def compared(run: Path, **pair: Any) -> Path:

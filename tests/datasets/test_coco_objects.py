@@ -61,6 +61,8 @@ def test_boxes_and_labels(root: Path) -> None:
 def test_categories_of_one_name_cannot_be_told_apart(root: Path) -> None:
     with pytest.raises(DataError, match=r"some\.json: two categories are called cat; give each a name of its own$"):
         read(root, changed("categories", 0, name="cat"))
+    with pytest.raises(DataError, match=r"a category '' is no name; give each class a text of its own$"):
+        read(root, changed("categories", 0, name=""))
 
 
 def test_chosen_categories_alone_count(root: Path) -> None:

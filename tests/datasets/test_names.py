@@ -66,6 +66,16 @@ def test_labels_of_a_list_that_look_the_same_are_one_class(tmp_path: Path) -> No
     assert data.class_names == ("x", COMPOSED)
 
 
+@pytest.mark.parametrize(
+    ("names", "said"), [(("cat", " "), "' ' is no name"), (("cat", "cat "), "'cat ' stands there")]
+)
+def test_folders_that_cannot_be_told_apart_as_classes_are_refused(names: list[str], said: str, tmp_path: Path) -> None:
+    for name in names:
+        touch(tmp_path / name / "1.png")
+    with pytest.raises(DataError, match=said):
+        ImageFolderDataset(tmp_path)
+
+
 def test_the_exact_name_comes_first_and_two_others_are_refused(tmp_path: Path) -> None:
     accent = unicodedata.normalize("NFD", "é")
     for name in ("é.png", f"{accent}.png", "a\\b.png", "a/b.png"):

@@ -4,7 +4,7 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -15,31 +15,37 @@ from huggingface_hub import constants
 
 
 class LocalHub:
-    """Repositories by name, each with its files by commit; the newest commit is ``main``."""
+    """Repositories by name, each with its files by commit, and the commit of each branch."""
 
     def __init__(self) -> None:
         self.commits: dict[str, dict[str, dict[str, bytes]]] = {}
+        self.branches: dict[str, dict[str, str]] = {}
         self.private: dict[str, bool] = {}
         self.cards: list[str] = []
         """Those that were validated."""
         self.refuses_cards = False
         self.breaks_off: set[str] = set()
+        self.before_commit: Callable[[], int] = lambda: 0
+        """Called when a commit has been sent; gives the code of an error, or 0."""
         """Files of which half is sent, once."""
         self.asked: list[str] = []
         self.url = ""
 
-    def newest(self, name: str) -> str:
-        return list(self.commits[name])[-1]
+    def newest(self, name: str, branch: str = "main") -> str:
+        return self.branches[name][branch]
 
     def files(self, name: str, revision: str) -> dict[str, bytes] | None:
-        held = self.commits.get(name, {})
-        return held.get(self.newest(name) if revision == "main" and held else revision)
+        branches = self.branches.get(name, {})
+        return self.commits.get(name, {}).get(branches.get(revision, revision))
 
-    def add(self, name: str, files: dict[str, bytes]) -> str:
-        before = self.files(name, "main") or {}
-        after = {**before, **files}
-        commit = hashlib.sha1(repr(sorted(after.items())).encode()).hexdigest()
+    def add(self, name: str, files: dict[str, bytes], branch: str = "main", gone: frozenset[str] = frozenset()) -> str:
+        before = self.files(name, branch) or {}
+        after = {one: held for one, held in {**before, **files}.items() if one not in gone}
+        commit = hashlib.sha1(
+            repr((branch, len(self.commits.get(name, {})), sorted(after.items()))).encode()
+        ).hexdigest()
         self.commits.setdefault(name, {})[commit] = after
+        self.branches.setdefault(name, {})[branch] = commit
         return commit
 
 
@@ -65,18 +71,23 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self.hub.asked.append(self.path)
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        found = re.fullmatch(r"/api/models/(.+)/(preupload|commit)/main", self.path)
+        found = re.fullmatch(r"/api/models/(.+)/(preupload|commit|branch)/([^/]+)", self.path)
         if self.path == "/api/validate-yaml":
             self.validate(json.loads(body)["content"])
         elif self.headers.get("Authorization") != "Bearer hf_good":
             self.answer({"error": "Invalid credentials"}, 401)
         elif self.path == "/api/repos/create":
             self.create(json.loads(body))
+        elif found and found[2] == "branch":
+            self.hub.branches[found[1]][found[3]] = self.hub.newest(found[1])
+            self.answer({})
+        elif found and self.hub.files(found[1], found[3]) is None:
+            self.refuse("RevisionNotFound")
         elif found and found[2] == "preupload":
             files = [file["path"] for file in json.loads(body)["files"]]
             self.answer({"files": [{"path": one, "uploadMode": "regular", "shouldIgnore": False} for one in files]})
         elif found:
-            self.commit(found[1], [json.loads(line) for line in body.splitlines()])
+            self.commit(found[1], found[3], [json.loads(line) for line in body.splitlines()])
         else:
             self.refuse("EntryNotFound")
 
@@ -93,10 +104,18 @@ class Handler(BaseHTTPRequestHandler):
             self.hub.private[name] = bool(given.get("private")) or given.get("visibility") == "private"
         self.answer({"url": f"{self.hub.url}/{name}"}, 409 if there else 200)
 
-    def commit(self, name: str, lines: list[dict[str, Any]]) -> None:
-        files = [line["value"] for line in lines if line["key"] == "file"]
-        oid = self.hub.add(name, {file["path"]: base64.b64decode(file["content"]) for file in files})
-        self.answer({"success": True, "commitUrl": f"{self.hub.url}/{name}/commit/{oid}", "commitOid": oid})
+    def commit(self, name: str, branch: str, lines: list[dict[str, Any]]) -> None:
+        told = {
+            kind: [line["value"] for line in lines if line["key"] == kind] for kind in ("header", "file", "deletedFile")
+        }
+        if code := self.hub.before_commit():
+            self.answer({"error": "broken"}, code)
+        elif told["header"][0].get("parentCommit") != self.hub.newest(name, branch):
+            self.answer({"error": "A commit has happened since"}, 412)
+        else:
+            files = {file["path"]: base64.b64decode(file["content"]) for file in told["file"]}
+            oid = self.hub.add(name, files, branch, frozenset(file["path"] for file in told["deletedFile"]))
+            self.answer({"success": True, "commitUrl": f"{self.hub.url}/{name}/commit/{oid}", "commitOid": oid})
 
     def do_GET(self) -> None:
         self.hub.asked.append(self.path)
@@ -122,7 +141,7 @@ class Handler(BaseHTTPRequestHandler):
             listed = [(one, hashlib.sha1(held).hexdigest(), len(held)) for one, held in files.items()]
             self.answer([{"type": "file", "path": one, "oid": oid, "size": size} for one, oid, size in listed])
         else:
-            oid = self.hub.newest(name) if revision == "main" else revision
+            oid = self.hub.branches[name].get(revision, revision)
             self.answer({"id": name, "sha": oid, "siblings": [{"rfilename": one} for one in files]})
 
     def of_file(self, name: str, revision: str, file: str) -> None:

@@ -1,7 +1,10 @@
 """A run goes to the hub and comes back, by the commands."""
 
 import json
+import os
 import shutil
+import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,7 @@ from safetensors.torch import load_file, save
 
 from lightning_seg import Predictor
 from lightning_seg.__main__ import main
+from lightning_seg.files import digest_of
 from tests.hub.conftest import LocalHub
 
 OLD = Path(__file__).parents[1] / "fixtures" / "old_runs"
@@ -54,7 +58,9 @@ def test_a_run_that_was_pushed_answers_as_at_home(
     assert capfd.readouterr().out.splitlines()[-1] == f"{hub.url}/{NAME}"
     assert hub.private[NAME]
     files = hub.files(NAME, "main") or {}
-    assert files.keys() == {"README.md", "model.safetensors", "config.yaml", "metrics.json", "metrics.csv"}
+    told = {"README.md", "model.safetensors", "config.yaml", "metrics.json", "metrics.csv"}
+    assert files.keys() == {*told, "lightning_seg.json"}
+    assert json.loads(files["lightning_seg.json"]) == {"files": sorted(told)}
     assert b"alice/secret" not in b"".join(files.values())
     assert b"/home" not in b"".join(files.values())
     # All at once: the empty repository, and one commit.
@@ -167,7 +173,105 @@ def test_a_download_that_broke_off_goes_on(run: Path, photo: Path, hub: LocalHub
     assert not list(Path("kept").rglob("*.partial"))
 
 
+def test_what_was_tested_is_told_there_too(run: Path, hub: LocalHub) -> None:
+    record = json.loads((run / "metrics.json").read_text())
+    told = {"file": "best.ckpt", "epoch": 0, "sha256": digest_of(run / "checkpoints" / "best.ckpt")}
+    record |= {f"checkpoint/test/{name}": value for name, value in told.items()}
+    (run / "metrics.json").write_text(json.dumps(record))
+    push(run)
+    # The checkpoint there is made anew of the same weights.
+    assert main(["card", "--run", f"hf://{NAME}", "--output", "card.md"]) == 0
+    assert "by best.ckpt of epoch 1)." in Path("card.md").read_text()
+    assert "not with these weights" not in Path("card.md").read_text()
+    (fetched,) = Path("kept").rglob("metrics.json")
+    stored = json.loads(fetched.read_text())["checkpoint/test/sha256"]
+    assert stored == digest_of(fetched.parent / "checkpoints" / "best.ckpt")
+
+
+def test_files_of_an_earlier_push_do_not_stay_beside_other_weights(
+    run: Path, hub: LocalHub, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("model[1].onnx", "second.onnx"):
+        (tmp_path / name).write_bytes(b"exported")
+    push(run, "--file", str(tmp_path / "model[1].onnx"))
+    hub.add(NAME, {"photo.jpg": b"mine", "model1.onnx": b"mine"})
+    (run / "metrics.csv").unlink()
+    capfd.readouterr()
+    push(run, "--file", str(tmp_path / "second.onnx"))
+    said = capfd.readouterr().out
+    assert f"hf://{NAME}: removed metrics.csv, model[1].onnx of an earlier push\n" in said
+    files = hub.files(NAME, "main") or {}
+    ours = {"README.md", "config.yaml", "lightning_seg.json", "metrics.json", "model.safetensors", "second.onnx"}
+    assert files.keys() == {*ours, "photo.jpg", "model1.onnx"}
+    # In one commit each, beside the empty repository and the one of the owner's pictures.
+    assert len(hub.commits[NAME]) == 4
+    push(run, "--file", str(tmp_path / "second.onnx"))
+    assert "removed" not in capfd.readouterr().out
+    assert Predictor.from_run(f"hf://{NAME}").class_names == ("background", "disc", "box", "star")
+
+
+@pytest.mark.parametrize("listed", [None, b"[", b'{"files": [1, "../x", "photo.jpg2"]}', b"[]"])
+def test_a_push_of_an_earlier_version_listed_no_files(listed: bytes | None, run: Path, hub: LocalHub) -> None:
+    push(run)
+    files = {} if listed is None else {"lightning_seg.json": listed}
+    hub.add(NAME, {**files, "photo.jpg": b"mine"}, gone=frozenset({"lightning_seg.json"} - files.keys()))
+    (run / "metrics.csv").unlink()
+    push(run)
+    assert (hub.files(NAME, "main") or {}).keys() >= {"photo.jpg", "README.md"}
+    assert "metrics.csv" not in (hub.files(NAME, "main") or {})
+    # Of something else than a run nothing is taken away.
+    hub.add("alice/table", {"metrics.csv": b"mine"})
+    assert main(["push", "--run", str(run), "--repo", "alice/table"]) == 0
+    assert (hub.files("alice/table", "main") or {})["metrics.csv"] == b"mine"
+
+
+def test_a_branch_is_made_and_the_main_one_stays(
+    run: Path, photo: Path, hub: LocalHub, capfd: pytest.CaptureFixture[str]
+) -> None:
+    push(run)
+    main_files = hub.files(NAME, "main")
+    (run / "metrics.csv").unlink()
+    assert main(["push", "--run", str(run), "--repo", f"{NAME}@v2"]) == 0
+    assert f"hf://{NAME}@v2: made the branch v2\n" in capfd.readouterr().out
+    assert hub.files(NAME, "main") == main_files
+    files = hub.files(NAME, "v2") or {}
+    assert "metrics.csv" not in files
+    assert f"hf://{NAME}@v2" in files["README.md"].decode()
+    assert Predictor.from_run(f"hf://{NAME}@v2")(photo).confidence == Predictor.from_run(run)(photo).confidence
+    assert main(["push", "--run", str(run), "--repo", f"{NAME}@v2"]) == 0
+    assert "made the branch" not in capfd.readouterr().out
+
+
 # What goes wrong
+
+
+def test_a_push_that_is_broken_off_changes_nothing_and_can_be_repeated(
+    run: Path, hub: LocalHub, mistake: Mistake, capfd: pytest.CaptureFixture[str]
+) -> None:
+    push(run)
+    before = hub.files(NAME, "main")
+    (run / "metrics.csv").unlink()
+    words = ["push", "--run", str(run), "--repo", NAME]
+    hub.before_commit = lambda: 500
+    assert f"hf://{NAME}: {hub.url} answers" in mistake(words)
+    # Somebody else is faster.
+    hub.before_commit = lambda: int(not hub.add(NAME, {"photo.jpg": b"theirs"}))
+    assert "somebody else has changed it in the meantime, and nothing of yours is there" in mistake(words)
+    assert hub.files(NAME, "main") == {**(before or {}), "photo.jpg": b"theirs"}
+
+    def interrupt() -> int:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.2)
+        return 500
+
+    hub.before_commit = interrupt
+    capfd.readouterr()
+    assert main(words) == 130
+    assert f"stopped by SIGINT: hf://{NAME} has all of the files now or none; the same" in capfd.readouterr().err
+    assert hub.files(NAME, "main") == {**(before or {}), "photo.jpg": b"theirs"}
+    hub.before_commit = lambda: 0
+    push(run)
+    assert "metrics.csv" not in (hub.files(NAME, "main") or {})
 
 
 def test_mistakes_of_who_pushes_are_one_line(

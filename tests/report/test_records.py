@@ -7,14 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from lightning_seg.picture_table import COLUMNS, class_cell
 from lightning_seg.report.command_lines import command_lines
 from lightning_seg.report.compared import comparison_tables
 from lightning_seg.report.confusion import Confusion
 from lightning_seg.report.contents import Content, read_content
+from lightning_seg.report.figures import curve_quantities, curves_svg
 from lightning_seg.report.metrics import class_tables, metrics_table
 from lightning_seg.report.overview import SplitSize, data_table, splits_table, summary_table, versions_table
-from lightning_seg.report.records import Table
+from lightning_seg.report.records import Table, shown
 from lightning_seg.report.tested import PictureResult, orders_of, ranked, read_tested
+from lightning_seg.tables import write_rows
 
 OLD_RUNS = Path(__file__).parents[1] / "fixtures" / "old_runs"
 LABELS = """path,truth,prediction,probability,loss,score,quantity,group
@@ -69,9 +72,38 @@ def test_worst_pictures_of_masks(tmp_path: Path) -> None:
     assert names(ranked(tested, class_name="tree")) == "bca"
 
 
-def test_a_loss_that_is_no_number_is_the_worst(tmp_path: Path) -> None:
-    tested = made(tmp_path, LABELS.replace("1.2,", "nan,").replace("4.6,", "inf,")).tested
-    assert names(ranked(tested, "loss"))[:2] in ("bd", "db")
+def test_classes_of_masks_may_be_called_as_what_joins_them(tmp_path: Path) -> None:
+    odd = ["sky; blue", "a;", " b ", "c\\", ";", "d,\ne"]
+    rows = [{"path": f"{number}.jpg", "score": "0.5", "quantity": "mean IoU"} for number in range(3)]
+    cells = [odd, odd[1:], odd[:1]]
+    written = [{**row, "truth": class_cell(told, "mean IoU")} for row, told in zip(rows, cells, strict=True)]
+    write_rows(tmp_path / "test_pictures.csv", COLUMNS, written)
+    content = read_content(tmp_path)
+    assert [list(one.true_classes) for one in content.tested] == cells
+    assert content.class_names == tuple(sorted(odd))
+    assert names(ranked(content.tested, class_name="sky; blue")) == "02"
+    # Of earlier versions, which did not think of it.
+    (tmp_path / "test_pictures.csv").write_text(MASKS.replace("tree", "tree;old\\or new"))
+    assert read_content(tmp_path).tested[0].true_classes == ("sky", "tree;old\\or new")
+    # One label is a name as it is, in tables of all versions.
+    (tmp_path / "test_pictures.csv").write_text(LABELS.replace("cat", "cat; big\\\\"))
+    assert read_content(tmp_path).tested[0].true_classes == ("cat; big\\",)
+    assert class_cell(["cat; big\\"], "accuracy") == "cat; big\\"
+
+
+def test_what_is_not_known_comes_last_in_every_order(tmp_path: Path) -> None:
+    # Of b, d and e, which are wrong: an infinite loss is the highest, one that is no number is not known.
+    tested = made(tmp_path, LABELS.replace("1.2,", "nan,").replace("1.3,", "inf,")).tested
+    assert names(ranked(tested)) == "edbca"
+    assert names(ranked(tested, best=True)) == "acdeb"
+    assert names(ranked(tested, "loss")) == "edca"
+    assert names(ranked(tested, "loss", best=True)) == "acde"
+    unsure = LABELS.replace("0.6,1.2", "nan,1.2").replace("dog,0.7", "dog,").replace("0.99,", "0.0,")
+    content = made(tmp_path, unsure.replace("d.jpg,dog,cat", "d.jpg,cat,dog"))
+    assert names(ranked(content.tested, "mistake")) == "d"
+    confusion = Confusion.of(content.tested, ["cat", "dog"])
+    assert confusion is not None
+    assert names(list(confusion.behind("cat", "dog"))) == "dbe"
 
 
 def test_confusions_have_their_pictures_behind_them(tmp_path: Path) -> None:
@@ -162,6 +194,14 @@ def test_a_run_that_was_never_tested_has_no_rows(tmp_path: Path) -> None:
             b"path,score\na,1\nb,good\n",
             "test_pictures.csv: row 3: score 'good' is no number",
         ),
+        *(
+            (
+                "test_pictures.csv",
+                f"path,score,probability\na,1,0.5\nb,1,{given}\n".encode(),
+                f"test_pictures.csv: row 3: probability {given} is not from 0 to 1",
+            )
+            for given in ("inf", "-0.1", "1.5")
+        ),
     ],
 )
 def test_a_file_that_cannot_be_read_is_one_line(tmp_path: Path, name: str, content: bytes, said: str) -> None:
@@ -195,6 +235,46 @@ def test_command_lines_can_be_pasted(tmp_path: Path) -> None:
         ).stdout.splitlines()
         assert words[0] == "lightning-seg"
         assert words[2:4] == ["--run", str(folder)]
+
+
+def test_the_checkpoint_that_was_tested_is_told(tmp_path: Path) -> None:
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "best.ckpt").write_bytes(b"weights")
+    # printf weights | sha256sum
+    digest = "9a129038d9a00aed0cf6a7ea059ca50a813449061ab87848cf1a13eafdf33b2c"
+    told = {"checkpoint/test/file": "best.ckpt", "checkpoint/test/epoch": 1, "checkpoint/test/sha256": digest}
+    table = summary_table(made(tmp_path, LABELS, metrics__json=json.dumps(told)))
+    assert named(table)["test measured"] == "best.ckpt of epoch 2"
+    assert table.notes == ()
+    # It was trained further since.
+    (tmp_path / "checkpoints" / "best.ckpt").write_bytes(b"others")
+    (note,) = summary_table(read_content(tmp_path)).notes
+    assert note.startswith("The numbers of the test are of best.ckpt of epoch 2, and not of best.ckpt as it is now")
+    full = {name.replace("test", "test_full"): None for name in told}
+    (tmp_path / "metrics.json").write_text(json.dumps(full))
+    table = summary_table(read_content(tmp_path))
+    assert named(table)["test at the original size measured"] == "weights of no checkpoint"
+    assert len(table.notes) == 1
+    # Earlier versions did not record it.
+    (tmp_path / "metrics.json").write_text("{}")
+    assert summary_table(read_content(tmp_path)).notes == ()
+
+
+def test_numbers_that_are_none_are_said_as_such(tmp_path: Path) -> None:
+    # As other programs write them.
+    told = '{"best/val/miou": NaN, "best_is": "max", "test/miou": Infinity, "test/loss": 1e999, "data_wait_share": NaN}'
+    curves = "epoch,step,val/miou,val/loss\n0,1,nan,inf\n1,2,0.25,1e308\n2,3,inf,2\n"
+    content = made(tmp_path, LABELS, metrics__json=told, metrics__csv=curves)
+    assert content.problems == ()
+    metrics = metrics_table(content)
+    assert metrics is not None
+    assert metrics.rows == (("mean IoU", "no number"), ("loss", "no number"))
+    summary = named(summary_table(content))
+    assert summary["best mean IoU of validation"] == summary["mean IoU of test"] == "no number"
+    assert "share of time waiting for pictures" not in summary
+    for quantity in curve_quantities(content):
+        assert "<svg" in curves_svg(content, quantity)
+    assert shown(float("nan")) == shown(float("-inf")) == "no number"
 
 
 def test_a_comparison_gives_intervals(tmp_path: Path) -> None:

@@ -105,6 +105,25 @@ def go_on(folder: Path, checkpoint: Path, epochs: int = 2, **options: Any) -> Ra
     return rates
 
 
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["a", "b", "a"], "'a' stands there twice"),
+        (["a", "b", ""], "'' is no name"),
+        (["a", "b", "b "], "stands there"),
+    ],
+)
+def test_metrics_need_a_name_for_each_class(names: list[str], said: str) -> None:
+    with pytest.raises(ConfigError, match=f"class_names 'a', 'b', .*{said}"):
+        TinyTask(class_names=names)
+    classes = TinyTask().classes
+    with pytest.raises(ConfigError, match=f"MyData has the classes 'a', 'b', .*{said}"):
+        classes.meet_data(names, "MyData")
+    # What joins the classes of a picture in tables may be part of a name.
+    classes.meet_data([" a", "b; c", "d,"], "MyData")
+    assert classes.known == (" a", "b; c", "d,")
+
+
 def test_without_new_arguments_everything_goes_on(tmp_path: Path) -> None:
     checkpoint = train(tmp_path, lr=0.1, optimizer="adam")
     stored = torch.load(checkpoint, weights_only=True)["optimizer_states"][0]

@@ -1,5 +1,6 @@
 """A run in a folder of one's own choice."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -47,3 +48,4 @@ def test_a_run_is_written_where_it_was_asked_for(
     assert line.endswith("run_folder elsewhere: here/mine stays where it is; leave --run_folder out")
     assert main(["test", "--run", "here/mine"]) == 0
     assert (folder / "test_pictures.csv").is_file()
+    assert json.loads((folder / "metrics.json").read_text())["checkpoint/test/file"] == "best.ckpt"
