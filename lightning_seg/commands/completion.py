@@ -55,14 +55,20 @@ def make_parser(files: object = None) -> ArgumentParser:
     parser.add_argument("--version", action="store_true")
     commands = parser.add_subparsers(dest="command")
     for name, flags in _flags_of_commands().items():
-        _add(commands.add_parser(name), flags, files)
-    commands.add_parser("configs").add_argument("name", choices=_names_of_configs())
-    commands.add_parser("completion").add_argument("shell", choices=SHELLS)
-    datasets = commands.add_parser("synthesize").add_subparsers(dest="dataset")
+        _add(_parser_in(commands, name), flags, files)
+    _parser_in(commands, "configs").add_argument("name", choices=_names_of_configs())
+    _parser_in(commands, "completion").add_argument("shell", choices=SHELLS)
+    datasets = _parser_in(commands, "synthesize").add_subparsers(dest="dataset")
     for name, recipe in synthesize.RECIPES.items():
-        dataset = datasets.add_parser(name)
+        dataset = _parser_in(datasets, name)
         _complete(dataset.add_argument("root"), files)
         _add(dataset, _flags_of(synthesize.add_arguments(Parser(), recipe)), files)
+    return parser
+
+
+def _parser_in(commands: Any, name: str) -> ArgumentParser:
+    """Of a word; newer shtab leaves out what has no help."""
+    parser: ArgumentParser = commands.add_parser(name, help=name)
     return parser
 
 
