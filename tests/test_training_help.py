@@ -13,7 +13,9 @@ from torch.nn import functional as F
 
 from lightning_seg import CNNClassifierTask, FlowersDataModule
 from lightning_seg.__main__ import main
+from lightning_seg.callbacks import StochasticWeightAverage
 from lightning_seg.tasks.resuming import TRAINED
+from tests.survival import resuming
 from tests.trainer.small_runs import write_small
 
 HERE = "tests.test_training_help"
@@ -296,3 +298,19 @@ def test_a_schedule_ends_with_the_last_step(
     resumed = trained(tmp_path / f"step={per_epoch + 1}.ckpt")
     assert resumed.steps == pytest.approx(whole.steps[per_epoch + 1 :])
     assert resumed.end == 0
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_all_together_go_on_in_the_middle_of_an_epoch(flowers_root: Path, tmp_path: Path, num_workers: int) -> None:
+    task: dict[str, Any] = {"layer_decay": 0.8, "label_smoothing": 0.1, "schedule": "swa"}
+    given: dict[str, Any] = {"accumulate_grad_batches": 3, "gradient_clip_val": 0.1, "max_epochs": 2}
+
+    def averages() -> dict[str, Any]:
+        return {**given, "callbacks": [StochasticWeightAverage(0.0)]}
+
+    whole = resuming.fit(flowers_root, save_to=tmp_path, task=task, trainer=averages())
+    # Steps after 3, 6, 9 and 10 batches: the second one of the second epoch.
+    path = tmp_path / "batch_step=6.ckpt"
+    resumed = resuming.fit(flowers_root, path, task=task, trainer=averages(), num_workers=num_workers)
+    assert resumed.seen == whole.seen[2 * 16 :]
+    resuming.assert_same_weights(resumed, whole)
