@@ -28,6 +28,10 @@ train and apply
   report      write all that a run has to show into one HTML file: numbers, curves, worst pictures, commands
   benchmark   time a detector: every window by itself against all out of one pass
 
+before training
+  lr-find     train a few steps with a growing rate, draw the loss, suggest a rate; takes the flags of fit
+  batch-size-find  find the largest batch that fits into the memory; takes the flags of fit
+
 data
   doctor      look at every file of a dataset: what is wrong, what follows, what to do; takes the flags of fit
   preview     draw training pictures as the network will see them; takes the flags of fit

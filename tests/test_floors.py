@@ -32,7 +32,7 @@ FLOORS = (
     ("hub", "measuring", "pages", "picture_table", "run_files", "transfer"),
     ("models", "losses", "metrics", "augmentation", "synthetic", "plots", "inference"),
     ("datasets", "prediction_files", "tasks"),
-    ("datamodules", "callbacks", "serving"),
+    ("datamodules", "callbacks", "serving", "tuning"),
     ("export", "runs", "trust"),
     ("arguments", "predictor", "comparison", "trainer"),
     ("card", "cli", "doctor", "report"),

@@ -6,6 +6,7 @@ from typing import Any
 
 from jsonargparse import ArgumentParser
 
+from lightning_seg.callbacks.stochastic_weight_average import check_start
 from lightning_seg.callbacks.weight_average import check_decay
 from lightning_seg.errors import ConfigError
 from lightning_seg.tasks.watched import OnNaN
@@ -14,6 +15,7 @@ from lightning_seg.tasks.watched import OnNaN
 def _own(
     early_stopping: int | None = None,
     ema: float | None = None,
+    swa: float | None = None,
     on_nan: OnNaN = "stop",
     run_folder: str | None = None,
     run: str | None = None,
@@ -25,6 +27,8 @@ def _own(
         early_stopping: Stop when the task's monitored metric has not improved for this many validations.
         ema: Validate, keep, test and predict with an exponential moving average of the weights; 0.999 averages about
             the last 1,000 steps, and in a shorter training the last ninth of the steps so far.
+        swa: Validate, keep, test and predict with the mean of the weights after each epoch from this share of them on;
+            0.75 averages over the last quarter. Goes with --model.schedule swa.
         on_nan: Where losses or weights are no numbers any more, or nothing of a split counts: stop by an error, or
             warn, and go on without a best checkpoint.
         run_folder: Folder of a new run, instead of the next runs/NAME/version_N.
@@ -50,6 +54,8 @@ def check_flags(given: Mapping[str, Any]) -> None:
         raise ConfigError(f"seed_everything {seed} must be between 0 and {2**32 - 1}")
     if given.get("ema") is not None:
         check_decay(given["ema"])
+    if given.get("swa") is not None:
+        check_start(given["swa"])
     if given.get("run") is not None:
         raise ConfigError("run stands in a config; type --run RUN instead")
     if given.get("weights_only") is False:

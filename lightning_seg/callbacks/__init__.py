@@ -17,6 +17,7 @@ from lightning_seg.callbacks.prediction_writer import PredictionWriter
 from lightning_seg.callbacks.reliability_plots import ReliabilityPlots
 from lightning_seg.callbacks.run_record import RunRecord
 from lightning_seg.callbacks.split_plots import SplitPlots
+from lightning_seg.callbacks.stochastic_weight_average import StochasticWeightAverage
 from lightning_seg.callbacks.threshold_plots import ThresholdPlots
 from lightning_seg.callbacks.weight_average import WeightAverage
 
@@ -42,6 +43,7 @@ __all__ = [
     "ReliabilityPlots",
     "RunRecord",
     "SplitPlots",
+    "StochasticWeightAverage",
     "ThresholdPlots",
     "WeightAverage",
 ]

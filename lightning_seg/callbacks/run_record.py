@@ -27,13 +27,14 @@ from lightning_seg.callbacks.epoch_record import (
     remember,
 )
 from lightning_seg.callbacks.left_out import count_left_out, list_left_out
+from lightning_seg.callbacks.stochastic_weight_average import StochasticWeightAverage
 from lightning_seg.callbacks.tested_checkpoint import tested_checkpoint
-from lightning_seg.callbacks.weight_average import averaging_of
+from lightning_seg.callbacks.weight_average import WeightAverage, averaging_of
 from lightning_seg.run_files import BEST, MODE, STOPPED_EARLY
 from lightning_seg.tasks.resuming import TRAINED
 
-EMA = "ema"
-"""Key of the decay of averaged weights, if those of validation and test are."""
+EMA, SWA = WeightAverage.flag, StochasticWeightAverage.flag
+"""Keys of how weights were averaged, if those of validation and test are."""
 
 
 class RunRecord(pl.Callback):
@@ -53,8 +54,8 @@ class RunRecord(pl.Callback):
         self.seconds: list[float] = []
         self.started: float | None = None
         self.restored: EpochRecord = {}
-        self.averaged_before = False
-        """Whether the checkpoint that is continued holds averaged weights."""
+        self.averaged_before: tuple[str, ...] = ()
+        """The key that says how the weights of the checkpoint that is continued were averaged, if they were."""
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         parameters = list(pl_module.parameters())
@@ -90,18 +91,20 @@ class RunRecord(pl.Callback):
         _add(trainer, _plain(trainer.callback_metrics) | tested_checkpoint(trainer))
 
     def _weights_measured(self, trainer: pl.Trainer) -> dict[str, float | None]:
-        """Whose numbers those of validation and test are: ``ema`` is the decay of averaged weights."""
+        """Whose numbers those of validation and test are: ``ema`` is the decay of averaged weights, ``swa`` the share
+        of the epochs after which their mean begins.
+        """
         average = averaging_of(trainer)
-        if average is not None:
-            return {EMA: average.decay}
         callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
-        goes_on = any(isinstance(callback, WeightAveraging) for callback in callbacks)
-        return {EMA: None} if self.averaged_before and not goes_on else {}
+        goes_on = average is None and any(isinstance(callback, WeightAveraging) for callback in callbacks)
+        before: dict[str, float | None] = {} if goes_on else dict.fromkeys(self.averaged_before)
+        return before if average is None else {**before, average.flag: average.value}
 
     # Continuing
 
     def on_load_checkpoint(self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: Any) -> None:
-        self.averaged_before = TRAINED in checkpoint
+        key = SWA if StochasticWeightAverage.__qualname__ in checkpoint.get("callbacks", {}) else EMA
+        self.averaged_before = (key,) if TRAINED in checkpoint else ()
 
     def on_save_checkpoint(self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: Any) -> None:
         if has_ended(trainer):

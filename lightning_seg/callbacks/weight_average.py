@@ -30,11 +30,11 @@ def check_decay(decay: float) -> None:
         )
 
 
-def check_beside(callbacks: Sequence[pl.Callback]) -> None:
-    """Raises ConfigError for callbacks of the user that change the weights in another way."""
+def check_beside(callbacks: Sequence[pl.Callback], flag: str = "ema") -> None:
+    """Raises ConfigError for callbacks of the user that change the weights in another way than the flag."""
     for callback in callbacks:
         if isinstance(callback, OTHERS):
-            raise ConfigError(f"ema and {type(callback).__name__} among trainer.callbacks; leave one of them out")
+            raise ConfigError(f"{flag} and {type(callback).__name__} among trainer.callbacks; leave one of them out")
 
 
 def decay_after(number: int, decay: float) -> float:
@@ -61,11 +61,15 @@ class AveragedTask(AveragedModel):
         self.n_averaged = self.n_averaged.cpu()
         self.decay = decay
 
+    def decay_after(self, number: int) -> float:
+        """Share of the average that the next update leaves as it is, after this number of updates."""
+        return decay_after(number, self.decay)
+
     @torch.no_grad()
     def update_parameters(self, model: torch.nn.Module) -> None:
         number = int(self.n_averaged)
         averages, newest = learned(self.module), learned(model)
-        average = get_ema_multi_avg_fn(decay_after(number, self.decay))  # type: ignore[no-untyped-call]
+        average = get_ema_multi_avg_fn(self.decay_after(number))  # type: ignore[no-untyped-call]
         average([*averages.values()], [newest[name] for name in averages], number)
         for (name, buffer), current in zip(self.module.named_buffers(), model.buffers(), strict=True):
             # torch would average counts and infinite constants, too.
@@ -88,6 +92,9 @@ class WeightAverage(WeightAveraging):
         ConfigError: at the beginning of the training, if the weights are divided among processes or have 16 bits.
     """
 
+    flag = "ema"
+    """What asks for it on the command line; a run says by it whose numbers it has."""
+
     def __init__(self, decay: float) -> None:
         check_decay(decay)
         super().__init__()
@@ -99,11 +106,30 @@ class WeightAverage(WeightAveraging):
         # Lightning would keep the average on the CPU: nothing is on its device before the setup ends.
         if stage != "fit":
             return
-        _check_trainer(trainer)
+        _check_trainer(trainer, self.flag)
         if is_overridden("configure_model", pl_module):
             pl_module.configure_model()
-        self._average_model = AveragedTask(pl_module, self.decay, trainer.strategy.root_device)
+        self._average_model = self.make_average(pl_module, trainer.strategy.root_device)
         self.is_in_place = False
+
+    def make_average(self, pl_module: pl.LightningModule, device: torch.device) -> AveragedModel:
+        """What averages, before the first step."""
+        return AveragedTask(pl_module, self.decay, device)
+
+    @property
+    def value(self) -> float:
+        """Of the flag."""
+        return self.decay
+
+    @property
+    def number_averaged(self) -> int:
+        """How often the weights were averaged, 0 before the training."""
+        return 0 if self._average_model is None else int(self._average_model.n_averaged)
+
+    def average_now(self, pl_module: pl.LightningModule) -> None:
+        """Take the module's weights, which are the trained ones, into the average."""
+        assert self._average_model is not None
+        self._average_model.update_parameters(pl_module)
 
     @contextmanager
     def in_place(self, pl_module: pl.LightningModule) -> Iterator[None]:
@@ -162,15 +188,15 @@ class WeightAverage(WeightAveraging):
         super().on_load_checkpoint(trainer, pl_module, checkpoint)
 
 
-def _check_trainer(trainer: pl.Trainer) -> None:
+def _check_trainer(trainer: pl.Trainer, flag: str) -> None:
     if not isinstance(trainer.strategy, SingleDeviceStrategy | DDPStrategy):
         raise ConfigError(
-            f"ema does not work with {type(trainer.strategy).__name__}, which divides the weights among processes; "
+            f"{flag} does not work with {type(trainer.strategy).__name__}, which divides the weights among processes; "
             "give --trainer.strategy ddp, or leave it out"
         )
     if trainer.precision in ("16-true", "bf16-true"):
         raise ConfigError(
-            f"ema needs weights of 32 bits, since those of {trainer.precision} do not change by a thousandth; give "
+            f"{flag} needs weights of 32 bits, since those of {trainer.precision} do not change by a thousandth; give "
             f"--trainer.precision {trainer.precision.replace('true', 'mixed')}"
         )
 

@@ -131,7 +131,7 @@ def _training(facts: RunFacts) -> Iterator[str]:
         *((f"model.{name}", as_typed(value)) for name, value in facts.task.given.items()),
         *((f"data.{name}", as_typed(value)) for name, value in facts.data.given.items()),
         *((f"trainer.{name}", as_typed(value)) for name, value in facts.trainer.items()),
-        *((name, as_typed(facts.config[name])) for name in ("ema", "early_stopping") if facts.config.get(name)),
+        *((name, as_typed(facts.config[name])) for name in ("ema", "swa", "early_stopping") if facts.config.get(name)),
     ]
     yield from _table(("argument", "value"), [("model", facts.task.name), ("data", facts.data.name), *rows])
     yield ""

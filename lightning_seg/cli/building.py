@@ -1,7 +1,7 @@
 """Building a training without running it, so that mistakes show before anything is trained."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,6 +25,18 @@ WITHOUT_SEED = ("--seed_everything", "false")
 """It would be handed on to the processes that are started later."""
 
 MANY_STEPS = 1_000_000
+SILENT: Mapping[str, Any] = {
+    "devices": 1,
+    "num_sanity_val_steps": 0,
+    "limit_val_batches": 0,
+    "logger": False,
+    "enable_checkpointing": False,
+    "enable_progress_bar": False,
+    "enable_model_summary": False,
+}
+"""Of trainers that leave nothing behind."""
+KEPT_OF_TRAINER = ("precision", "accumulate_grad_batches", "gradient_clip_val", "gradient_clip_algorithm")
+"""What decides how large a step is, and how much memory it takes."""
 
 
 class _Building(CommandLine):
@@ -57,6 +69,52 @@ class Untrained(NamedTuple):
     make_trainer: Callable[[Sequence[pl.Callback]], pl.Trainer]
 
 
+class Training(NamedTuple):
+    """A training as ``fit`` would begin it, weights and data included, for searches before it.
+
+    Args:
+        task: with the classes of its datamodule.
+        data: not set up yet.
+        settings: of a trainer: device, precision, accumulation and clipping.
+    """
+
+    task: pl.LightningModule
+    data: pl.LightningDataModule
+    settings: Mapping[str, Any]
+
+    def fit(self, steps: int, callbacks: Sequence[pl.Callback] = ()) -> None:
+        """Train for so many steps on one device; nothing is validated, logged or kept, and the weights change."""
+        with _without_information():
+            trainer = RunTrainer(**self.settings, **SILENT, max_epochs=-1, max_steps=steps, callbacks=list(callbacks))
+        # Trainers of runs take the folder of a run, and say what is kept of it.
+        pl.Trainer.fit(trainer, self.task, datamodule=self.data)
+
+
+def build_training(words: Sequence[str]) -> Training:
+    """Build what ``fit`` with these flags would train; with ``--run`` the network of the run begins anew.
+
+    Raises:
+        ConfigError: with the message that ``fit`` would have.
+    """
+    import_public_classes()
+    silence_libraries()
+    with TemporaryDirectory() as folder:
+        # What a trainer makes at once goes with it.
+        flags = [*_as_configs(words, Path(folder)), "--trainer.default_root_dir", folder]
+        try:
+            with _without_information(), _own_message():
+                command = _Building(RunArguments.parse(["fit", *flags]))
+        except RefusedError as refused:
+            raise ConfigError(refused.line) from refused
+    trainer = command.trainer
+    settings = {name: getattr(trainer, name) for name in KEPT_OF_TRAINER}
+    return Training(command.model, command.datamodule, {**settings, "accelerator": _accelerator(trainer)})
+
+
+def _accelerator(trainer: pl.Trainer) -> str:
+    return "cpu" if trainer.strategy.root_device.type == "cpu" else "auto"
+
+
 def build_task(words: Sequence[str]) -> Untrained:
     """Build the task that ``fit`` with these flags would train; no file of the data is read and no weights are fetched.
 
@@ -78,18 +136,13 @@ def build_task(words: Sequence[str]) -> Untrained:
     def make_trainer(callbacks: Sequence[pl.Callback]) -> pl.Trainer:
         with _without_information():
             return RunTrainer(
-                accelerator="cpu" if trainer.strategy.root_device.type == "cpu" else "auto",
-                devices=1,
+                **SILENT,
+                accelerator=_accelerator(trainer),
                 precision=trainer.precision,
                 callbacks=list(callbacks),
                 max_epochs=1,
                 # Schedules ask how many there are.
                 max_steps=MANY_STEPS,
-                num_sanity_val_steps=0,
-                logger=False,
-                enable_checkpointing=False,
-                enable_progress_bar=False,
-                enable_model_summary=False,
             )
 
     return Untrained(command.model, make_trainer)

@@ -179,7 +179,8 @@ class CommandLine(LightningCLI):
         if not self.says_epochs and ends_otherwise(given):
             # Also in the config of the run.
             self.config["fit.trainer.max_epochs"] = kwargs["max_epochs"] = None
-        average = averaging(given["callbacks"], self.given("ema")) if self.subcommand == "fit" else []
+        averages = self.given("ema"), self.given("swa")
+        average = averaging(given["callbacks"], *averages) if self.subcommand == "fit" else []
         if given["fast_dev_run"]:
             kwargs["callbacks"] = [*given["callbacks"], *average]
         else:

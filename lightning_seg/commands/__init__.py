@@ -1,4 +1,7 @@
-"""The commands beside Lightning's: one file each, with a typed function of the file's name."""
+"""The commands beside Lightning's: one file each, with a typed function of the file's name.
+
+A dash in the name of a command is an underscore there.
+"""
 
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -11,6 +14,7 @@ from lightning_seg.stopping import at_stake
 LIGHTNING = ("fit", "validate", "test", "predict")
 COMMANDS = {
     "app": "no page is open",
+    "batch-size-find": "nothing is changed",
     "benchmark": "nothing is measured",
     "cache": "no cache is kept, since it is moved into place when it is complete",
     "card": "no card is written",
@@ -19,6 +23,7 @@ COMMANDS = {
     "configs": "nothing is changed",
     "doctor": "nothing is written; files that were looked at are remembered",
     "export": "no file is written, since it is moved into place when it is proved",
+    "lr-find": "no picture is written",
     "preview": "no picture is written",
     "push": "nothing is published, since all files become visible together",
     "report": "no page is written",
@@ -52,7 +57,8 @@ def run_command(argv: Sequence[str]) -> None:
         near = get_close_matches(name, known, n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""
         raise ConfigError(f"no command {name!r}; {hint}There are {', '.join(known)}")
-    module = import_module(f"lightning_seg.commands.{name}")
+    function = name.replace("-", "_")
+    module = import_module(f"lightning_seg.commands.{function}")
     at_stake(lambda: f"{COMMANDS[name]}; the same command begins anew")
     if hasattr(module, "run_flags"):
         module.run_flags(flags)
@@ -60,5 +66,5 @@ def run_command(argv: Sequence[str]) -> None:
         # Not before it is needed: it brings all libraries with it.
         from lightning_seg.commands.parsing import run_function
 
-        run_function(name, getattr(module, name), getattr(module, "prepare_flags", list)(flags), flags)
+        run_function(name, getattr(module, function), getattr(module, "prepare_flags", list)(flags), flags)
     at_stake(lambda: "its work is done")

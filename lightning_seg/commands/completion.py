@@ -20,6 +20,8 @@ from lightning_seg.errors import ConfigError
 __all__ = ["completion"]
 FUNCTIONS = ("app", "benchmark", "cache", "card", "doctor", "export", "preview", "push", "report")
 """Commands whose flags are the arguments of a function."""
+BESIDE_FIT = ("batch-size-find", "lr-find")
+"""Commands whose flags are the arguments of a function, and all flags of ``fit``."""
 SHELLS = ("bash", "zsh", "tcsh")
 CONFIG = ("--config", "-c")
 """Takes names and files."""
@@ -53,14 +55,20 @@ def make_parser(files: object = None) -> ArgumentParser:
     parser.add_argument("--version", action="store_true")
     commands = parser.add_subparsers(dest="command")
     for name, flags in _flags_of_commands().items():
-        _add(commands.add_parser(name), flags, files)
-    commands.add_parser("configs").add_argument("name", choices=_names_of_configs())
-    commands.add_parser("completion").add_argument("shell", choices=SHELLS)
-    datasets = commands.add_parser("synthesize").add_subparsers(dest="dataset")
+        _add(_parser_in(commands, name), flags, files)
+    _parser_in(commands, "configs").add_argument("name", choices=_names_of_configs())
+    _parser_in(commands, "completion").add_argument("shell", choices=SHELLS)
+    datasets = _parser_in(commands, "synthesize").add_subparsers(dest="dataset")
     for name, recipe in synthesize.RECIPES.items():
-        dataset = datasets.add_parser(name)
+        dataset = _parser_in(datasets, name)
         _complete(dataset.add_argument("root"), files)
         _add(dataset, _flags_of(synthesize.add_arguments(Parser(), recipe)), files)
+    return parser
+
+
+def _parser_in(commands: Any, name: str) -> ArgumentParser:
+    """Of a word; newer shtab leaves out what has no help."""
+    parser: ArgumentParser = commands.add_parser(name, help=name)
     return parser
 
 
@@ -68,10 +76,12 @@ def _flags_of_commands() -> dict[str, Flags]:
     model, data = _flags_of_classes("model"), _flags_of_classes("data")
     flags: dict[str, Flags] = {name: {**own, **model, **data} for name, own in _flags_of_lightning().items()}
     flags["compare"] = {**flags["fit"], **_flags_of(compare_flags.make_parser())}
-    for name in FUNCTIONS:
-        module = import_module(f"lightning_seg.commands.{name}")
-        own = _flags_of(parser_of(name, getattr(module, name), getattr(module, "NO_FLAGS", ())))
+    for name in (*FUNCTIONS, *BESIDE_FIT):
+        function = name.replace("-", "_")
+        module = import_module(f"lightning_seg.commands.{function}")
+        own = _flags_of(parser_of(name, getattr(module, function), getattr(module, "NO_FLAGS", ())))
         flags[name] = {**own, **data} if "--data" in own else own
+        flags[name] = {**flags["fit"], **own} if name in BESIDE_FIT else flags[name]
     configs = dict.fromkeys(CONFIG, _names_of_configs())
     return {name: {**own, **configs} if "--data" in own else own for name, own in flags.items()}
 

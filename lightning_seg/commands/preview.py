@@ -1,7 +1,6 @@
 """``lightning-seg preview``: training pictures as the network sees them."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from io import BytesIO
 from itertools import islice, pairwise
 from math import ceil, sqrt
 from pathlib import Path
@@ -10,14 +9,13 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from matplotlib.figure import Figure
-from PIL import Image
 from torch import Tensor
 
 from lightning_seg.commands.data_flags import keep_data
+from lightning_seg.commands.outputs import checked_picture, save_picture
 from lightning_seg.datamodules.base import DataModule
 from lightning_seg.datasets.base import PictureDataset
 from lightning_seg.errors import ConfigError
-from lightning_seg.plots.figures import save_figure
 from lightning_seg.plots.previews import TITLE_LENGTH, Cell, Masks, draw_preview
 from lightning_seg.tasks.batches import check_image, keys_of
 
@@ -47,7 +45,7 @@ def preview(
         epoch: Whose draws, with --variants the first.
         masks: How masks are shown; colours can be judged best under an outline, or with none.
     """
-    path = _checked_output(output)
+    path = checked_picture(output)
     _check_least({"num_images": (num_images, 1), "variants": (variants, 1), "index": (index, 0), "epoch": (epoch, 0)})
     if data is None:
         raise ConfigError("there is no data section; give --config pets, --run RUN or --data CLASS")
@@ -60,7 +58,8 @@ def preview(
         # Pairs stay beside each other, and the sheet about as wide as high.
         columns = 2 * ceil(sqrt(len(cells) / 4)) if compare else None
     class_names: Sequence[str] = getattr(data, "class_names", ())
-    _save(draw_preview(cells, class_names, columns, masks), path)
+    save_picture(draw_preview(cells, class_names, columns, masks), path)
+    print(path)
 
 
 def draw_training(data: pl.LightningDataModule, num_images: int, epoch: int) -> Figure:
@@ -154,27 +153,7 @@ def _without_draws(dataset: Any) -> Any:
     return dataset.subset(range(len(dataset)))
 
 
-def _checked_output(output: str) -> Path:
-    path = Path(output)
-    suffixes = Image.registered_extensions()
-    try:
-        # Some formats can only be read, some write no colours.
-        Image.new("RGB", (8, 8)).save(BytesIO(), suffixes[path.suffix.lower()])
-    except (KeyError, OSError, ValueError):
-        kind = f"suffix {path.suffix!r}" if path.suffix else "no suffix"
-        raise ConfigError(f"output {output}: no picture can be written with {kind}; use .png or .jpg") from None
-    return path
-
-
 def _check_least(values: Mapping[str, tuple[int | None, int]]) -> None:
     for name, (value, least) in values.items():
         if value is not None and value < least:
             raise ConfigError(f"{name} {value} is too small; give {least} or more")
-
-
-def _save(figure: Figure, path: Path) -> None:
-    try:
-        save_figure(figure, path)
-    except OSError as error:
-        raise ConfigError(f"output {path}: cannot be written ({error.strerror or error}); give another") from error
-    print(path)

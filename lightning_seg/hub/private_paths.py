@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-KEPT = ("seed_everything", "ema", "early_stopping", "on_nan")
+KEPT = ("seed_everything", "ema", "swa", "early_stopping", "on_nan")
 """Arguments of ``fit`` beside its sections that say how a network was trained."""
 TRAINER = (
     "max_epochs",

@@ -17,7 +17,8 @@ class ClassificationLoss(nn.Module):
     1 and 0 cost the same as indices, with and without mixing.
 
     Args:
-        label_smoothing: share of each label that is spread over all classes.
+        label_smoothing: share of each label that is spread over all classes, in training mode alone: what is validated
+            and tested costs what it costs without.
         class_weights: one number per class.
 
     Raises:
@@ -42,8 +43,8 @@ class ClassificationLoss(nn.Module):
 
     def sums(self, logits: Tensor, label: Tensor) -> dict[str, Summed]:
         """The loss by its name, from logits ``(B, C)`` and labels ``(B,)`` int64 or ``(B, C)`` float, rows of sum 1."""
-        weights = self.class_weights
-        total = F.cross_entropy(logits.float(), label, weights, reduction="sum", label_smoothing=self.label_smoothing)
+        weights, smoothing = self.class_weights, self.label_smoothing if self.training else 0.0
+        total = F.cross_entropy(logits.float(), label, weights, reduction="sum", label_smoothing=smoothing)
         if weights is None:
             return {"cross_entropy": Summed(total, total.new_full((), len(label)))}
         return {"cross_entropy": Summed(total, (weights[label] if label.ndim == 1 else label * weights).sum())}

@@ -44,7 +44,7 @@ class SegmentationLoss(nn.Module):
     Args:
         ce_weight: of cross-entropy, binary for one logit.
         dice_weight: of soft Dice.
-        label_smoothing: of cross-entropy.
+        label_smoothing: of cross-entropy, in training mode alone.
         ignore_index: pixels with this value take no part and have no gradient.
         class_weights: of cross-entropy, one number per class (two for one logit).
         extra_losses: further losses by name, each with its weight, or with ``weight`` and options:

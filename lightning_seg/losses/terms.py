@@ -23,7 +23,7 @@ class CrossEntropy(nn.Module):
 
     Args:
         class_weights: one per class, two for one logit; the mean is weighted by them.
-        label_smoothing: share of each pixel's label that is spread over all classes.
+        label_smoothing: share of each pixel's label that is spread over all classes, in training mode alone.
         ignore_index: pixels with this value take no part.
     """
 
@@ -51,12 +51,13 @@ class CrossEntropy(nn.Module):
         return Summed((self._per_pixel(logits, mask, counted) * weight).sum() / pixels, weight.sum() / pixels)
 
     def _per_pixel(self, logits: Tensor, mask: Tensor, counted: Tensor) -> Tensor:
+        smoothing = self.label_smoothing if self.training else 0.0
         if logits.shape[1] == 1:
-            smoothed = (mask == 1) * (1 - self.label_smoothing) + self.label_smoothing / 2
+            smoothed = (mask == 1) * (1 - smoothing) + smoothing / 2
             # Kept out here, since 0 times an infinite loss is not a number.
             return F.binary_cross_entropy_with_logits(logits[:, 0], smoothed, reduction="none").masked_fill(~counted, 0)
         return F.cross_entropy(
-            logits, mask, ignore_index=self.ignore_index, label_smoothing=self.label_smoothing, reduction="none"
+            logits, mask, ignore_index=self.ignore_index, label_smoothing=smoothing, reduction="none"
         )
 
 

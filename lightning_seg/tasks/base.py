@@ -25,7 +25,9 @@ from lightning_seg.tasks.optimization import (
     create_optimizer,
     create_schedule,
     is_fused,
+    kind_of_groups,
     parameter_groups,
+    stays_frozen,
 )
 from lightning_seg.tasks.processes import steps_are_fused
 from lightning_seg.tasks.pruning import prune_in_rows
@@ -51,7 +53,7 @@ from lightning_seg.tasks.resuming import (
 )
 
 log = logging.getLogger(__name__)
-OPTIMIZATION = ("optimizer", "optimizer_options", "lr", "weight_decay", "encoder_lr_factor")
+OPTIMIZATION = ("optimizer", "optimizer_options", "lr", "weight_decay", "encoder_lr_factor", "layer_decay")
 SCHEDULE = ("schedule", "schedule_options")
 FREEZING = ("freeze_encoder", "unfreeze_epoch")
 ROOM, SPARE = 8, 2**26
@@ -62,7 +64,7 @@ class Task(LookingModule, ABC):
     """A network with its optimiser; a subclass adds steps, loss and metrics.
 
     ``self.hparams`` holds ``optimizer``, ``optimizer_options``, ``lr``, ``weight_decay``, ``encoder_lr_factor``,
-    ``schedule``, ``schedule_options``, ``freeze_encoder`` and ``unfreeze_epoch``.
+    ``layer_decay``, ``schedule``, ``schedule_options``, ``freeze_encoder`` and ``unfreeze_epoch``.
     """
 
     model: nn.Module
@@ -149,8 +151,9 @@ class Task(LookingModule, ABC):
 
     def _make_optimizer(self) -> Optimizer:
         given = self.hparams
-        groups = parameter_groups(self.model, given["lr"], given["weight_decay"], given["encoder_lr_factor"])
-        if _stays_frozen(given):
+        rates = (given[name] for name in ("lr", "weight_decay", "encoder_lr_factor", "layer_decay"))
+        groups = parameter_groups(self.model, *rates)
+        if stays_frozen(given):
             groups = [group for group in groups if any(parameter.requires_grad for parameter in group["params"])]
         options = given["optimizer_options"] or {}
         return create_optimizer(given["optimizer"], groups, given["lr"], options, steps_are_fused(self.trainer))
@@ -175,6 +178,7 @@ class Task(LookingModule, ABC):
         stored = checkpoint.get("hyper_parameters") or {}
         if self._trainer is None or self.trainer.state.fn != "fit" or not stored:
             return
+        stored = {"layer_decay": 1.0, **stored}  # older ones do not tell it
         self._resumes = True
         go_on_without_averaging(checkpoint, self.trainer)
         self._read_progress(checkpoint)
@@ -186,9 +190,9 @@ class Task(LookingModule, ABC):
             return
         # Lightning restores what it finds; the schedule is brought to its step when training starts.
         checkpoint["lr_schedulers"] = []
-        if "optimizer" in changed or _stays_frozen(stored) != _stays_frozen(self.hparams):
+        if "optimizer" in changed or kind_of_groups(stored) != kind_of_groups(self.hparams):
             checkpoint["optimizer_states"] = []
-            reasons = sorted(changed.intersection(("optimizer", *FREEZING)))
+            reasons = sorted(changed.intersection(("optimizer", "layer_decay", *FREEZING)))
             others = ", ".join(f"{name} {stored[name]}" for name in reasons)
             log.warning("the optimiser starts anew: its state in the checkpoint belongs to %s", others)
 
@@ -290,10 +294,6 @@ class Task(LookingModule, ABC):
 
 def _is_known(kind: type) -> bool:
     return kind.__module__.partition(".")[0] in ("pytorch_lightning", "lightning", "lightning_seg")
-
-
-def _stays_frozen(given: Mapping[str, Any]) -> bool:
-    return bool(given.get("freeze_encoder")) and given.get("unfreeze_epoch") is None
 
 
 def _arguments_of(group: Mapping[str, Any]) -> ParamGroup:

@@ -31,7 +31,7 @@ class ClassificationTask(ClassWeightedTask):
     Args:
         model: the network; its part ``encoder``, if it has one, can be frozen.
         num_classes: number of logits.
-        label_smoothing: share of each label that is spread over all classes.
+        label_smoothing: share of each label that is spread over all classes in training.
         class_weights: of cross-entropy, a number per class, or ``auto`` for the inverse of each class's share of the
             training pictures.
         options: see ``SupervisedTask``.

@@ -5,11 +5,11 @@ from typing import Any, ClassVar, get_args
 
 from lightning_seg.batch import Split
 from lightning_seg.errors import ConfigError
+from lightning_seg.tasks.accumulating import AccumulatingModule
 from lightning_seg.tasks.batches import check_image, keys_of
-from lightning_seg.tasks.watched import WatchedModule
 
 
-class LookingModule(WatchedModule):
+class LookingModule(AccumulatingModule):
     """Looks at a batch of each split, the first that its steps read; the others cost nothing."""
 
     truth: ClassVar[str | None] = None

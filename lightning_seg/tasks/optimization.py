@@ -13,10 +13,11 @@ from torch.optim import Optimizer, lr_scheduler
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
 from lightning_seg.errors import ConfigError, unknown_name
+from lightning_seg.models.layers import PREFIX, depths
 
 ParamGroup = dict[str, Any]
 Shape = Callable[..., float]
-NEED_AN_END = ("one_cycle", "cosine", "poly")
+NEED_AN_END = ("one_cycle", "cosine", "poly", "swa")
 FUSED = (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD)
 """Optimisers of torch with a fused step on CUDA devices and CPUs: one pass over weights, gradients and moments."""
 WAYS = ("fused", "foreach", "capturable", "differentiable")
@@ -54,11 +55,21 @@ def poly(progress: float, power: float = 0.9) -> float:
     return float((1 - progress) ** power)
 
 
+def swa(progress: float, warmup: float = 0.05, start: float = 0.75, level: float = 0.5) -> float:
+    """A straight line up from 0 during ``warmup``, half a cosine down to ``level`` until ``start``, then constant.
+
+    Source: Izmailov et al., "Averaging Weights Leads to Wider Optima", 2018.
+    """
+    if progress < warmup:
+        return progress / warmup
+    return _cosine(1.0, level, min(1.0, (progress - warmup) / (start - warmup)))
+
+
 def _cosine(first: float, last: float, share: float) -> float:
     return last + (first - last) * (1 + math.cos(math.pi * share)) / 2
 
 
-SHAPES: dict[str, Shape] = {shape.__name__: shape for shape in (constant, one_cycle, cosine, poly)}
+SHAPES: dict[str, Shape] = {shape.__name__: shape for shape in (constant, one_cycle, cosine, poly, swa)}
 """Factor of the learning rate over the share of the run that is done, in [0, 1]."""
 
 
@@ -187,20 +198,33 @@ def _is_class(module: Any, name: str, base: type) -> bool:
 
 
 def parameter_groups(
-    model: nn.Module, lr: float, weight_decay: float, encoder_lr_factor: float = 1.0
+    model: nn.Module, lr: float, weight_decay: float, encoder_lr_factor: float = 1.0, layer_decay: float = 1.0
 ) -> list[ParamGroup]:
     """Up to four groups: encoder and rest, with and without decay; biases and norm layers never decay.
 
-    ``encoder_lr_factor`` scales the rate of parameters whose names begin with ``encoder.``.
+    ``encoder_lr_factor`` scales the rate of parameters whose names begin with ``encoder.``. Below 1, ``layer_decay``
+    scales it once more for each layer up to the end of the encoder, see ``depths``, and each layer has its groups.
     """
-    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    depth_of = depths(model) if layer_decay != 1 else {}
+    groups: dict[tuple[bool, int, bool], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
-        groups.setdefault((name.startswith("encoder."), parameter.ndim > 1), []).append(parameter)
+        key = name.startswith(PREFIX), depth_of.get(name, 0), parameter.ndim > 1
+        groups.setdefault(key, []).append(parameter)
     return [
         {
             "params": parameters,
-            "lr": lr * encoder_lr_factor if in_encoder else lr,
+            "lr": lr * (encoder_lr_factor if in_encoder else 1.0) * layer_decay**depth,
             "weight_decay": weight_decay if decays else 0.0,
         }
-        for (in_encoder, decays), parameters in groups.items()
+        for (in_encoder, depth, decays), parameters in groups.items()
     ]
+
+
+def stays_frozen(given: Mapping[str, Any]) -> bool:
+    """Whether the encoder has no groups, by the arguments of a task."""
+    return bool(given.get("freeze_encoder")) and given.get("unfreeze_epoch") is None
+
+
+def kind_of_groups(given: Mapping[str, Any]) -> tuple[bool, bool]:
+    """What decides which weights make a group, by the arguments of a task."""
+    return stays_frozen(given), given["layer_decay"] != 1

@@ -13,6 +13,7 @@ class Training(TypedDict, total=False):
     unfreeze_epoch: int | None
     freeze_encoder_norm: bool
     encoder_lr_factor: float
+    layer_decay: float
     optimizer: str
     weight_decay: float
     optimizer_options: dict[str, Any] | None

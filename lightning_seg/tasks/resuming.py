@@ -161,7 +161,9 @@ def go_on_without_averaging(checkpoint: dict[str, Any], trainer: pl.Trainer) -> 
     callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
     if TRAINED in checkpoint and not any(isinstance(callback, WeightAveraging) for callback in callbacks):
         checkpoint["state_dict"] = checkpoint[TRAINED]
-        log.warning("the checkpoint has averaged weights; without --ema the training goes on from the trained ones")
+        log.warning(
+            "the checkpoint has averaged weights; without --ema or --swa the training goes on from the trained ones"
+        )
 
 
 def steps_worth(trainer: pl.Trainer) -> int:

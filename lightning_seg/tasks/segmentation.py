@@ -42,7 +42,7 @@ class SegmentationTask(ClassWeightedTask):
         ignore_index: mask value that neither loss nor metrics count.
         ce_weight: weight of cross-entropy in the loss.
         dice_weight: weight of soft Dice in the loss.
-        label_smoothing: share of each pixel's label that is spread over all classes.
+        label_smoothing: share of each pixel's label that is spread over all classes in training.
         class_weights: of cross-entropy, a number per class (two for one logit), or ``auto`` for the inverse of each
             class's share of the training masks.
         extra_losses: focal, jaccard, lovasz or tversky with their weights, see ``SegmentationLoss``.

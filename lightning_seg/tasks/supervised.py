@@ -38,11 +38,12 @@ class SupervisedTask(CountingTask):
         unfreeze_epoch: let the frozen encoder train from this epoch on.
         freeze_encoder_norm: keep the encoder's BatchNorm statistics also where its weights train, for small batches.
         encoder_lr_factor: rate of the encoder relative to ``lr``.
+        layer_decay: rate of each layer of the encoder relative to the one behind it, for pretrained ones, such as 0.9.
         optimizer: an optimiser of timm or torch.optim.
         lr: learning rate.
         weight_decay: of weights, not of biases and norm layers.
         optimizer_options: further arguments of the optimiser.
-        schedule: ``constant``, ``one_cycle``, ``cosine``, ``poly``, or a class of torch.optim.lr_scheduler.
+        schedule: ``constant``, ``one_cycle``, ``cosine``, ``poly``, ``swa``, or a class of torch.optim.lr_scheduler.
         schedule_options: further arguments of the schedule.
         monitor: metric that chooses the best checkpoint: the lowest of a loss, the highest of any other; None takes the
             task's own.
@@ -69,6 +70,7 @@ class SupervisedTask(CountingTask):
         unfreeze_epoch: int | None = None,
         freeze_encoder_norm: bool = False,
         encoder_lr_factor: float = 1.0,
+        layer_decay: float = 1.0,
         optimizer: str = "adam",
         lr: float = 1e-3,
         weight_decay: float = 0.0,
@@ -103,6 +105,7 @@ class SupervisedTask(CountingTask):
         check_number("lr", given["lr"], 0.001, positive=True)
         check_number("weight_decay", given["weight_decay"], 0.01)
         check_number("encoder_lr_factor", given["encoder_lr_factor"], 0.1)
+        check_number("layer_decay", given["layer_decay"], 0.9, positive=True, most=1)
         check_names(given["optimizer"], given["schedule"])
         if given["num_classes"] < 1:
             raise ConfigError(f"num_classes {given['num_classes']} is too small; give 1 or more")

@@ -133,9 +133,12 @@ class WatchedModule(pl.LightningModule):
             warn(str(error))
 
     def _is_tuning(self) -> bool:
-        """Whether Lightning searches for a learning rate, which drives the loss up until it breaks."""
+        """Whether a learning rate is searched for, which drives the loss up until it breaks."""
         callbacks: list[pl.Callback] = self.trainer.callbacks  # type: ignore[attr-defined]
-        return any(type(callback).__name__ == "_LRCallback" for callback in callbacks)
+        return any(
+            getattr(callback, "drives_the_loss_up", False) or type(callback).__name__ == "_LRCallback"
+            for callback in callbacks
+        )
 
     def gone_wrong(self, problem: str) -> TrainingError:
         """The error about a training, with remedies and what is kept."""

@@ -22,6 +22,7 @@ from lightning_seg.callbacks import (
     PredictionSamples,
     ReliabilityPlots,
     RunRecord,
+    StochasticWeightAverage,
     ThresholdPlots,
 )
 from lightning_seg.callbacks.continued import BEST, LAST, RunCheckpoint, RunStopping
@@ -70,16 +71,19 @@ def reporting(
     return callbacks
 
 
-def averaging(own: Sequence[pl.Callback], decay: float | None) -> list[pl.Callback]:
-    """What averages the weights; nothing without a decay.
+def averaging(own: Sequence[pl.Callback], decay: float | None, start: float | None) -> list[pl.Callback]:
+    """What averages the weights; nothing without a decay or a start.
 
     Raises:
-        ConfigError: if a callback of the user changes the weights in another way.
+        ConfigError: if both are given, or a callback of the user changes the weights in another way.
     """
-    if decay is None:
-        return []
-    check_beside(own)
-    return [WeightAverage(decay)]
+    if decay is not None and start is not None:
+        raise ConfigError(f"ema {decay} and swa {start} exclude each other; give one of them, and null for the other")
+    asked = [WeightAverage(decay)] if decay is not None else []
+    asked += [StochasticWeightAverage(start)] if start is not None else []
+    for one in asked:
+        check_beside(own, one.flag)
+    return [*asked]
 
 
 def prediction_writers(task: pl.LightningModule, output: Path, own: Sequence[pl.Callback]) -> list[pl.Callback]:

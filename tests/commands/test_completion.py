@@ -55,6 +55,10 @@ def test_every_command_is_completed_with_its_flags() -> None:
     assert {"--output", "--masks", "--data.batch_size"} <= flags_of(commands["preview"]).keys()
     assert {"--output", "--run", "--data.batch_size"} <= flags_of(commands["doctor"]).keys()
     assert "--fit" not in flags_of(commands["doctor"])
+    for name in ("lr-find", "batch-size-find"):
+        assert {"--config", "--model.lr", "--data.batch_size", "--trainer.precision"} <= flags_of(commands[name]).keys()
+        assert "--fit" not in flags_of(commands[name])
+    assert {"--min_lr", "--output"} <= flags_of(commands["lr-find"]).keys()
     assert {"--variant", "--seeds", "--config", "--trainer.max_epochs"} <= flags_of(commands["compare"]).keys()
     assert {"--num_cars", "--num_views"} <= flags_of(words_of(commands["synthesize"])["carvana"]).keys()
     assert "--num_cars" not in flags_of(words_of(commands["synthesize"])["flowers"])

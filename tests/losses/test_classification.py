@@ -34,6 +34,11 @@ def test_loss_by_hand(options: dict[str, object], label: Tensor, expected: float
     assert ClassificationLoss(**options)(LOGITS, label).item() == pytest.approx(expected)  # type: ignore[arg-type]
 
 
+def test_what_is_measured_is_not_smoothed() -> None:
+    loss = ClassificationLoss(label_smoothing=0.1).eval()
+    assert loss(LOGITS, INDICES).item() == pytest.approx((B + C) / 2)
+
+
 def test_class_weights_may_come_later_and_are_in_no_checkpoint() -> None:
     loss = ClassificationLoss()
     loss.weigh_classes(torch.tensor([1.0, 3.0]))

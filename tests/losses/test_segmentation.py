@@ -97,7 +97,11 @@ def test_label_smoothing_by_hand() -> None:
 
     # The probabilities are 3/4 and 1/4; the label becomes 0.8 + 0.2 / 2 and 0.2 / 2.
     expected = -0.9 * math.log(3 / 4) - 0.1 * math.log(1 / 4)
-    assert SegmentationLoss(label_smoothing=0.2)(logits, mask).item() == pytest.approx(expected)
+    loss = SegmentationLoss(label_smoothing=0.2)
+    assert loss(logits, mask).item() == pytest.approx(expected)
+    # What is measured is not smoothed, by two logits nor by one, which is their difference.
+    assert loss.eval()(logits, mask).item() == pytest.approx(-math.log(3 / 4))
+    assert loss(-logits[:, :1], mask).item() == pytest.approx(-math.log(3 / 4))
 
 
 def test_ignore_index_can_be_another_number() -> None:
