@@ -42,8 +42,13 @@ class SplitPlan:
         if "val" in listed and self.val_fraction not in (0, DEFAULT_FRACTION):
             _contradict(f"val_fraction {self.val_fraction}", listed["val"])
 
-    def divide(self, root: Path, pairs: Sequence[Pair]) -> dict[Split, list[Pair]]:
+    def divide(self, root: Path, pairs: Sequence[Pair], have_files: bool = True) -> dict[Split, list[Pair]]:
         """The pairs of each split, in their order.
+
+        Args:
+            root: folder of the dataset.
+            pairs: all of them.
+            have_files: whether each picture has a mask file of its own.
 
         Raises:
             ConfigError: if the pairs give their splits and this plan does too, or none are left to train on.
@@ -58,7 +63,8 @@ class SplitPlan:
         }
         parts = draw_splits(listed, groups, fractions, self.seed)
         check_groups(parts, groups, names)
-        check_pairs(root, [pairs[index] for index in sorted(index for part in parts.values() for index in part)])
+        if have_files:
+            check_pairs(root, [pairs[index] for index in sorted(index for part in parts.values() for index in part)])
         return {split: [pairs[index] for index in part] for split, part in parts.items()}
 
     def is_listed(self, pairs: Sequence[Pair]) -> bool:

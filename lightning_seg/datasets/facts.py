@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from lightning_seg.batch import IGNORE_INDEX
+from lightning_seg.datasets.annotated.shapes import AnnotationError
 from lightning_seg.datasets.base import SegmentationDataset
 from lightning_seg.datasets.names import is_file
 from lightning_seg.datasets.stray_values import StrayValueError
@@ -63,8 +64,8 @@ class MaskFacts(NamedTuple):
     strays: str = ""  # values of no class, as ``stray_values.Strays.to_text`` writes them
 
 
-MASK_CAUSES = ("missing", "size", "value", "unreadable")
-"""Why a mask cannot be used: no file, another size than its picture, a value of no class, other."""
+MASK_CAUSES = ("missing", "size", "value", "annotation", "unreadable")
+"""Why a mask cannot be used: no file, another size than its picture, a value of no class, a wrong annotation, other."""
 
 
 def look_at_picture(path: Path, closely: bool = False) -> PictureFacts:
@@ -156,6 +157,8 @@ class SizeError(DataError):
 def _mask_cause(error: DataError, path: str) -> str:
     if isinstance(error, SizeError):
         return "size"
+    if isinstance(error, AnnotationError):
+        return "annotation"
     if hasattr(error, "among_good"):
         return "value"
     return "unreadable" if os.path.lexists(path) else "missing"

@@ -28,6 +28,13 @@ BY_CAUSE = {
         "fit refuses the dataset: nobody knows where the mask lies on the picture",
         "export the mask again at the size of its picture",
     ),
+    "annotation": Kind(
+        "wrong-annotation",
+        "error",
+        "an outline or run lengths are none of their picture",
+        "fit refuses the dataset",
+        "correct the annotation in the labelling tool, and export it again",
+    ),
     "unreadable": Kind(
         "unreadable-mask", "error", "a mask cannot be read", "fit refuses the dataset", "export the mask again as PNG"
     ),
