@@ -151,7 +151,7 @@ class ImageMaskFolderDataModule(SegmentationDataModule):
     def _dataset(self, split: Split) -> SegmentationDataset[Any]:
         if self._splits is None:
             pairs = self._find_pairs()
-            self._splits = self.plan.divide(self.root, pairs, self.origin.have_files)
+            self._splits = self.plan.divide(self.root, pairs, self.origin.have_files, self.origin.told_by)
         if not self._splits[split]:
             raise DataError(
                 f"{self.root}: no pictures to {PURPOSES[split]} on; give --data.{split}_list, lines of split {split} "

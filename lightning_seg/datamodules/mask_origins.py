@@ -67,6 +67,8 @@ class MaskOrigin(ABC):
     encoding: MaskEncoding
     have_files = True
     """Whether each picture has a mask file of its own."""
+    told_by = "the column split of pairs"
+    """What gives pictures their splits."""
 
     def __init__(self, places: MaskPlaces) -> None:
         self.places = places
@@ -157,7 +159,7 @@ class AnnotatedOrigin(MaskOrigin):
                 f"annotations {places.annotations} name the classes of objects; leave mask_values, ignore_values, "
                 "mask_match, mask_tolerance and transparent out"
             )
-        self.classes = classes
+        self.classes, self.told_by = classes, f"the splits of annotations {places.annotations}"
         self._read: tuple[Annotations, Chosen] | None = None
         if is_there or read_marker(places.root):
             annotations, chosen = self._annotations()

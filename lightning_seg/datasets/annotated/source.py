@@ -80,7 +80,10 @@ class Annotations(ABC):
         if len(rest) > 1:
             # The background is called so, or stands first.
             unknown = next(name for name in rest if name not in BACKGROUNDS and name != names[0])
-            raise ConfigError(f"classes: {self.path} has no label {unknown}; it has {', '.join(objects)}")
+            raise ConfigError(
+                f"classes: {self.path} has no label {unknown}; it has {', '.join(objects)}; give --data.classes null to take "
+                "all of them"
+            )
         if not rest:
             raise ConfigError(
                 f"classes {', '.join(names)}: all are labels of {self.path}, and none stands for what is no object; "
