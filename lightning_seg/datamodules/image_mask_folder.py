@@ -101,7 +101,7 @@ class ImageMaskFolderDataModule(SegmentationDataModule):
             MaskPlaces(self.root, images, masks, pairs, annotations),
             names,
             Values(mask_values, ignore_values, mask_match, mask_tolerance, transparent),
-            is_there=self.source == "real",
+            exists=self.source == "real",
         )
         self.class_names, self.mask_encoding = self.origin.class_names, self.origin.encoding
         lists: dict[Split, str | None] = {"train": train_list, "val": val_list, "test": test_list}

@@ -152,7 +152,7 @@ class MaskFilesOrigin(MaskOrigin):
 class AnnotatedOrigin(MaskOrigin):
     """The annotations of a labelling tool; they are read when they are needed, and at once where they are there."""
 
-    def __init__(self, places: MaskPlaces, classes: Sequence[str] | None, values: Values, is_there: bool) -> None:
+    def __init__(self, places: MaskPlaces, classes: Sequence[str] | None, values: Values, exists: bool) -> None:
         super().__init__(places)
         if values != Values():
             raise ConfigError(
@@ -161,7 +161,7 @@ class AnnotatedOrigin(MaskOrigin):
             )
         self.classes, self.told_by = classes, f"the splits of annotations {places.annotations}"
         self._read: tuple[Annotations, Chosen] | None = None
-        if is_there or read_marker(places.root):
+        if exists or read_marker(places.root):
             annotations, chosen = self._annotations()
             self.class_names, self.encoding = chosen.names, annotations.encoding(chosen)
         else:
@@ -205,14 +205,14 @@ class AnnotatedOrigin(MaskOrigin):
         write_annotated(self.places.root, kinds[0])
 
 
-def origin_of(places: MaskPlaces, classes: Sequence[str] | None, values: Values, is_there: bool) -> MaskOrigin:
+def origin_of(places: MaskPlaces, classes: Sequence[str] | None, values: Values, exists: bool) -> MaskOrigin:
     """Mask files, or annotations where they are named.
 
     Args:
         places: of the files.
         classes: their names; None takes those of the annotations.
         values: what mask files hold.
-        is_there: whether the pictures are there already, and are not to be invented.
+        exists: whether the pictures are there already, and are not to be invented.
 
     Raises:
         ConfigError: if arguments are impossible.
@@ -220,4 +220,4 @@ def origin_of(places: MaskPlaces, classes: Sequence[str] | None, values: Values,
     """
     if places.annotations is None:
         return MaskFilesOrigin(places, classes, values)
-    return AnnotatedOrigin(places, classes, values, is_there)
+    return AnnotatedOrigin(places, classes, values, exists)

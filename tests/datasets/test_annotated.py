@@ -135,6 +135,8 @@ def test_a_background_of_the_file_is_the_background(tmp_path: Path) -> None:
     ("classes", "message"),
     [
         (["background", "cow"], "has no label cow; it has cat, dog; give --data.classes null"),
+        (["cow", "cat"], "has no label cow"),
+        (["dgo", "background"], "has no label dgo"),
         (["cat", "dog"], "none stands for what is no object; add background"),
         (["background"], "give 2 to 255 names"),
     ],

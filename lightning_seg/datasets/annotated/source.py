@@ -19,6 +19,8 @@ from lightning_seg.mask_encoding import MaskEncoding
 BACKGROUND = "background"
 BACKGROUNDS = (BACKGROUND, "_background_")
 """Labels of what is no object; LabelMe and VOC have the second and the first."""
+NO_OBJECT = (*BACKGROUNDS, "none", "nothing", "void", "other")
+"""Names that such a class may have."""
 IGNORED = "__ignore__"
 """LabelMe's label of what counts nowhere."""
 
@@ -77,19 +79,18 @@ class Annotations(ABC):
         objects = [label for label in labels if label not in (*BACKGROUNDS, IGNORED)]
         names = check_names([BACKGROUND, *objects] if classes is None else classes)
         rest = [name for name in names if name not in objects]
-        if len(rest) > 1:
-            # The background is called so, or stands first.
-            unknown = next(name for name in rest if name not in BACKGROUNDS and name != names[0])
+        empty = next((name for name in rest if name in NO_OBJECT), None)
+        if unknown := [name for name in rest if name != empty]:
             raise ConfigError(
-                f"classes: {self.path} has no label {unknown}; it has {', '.join(objects)}; give --data.classes null to take "
-                "all of them"
+                f"classes: {self.path} has no label {unknown[0]}; it has {', '.join(objects)}; give --data.classes "
+                f"null for all of them, and call what is no object {BACKGROUND}"
             )
-        if not rest:
+        if empty is None:
             raise ConfigError(
                 f"classes {', '.join(names)}: all are labels of {self.path}, and none stands for what is no object; "
                 f"add {BACKGROUND}"
             )
-        background = names.index(rest[0])
+        background = names.index(empty)
         indices = {label: names.index(label) for label in objects if label in names}
         indices |= dict.fromkeys(BACKGROUNDS, background) | {IGNORED: IGNORE_INDEX}
         return Chosen(names, background, indices, tuple(label for label in objects if label not in names))
