@@ -46,12 +46,9 @@ class MaskEncoding:
         """
         if plain is None or plain == {}:
             return None
-        parts = [plain.get(name, []) for name in ("values", "colours")] if isinstance(plain, Mapping) else [None]
-        if not all(
-            isinstance(part, list | tuple) and all(isinstance(one, int | str) for one in part) for part in parts
-        ):
+        if not (isinstance(plain, Mapping) and all(_is_plain(plain.get(name, [])) for name in ("values", "colours"))):
             raise ConfigError(f"mask_encoding {str(plain)[:200]} holds no number or colour for each class")
-        return cls(*map(tuple, parts))
+        return cls(tuple(plain.get("values", [])), tuple(plain.get("colours", [])))
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values."""
@@ -78,3 +75,7 @@ def _is_number(value: int | str) -> bool:
 
 def _is_colour(value: int | str) -> bool:
     return isinstance(value, str) and re.fullmatch("#[0-9a-f]{6}", value) is not None
+
+
+def _is_plain(part: Any) -> bool:
+    return isinstance(part, list | tuple) and all(isinstance(one, int | str) for one in part)

@@ -86,7 +86,7 @@ def stored_numbers(stored: StoredMask, path: Path, white: int) -> Coded:
         if (colours != pixels * np.int32(GREY)).any():
             raise DataError(
                 f"{path}: the mask is in colour, {count_pixels(colours, True)}, and the classes are numbers; give "
-                "mask_values one colour per class"
+                f"mask_values one colour per class{_as_typed(colours)}"
             )
     if stored.is_bilevel:
         return Coded(pixels, np.array([0, white], np.int32))
@@ -110,6 +110,15 @@ def stored_colours(stored: StoredMask, path: Path) -> Coded:
     if stored.is_bilevel:
         return Coded(pixels, np.array([0, 255 * GREY], np.int32))
     return Coded(pixels, _palette(stored))
+
+
+def _as_typed(colours: Codes) -> str:
+    """How to type the colours of a mask, unless they are so many that they come from smoothed edges."""
+    found = [name_code(code, True) for code in np.unique(colours).tolist()]
+    if len(found) > MAX_SHOWN:
+        return ""
+    typed = ", ".join(f'"{name}"' for name in found)
+    return f", in the order of --data.classes, for instance --data.mask_values '[{typed}]'"
 
 
 def _palette(stored: StoredMask) -> Codes:

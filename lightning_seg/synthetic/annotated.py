@@ -35,7 +35,7 @@ VALIDATED = 5
 class Thing(NamedTuple):
     """A connected object."""
 
-    index: int  # of its class
+    label: int  # index of its class
     pixels: NDArray[np.bool_]  # (H, W)
     outline: list[float]  # x1, y1, x2, y2, ... along the edges of its pixels
 
@@ -114,7 +114,8 @@ def _part(number: int) -> str:
 
 
 def _write_coco(folder: Path, pictures: Sequence[Drawn]) -> None:
-    images, annotations = [], []
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
     for one in pictures:
         height, width = one.classes.shape
         images.append({"id": one.number + 1, "file_name": f"{one.stem}.jpg", "width": width, "height": height})
@@ -128,7 +129,7 @@ def _write_coco(folder: Path, pictures: Sequence[Drawn]) -> None:
             packed = coco.encode(np.asfortranarray(thing.pixels, np.uint8))
             told = {"segmentation": _segmentation(thing, packed, number), "iscrowd": is_crowd}
             told |= {"area": float(coco.area(packed)), "bbox": coco.toBbox(packed).tolist()}
-            annotations.append({"id": number, "image_id": one.number + 1, "category_id": thing.index, **told})
+            annotations.append({"id": number, "image_id": one.number + 1, "category_id": thing.label, **told})
     categories = [{"id": index, "name": name, "supercategory": "shape"} for index, name in enumerate(CLASSES) if index]
     content = {"images": images, "annotations": annotations, "categories": categories}
     (folder / TWINS["coco"]).write_text(json.dumps(content) + "\n")
@@ -154,7 +155,7 @@ def _write_yolo(folder: Path, pictures: Sequence[Drawn]) -> None:
                 f"{value / side:.6f}"
                 for value, side in zip(thing.outline, (width, height) * len(thing.outline), strict=False)
             ]
-            lines.append(" ".join([str(thing.index - 1), *shares]))
+            lines.append(" ".join([str(thing.label - 1), *shares]))
         if lines:
             path = folder / "labels" / _part(one.number) / f"{one.stem}.txt"
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -166,9 +167,9 @@ def _write_yolo(folder: Path, pictures: Sequence[Drawn]) -> None:
 def _write_labelme(folder: Path, pictures: Sequence[Drawn]) -> None:
     (folder / TWINS["labelme"]).mkdir()
     for one in pictures:
-        shapes = [
+        shapes: list[dict[str, Any]] = [
             {
-                "label": CLASSES[thing.index],
+                "label": CLASSES[thing.label],
                 "points": np.array(thing.outline).reshape(-1, 2).tolist(),
                 "group_id": None,
                 "shape_type": "polygon",
@@ -176,7 +177,12 @@ def _write_labelme(folder: Path, pictures: Sequence[Drawn]) -> None:
             }
             for thing in one.things
         ]
-        content = {"version": "5.5.0", "flags": {}, "shapes": shapes, "imagePath": f"../images/{one.stem}.jpg"}
+        content: dict[str, Any] = {
+            "version": "5.5.0",
+            "flags": {},
+            "shapes": shapes,
+            "imagePath": f"../images/{one.stem}.jpg",
+        }
         content |= {"imageData": None, "imageHeight": one.classes.shape[0], "imageWidth": one.classes.shape[1]}
         (folder / TWINS["labelme"] / f"{one.stem}.json").write_text(json.dumps(content) + "\n")
 

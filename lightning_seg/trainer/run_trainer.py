@@ -179,8 +179,7 @@ class RunTrainer(pl.Trainer):
             ckpt_path: Checkpoint that predicts.
             weights_only: Checkpoints are never read in another way here.
             return_predictions: They are written as they come, and never kept.
-            images: Pictures, folders of pictures or quoted patterns; unlabelled for those of the data that have no mask
-                yet; without it the test split of the data.
+            images: Pictures, folders or patterns; unlabelled are those without a mask; without it the test split.
             output: Folder for what is written; without it predictions/ in the run folder or here.
         """
         with self.working("predict"):

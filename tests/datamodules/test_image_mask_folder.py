@@ -11,7 +11,7 @@ from PIL import Image
 
 import lightning_seg
 from lightning_seg.batch import SegmentationBatch
-from lightning_seg.datamodules import ImageMaskFolderDataModule, image_mask_folder, slow_checks
+from lightning_seg.datamodules import ImageMaskFolderDataModule, image_mask_folder, mask_origins, slow_checks
 from lightning_seg.datamodules.base import Loader
 from lightning_seg.datasets.image_mask_folder import ImageMaskFolderDataset
 from lightning_seg.datasets.mask_checks import inspect_masks
@@ -351,7 +351,7 @@ def few_synthetic(monkeypatch: pytest.MonkeyPatch) -> None:
     def few(root: Path, **options: Any) -> None:
         write_image_mask_folder(root, num_pictures=8, **options)
 
-    monkeypatch.setattr(image_mask_folder, "write_image_mask_folder", few)
+    monkeypatch.setattr(mask_origins, "write_image_mask_folder", few)
 
 
 Options = dict[str, Any]
