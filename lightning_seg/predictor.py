@@ -199,7 +199,7 @@ class Predictor:
         self.class_names = applied.class_names
         self.task: Any = getattr(applied, "task", None)
         """The trained task; None of a file."""
-        asked = getattr(self.inference, "mask_format", "palette")
+        asked: Any = getattr(self.inference, "mask_format", "palette")
         check_format(asked, applied.mask_encoding, len(self.class_names), "the model")
 
     def __call__(self, image: str | Path | Image.Image | Array) -> Any:

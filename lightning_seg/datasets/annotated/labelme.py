@@ -37,7 +37,7 @@ class LabelMeMasks(DrawnAnnotations):
     def __init__(self, root: Path, path: Path, images: str) -> None:
         super().__init__(root, path, images)
         self._named: dict[Path, str] = {}
-        labels = set()
+        labels: set[str] = set()
         for file in sorted(path.glob("*.json")):
             content = _read(file)
             self._named[file] = str(content["imagePath"])
