@@ -59,6 +59,7 @@ class ModelFile:
     image_size: tuple[int, int] | None  # (height, width) of training; None sees pictures at their own size
     threshold: float | None = None  # that of training or of the export; None takes the likelier class
     knobs: dict[str, Any] = field(default_factory=dict)  # of boxes: scales, windows, merge, merge_overlap
+    mask_encoding: dict[str, Any] = field(default_factory=dict)  # of masks: values and colours, see ``MaskEncoding``
     precision: Precision = "float32"
     versions: dict[str, str] = field(default_factory=dict)  # of lightning_seg, torch, onnx
     config_sha256: str | None = None
@@ -161,6 +162,7 @@ _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "image_size": (_is_size, "a height and a width in pixels, or null"),
     "threshold": (_is_share, "a number between 0 and 1, or null"),
     "knobs": (_is_mapping, "a mapping"),
+    "mask_encoding": (_is_mapping, "a mapping"),
     "versions": (_is_mapping, "a mapping"),
     "checked": (_is_mapping, "a mapping"),
 }

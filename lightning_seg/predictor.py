@@ -11,9 +11,12 @@ from PIL import Image
 from lightning_seg.answers import Answer, BoxAnswer, LabelAnswer, MaskAnswer, ranked
 from lightning_seg.errors import DataError, ModelError
 from lightning_seg.images import Array, read_image, read_image_at, resize_image, to_rgb, upright
+from lightning_seg.inference.knobs import MaskFormat
+from lightning_seg.mask_encoding import MaskEncoding
 from lightning_seg.plots.boxes import draw_boxes
 from lightning_seg.plots.overlay import draw_overlay
 from lightning_seg.plots.palette import class_palette, object_palette
+from lightning_seg.prediction_files.masks import check_format, mask_picture
 
 if TYPE_CHECKING:
     # Exported models are applied where torch is not installed.
@@ -31,11 +34,18 @@ class SegmentedPicture(NamedTuple):
     entropy: float  # mean entropy relative to its maximum, in [0, 1]
     probs: NDArray[np.float16] | None  # (C, H, W), with keep_probs=True
     class_names: tuple[str, ...]
+    mask_format: MaskFormat = "palette"
+    encoding: MaskEncoding | None = None  # what the masks hold that the model was trained on
 
     @classmethod
     def of(cls, image: Array, said: MaskAnswer, names: tuple[str, ...]) -> Self:
         """From what a model has said, and the names of its classes."""
         return cls(image, said.mask, said.confidence, said.entropy, said.probs, names)
+
+    @property
+    def mask_file(self) -> Image.Image:
+        """The mask as ``predict`` writes it, by ``mask_format``: ``result.mask_file.save("mask.png")``."""
+        return mask_picture(self.mask, len(self.class_names), self.mask_format, self.encoding)
 
     @property
     def overlay(self) -> Image.Image:
@@ -104,6 +114,7 @@ class Applied(Protocol):
     device: Any
     class_names: tuple[str, ...]
     label_names: tuple[str, ...]
+    mask_encoding: MaskEncoding | None
 
     def answer(self, shown: Array, size: tuple[int, int]) -> Answer:
         """What it says of a picture ``(H, W, 3)`` uint8 as it sees it, whose file has another size, perhaps."""
@@ -119,7 +130,8 @@ class Predictor:
         task: the trained task.
         image_size: (height, width) of a picture for the network; None keeps its size.
         device: where to compute; None takes CUDA where there is one.
-        options: of segmentation see ``MaskKnobs``: ``tile``, ``overlap``, ``tta``, ``keep_probs``; of classification
+        options: of segmentation see ``MaskKnobs``: ``tile``, ``overlap``, ``tta``, ``keep_probs``,
+            ``mask_format``; of classification
             see ``LabelKnobs``: ``tta``; of detection see ``BoxKnobs``.
 
     Raises:
@@ -187,6 +199,8 @@ class Predictor:
         self.class_names = applied.class_names
         self.task: Any = getattr(applied, "task", None)
         """The trained task; None of a file."""
+        asked: Any = getattr(self.inference, "mask_format", "palette")
+        check_format(asked, applied.mask_encoding, len(self.class_names), "the model")
 
     def __call__(self, image: str | Path | Image.Image | Array) -> Any:
         """The prediction for one picture: a file, a Pillow image, or ``(H, W, 3)`` uint8 RGB or ``(H, W)`` grey.
@@ -206,7 +220,10 @@ class Predictor:
         answer = self._applied.answer(shown, (pixels.shape[0], pixels.shape[1]))
         if not answer.is_number:
             raise ModelError("the network's answer to the picture is no number (NaN or infinite); give another run")
-        return PICTURES[type(answer)](pixels, answer, self._applied.label_names)
+        said = PICTURES[type(answer)](pixels, answer, self._applied.label_names)
+        if isinstance(said, SegmentedPicture):
+            return said._replace(mask_format=self.inference.mask_format, encoding=self._applied.mask_encoding)
+        return said
 
 
 def _resized(image: str | Path | Image.Image | Array, pixels: Array, size: tuple[int, int]) -> Array:

@@ -22,6 +22,7 @@ FLOORS = (
         "images",
         "json_files",
         "locks",
+        "mask_encoding",
         "model_file",
         "numbers",
         "prediction_folder",

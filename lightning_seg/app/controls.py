@@ -6,7 +6,7 @@ from dataclasses import MISSING, Field, fields
 from typing import Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 from lightning_seg.inference.knobs import texts_of
-from lightning_seg.inference.spans import Span, span_of
+from lightning_seg.inference.spans import Span, is_of_files, span_of
 
 NONE = "none"
 """A choice that leaves a setting out."""
@@ -95,6 +95,8 @@ def _differs(value: Any, control: Control) -> bool:
 
 def _control(field: "Field[Any]", hint: Any, text: str, kind: Any) -> Control | None:
     assert field.default is not MISSING
+    if is_of_files(field):
+        return None
     plain, span = _without_none(hint), span_of(field)
     # A slider stands at 0 for None.
     nothing = "0" if span is not None else NONE

@@ -26,6 +26,7 @@ from lightning_seg.cli.sources import describe_sources, differences, tell
 from lightning_seg.models.weights import without_pretrained
 from lightning_seg.runs import task_arguments
 from lightning_seg.trainer import RunTrainer
+from lightning_seg.trainer.any_data import asks_for_unlabelled
 from lightning_seg.trainer.default_callbacks import add_defaults, averaging, monitoring, prediction_writers, reporting
 from lightning_seg.trainer.own_callbacks import listed, prepare
 from lightning_seg.trainer.processes import Processes
@@ -132,8 +133,9 @@ class CommandLine(LightningCLI):
             if not self.kept:
                 take_classes(data, stored.get("class_names"))
             take_linked(model, stored, self.arguments.typed)
-            if self.given("images") is not None:
-                spare_dataset(data, stored, self.given("images"), self.arguments.typed)
+            images = self.given("images")
+            if images is not None and not asks_for_unlabelled(images):
+                spare_dataset(data, stored, images, self.arguments.typed)
 
     def _stored_arguments(self) -> dict[str, Any] | None:
         """Arguments of the task of a checkpoint file, which is checked first; one at an address is only checked."""

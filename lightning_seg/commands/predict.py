@@ -6,6 +6,7 @@ import types
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
 from importlib import import_module
+from pathlib import Path
 from threading import Thread
 from typing import Any, Literal, NoReturn, Union, get_args, get_origin, get_type_hints
 
@@ -14,6 +15,10 @@ from lightning_seg.inference.knobs import KINDS, texts_of
 
 ABOUT = """Write what an exported model says of pictures: masks, labels or boxes, the files and numbers of
 predict --run. It needs onnxruntime, and neither torch nor the run."""
+
+
+UNLABELLED = "unlabelled"
+"""What stands for the pictures of a run's dataset that have no mask yet."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -29,6 +34,11 @@ def run_flags(flags: Sequence[str]) -> int:
     if rest:
         raise ConfigError(_meaningless(rest[0]))
     given = vars(typed)
+    if given.get("images") == [UNLABELLED] and not Path(UNLABELLED).exists():
+        raise ConfigError(
+            f"images unlabelled: {given['model']} knows no dataset; predict with --run, or give photo.jpg, a folder or "
+            "a quoted pattern"
+        )
     model, images, output = (given.pop(name, None) for name in ("model", "images", "output"))
     if images is None:
         raise ConfigError(f"images: {model} knows no dataset; give --images photo.jpg, a folder or a quoted pattern")

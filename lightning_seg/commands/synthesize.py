@@ -8,6 +8,8 @@ from typing import Any
 
 from lightning_seg.commands.parsing import Parser
 from lightning_seg.errors import ConfigError
+from lightning_seg.synthetic.annotated import reading_flags as annotated_flags
+from lightning_seg.synthetic.annotated import write_annotated
 from lightning_seg.synthetic.carvana import write_carvana
 from lightning_seg.synthetic.flowers import write_flowers
 from lightning_seg.synthetic.image_mask_folder import reading_flags, write_image_mask_folder
@@ -65,6 +67,12 @@ RECIPES = {
         "Pictures and masks of discs, boxes and stars, as your own would lie there.",
         "--config own_data",
         reading_flags,
+    ),
+    "annotated_masks": Recipe(
+        write_annotated,
+        "The same pictures with outlines as a labelling tool writes them: COCO, YOLO, LabelMe or Pascal VOC.",
+        "--config own_data",
+        annotated_flags,
     ),
 }
 

@@ -14,6 +14,7 @@ from lightning_seg.datamodules.sizes import as_size
 from lightning_seg.datasets.base import ClassificationDataset, SegmentationDataset
 from lightning_seg.datasets.pixel_counts import count_pixels
 from lightning_seg.errors import DataError
+from lightning_seg.mask_encoding import MaskEncoding
 
 __all__ = ["ClassificationDataModule", "Collate", "DataModule", "Loader", "SegmentationDataModule", "as_size"]
 
@@ -27,6 +28,8 @@ class SegmentationDataModule(DataModule[SegmentationDataset[Any]], ABC):
     """
 
     ignore_index: ClassVar[int] = IGNORE_INDEX
+    mask_encoding: MaskEncoding | None = None
+    """What mask files hold for each class, so that predicted masks can be written alike; None where nobody says it."""
 
     def _add(self, split: str, dataset: SegmentationDataset[Any]) -> None:
         dataset.whole_masks = self.measuring.original_size

@@ -11,6 +11,7 @@ from lightning_seg.datamodules.splits import check_fractions, draw_splits
 from lightning_seg.datasets.base import SegmentationDataset
 from lightning_seg.datasets.carvana import FETCH, CarvanaDataset, CarvanaRecord, read_list
 from lightning_seg.errors import ConfigError, DataError
+from lightning_seg.mask_encoding import MaskEncoding
 from lightning_seg.synthetic.carvana import write_carvana
 from lightning_seg.synthetic.marker import holds_synthetic
 
@@ -39,6 +40,7 @@ class CarvanaDataModule(SegmentationDataModule):
 
     class_names = CarvanaDataset.class_names
     default_pipeline = "flip_shift_hue"
+    mask_encoding = MaskEncoding((0, 1), ("#000000", "#ffffff"))
 
     dividing = (*SegmentationDataModule.dividing, "test_fraction", "split_by")
 

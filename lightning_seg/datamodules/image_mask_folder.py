@@ -7,24 +7,19 @@ from typing import Any, Unpack
 from lightning_seg.batch import Split
 from lightning_seg.datamodules.base import SegmentationDataModule
 from lightning_seg.datamodules.file_checks import SPLITS_OF, Unreadable, check_choice
+from lightning_seg.datamodules.mask_origins import IMAGES, MASKS, MaskPlaces, Values, origin_of
 from lightning_seg.datamodules.options import SizedLoading
 from lightning_seg.datamodules.slow_checks import says_when_slow
 from lightning_seg.datamodules.split_plan import DEFAULT_FRACTION, PURPOSES, SplitPlan
 from lightning_seg.datasets.base import SegmentationDataset
 from lightning_seg.datasets.cache_folders import folder_of_caches
 from lightning_seg.datasets.fact_store import opened_store
-from lightning_seg.datasets.image_mask_folder import ImageMaskFolderDataset
-from lightning_seg.datasets.lists import read_pairs
 from lightning_seg.datasets.mask_checks import inspect_masks, missing_classes
-from lightning_seg.datasets.mask_codes import MaskCodes, MaskMatch
+from lightning_seg.datasets.mask_codes import MaskMatch
 from lightning_seg.datasets.names import is_there
-from lightning_seg.datasets.pairs import Pair, check_patterns, find_pairs, in_another_case
+from lightning_seg.datasets.pairs import Pair
 from lightning_seg.errors import ConfigError, DataError
-from lightning_seg.numbers import count_of
-from lightning_seg.synthetic.image_mask_folder import PATTERNS, write_image_mask_folder
-from lightning_seg.synthetic.marker import FORMAT, read_marker
 
-IMAGES, MASKS = "images/*.jpg", "masks/{stem}.png"
 log = logging.getLogger(__name__)
 
 
@@ -35,11 +30,15 @@ class ImageMaskFolderDataModule(SegmentationDataModule):
 
     Args:
         root: folder of the dataset.
-        classes: their names.
-        images: which files are pictures; ``*`` stands for any part of a name, ``**`` for any folders.
+        classes: their names; None takes those of ``annotations``, and the background before them.
+        images: which files are pictures; ``*`` stands for any part of a name, ``**`` for any folders. A pattern that
+            ends in ``*`` takes what has the suffix of a picture.
         masks: path of a picture's mask: ``{stem}`` is the picture's name without suffix, ``{name}`` the same with
             suffix, ``{dir}`` the folders below the fixed part of ``images``.
         pairs: CSV file with the columns image, mask and, if wanted, split (train, val or test), in place of both.
+        annotations: in place of mask files, what a labelling tool has written: a .json file of COCO, a .yaml file of
+            YOLO, a folder of .json files of LabelMe, or a folder in the layout of Pascal VOC. Smaller objects cover
+            larger ones.
         mask_values: what masks hold for each class: numbers, "#rrggbb" or [red, green, blue]; None is 0, 1, 2, ...
         ignore_values: values that neither loss nor metrics count; 255 is one of them if it belongs to no class.
         transparent: class of the transparent pixels of masks, or ``ignore``; None refuses masks with an alpha channel
@@ -64,7 +63,7 @@ class ImageMaskFolderDataModule(SegmentationDataModule):
     """
 
     dividing = (*SegmentationDataModule.dividing, "test_fraction", "val_list", "test_list", "train_list", "group")
-    listing = ("images", "masks", "pairs", "unlabelled")
+    listing = ("images", "masks", "pairs", "annotations", "unlabelled")
     deciding = (
         *SegmentationDataModule.deciding,
         *("classes", "mask_values", "ignore_values", "mask_match", "mask_tolerance", "transparent"),
@@ -74,10 +73,11 @@ class ImageMaskFolderDataModule(SegmentationDataModule):
     def __init__(
         self,
         root: str | Path,
-        classes: list[str | int],
+        classes: list[str | int] | None = None,
         images: str = IMAGES,
         masks: str = MASKS,
         pairs: str | None = None,
+        annotations: str | None = None,
         mask_values: list[int | str | list[int]] | None = None,
         ignore_values: list[int | str | list[int]] | None = None,
         transparent: str | None = None,
@@ -94,11 +94,16 @@ class ImageMaskFolderDataModule(SegmentationDataModule):
         **options: Unpack[SizedLoading],
     ) -> None:
         super().__init__(root, val_fraction=val_fraction, **options)
-        names = [str(name) for name in classes]
-        self.codes = MaskCodes(names, mask_values, ignore_values, mask_match, mask_tolerance, transparent)
-        self.class_names = self.codes.class_names
-        self.images, self.masks, self.pairs = images, masks, pairs
-        self._check_sources()
+        if self.download:
+            raise ConfigError("download true: your own pictures have no address; put them into root")
+        names = None if classes is None else [str(name) for name in classes]
+        self.origin = origin_of(
+            MaskPlaces(self.root, images, masks, pairs, annotations),
+            names,
+            Values(mask_values, ignore_values, mask_match, mask_tolerance, transparent),
+            exists=self.source == "real",
+        )
+        self.class_names, self.mask_encoding = self.origin.class_names, self.origin.encoding
         lists: dict[Split, str | None] = {"train": train_list, "val": val_list, "test": test_list}
         given = {split: file for split, file in lists.items() if file is not None}
         self.plan = SplitPlan(val_fraction, test_fraction, given, group, self.seed)
@@ -107,29 +112,11 @@ class ImageMaskFolderDataModule(SegmentationDataModule):
         self._checked: set[str] = set()
         self._splits: dict[Split, list[Pair]] | None = None
 
-    def _check_sources(self) -> None:
-        if self.download:
-            raise ConfigError("download true: your own pictures have no address; put them into root")
-        check_patterns(self.images, self.masks)
-        if self.pairs is not None and (self.images, self.masks) != (IMAGES, MASKS):
-            raise ConfigError(f"pairs {self.pairs} lists all pictures and masks; leave images and masks out")
-
     def download_missing(self) -> None:
         """Nothing to do: the constructor refuses ``download``."""
 
     def write_synthetic(self) -> None:
-        values = self.codes.stored_values()
-        marker = read_marker(self.root) or {}
-        # Whatever else they were written with, since somebody did it on purpose.
-        if [marker.get(key) for key in ("dataset", "format", "mask_values")] == ["image_mask_folder", FORMAT, values]:
-            return
-        layouts = [layout for layout, patterns in PATTERNS.items() if patterns == (self.images, self.masks)]
-        if not layouts or self.pairs is not None:
-            raise ConfigError(
-                f"source synthetic does not write images {self.images!r}, masks {self.masks!r}, pairs {self.pairs}; "
-                f"use {IMAGES!r}, {MASKS!r} and no pairs"
-            )
-        write_image_mask_folder(self.root, layout=layouts[0], mask_values=values)
+        self.origin.write_synthetic()
 
     def group(self, record: Pair) -> str:
         return self.plan.groups_of([record.name])[0]
@@ -143,7 +130,6 @@ class ImageMaskFolderDataModule(SegmentationDataModule):
 
     def _check(self, split: str) -> None:
         dataset = self.datasets[split]
-        assert isinstance(dataset, ImageMaskFolderDataset)
         place = folder_of_caches(self.root, self.cache_dir)
         with says_when_slow(f"{len(dataset)} masks", "check_masks"), opened_store(place, self.root) as store:
             occurs = inspect_masks(dataset, store.masks(dataset))
@@ -162,19 +148,21 @@ class ImageMaskFolderDataModule(SegmentationDataModule):
         drawn = [] if self._splits is None or self.plan.is_listed(self._splits["train"]) else self._splits["test"]
         return [self.datasets["train"].over(drawn)]
 
-    def _dataset(self, split: Split) -> ImageMaskFolderDataset:
+    def _dataset(self, split: Split) -> SegmentationDataset[Any]:
         if self._splits is None:
-            self._splits = self.plan.divide(self.root, self._find_pairs())
+            pairs = self._find_pairs()
+            self._splits = self.plan.divide(self.root, pairs, self.origin.have_files, self.origin.told_by)
         if not self._splits[split]:
             raise DataError(
                 f"{self.root}: no pictures to {PURPOSES[split]} on; give --data.{split}_list, lines of split {split} "
                 f"in --data.pairs or, without either, train with a --data.{split}_fraction above 0"
             )
-        return ImageMaskFolderDataset(self._splits[split], self.codes, self.image_size)
+        return self.origin.dataset(self._splits[split], self.image_size)
 
     def _find_pairs(self) -> list[Pair]:
-        pairs = self._listed_pairs()
-        bare = [] if self.unlabelled == "error" else [pair for pair in pairs if not is_there(pair.mask)]
+        pairs = self.origin.pairs()
+        self.passed_over = self.origin.passed_over
+        bare = [] if self.unlabelled == "error" else self.origin.without_mask(pairs)
         if not bare:
             return pairs
         if len(bare) == len(pairs):
@@ -183,15 +171,13 @@ class ImageMaskFolderDataModule(SegmentationDataModule):
         self.file_checks.leave_out("unlabelled", [str(pair.image) for pair in bare])
         return [pair for pair in pairs if is_there(pair.mask)]
 
-    def _listed_pairs(self) -> list[Pair]:
-        if self.pairs is not None:
-            return read_pairs(self.root, self.pairs)
-        pairs = find_pairs(self.root, self.images, self.masks)
-        if others := in_another_case(pairs):
-            log.warning(
-                "%s such as %s do not match images %r, by the case of their suffix alone; write *.[jJ][pP][gG] "
-                "or the like to take them too",
-                *(count_of(len(others), "file"), others[0].relative_to(self.root), self.images),
-            )
-        self.passed_over = [str(path) for path in others]
-        return pairs
+    def unlabelled_pictures(self) -> list[Path]:
+        """The pictures that have no mask yet, for ``predict --images unlabelled``.
+
+        Raises:
+            DataError: if all have one, or files are missing.
+        """
+        found = self.origin.unlabelled()
+        if not found:
+            raise DataError(f"{self.root}: all pictures have a mask; give other pictures with --images")
+        return found

@@ -7,6 +7,7 @@ from lightning_seg.datamodules.downloads import Archive, fetch
 from lightning_seg.datamodules.splits import stratified_split
 from lightning_seg.datasets.base import SegmentationDataset
 from lightning_seg.datasets.oxford_pets import OxfordPetsDataset
+from lightning_seg.mask_encoding import MaskEncoding
 from lightning_seg.synthetic.marker import holds_synthetic
 from lightning_seg.synthetic.oxford_pets import write_oxford_pets
 
@@ -28,6 +29,7 @@ class OxfordPetsDataModule(SegmentationDataModule):
 
     class_names = OxfordPetsDataset.class_names
     default_pipeline = "flip_affine_colour"
+    mask_encoding = MaskEncoding((1, 2, 3))
 
     def download_missing(self) -> None:
         fetch(BASE_URL, ARCHIVES, self.root)

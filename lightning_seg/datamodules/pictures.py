@@ -12,6 +12,7 @@ from lightning_seg.datamodules.stored import StoredDataModule, not_set_up
 from lightning_seg.datamodules.workers import choose_num_workers, place_of
 from lightning_seg.datasets.finding import find_pictures
 from lightning_seg.datasets.pictures import PictureFiles
+from lightning_seg.mask_encoding import MaskEncoding
 
 
 class PicturesDataModule(StoredDataModule):
@@ -27,6 +28,9 @@ class PicturesDataModule(StoredDataModule):
         ConfigError: if ``image_size`` is impossible.
         DataError: at set-up, if an entry of ``images`` matches no file.
     """
+
+    mask_encoding: MaskEncoding | None = None
+    """What masks of the dataset hold that it stands for."""
 
     def __init__(
         self,

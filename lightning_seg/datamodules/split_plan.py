@@ -42,15 +42,23 @@ class SplitPlan:
         if "val" in listed and self.val_fraction not in (0, DEFAULT_FRACTION):
             _contradict(f"val_fraction {self.val_fraction}", listed["val"])
 
-    def divide(self, root: Path, pairs: Sequence[Pair]) -> dict[Split, list[Pair]]:
+    def divide(
+        self, root: Path, pairs: Sequence[Pair], have_files: bool = True, told_by: str = "the column split of pairs"
+    ) -> dict[Split, list[Pair]]:
         """The pairs of each split, in their order.
+
+        Args:
+            root: folder of the dataset.
+            pairs: all of them.
+            have_files: whether each picture has a mask file of its own.
+            told_by: what gives the pairs their splits, for messages.
 
         Raises:
             ConfigError: if the pairs give their splits and this plan does too, or none are left to train on.
             DataError: if a list or a group is wrong, or a picture of a split has no mask of its own.
         """
         names = [pair.name for pair in pairs]
-        listed = self._listed(root, pairs, names)
+        listed = self._listed(root, pairs, names, told_by)
         groups = self.groups_of(names)
         fractions: dict[Split, float] = {
             "test": 0.0 if self.is_listed(pairs) else self.test_fraction,
@@ -58,7 +66,8 @@ class SplitPlan:
         }
         parts = draw_splits(listed, groups, fractions, self.seed)
         check_groups(parts, groups, names)
-        check_pairs(root, [pairs[index] for index in sorted(index for part in parts.values() for index in part)])
+        if have_files:
+            check_pairs(root, [pairs[index] for index in sorted(index for part in parts.values() for index in part)])
         return {split: [pairs[index] for index in part] for split, part in parts.items()}
 
     def is_listed(self, pairs: Sequence[Pair]) -> bool:
@@ -69,13 +78,13 @@ class SplitPlan:
         """The group of each picture; without ``group`` its own name."""
         return list(names) if self.group is None else find_groups(names, compile_group(self.group))
 
-    def _listed(self, root: Path, pairs: Sequence[Pair], names: Sequence[str]) -> list[Split | None]:
+    def _listed(self, root: Path, pairs: Sequence[Pair], names: Sequence[str], told_by: str) -> list[Split | None]:
         column = [pair.split for pair in pairs]
         if column[0] is None:
             return read_splits(root, self.lists, names)
         for split in self.lists:
-            _contradict(f"{split}_list", "the column split of pairs")
-        self._refuse_fractions({split: "the column split of pairs" for split in column if split is not None})
+            _contradict(f"{split}_list", told_by)
+        self._refuse_fractions({split: told_by for split in column if split is not None})
         return column
 
 

@@ -43,6 +43,8 @@ class Found(NamedTuple):
     category: str  # its name
     box: Sides | None
     is_crowd: bool
+    name: str = ""  # its id
+    segmentation: Any = None  # where masks are asked for, as it stands in the file
 
 
 class Annotations:
@@ -50,17 +52,19 @@ class Annotations:
 
     Args:
         path: the JSON file.
+        with_masks: keep what tells the pixels of objects, which takes much memory.
 
     Raises:
         DataError: naming the file and the entry, if it is no annotation file, an id or a name stands twice, a box is
             none or belongs to nothing, or all boxes lie within 0 and 1.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, with_masks: bool = False) -> None:
+        self.path, self.with_masks = path, with_masks
         content = _read(path)
         try:
             self.files = {key: str(one["file_name"]) for key, one in self._by_id(content, "images").items()}
+            self.sizes = {key: _size(one) for key, one in self._by_id(content, "images").items()}
             categories = sorted(self._by_id(content, "categories").items(), key=lambda item: _order(item[0]))
             self.names = {key: same(str(one["name"])) for key, one in categories}
             self._refuse_twice("categories are called", self.names.values(), "a name")
@@ -95,7 +99,9 @@ class Annotations:
             box = None if given in (None, []) else _sides(given)
             if box is None and given not in (None, []):
                 raise DataError(f"{where} has {given}, which is no box; take it out")
-            yield Found(_id(one["image_id"]), self.names[_id(one["category_id"])], box, bool(one.get("iscrowd", 0)))
+            told = one.get("segmentation") if self.with_masks else None
+            picture, category = _id(one["image_id"]), self.names[_id(one["category_id"])]
+            yield Found(picture, category, box, bool(one.get("iscrowd", 0)), str(one.get("id"))[:40], told)
 
     def _refuse_shares(self) -> None:
         boxes = [one.box for one in self.found if one.box is not None]
@@ -137,6 +143,12 @@ def _id(value: Any) -> str:
     if isinstance(value, str | int) and not isinstance(value, bool):
         return str(value)
     raise ValueError(f"{value!r} is no id")
+
+
+def _size(one: Mapping[str, Any]) -> tuple[int, int] | None:
+    """(height, width), where a picture's entry tells it."""
+    height, width = one.get("height"), one.get("width")
+    return (height, width) if isinstance(height, int) and isinstance(width, int) and height > 0 < width else None
 
 
 def _order(key: str) -> tuple[bool, int, str]:

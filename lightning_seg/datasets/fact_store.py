@@ -6,6 +6,7 @@ A row counts as long as its files have the same size and date, and the same deco
 import json
 import logging
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from functools import partial
@@ -85,9 +86,12 @@ class FactStore:
         digest = sha256(told.encode(errors="surrogateescape")).hexdigest()
         readings = (f"{digest} closely",) if closely else (digest, f"{digest} closely")
         files = [_files_of(dataset, record) for record in dataset.records]
+        times = Counter(paths[-1] for paths in files)
+        # Where one file tells the masks of many pictures, these are called by their pictures.
+        names = [paths[-1] if times[paths[-1]] == 1 else paths[0] for paths in files]
         questions = [
-            self._question(paths[-1], state, partial(look_at_mask, dataset, record, closely))
-            for paths, state, record in zip(files, _states(files), dataset.records, strict=True)
+            self._question(path, state, partial(look_at_mask, dataset, record, closely))
+            for path, state, record in zip(names, _states(files), dataset.records, strict=True)
         ]
         self._find_out(questions, readings, "reading masks", "mask")
         return self._answers(questions, readings, MaskFacts)

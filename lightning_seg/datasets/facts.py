@@ -9,7 +9,9 @@ import cv2
 import numpy as np
 
 from lightning_seg.batch import IGNORE_INDEX
+from lightning_seg.datasets.annotated.shapes import AnnotationError
 from lightning_seg.datasets.base import SegmentationDataset
+from lightning_seg.datasets.mask_files import ValueKindError
 from lightning_seg.datasets.names import is_file
 from lightning_seg.datasets.stray_values import StrayValueError
 from lightning_seg.errors import DataError
@@ -63,8 +65,9 @@ class MaskFacts(NamedTuple):
     strays: str = ""  # values of no class, as ``stray_values.Strays.to_text`` writes them
 
 
-MASK_CAUSES = ("missing", "size", "value", "unreadable")
-"""Why a mask cannot be used: no file, another size than its picture, a value of no class, other."""
+MASK_CAUSES = ("missing", "size", "value", "kind", "annotation", "unreadable")
+"""Why a mask cannot be used: no file, another size than its picture, a value of no class, colours for numbers or the
+reverse, a wrong annotation, other."""
 
 
 def look_at_picture(path: Path, closely: bool = False) -> PictureFacts:
@@ -156,6 +159,9 @@ class SizeError(DataError):
 def _mask_cause(error: DataError, path: str) -> str:
     if isinstance(error, SizeError):
         return "size"
+    for kind, cause in ((AnnotationError, "annotation"), (ValueKindError, "kind")):
+        if isinstance(error, kind):
+            return cause
     if hasattr(error, "among_good"):
         return "value"
     return "unreadable" if os.path.lexists(path) else "missing"

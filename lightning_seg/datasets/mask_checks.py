@@ -59,12 +59,15 @@ def _share(mask: MaskFacts) -> float:
     return mask.decided / (mask.height * mask.width)
 
 
-def missing_classes(dataset: ImageMaskFolderDataset, occurs: NDArray[np.bool_]) -> list[str]:
+def missing_classes(dataset: SegmentationDataset[Any], occurs: NDArray[np.bool_]) -> list[str]:
     """The classes without a pixel.
 
     Raises:
         DataError: if at most one class has pixels, since 255 is ignored although nobody said so.
     """
+    missing = [name for index, name in enumerate(dataset.class_names) if not occurs[index]]
+    if not isinstance(dataset, ImageMaskFolderDataset):
+        return missing
     codes, classes = dataset.codes, np.flatnonzero(occurs[:IGNORE_INDEX]).tolist()
     if codes.ignores_unasked and occurs[IGNORE_INDEX] and len(classes) < 2:
         held = " and ".join([*(str(codes.values[index]) for index in classes), "255"])
@@ -74,4 +77,4 @@ def missing_classes(dataset: ImageMaskFolderDataset, occurs: NDArray[np.bool_]) 
             f"the masks to train on hold {held} alone, and 255 belongs to no class; {remedy}, or ignore_values [255] "
             "if it is to be ignored"
         )
-    return [name for index, name in enumerate(codes.class_names) if not occurs[index]]
+    return missing

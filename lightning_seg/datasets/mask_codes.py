@@ -84,8 +84,7 @@ class MaskCodes:
         """Whether 255 is ignored although nobody asked for it."""
         if self.ignores_unasked:
             self.meaning[255] = IGNORE_INDEX
-        self._codes = np.array(sorted(self.meaning), np.int32)
-        self._indices = np.array([self.meaning[code] for code in sorted(self.meaning)], np.int16)
+        self._look_up()
 
     def fingerprint(self) -> str:
         """Everything that ``decode`` depends on, as text."""
@@ -137,6 +136,15 @@ class MaskCodes:
         nearest = distances.argmin(axis=1)
         bridged = (distances[np.arange(len(unknown)), nearest] <= self.tolerance) & (unknown >= 0)
         return np.where(bridged, self._indices[nearest], np.int16(-1))[places]
+
+    def also(self, value: MaskValue, index: int) -> None:
+        """Let a further value stand for a class."""
+        self.meaning[_parse("mask_values", value)[1]] = index
+        self._look_up()
+
+    def _look_up(self) -> None:
+        self._codes = np.array(sorted(self.meaning), np.int32)
+        self._indices = np.array([self.meaning[code] for code in sorted(self.meaning)], np.int16)
 
     def _white(self) -> int:
         """The number of white in a 1-bit file: 255 if that is a mask value and 1 is not."""

@@ -16,6 +16,10 @@ GREY = 1 + 2**8 + 2**16
 MAX_SHOWN = 5
 
 
+class ValueKindError(DataError):
+    """A mask holds colours where the classes are numbers, or numbers where they are colours."""
+
+
 class StoredMask(NamedTuple):
     """The pixels of a mask file, upright."""
 
@@ -84,9 +88,9 @@ def stored_numbers(stored: StoredMask, path: Path, white: int) -> Coded:
         colours = _pack(pixels, path)
         pixels = pixels[..., 0]
         if (colours != pixels * np.int32(GREY)).any():
-            raise DataError(
+            raise ValueKindError(
                 f"{path}: the mask is in colour, {count_pixels(colours, True)}, and the classes are numbers; give "
-                "mask_values one colour per class"
+                f"mask_values one colour per class{_as_typed(colours)}"
             )
     if stored.is_bilevel:
         return Coded(pixels, np.array([0, white], np.int32))
@@ -103,13 +107,22 @@ def stored_colours(stored: StoredMask, path: Path) -> Coded:
     if pixels.ndim == 3:
         return Coded(_pack(pixels, path), None)
     if pixels.dtype != np.uint8:
-        raise DataError(
+        raise ValueKindError(
             f"{path}: the mask holds numbers of {8 * pixels.itemsize} bits, and the classes are colours; save it as "
             "RGB, or give mask_values numbers"
         )
     if stored.is_bilevel:
         return Coded(pixels, np.array([0, 255 * GREY], np.int32))
     return Coded(pixels, _palette(stored))
+
+
+def _as_typed(colours: Codes) -> str:
+    """How to type the colours of a mask, unless they are so many that they come from smoothed edges."""
+    found = [name_code(code, True) for code in np.unique(colours).tolist()]
+    if len(found) > MAX_SHOWN:
+        return ""
+    typed = ", ".join(f'"{name}"' for name in found)
+    return f", in the order of --data.classes, for instance --data.mask_values '[{typed}]'"
 
 
 def _palette(stored: StoredMask) -> Codes:

@@ -6,6 +6,7 @@ from pathlib import Path, PurePath, PurePosixPath
 from typing import NamedTuple
 
 from lightning_seg.batch import Split
+from lightning_seg.datasets.finding import looks_like_picture
 from lightning_seg.datasets.names import Files, is_there
 from lightning_seg.datasets.wildcards import about_brackets, fixed_part, matching
 from lightning_seg.errors import ConfigError, DataError
@@ -30,7 +31,7 @@ def check_patterns(images: str, masks: str) -> None:
         ConfigError: if ``images`` is not relative or ``masks`` gives all pictures the same mask.
     """
     if not images or PurePosixPath(images).is_absolute():
-        raise ConfigError(f"images {images!r} must be relative to root, for instance images/*.jpg")
+        raise ConfigError(f"images {images!r} must be relative to root, for instance images/*")
     used = re.findall(r"\{([^{}]*)\}", masks)
     if unknown := [name for name in used if name not in PLACEHOLDERS]:
         raise ConfigError(f"masks {masks!r}: there is no {{{unknown[0]}}}; use {{stem}}, {{name}} and {{dir}}")
@@ -45,7 +46,8 @@ def find_pairs(root: Path, images: str, masks: str) -> list[Pair]:
 
     Args:
         root: both are relative to it.
-        images: pattern as in a shell, also with ``**``; names that begin with a dot do not match.
+        images: pattern as in a shell, also with ``**``; names that begin with a dot do not match. One that ends in
+            ``*`` takes what has the suffix of a picture.
         masks: the mask's path with ``{stem}``, ``{name}`` (with suffix) and ``{dir}`` (folders below the part of
             ``images`` that holds no wildcard).
 
@@ -53,6 +55,9 @@ def find_pairs(root: Path, images: str, masks: str) -> list[Pair]:
         DataError: if no picture matches.
     """
     found = {Path(name).as_posix() for name in matching(images, root)}
+    if images.endswith("*"):
+        # Lists and the like lie there, too.
+        found = {name for name in found if looks_like_picture(root / name)}
     fixed = fixed_part(PurePosixPath(images))
     names, files = sorted(name for name in found if is_there(root / name)), Files(root)
     pairs = [Pair(name, root / name, files.find(_mask_name(name, masks, fixed))) for name in names]
@@ -64,15 +69,15 @@ def find_pairs(root: Path, images: str, masks: str) -> list[Pair]:
     return pairs
 
 
-def in_another_case(pairs: Sequence[Pair]) -> list[Path]:
-    """Files beside the pictures whose suffix differs from theirs in its case alone: cameras write ``.JPG``, patterns
-    say ``.jpg``.
+def left_beside(pairs: Sequence[Pair]) -> list[Path]:
+    """Pictures beside those that a pattern takes: of another suffix, or of the same in another case, as cameras write
+    ``.JPG``. Their masks do not count.
     """
-    found = {pair.image for pair in pairs}
-    suffixes, folders = {path.suffix for path in found}, {path.parent for path in found}
-    spelt = {suffix.lower() for suffix in suffixes}
-    beside = (path for folder in folders for path in folder.iterdir() if path not in found)
-    return sorted(path for path in beside if path.suffix.lower() in spelt and path.suffix not in suffixes)
+    found = {path for pair in pairs for path in (pair.image, pair.mask)}
+    beside = (
+        path for folder in {pair.image.parent for pair in pairs} for path in folder.iterdir() if path not in found
+    )
+    return sorted(path for path in beside if looks_like_picture(path))
 
 
 def _mask_name(name: str, masks: str, fixed: PurePath) -> str:
@@ -103,7 +108,7 @@ def shorten(names: Sequence[str]) -> str:
 
 
 def check_pairs(root: Path, pairs: Iterable[Pair]) -> None:
-    """Checks that every picture has a mask of its own.
+    """Checks that every picture has a mask file of its own.
 
     Raises:
         DataError: naming the first that has none, or the first two that share one.

@@ -54,9 +54,9 @@ PASSED_OVER = Kind(
     "files-passed-over",
     "warning",
     "files lie among the pictures, and no split takes them",
-    "nobody trains or tests on them: their suffix is in another case than --data.images says, they lie in a folder too "
+    "nobody trains or tests on them: their suffix is not that of --data.images, they lie in a folder too "
     "much or beside the folders of classes, are no pictures, or a link to a folder leads to nothing",
-    "move or rename them, or take both cases with --data.images 'images/*.[jJ][pP][gG]'; nothing if they are left out "
+    "move or rename them, or take all pictures of a folder with --data.images 'images/*'; nothing if they are left out "
     "on purpose",
 )
 SYNTHETIC = Kind(
@@ -69,7 +69,8 @@ SYNTHETIC = Kind(
 KINDS = (REFUSED, NOTHING_TO_TEST, PASSED_OVER, SYNTHETIC)
 LISTING = (
     *("lightning_seg.datamodules.data_module", "lightning_seg.datamodules.image_folder"),
-    *("lightning_seg.datamodules.image_mask_folder", "lightning_seg.datasets.coco_objects"),
+    *("lightning_seg.datamodules.image_mask_folder", "lightning_seg.datamodules.mask_origins"),
+    "lightning_seg.datasets.coco_objects",
 )
 """Modules that tell a training by log lines what is a finding here."""
 

@@ -100,6 +100,7 @@ class Source:
         """What the file says of itself, but for what was checked."""
         names, kind = self.task.known_class_names(), type(self.task)
         knobs = ("scales", "windows", "merge", "merge_overlap") if self.kind == "boxes" else ()
+        encoding = getattr(self.task, "mask_encoding", None)
         return ModelFile(
             kind=self.kind,
             task=f"{kind.__module__}.{kind.__qualname__}",
@@ -109,6 +110,7 @@ class Source:
             image_size=self.image_size,
             threshold=self.threshold,
             knobs={name: getattr(self.inference, name) for name in knobs},
+            mask_encoding={} if encoding is None else encoding.as_dict(),
             precision=precision,
             versions={"lightning_seg": lightning_seg.__version__, "torch": torch.__version__, "onnx": _version("onnx")},
             config_sha256=_digest(self.config) if self.config is not None and self.config.is_file() else None,

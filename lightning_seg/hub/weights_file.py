@@ -25,7 +25,7 @@ FORMAT = 1
 LARGEST = 2**20
 """Characters of the JSON text; that of 1,000 classes has about 30,000."""
 OF_LIGHTNING = ("epoch", "global_step", "pytorch-lightning_version", "hparams_name")
-OF_TASK = ("task", "image_size", "batch_size", "class_names_of_data")
+OF_TASK = ("task", "image_size", "batch_size", "class_names_of_data", "mask_encoding")
 
 
 def write_weights(checkpoint: Path, path: Path) -> None:

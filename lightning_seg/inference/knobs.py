@@ -8,13 +8,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from math import inf
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar, get_args
 
 from lightning_seg.errors import ConfigError
-from lightning_seg.inference.spans import span
+from lightning_seg.inference.spans import is_of_files, of_files, span
 from lightning_seg.inference.view_sets import ViewSet, check_views
 
 Merge = Literal["fusion", "nms", "none"]
+MaskFormat = Literal["palette", "index", "own"]
 Knobs = TypeVar("Knobs")
 
 
@@ -30,6 +31,8 @@ class MaskKnobs:
         tta: test-time augmentation, the mean over views: ``hflip`` two, ``flips`` four, ``d4`` eight.
         threshold: of two classes, the probability from which a pixel is the second one; None takes the likelier class.
         keep_probs: keep the probabilities beside the masks.
+        mask_format: what mask files hold: ``palette`` class indices in the colours of the overlays, ``index`` class
+            indices as greys, ``own`` the numbers or colours of the masks that it was trained on.
 
     Raises:
         ConfigError: if the numbers do not fit together.
@@ -40,7 +43,8 @@ class MaskKnobs:
     tile_batch: int = 4
     tta: ViewSet | None = None
     threshold: float | None = field(default=None, metadata=span(0, 0.99, 0.01))
-    keep_probs: bool = False
+    keep_probs: bool = field(default=False, metadata=of_files())
+    mask_format: MaskFormat = field(default="palette", metadata=of_files())
 
     def __post_init__(self) -> None:
         check_views(self.tta)
@@ -54,6 +58,10 @@ class MaskKnobs:
             raise ConfigError(f"tile_batch {self.tile_batch} is too small; give 1 or more")
         if self.threshold is not None and not 0 < self.threshold < 1:
             raise ConfigError(f"threshold {self.threshold} must lie between 0 and 1, for instance 0.5")
+        if self.mask_format not in get_args(MaskFormat):
+            raise ConfigError(
+                f"mask_format {self.mask_format!r} does not exist; choose {', '.join(get_args(MaskFormat))}"
+            )
 
 
 @dataclass(frozen=True)
@@ -136,6 +144,11 @@ def texts_of(kind: type) -> dict[str, str]:
 def names_of(kind: type) -> tuple[str, ...]:
     """The settings of a kind."""
     return tuple(one.name for one in fields(kind))
+
+
+def names_of_files() -> tuple[str, ...]:
+    """The settings of all kinds that mean something only where files are written."""
+    return tuple(one.name for kind in KINDS for one in fields(kind) if is_of_files(one))
 
 
 def knobs_of_masks(names: Sequence[str], num_classes: int) -> tuple[str, ...]:

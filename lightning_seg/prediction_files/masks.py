@@ -8,8 +8,11 @@ import numpy as np
 from PIL import Image
 
 from lightning_seg.answers import MaskAnswer
+from lightning_seg.errors import ConfigError
 from lightning_seg.files import printable, replacing
 from lightning_seg.images import Array, write_image
+from lightning_seg.inference.knobs import MaskFormat
+from lightning_seg.mask_encoding import MaskEncoding
 from lightning_seg.plots.overlay import draw_overlay
 from lightning_seg.plots.palette import class_palette
 from lightning_seg.prediction_files.folder import Pictured, PredictionFiles, Row
@@ -23,7 +26,7 @@ LONGEST_JPEG = 65_500
 class MaskFiles(PredictionFiles[MaskAnswer]):
     """A mask, an overlay and a row of the table for every picture, at its original size.
 
-    * ``masks/<name>.png``: class indices with a palette;
+    * ``masks/<name>.png``: class indices with a palette, or another ``mask_format``;
     * ``overlays/<name>.jpg``: the picture tinted by class; a PNG where the picture is too large for JPEG;
     * ``probs/<name>.npy``: ``(C, H, W)`` float16, where probabilities are kept;
     * ``predictions.csv``: pixels and share of every class, mean confidence, mean relative entropy in [0, 1];
@@ -36,6 +39,9 @@ class MaskFiles(PredictionFiles[MaskAnswer]):
     """
 
     folders = MASK_FOLDERS
+    mask_format: MaskFormat = "palette"
+    encoding: MaskEncoding | None = None
+    """What the masks hold that the model was trained on, if anybody knows it."""
 
     def __init__(self, output: str | Path = "predictions", num_uncertain: int = 12, **options: Any) -> None:
         super().__init__(output, **options)
@@ -50,7 +56,8 @@ class MaskFiles(PredictionFiles[MaskAnswer]):
         suffix = "jpg" if max(mask.shape) <= LONGEST_JPEG else "png"
         mask_path, overlay_path = Path("masks", f"{name}.png"), Path("overlays", f"{name}.{suffix}")
         palette = class_palette(len(self.class_names))
-        write_mask(self.place(path, mask_path.as_posix()), mask, palette)
+        stored = mask_picture(mask, len(self.class_names), self.mask_format, self.encoding)
+        write_image(stored, self.place(path, mask_path.as_posix()), flushed=False)
         overlay = draw_overlay(picture.read(), mask, palette)
         write_image(overlay, self.place(path, overlay_path.as_posix()), flushed=False, quality=90)
         if answer.probs is not None:
@@ -74,6 +81,38 @@ class MaskFiles(PredictionFiles[MaskAnswer]):
         shown = most_uncertain(rows, self.num_uncertain)
         captions = [f"{printable(Path(row['picture']).name)}\nentropy {float(row['entropy']):.3f}" for row in shown]
         write_sheet(self.output, [self.output / row["overlay"] for row in shown], captions, self.class_names)
+
+
+def mask_picture(
+    mask: Array, num_classes: int, mask_format: MaskFormat = "palette", encoding: MaskEncoding | None = None
+) -> Image.Image:
+    """The mask file of class indices ``(H, W)`` uint8, see ``MaskKnobs``."""
+    if mask_format == "own" and encoding is not None:
+        return encoding.picture(mask)
+    picture = Image.fromarray(mask)
+    if mask_format == "palette":
+        picture.putpalette(class_palette(num_classes).tobytes())
+    return picture
+
+
+def check_format(mask_format: MaskFormat, encoding: MaskEncoding | None, num_classes: int, who: object) -> None:
+    """Check that masks can be written so.
+
+    Raises:
+        ConfigError: if nobody knows what masks of the model's dataset hold.
+    """
+    if mask_format != "own":
+        return
+    if encoding is None:
+        raise ConfigError(
+            f"mask_format own: {who} does not tell what the masks hold that it was trained on; runs of older versions "
+            "and data of your own classes do not say it; give --mask_format index, or leave --images out"
+        )
+    if len(encoding.values) != num_classes:
+        raise ConfigError(
+            f"mask_format own: {who} has {num_classes} classes and tells {len(encoding.values)} values of masks; give "
+            "--mask_format index"
+        )
 
 
 def write_mask(path: Path, mask: Array, palette: Array) -> None:

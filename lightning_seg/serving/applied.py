@@ -18,7 +18,9 @@ from lightning_seg.inference.knobs import (
     knobs_of_masks,
     names_of,
 )
+from lightning_seg.mask_encoding import MaskEncoding
 from lightning_seg.model_file import IMAGE_SIZE, IMAGES, OUTPUTS, THRESHOLD
+from lightning_seg.prediction_files.masks import check_format
 from lightning_seg.serving.answering import label_of, mask_of
 from lightning_seg.serving.bands import resized_bands
 from lightning_seg.serving.model_file import ExportedModel
@@ -40,6 +42,7 @@ class AppliedFile(ABC):
     def __init__(self, model: ExportedModel, given: Mapping[str, Any]) -> None:
         self.model, self.about, self.device = model, model.about, model.device
         self.class_names, self.label_names = model.about.class_names, model.about.label_names
+        self.mask_encoding: MaskEncoding | None = None
         self.inference = self.make_inference(given)
         self.image_size = self.shown_size()
 
@@ -81,6 +84,14 @@ class AppliedFile(ABC):
 
 class MaskFile(AppliedFile):
     """A segmentation model."""
+
+    def __init__(self, model: ExportedModel, given: Mapping[str, Any]) -> None:
+        super().__init__(model, given)
+        try:
+            self.mask_encoding = MaskEncoding.of(model.about.mask_encoding)
+        except ConfigError as error:
+            raise ConfigError(f"{model.path}: its metadata are damaged ({error}); export the run anew") from error
+        check_format(self.inference.mask_format, self.mask_encoding, len(self.class_names), model.path)
 
     def make_inference(self, given: Mapping[str, Any]) -> MaskKnobs:
         own = {} if self.about.threshold is None else {THRESHOLD: self.about.threshold}

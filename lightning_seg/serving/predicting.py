@@ -51,6 +51,8 @@ def predict_folder(applied: AppliedFile, images: Sequence[str | Path], output: s
         log.warning(about_tiles(trained_at))
     paths = find_pictures(images)
     files = FILES[applied.about.kind](output, no_number=NO_NUMBER)
+    if isinstance(files, MaskFiles):
+        files.mask_format, files.encoding = applied.inference.mask_format, applied.mask_encoding
     files.prepare()
     files.begin(applied.class_names, applied.label_names)
     at_stake(lambda: what_is_done({files.table: len(read_rows(files.table))}))

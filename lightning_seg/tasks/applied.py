@@ -10,6 +10,7 @@ from lightning_seg.answers import Answer
 from lightning_seg.batch import BoxPrediction, LabelPrediction, MaskPrediction
 from lightning_seg.errors import ConfigError, one_line
 from lightning_seg.images import Array
+from lightning_seg.mask_encoding import MaskEncoding
 from lightning_seg.tasks.loading import load_task
 from lightning_seg.tasks.supervised import SupervisedTask
 
@@ -46,6 +47,7 @@ class AppliedTask:
         self.device, self.task = _on_device(task, device)
         self.class_names = task.known_class_names()
         self.label_names = task.reported_names()
+        self.mask_encoding: MaskEncoding | None = getattr(task, "mask_encoding", None)
 
     def answer(self, shown: Array, size: tuple[int, int]) -> Answer:
         """What it says of a picture.

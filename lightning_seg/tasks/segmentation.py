@@ -7,12 +7,14 @@ import torch
 from torch import Tensor, nn
 
 from lightning_seg.batch import IGNORE_INDEX, MaskPrediction, SegmentationBatch, Split
+from lightning_seg.checkpoints import CHECKPOINT_KEY
 from lightning_seg.errors import ConfigError
 from lightning_seg.images import resize_image
 from lightning_seg.inference.knobs import knobs_of_masks
 from lightning_seg.inference.masks import MaskInference, decide
 from lightning_seg.inference.views import average_views
 from lightning_seg.losses import SegmentationLoss
+from lightning_seg.mask_encoding import MaskEncoding
 from lightning_seg.measuring import Measuring
 from lightning_seg.metrics import MetricPart, SegmentationMetrics
 from lightning_seg.metrics.calibration import Calibration
@@ -25,6 +27,9 @@ from lightning_seg.tasks.class_weights import ClassWeightedTask, checked_weights
 from lightning_seg.tasks.mask_watch import MaskWatch
 from lightning_seg.tasks.options import SupervisedOptions
 from lightning_seg.tasks.truths import check_masks
+
+MASK_ENCODING = "mask_encoding"
+"""Key of a checkpoint: what mask files of its dataset hold."""
 
 
 class SegmentationTask(ClassWeightedTask):
@@ -59,6 +64,8 @@ class SegmentationTask(ClassWeightedTask):
     prediction = MaskPrediction
     loss: SegmentationLoss
     inference: MaskInference
+    mask_encoding: MaskEncoding | None = None
+    """What the files of the masks hold that it was trained on, if its data or its checkpoint says it."""
 
     def __init__(
         self,
@@ -117,12 +124,28 @@ class SegmentationTask(ClassWeightedTask):
 
     def learn_from(self, data: Any) -> None:
         super().learn_from(data)
+        self.mask_encoding = getattr(data, "mask_encoding", None) or self.mask_encoding
         ignore_index = getattr(data, "ignore_index", self.hparams["ignore_index"])
         if ignore_index != self.hparams["ignore_index"]:
             raise ConfigError(
                 f"the task has ignore_index {self.hparams['ignore_index']}, {type(data).__name__} has {ignore_index}; "
                 "give the task the same"
             )
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_save_checkpoint(checkpoint)
+        if self.mask_encoding is not None:
+            checkpoint[CHECKPOINT_KEY][MASK_ENCODING] = self.mask_encoding.as_dict()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """What masks hold comes from the checkpoint where the data does not tell it.
+
+        Raises:
+            ConfigError: see ``SupervisedTask``; also if that is no encoding.
+        """
+        super().on_load_checkpoint(checkpoint)
+        stored = (checkpoint.get(CHECKPOINT_KEY) or {}).get(MASK_ENCODING)
+        self.mask_encoding = self.mask_encoding or MaskEncoding.of(stored)
 
     # Steps
 

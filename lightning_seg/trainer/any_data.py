@@ -25,12 +25,47 @@ def shown_size(data: pl.LightningDataModule, checkpoint: str | None) -> tuple[in
     return None if size is None else (int(size[0]), int(size[1]))
 
 
+UNLABELLED = "unlabelled"
+"""In place of pictures to predict: those of the dataset that have no mask yet."""
+
+
+def asks_for_unlabelled(images: Sequence[str] | str | None) -> bool:
+    """Whether the pictures without a mask are meant, and no file or folder of that name."""
+    given = [images] if isinstance(images, str) else list(images or ())
+    if UNLABELLED not in given:
+        return False
+    if Path(UNLABELLED).exists():
+        return False
+    if len(given) > 1:
+        raise ConfigError(f"images {' '.join(given)}: unlabelled stands alone; predict the others by another command")
+    return True
+
+
+def unlabelled_pictures(data: pl.LightningDataModule) -> list[str]:
+    """The pictures of a dataset that have no mask yet.
+
+    Raises:
+        ConfigError: if its datamodule does not know what that is.
+        DataError: if there is none, or its files are missing.
+    """
+    if not hasattr(data, "unlabelled_pictures"):
+        raise ConfigError(
+            f"images unlabelled: {type(data).__name__} does not say which pictures have no mask; give --images with "
+            "files, a folder or a quoted pattern"
+        )
+    data.prepare_data()
+    return [str(path) for path in data.unlabelled_pictures()]
+
+
 def pictures_in_place_of(
     data: pl.LightningDataModule, images: Sequence[str], size: tuple[int, int] | None
 ) -> PicturesDataModule:
     """The files of ``--images``, read at ``size`` with the loaders of a datamodule as far as it knows some."""
     own = {name: getattr(data, name, None) for name in ("batch_size", "num_workers")}
-    return PicturesDataModule(images, size, **{name: value for name, value in own.items() if isinstance(value, int)})
+    known = {name: value for name, value in own.items() if isinstance(value, int)}
+    pictures = PicturesDataModule(images, size, **known)
+    pictures.mask_encoding = getattr(data, "mask_encoding", None)
+    return pictures
 
 
 def check_predictable(data: pl.LightningDataModule) -> None:

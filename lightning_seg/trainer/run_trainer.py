@@ -16,12 +16,18 @@ from docstring_parser import parse
 
 from lightning_seg.checkpoint_io import write_whole, write_whole_in_background
 from lightning_seg.errors import ConfigError
-from lightning_seg.inference.knobs import KINDS, about_tiles, given_of
+from lightning_seg.inference.knobs import KINDS, about_tiles, given_of, names_of_files
 from lightning_seg.process_tree import is_first_process
 from lightning_seg.progress import is_quiet
 from lightning_seg.runs import Run
 from lightning_seg.stopping import at_stake
-from lightning_seg.trainer.any_data import check_predictable, pictures_in_place_of, shown_size
+from lightning_seg.trainer.any_data import (
+    asks_for_unlabelled,
+    check_predictable,
+    pictures_in_place_of,
+    shown_size,
+    unlabelled_pictures,
+)
 from lightning_seg.trainer.processes import is_loss, loss_of
 from lightning_seg.trainer.run_folder import run_folder_of, training_alone
 from lightning_seg.trainer.stopped import SignalConnector, end_processes, what_is_kept
@@ -81,7 +87,7 @@ def _measuring(stage: Literal["validate", "test"], split: str) -> Callable[..., 
         weights_only: Checkpoints are never read in another way here.
         original_size: Measure at the original size of the pictures, as predict writes them; --tile implies it. A
             detector is measured against boxes."""
-    return _with_knobs(measure, without=["keep_probs"])
+    return _with_knobs(measure, without=names_of_files())
 
 
 class RunTrainer(pl.Trainer):
@@ -173,7 +179,7 @@ class RunTrainer(pl.Trainer):
             ckpt_path: Checkpoint that predicts.
             weights_only: Checkpoints are never read in another way here.
             return_predictions: They are written as they come, and never kept.
-            images: Pictures, folders of pictures or quoted patterns; without it the test split of the data.
+            images: Pictures, folders or patterns; unlabelled are those without a mask; without it the test split.
             output: Folder for what is written; without it predictions/ in the run folder or here.
         """
         with self.working("predict"):
@@ -200,6 +206,8 @@ def _pictures_for(model: Any, data: Any, images: list[str] | str | None, checkpo
     """What is predicted: ``images``, or the test split, at the size that the model sees."""
     size = shown_size(data, checkpoint)
     shown = model.shown_size(size) if hasattr(model, "shown_size") else size
+    if asks_for_unlabelled(images):
+        images = unlabelled_pictures(data)
     if images is not None:
         return pictures_in_place_of(data, [images] if isinstance(images, str) else images, shown)
     check_predictable(data)

@@ -11,7 +11,7 @@ from PIL import Image
 
 import lightning_seg
 from lightning_seg.batch import SegmentationBatch
-from lightning_seg.datamodules import ImageMaskFolderDataModule, image_mask_folder, slow_checks
+from lightning_seg.datamodules import ImageMaskFolderDataModule, image_mask_folder, mask_origins, slow_checks
 from lightning_seg.datamodules.base import Loader
 from lightning_seg.datasets.image_mask_folder import ImageMaskFolderDataset
 from lightning_seg.datasets.mask_checks import inspect_masks
@@ -351,7 +351,7 @@ def few_synthetic(monkeypatch: pytest.MonkeyPatch) -> None:
     def few(root: Path, **options: Any) -> None:
         write_image_mask_folder(root, num_pictures=8, **options)
 
-    monkeypatch.setattr(image_mask_folder, "write_image_mask_folder", few)
+    monkeypatch.setattr(mask_origins, "write_image_mask_folder", few)
 
 
 Options = dict[str, Any]
@@ -399,7 +399,7 @@ def test_synthetic_pictures_already_there_are_kept(tmp_path: Path) -> None:
 def test_synthetic_pictures_have_two_layouts(tmp_path: Path, options: Options) -> None:
     data = make(tmp_path / "own", source="synthetic", **options)
     with pytest.raises(
-        ConfigError, match=r"source synthetic does not write .*; use 'images/\*\.jpg', 'masks/\{stem\}\.png'"
+        ConfigError, match=r"source synthetic does not write .*; use 'images/\*', 'masks/\{stem\}\.png'"
     ):
         data.prepare_data()
     assert not data.root.exists()
@@ -445,5 +445,5 @@ def test_misspelt_and_missing_arguments(tmp_path: Path) -> None:
     construct: Callable[..., Any] = ImageMaskFolderDataModule
     with pytest.raises(TypeError, match="ignore_value"):
         make(tmp_path, ignore_value=[3])
-    with pytest.raises(TypeError, match="classes"):
+    with pytest.raises(ConfigError, match=r"^classes: nothing says what the values in the masks are called"):
         construct(tmp_path)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lightning_seg.datasets.pairs import check_pairs, check_patterns, find_pairs, in_another_case
+from lightning_seg.datasets.pairs import check_pairs, check_patterns, find_pairs, left_beside
 from lightning_seg.errors import ConfigError, DataError
 
 
@@ -165,7 +165,7 @@ def test_pairs_that_are_right_pass(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("images", "masks", "message"),
     [
-        ("/data/*.jpg", "{stem}.png", "images '/data/*.jpg' must be relative to root, for instance images/*.jpg"),
+        ("/data/*.jpg", "{stem}.png", "images '/data/*.jpg' must be relative to root, for instance images/*"),
         ("", "{stem}.png", "images '' must be relative"),
         ("*.jpg", "masks/{base}.png", "masks 'masks/{base}.png': there is no {base}; use {stem}, {name} and {dir}"),
         ("*.jpg", "masks/{}.png", "there is no {}; use {stem}"),
@@ -186,15 +186,20 @@ def test_possible_patterns(tmp_path: Path) -> None:
     assert [pair.mask.as_posix() for pair in find_pairs(tmp_path, images, masks)] == ["/elsewhere/day/a_a.jpg.png"]
 
 
-def test_pictures_left_out_by_the_case_of_their_suffix_are_known(tmp_path: Path) -> None:
-    for name in ("a.jpg", "b.JPG", "c.JPG", "notes.txt"):
+def test_pictures_that_a_pattern_leaves_out_are_known(tmp_path: Path) -> None:
+    for name in ("a.jpg", "a.png", "b.JPG", "c.jpeg", "d.png", "notes.txt", ".e.jpg"):
         (tmp_path / name).touch()
     pairs = find_pairs(tmp_path, "*.jpg", "{stem}.png")
     assert [pair.name for pair in pairs] == ["a.jpg"]
-    assert in_another_case(pairs) == [tmp_path / "b.JPG", tmp_path / "c.JPG"]
-    pairs = find_pairs(tmp_path, "*.[jJ][pP][gG]", "{stem}.png")
-    assert len(pairs) == 3
-    assert in_another_case(pairs) == []
+    # Its mask is no picture, and neither are other files.
+    assert [path.name for path in left_beside(pairs)] == ["b.JPG", "c.jpeg", "d.png"]
+
+
+def test_a_pattern_without_a_suffix_takes_every_picture_and_no_other_file(tmp_path: Path) -> None:
+    touch(tmp_path, "images/a.jpg", "images/b.JPG", "images/c.jpeg", "images/d.png", "images/Thumbs.db", "images/n.txt")
+    pairs = find_pairs(tmp_path, "images/*", "masks/{stem}.png")
+    assert [pair.image.name for pair in pairs] == ["a.jpg", "b.JPG", "c.jpeg", "d.png"]
+    assert left_beside(pairs) == []
 
 
 def test_links_to_nothing_and_pipes_are_pictures_until_they_are_read(tmp_path: Path) -> None:

@@ -65,6 +65,19 @@ def test_values_of_no_class_are_counted_over_all_masks(tmp_path: Path) -> None:
     assert "soft-edges" not in found
 
 
+def test_masks_in_colour_are_told_apart_from_files_that_cannot_be_read(tmp_path: Path) -> None:
+    colours = np.array([(0, 0, 0), (255, 0, 0)], np.uint8)
+    root = write(tmp_path / "data", {name: colours[disc()] for name in "abcdef"})
+    code, found = diagnose(root, *TWO)
+    assert code == 1
+    assert found["colours-for-numbers"]["files"] == [f"{name}.png" for name in "abcdef"]
+    typed = """--data.mask_values '["#000000", "#ff0000"]'"""
+    assert typed in found["colours-for-numbers"]["detail"]
+    assert "unreadable-mask" not in found
+    code, found = diagnose(root, *TWO, "--data.mask_values", '["#000000", "#ff0000"]')
+    assert "colours-for-numbers" not in found
+
+
 def test_smoothed_edges_are_told_with_their_remedy(tmp_path: Path) -> None:
     soft = np.asarray(
         Image.fromarray(disc((0, 255)))

@@ -170,7 +170,10 @@ def test_suffixes_in_another_case(tmp_path: Path, doctor: Doctor, caplog: pytest
     assert found["files-passed-over"]["files"] == [str(root / "images" / "03.PNG")]
     assert lines == []
     own(root).setup("fit")
-    assert "1 file such as images/03.PNG do not match images 'images/*.png'" in caplog.text
+    assert (
+        "1 picture is left out, since images 'images/*.png' does not match them; 'images/*' takes all that lie there: "
+        "images/03.PNG"
+    ) in caplog.messages
 
 
 def test_lines_for_a_training_are_findings_alone(

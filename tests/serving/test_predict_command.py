@@ -426,3 +426,44 @@ def test_a_signal_leaves_whole_rows_and_says_so(models: Path, tmp_path: Path) ->
     last = said.strip().splitlines()[-1]
     done = f"{written} pictures are done, files and rows of {table}; the same command does all of them again"
     assert last == f"lightning-seg: stopped by SIGTERM: {done}"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "expected"),
+    [({"values": [7, 8, 9], "colours": []}, [7, 8, 9]), ({"values": ["#000000", "#ff0000", "#00ff00"]}, None)],
+)
+def test_masks_in_the_encoding_of_the_dataset(
+    models: Path, photos: Path, tmp_path: Path, encoding: dict[str, Any], expected: list[int] | None
+) -> None:
+    model = write_masks(tmp_path / "own.onnx", mask_encoding=encoding)
+    predict(model, photos, tmp_path / "own", "--mask_format", "own")
+    predict(model, photos, tmp_path / "index", "--mask_format", "index")
+    written = np.asarray(Image.open(tmp_path / "own" / "masks" / "a.png"))
+    indices = np.asarray(Image.open(tmp_path / "index" / "masks" / "a.png"))
+    if expected is None:
+        assert written.shape == (*indices.shape, 3)
+        np.testing.assert_array_equal(written[..., 0] == 255, indices == 1)
+    else:
+        np.testing.assert_array_equal(written, np.array(expected)[indices])
+
+
+def test_files_that_do_not_tell_the_encoding_are_predicted_in_the_other_formats(
+    models: Path, photos: Path, tmp_path: Path, mistake: Line
+) -> None:
+    words = ["predict", "--model", str(models / "masks.onnx"), "--images", str(photos), "--output", str(tmp_path / "o")]
+    line = mistake([*words, "--mask_format", "own"])
+    assert line.startswith(f"mask_format own: {models / 'masks.onnx'} does not tell what the masks hold")
+    assert not (tmp_path / "o").exists()
+    predict(models / "masks.onnx", photos, tmp_path / "index", "--mask_format", "index")
+    assert Image.open(tmp_path / "index" / "masks" / "a.png").mode == "L"
+
+
+def test_a_damaged_encoding_in_a_file_is_one_line(photos: Path, tmp_path: Path, mistake: Line) -> None:
+    model = write_masks(tmp_path / "m.onnx", mask_encoding={"values": [0, "#ff0000", 2]})
+    line = mistake(["predict", "--model", str(model), "--images", str(photos), "--output", str(tmp_path / "o")])
+    assert f"{model}: its metadata are damaged (mask_encoding" in line
+
+
+def test_a_file_knows_no_unlabelled_pictures(models: Path, tmp_path: Path, mistake: Line) -> None:
+    line = mistake(["predict", "--model", str(models / "masks.onnx"), "--images", "unlabelled"])
+    assert "knows no dataset; predict with --run" in line

@@ -28,6 +28,20 @@ BY_CAUSE = {
         "fit refuses the dataset: nobody knows where the mask lies on the picture",
         "export the mask again at the size of its picture",
     ),
+    "kind": Kind(
+        "colours-for-numbers",
+        "error",
+        "a mask is in colour and the classes are numbers, or the reverse",
+        "fit refuses the dataset",
+        "give --data.mask_values what the masks hold for each class, in the order of --data.classes",
+    ),
+    "annotation": Kind(
+        "wrong-annotation",
+        "error",
+        "an outline or run lengths are none of their picture",
+        "fit refuses the dataset",
+        "correct the annotation in the labelling tool, and export it again",
+    ),
     "unreadable": Kind(
         "unreadable-mask", "error", "a mask cannot be read", "fit refuses the dataset", "export the mask again as PNG"
     ),
