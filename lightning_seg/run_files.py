@@ -1,9 +1,9 @@
 """The files of a run folder that people and programs read, and what stands in them: no torch, no Lightning."""
 
-from collections.abc import Mapping
-from math import isfinite
+from collections.abc import Iterable, Mapping
+from math import isfinite, isnan
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from lightning_seg.json_files import read_json
 from lightning_seg.tables import read_rows
@@ -17,6 +17,9 @@ MODE = "best_is"
 """Key of ``min`` or ``max``: whether the lowest or the highest value of the monitored metric is the best."""
 BEST = "best/"
 """Before the name of the monitored metric: its best value."""
+
+LABELLED = "accuracy"
+"""The score of test pictures that have one class each."""
 
 Curves: TypeAlias = Mapping[str, Mapping[int, float]]
 """By metric and epoch, which is counted from 0."""
@@ -73,3 +76,32 @@ def epochs_of(numbers: Mapping[str, Any], curves: Curves) -> int:
     recorded = numbers.get("epochs")
     logged = 1 + max(curves.get("train/loss", {}), default=-1)
     return max(logged, recorded) if isinstance(recorded, int) else logged
+
+
+class Labelled(Protocol):
+    """A test picture of one class."""
+
+    @property
+    def truth(self) -> str: ...
+
+    @property
+    def prediction(self) -> str: ...
+
+    @property
+    def probability(self) -> float | None: ...
+
+
+L = TypeVar("L", bound=Labelled)
+
+
+def by_confusion(pictures: Iterable[L]) -> dict[tuple[str, str], list[L]]:
+    """The pictures behind each cell of a confusion matrix, by (true, predicted) class, the surest first."""
+    cells: dict[tuple[str, str], list[L]] = {}
+    for one in sorted(pictures, key=_unsureness):
+        cells.setdefault((one.truth, one.prediction), []).append(one)
+    return cells
+
+
+def _unsureness(picture: Labelled) -> float:
+    probability = picture.probability
+    return 0.0 if probability is None or isnan(probability) else -probability

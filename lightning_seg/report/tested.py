@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
 from lightning_seg.errors import DataError
+from lightning_seg.run_files import LABELLED
 from lightning_seg.tables import read_rows
 
 JOINED = "; "
 """Between the classes of a mask."""
-LABELLED = "accuracy"
-"""The score of pictures that have one class each."""
 REMEDY = "restore the file, or test again"
 
 Order: TypeAlias = Literal["score", "loss", "mistake"]

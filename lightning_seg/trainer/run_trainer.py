@@ -81,7 +81,7 @@ def _measuring(stage: Literal["validate", "test"], split: str) -> Callable[..., 
         weights_only: Checkpoints are never read in another way here.
         original_size: Measure at the original size of the pictures, as predict writes them; --tile implies it. A
             detector is measured against boxes."""
-    return _with_knobs(measure, without=["keep_probs"])
+    return _with_knobs(measure, without=["keep_probs", "cam"])
 
 
 class RunTrainer(pl.Trainer):
