@@ -35,9 +35,9 @@ from lightning_seg.tasks.sliding_detector import SlidingDetectorTask
 
 LOWEST = 0.2
 """Windows below it are not kept."""
-THRESHOLDS = tuple(round(0.2 + 0.05 * step, 2) for step in range(16))
+THRESHOLDS = (0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.8, 0.9)
 MERGES: Sequence[tuple[Merge, float]] = (
-    *(("fusion", overlap) for overlap in (0.2, 0.35, 0.5, 0.7)),
+    *(("fusion", overlap) for overlap in (0.2, 0.35, 0.5)),
     *(("nms", overlap) for overlap in (0.05, 0.15, 0.35)),
     ("none", 1.0),
 )

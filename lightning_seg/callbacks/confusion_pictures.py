@@ -57,8 +57,8 @@ def _ordered(cells: Mapping[tuple[str, str], Sequence[Answered]], class_names: S
 
 def _row(one: Answered, count: int) -> dict[str, str | int]:
     probability = "" if isnan(one.probability) else f"{one.probability:.6g}"
-    told = {"truth": one.truth, "prediction": one.prediction, "count": count, "probability": probability}
-    return {**told, "path": harmless_path(one.path)}
+    cells = (one.truth, one.prediction, count, probability, harmless_path(one.path))
+    return dict(zip(COLUMNS, cells, strict=True))
 
 
 def _summary(cells: Cells) -> str:
