@@ -29,6 +29,9 @@ class LabelAnswer(NamedTuple):
     label: int  # the likeliest class
     confidence: float  # its probability, in (0, 1]
     entropy: float  # relative to its maximum log(C), in [0, 1]
+    cam: NDArray[np.float32] | None = (
+        None  # (h, w), 0 or more: which places speak for the label, over the whole picture
+    )
 
     @property
     def is_number(self) -> bool:

@@ -136,6 +136,7 @@ class LabelPrediction(NamedTuple):
     label: int  # the likeliest class
     confidence: float  # its probability, in (0, 1]
     entropy: float  # relative to its maximum log(C), in [0, 1]
+    cam: "Tensor | None" = None  # (h, w) float32, 0 or more: which places speak for the label, if it was asked for
 
     @property
     def is_number(self) -> bool:
@@ -143,7 +144,8 @@ class LabelPrediction(NamedTuple):
         return bool(self.probs.isfinite().all())
 
     def as_arrays(self) -> LabelAnswer:
-        return LabelAnswer(self.probs.numpy(), self.label, self.confidence, self.entropy)
+        cam = None if self.cam is None else self.cam.numpy()
+        return LabelAnswer(self.probs.numpy(), self.label, self.confidence, self.entropy, cam)
 
 
 class BoxPrediction(NamedTuple):

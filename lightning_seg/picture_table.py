@@ -1,9 +1,9 @@
 """``test_pictures.csv`` of a run: its name, its columns, and what ``test`` has written of each picture; no torch."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite, isnan
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, TypeVar
 
 from lightning_seg.errors import DataError
 from lightning_seg.tables import apart, joined, read_rows
@@ -100,3 +100,32 @@ def _picture(path: Path, line: int, row: Mapping[str, str]) -> PictureResult:
         quantity=row.get("quantity", ""),
         group=row.get("group", ""),
     )
+
+
+class Labelled(Protocol):
+    """A test picture of one class."""
+
+    @property
+    def truth(self) -> str: ...
+
+    @property
+    def prediction(self) -> str: ...
+
+    @property
+    def probability(self) -> float | None: ...
+
+
+L = TypeVar("L", bound=Labelled)
+
+
+def by_confusion(pictures: Iterable[L]) -> dict[tuple[str, str], list[L]]:
+    """The pictures behind each cell of a confusion matrix, by (true, predicted) class, the surest first."""
+    cells: dict[tuple[str, str], list[L]] = {}
+    for one in sorted(pictures, key=_unsureness):
+        cells.setdefault((one.truth, one.prediction), []).append(one)
+    return cells
+
+
+def _unsureness(picture: Labelled) -> float:
+    probability = picture.probability
+    return 0.0 if probability is None or isnan(probability) else -probability

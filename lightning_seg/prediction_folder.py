@@ -8,7 +8,8 @@ TABLE = "predictions.csv"
 SHEET = "most_uncertain.png"
 MASK_FOLDERS = ("masks", "overlays", "probs")
 BOX_FOLDERS = ("boxes", "heat_maps", "windows")
-PLACES = {TABLE, SHEET, *MASK_FOLDERS, *BOX_FOLDERS}
+LABEL_FOLDERS = ("cams",)
+PLACES = {TABLE, SHEET, *MASK_FOLDERS, *BOX_FOLDERS, *LABEL_FOLDERS}
 FIRST_COLUMN = "picture"
 
 

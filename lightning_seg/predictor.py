@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lightning_seg.answers import Answer, BoxAnswer, LabelAnswer, MaskAnswer, ranked
-from lightning_seg.errors import DataError, ModelError
+from lightning_seg.errors import ConfigError, DataError, ModelError
 from lightning_seg.images import Array, read_image, read_image_at, resize_image, to_rgb, upright
 from lightning_seg.inference.knobs import MaskFormat
 from lightning_seg.mask_encoding import MaskEncoding
+from lightning_seg.plots.activation import draw_activation
 from lightning_seg.plots.boxes import draw_boxes
 from lightning_seg.plots.overlay import draw_overlay
 from lightning_seg.plots.palette import class_palette, object_palette
@@ -61,12 +62,24 @@ class ClassifiedPicture(NamedTuple):
     confidence: float  # probability of the label
     entropy: float  # relative to its maximum, in [0, 1]
     probs: dict[str, float]  # by class name
+    cam: NDArray[np.float32] | None = None  # (h, w), 0 or more: which places speak for the label, with cam=True
 
     @classmethod
     def of(cls, image: Array, said: LabelAnswer, names: tuple[str, ...]) -> Self:
         """From what a model has said, and the names of its classes."""
         probs = dict(zip(names, said.probs.tolist(), strict=True))
-        return cls(image, names[said.label], said.confidence, said.entropy, probs)
+        return cls(image, names[said.label], said.confidence, said.entropy, probs, said.cam)
+
+    @property
+    def overlay(self) -> Image.Image:
+        """The picture with the places coloured that speak for its label.
+
+        Raises:
+            ConfigError: if the map was not asked for.
+        """
+        if self.cam is None:
+            raise ConfigError("an overlay shows a class activation map; make the Predictor with cam=True")
+        return draw_activation(self.image, self.cam)
 
     def top(self, number: int = 5) -> list[tuple[str, float]]:
         """The likeliest classes with their probabilities, the likeliest first."""
@@ -130,9 +143,8 @@ class Predictor:
         task: the trained task.
         image_size: (height, width) of a picture for the network; None keeps its size.
         device: where to compute; None takes CUDA where there is one.
-        options: of segmentation see ``MaskKnobs``: ``tile``, ``overlap``, ``tta``, ``keep_probs``,
-            ``mask_format``; of classification
-            see ``LabelKnobs``: ``tta``; of detection see ``BoxKnobs``.
+        options: of segmentation see ``MaskKnobs``: ``tile``, ``overlap``, ``tta``, ``keep_probs``, ``mask_format``; of
+            classification see ``LabelKnobs``: ``tta``, ``cam``; of detection see ``BoxKnobs``.
 
     Raises:
         ConfigError: if the kind of task has no such option.

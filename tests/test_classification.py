@@ -16,6 +16,7 @@ from lightning_seg import CNNClassifierTask, Predictor
 from lightning_seg.__main__ import main
 from lightning_seg.errors import ConfigError
 from lightning_seg.predictor import ClassifiedPicture
+from lightning_seg.tables import read_rows
 
 NAMES = ("red", "green", "blue")
 # A user's own datamodule, which is all that the command line needs.
@@ -172,6 +173,40 @@ def test_predict_prints_and_writes_labels(
         assert {name: float(row[f"prob/{name}"]) for name in NAMES} == pytest.approx(picture.probs, abs=1e-4)
 
 
+def test_predict_writes_what_speaks_for_each_label(run: Path, photos: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    words = ["predict", "--run", str(run), "--trust_config", "--images", str(photos), "--output", str(output), *QUIET]
+    assert main([*words, "--cam", "true"]) == 0
+    rows = read_rows(output / "predictions.csv")
+    predictor = Predictor.from_run(run, device="cpu", cam=True)
+    for name, row in zip(sorted(NAMES), rows, strict=True):
+        assert row["cam"] == f"cams/{name}/{name}.jpg"
+        picture = predictor(row["picture"])
+        # Pictures of 24 x 32 for the network, halved three times.
+        assert picture.cam.shape == (3, 4)
+        assert picture.cam.min() >= 0 < picture.cam.max()
+        picture.overlay.save(tmp_path / "drawn.jpg", quality=90)
+        drawn, written = (
+            np.asarray(Image.open(path)).astype(int) for path in (tmp_path / "drawn.jpg", output / row["cam"])
+        )
+        assert written.shape == picture.image.shape
+        assert np.abs(drawn - written).mean() < 2
+        assert np.abs(np.asarray(picture.overlay).astype(int) - picture.image).max() > 30
+    (tmp_path / "drawn.jpg").unlink()
+    # They are no pictures to predict, and go where nobody asks for them.
+    assert main([*words[:5], str(tmp_path / "**" / "*"), *words[6:]]) == 0
+    assert [row["picture"] for row in read_rows(output / "predictions.csv")] == [row["picture"] for row in rows]
+    assert not [path for path in (output / "cams").rglob("*") if path.is_file()]
+    assert "cam" not in read_rows(output / "predictions.csv")[0]
+
+
+def test_without_being_asked_for_there_is_no_overlay(run: Path, photos: Path) -> None:
+    picture = Predictor.from_run(run, device="cpu")(photos / "green.png")
+    assert picture.cam is None
+    with pytest.raises(ConfigError, match="make the Predictor with cam=True"):
+        _ = picture.overlay
+
+
 def test_predictor_gives_names_and_numbers(run: Path, photos: Path) -> None:
     picture = Predictor.from_run(run, device="cpu")(photos / "green.png")
     assert (picture.label, picture.image.shape) == ("green", (41, 50, 3))
@@ -202,6 +237,11 @@ def test_flags_of_masks_are_one_line(run: Path, mistake: Mistake, flags: list[st
     line = mistake([flags[0], "--run", str(run), "--trust_config", *flags[1:], *QUIET])
     assert f"{name} " in line
     assert "CNNClassifierTask" in line
+
+
+def test_a_flag_without_a_value_says_which(run: Path, mistake: Mistake) -> None:
+    line = mistake(["predict", "--run", str(run), "--trust_config", "--cam", *QUIET])
+    assert line.endswith("--cam needs a value, for instance --cam true")
 
 
 def test_knobs_reach_no_config_and_no_checkpoint(run: Path) -> None:

@@ -28,6 +28,7 @@ EXAMPLES = {
     "--images": "'photos/*.jpg'",
     "--output": "predictions",
     "--keep_probs": "true",
+    "--cam": "true",
     "--original_size": "true",
     "--data.classes": "'[background, cat]'",
 }

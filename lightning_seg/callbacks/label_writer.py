@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytorch_lightning as pl
+
 from lightning_seg.callbacks.prediction_writer import NO_NUMBER, PredictionWriter
 from lightning_seg.prediction_files import LabelFiles
 
@@ -15,4 +17,10 @@ class LabelWriter(PredictionWriter):
     """
 
     def __init__(self, output: str | Path = "predictions", num_uncertain: int = 12) -> None:
-        super().__init__(LabelFiles(output, num_uncertain, no_number=NO_NUMBER))
+        self.label_files = LabelFiles(output, num_uncertain, no_number=NO_NUMBER)
+        super().__init__(self.label_files)
+
+    def on_predict_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        # What predict is asked for is known by now.
+        self.label_files.has_cams = getattr(getattr(pl_module, "inference", None), "cam", False)
+        super().on_predict_start(trainer, pl_module)

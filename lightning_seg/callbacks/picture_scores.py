@@ -9,6 +9,8 @@ import pytorch_lightning as pl
 import torch.distributed as dist
 from torch import Tensor
 
+from lightning_seg.callbacks.confusion_pictures import TABLE as CONFUSIONS
+from lightning_seg.callbacks.confusion_pictures import Answered, write_confusions
 from lightning_seg.callbacks.error_sheet import SHEET, Mistake, write_errors
 from lightning_seg.callbacks.split_plots import class_names
 from lightning_seg.callbacks.worst_pictures import Worst, WorstPictures
@@ -17,7 +19,7 @@ from lightning_seg.errors import DataError
 from lightning_seg.files import printable
 from lightning_seg.metrics.picture_scores import PictureRow, PictureScores
 from lightning_seg.numbers import at_least
-from lightning_seg.picture_table import COLUMNS, TABLE, class_cell, read_tested
+from lightning_seg.picture_table import COLUMNS, LABELLED, TABLE, class_cell, read_tested
 from lightning_seg.tables import harmless_path, write_rows
 
 Gathered = TypeVar("Gathered")
@@ -53,6 +55,9 @@ class PictureScoreWriter(pl.Callback):
     What is measured at the original size goes to ``test_full_pictures.csv``. Other kinds of tasks, detectors against
     boxes among them, have no table. Pictures of one group, such as 16 views of a car, are no independent samples; the
     dataset knows their groups.
+
+    ``confusion_pictures.csv`` beside that of a classifier lists the pictures behind each cell of its confusion matrix;
+    see ``write_confusions``.
 
     ``errors_test.png`` beside it, at the original size ``errors_test_full.png``, shows the pictures with the lowest
     scores, of equal ones those with the highest losses, or the wrong labels that the network is surest of. Where
@@ -109,6 +114,8 @@ class PictureScoreWriter(pl.Callback):
             names, quantity = class_names(pl_module), self.kept.quantity
             _write(Path(log_dir) / TABLE.replace("test", log_name), rows, names, quantity)
             self._draw(Path(log_dir) / SHEET.replace("test", log_name), mistakes, names)
+            if quantity == LABELLED:
+                print(write_confusions(Path(log_dir) / CONFUSIONS, _answered(rows, names), names), flush=True)
 
     def _draw(self, path: Path, mistakes: list[Mistake], names: Sequence[str]) -> None:
         """The worst of all processes, of equal ones in the order of their paths; and a line that names the sheet."""
@@ -170,6 +177,15 @@ def _test_scores(pl_module: pl.LightningModule) -> Any:
 def _images_of(batch: Any) -> Tensor | None:
     images = batch.get("image") if isinstance(batch, Mapping) else None
     return images if isinstance(images, Tensor) and images.ndim == 4 else None
+
+
+def _answered(rows: Sequence[Row], names: Sequence[str]) -> list[Answered]:
+    """Pictures of one class each."""
+    return [
+        Answered(names[told.truth[0]], names[told.prediction[0]], told.probability, path)
+        for _, path, _, told in rows
+        if len(told.truth) == len(told.prediction) == 1
+    ]
 
 
 def _mistake(row: Row, worst: Worst) -> Mistake:

@@ -70,12 +70,14 @@ class LabelKnobs:
 
     Args:
         tta: test-time augmentation, the mean over views: ``hflip`` two, ``flips`` four, ``d4`` eight.
+        cam: of a classifier, show which places of a picture speak for its class: a class activation map (Grad-CAM).
 
     Raises:
         ConfigError: if there is no such set of views.
     """
 
     tta: ViewSet | None = None
+    cam: bool = field(default=False, metadata=of_files())
 
     def __post_init__(self) -> None:
         check_views(self.tta)
@@ -129,8 +131,8 @@ class BoxKnobs:
             raise ConfigError(f"max_pixels {self.max_pixels} is too small; give 1 or more")
 
 
-KINDS = (MaskKnobs, BoxKnobs)
-"""Whose fields are flags; those of ``LabelKnobs`` are among them."""
+KINDS = (MaskKnobs, BoxKnobs, LabelKnobs)
+"""Whose fields are flags."""
 
 
 def texts_of(kind: type) -> dict[str, str]:

@@ -26,6 +26,15 @@ class LabelInference(LabelKnobs):
         """The likeliest classes; arguments as for ``probabilities``."""
         return [label_of(probs) for probs in self.probabilities(model, images).float().cpu()]
 
+    def activations(self, maps: Model, images: Tensor) -> Tensor:
+        """Class activation maps ``(B, h, w)`` on the CPU, the mean over the views, each turned back.
+
+        Args:
+            maps: gives those of pictures ``(B, 1, h, w)``.
+            images: ``(B, 3, H, W)`` uint8.
+        """
+        return average_views(maps, self.tta)(images)[:, 0].cpu()
+
 
 def label_of(probs: Tensor) -> LabelPrediction:
     """From probabilities ``(C,)``."""

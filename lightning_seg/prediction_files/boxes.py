@@ -17,7 +17,7 @@ from lightning_seg.prediction_files.folder import Pictured, PredictionFiles, Row
 from lightning_seg.prediction_folder import BOX_FOLDERS
 from lightning_seg.tables import BETWEEN, harmless_path, in_list
 
-LISTED = 7
+LISTED, PLACES = 7, 3
 """Labels in a line of the listing, and windows of each."""
 
 
@@ -29,8 +29,8 @@ class BoxFiles(PredictionFiles[BoxAnswer]):
     * ``boxes/<name>.jpg``: the picture with its boxes;
     * ``heat_maps/<name>/<label>.jpg``: the picture under the probabilities of each detected label;
     * ``windows/<name>/<label>.jpg``: the best box of each detected label, cut out;
-    * ``predictions.csv``: number of objects, the best one, the likeliest classes of the whole picture and of its
-      windows, which are numbered row by row at the coarsest size.
+    * ``predictions.csv``: number of objects, the best one, the likeliest classes of the whole picture and its windows
+      at the coarsest size: probability and x1,y1,x2,y2 in pixels of the file.
     """
 
     folders = (*BOX_FOLDERS, "*.json")
@@ -61,7 +61,7 @@ class BoxFiles(PredictionFiles[BoxAnswer]):
             "label": best["label"],
             "score": best["score"],
             "whole": _listed(ranked(answer.whole, self.class_names, 3)),
-            "windows": _windows(answer.window_probs, self.class_names),
+            "windows": _windows(answer, self.class_names),
             "json": harmless_path(path.relative_to(self.output).as_posix()),
         }
 
@@ -89,15 +89,20 @@ def _listed(answers: Sequence[tuple[str, float]]) -> str:
     return ", ".join(f"{name} {100 * prob:.1f} %" for name, prob in answers)
 
 
-def _windows(probs: NDArray[np.float32], class_names: Sequence[str]) -> str:
-    """Windows and their probabilities by class, the best class first."""
-    scores, classes = probs.max(axis=1), probs.argmax(axis=1)
+def _windows(answer: BoxAnswer, class_names: Sequence[str]) -> str:
+    """Windows by class, the best class first: ``tabby 0.62 at 384,0,832,478 0.55 at 448,0,896,478; ...``."""
+    scores, classes = answer.window_probs.max(axis=1), answer.window_probs.argmax(axis=1)
+    places = [",".join(map(str, box)) for box in np.round(answer.window_boxes).astype(int).tolist()]
     taken: dict[str, list[tuple[float, int]]] = {}
     for window, (score, index) in enumerate(zip(scores.tolist(), classes.tolist(), strict=True)):
         taken.setdefault(class_names[index], []).append((score, window))
     ordered: list[Any] = sorted(taken.items(), key=lambda item: max(item[1]), reverse=True)[:LISTED]
     return BETWEEN.join(
-        f"{in_list(name)} "
-        + " ".join(f"{window}:{score:.2f}" for score, window in sorted(windows, reverse=True)[:LISTED])
+        " ".join(
+            [
+                in_list(name),
+                *(f"{score:.2f} at {places[index]}" for score, index in sorted(windows, reverse=True)[:PLACES]),
+            ]
+        )
         for name, windows in ordered
     )

@@ -125,7 +125,8 @@ class PredictionFiles(ABC, Generic[A]):
         Args:
             rows: of all processes, as they are read.
         """
-        if self.folders and (stale := self._before.difference(row["picture"] for row in rows)):
+        holds_files = any(_holds_files(self.output, name) for name in self.folders)
+        if holds_files and (stale := self._before.difference(row["picture"] for row in rows)):
             log.warning(
                 "%s still holds files of %d other pictures of an earlier prediction, which are not in the new table",
                 self.output,

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Self
 
+from lightning_seg.picture_table import by_confusion
 from lightning_seg.report.tested import PictureResult
 
 
@@ -24,10 +25,7 @@ class Confusion(NamedTuple):
         if not told:
             return None
         names = dict.fromkeys([*class_names, *(name for one in told for name in (one.truth, one.prediction))])
-        cells: dict[tuple[str, str], list[PictureResult]] = {}
-        for one in sorted(told, key=lambda one: (one.probability is None, -(one.probability or 0.0))):
-            cells.setdefault((one.truth, one.prediction), []).append(one)
-        return cls(tuple(names), {place: tuple(held) for place, held in cells.items()})
+        return cls(tuple(names), {place: tuple(held) for place, held in by_confusion(told).items()})
 
     def behind(self, true: str, predicted: str) -> tuple[PictureResult, ...]:
         """The pictures of a cell, the surest first."""

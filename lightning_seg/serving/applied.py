@@ -27,6 +27,8 @@ from lightning_seg.serving.model_file import ExportedModel
 from lightning_seg.serving.tiles import tiled_bands
 from lightning_seg.serving.views import Probs, average_views
 
+CAM = "cam"
+
 
 class AppliedFile(ABC):
     """Base of the kinds of exported models.
@@ -118,7 +120,15 @@ class LabelFile(AppliedFile):
     """A classification model."""
 
     def make_inference(self, given: Mapping[str, Any]) -> LabelKnobs:
+        if given.get(CAM):
+            raise ConfigError(
+                f"{CAM}: {self.model.path} gives probabilities and no gradients, which a class activation map is made "
+                "of; predict with --run"
+            )
         return knobs_of(LabelKnobs, given_of(given), _who(self.model))
+
+    def knobs(self) -> tuple[str, ...]:
+        return tuple(name for name in super().knobs() if name != CAM)
 
     def answer(self, shown: Array, size: tuple[int, int]) -> LabelAnswer:
         return label_of(average_views(self.probabilities, self.inference.tta)(shown[None])[0])

@@ -3,10 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal, Unpack
 
+import torch
 from torch import Tensor, nn
 
 from lightning_seg.batch import BoxPrediction, ClassificationBatch, LabelPrediction, Split
 from lightning_seg.errors import ConfigError
+from lightning_seg.inference.activation import class_activation, last_feature_map
 from lightning_seg.inference.labels import LabelInference
 from lightning_seg.losses.classification import ClassificationLoss
 from lightning_seg.metrics import MetricPart
@@ -60,6 +62,8 @@ class ClassificationTask(ClassWeightedTask):
         self.loss = ClassificationLoss(label_smoothing, checked_weights(class_weights, num_classes))
         self.count(self.loss.weights)
         self.inference = LabelInference()
+        # By the size of pictures. In a dict, since torch takes a layer that is an attribute for a further part.
+        self._cam_layers: dict[torch.Size, nn.Module] = {}
 
     def metric_parts(self, split: Split) -> dict[str, MetricPart]:
         """Each takes logits or probabilities ``(B, C)``, and labels ``(B,)`` int64 or ``(B, C)`` float."""
@@ -122,5 +126,35 @@ class ClassificationTask(ClassWeightedTask):
     def predict_pictures(
         self, images: Tensor, sizes: Sequence[tuple[int, int]], inference: LabelInference | None = None
     ) -> list[LabelPrediction]:
-        """The likeliest classes."""
-        return (inference or self.inference).predict(self.probabilities, images)
+        """The likeliest classes, and what speaks for them where ``cam`` asks for it."""
+        how = inference or self.inference
+        said = how.predict(self.probabilities, images)
+        if not how.cam:
+            return said
+        labels = torch.tensor([one.label for one in said], device=images.device)
+        maps = how.activations(lambda shown: self.class_activations(shown, labels), images)
+        return [one._replace(cam=cam) for one, cam in zip(said, maps, strict=True)]
+
+    def class_activations(self, images: Tensor, classes: Tensor) -> Tensor:
+        """Which places of pictures ``(B, 3, H, W)`` uint8 RGB speak for a class each: see ``class_activation``."""
+        return class_activation(self, self.cam_layer(images), images, classes)
+
+    def cam_layer(self, images: Tensor) -> nn.Module:
+        """The layer whose feature map ``(B, D, h, w)`` class activation maps are made of; override it to name another.
+
+        A method ``cam_layer()`` of the network names it; otherwise it is the network's last feature map.
+
+        Args:
+            images: ``(B, 3, H, W)`` uint8 RGB, of the size that is predicted.
+
+        Raises:
+            ModelError: if the network has no feature map.
+        """
+        named = getattr(self.model, "cam_layer", None)
+        if named is not None:
+            layer: nn.Module = named()
+            return layer
+        size = images.shape[-2:]
+        if size not in self._cam_layers:
+            self._cam_layers[size] = last_feature_map(self, self.model, images)
+        return self._cam_layers[size]

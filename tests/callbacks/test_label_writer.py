@@ -15,6 +15,7 @@ from lightning_seg.batch import LabelPrediction, PictureBatch, PredictedBatch
 from lightning_seg.callbacks import LabelWriter
 from lightning_seg.datamodules.pictures import PicturesDataModule
 from lightning_seg.images import Array
+from lightning_seg.inference.labels import LabelInference
 from lightning_seg.plots.contact_sheet import draw_contact_sheet
 
 NAMES = ("daisy", "roses", "sunflowers", "tulips")
@@ -91,6 +92,57 @@ def test_the_table_has_the_class_the_runners_up_and_all_probabilities(pictures: 
     assert table["c"]["label"] == "roses"
     assert table["b"]["entropy"] == "0.95312"
     assert (writer.num_pictures, writer.num_unreadable) == (4, 1)
+
+
+class WithMaps(Known):
+    """Maps where its ``inference`` asks for them."""
+
+    def __init__(self, class_names: tuple[str, ...] = NAMES, cam: bool = True) -> None:
+        super().__init__(class_names)
+        self.inference = LabelInference(cam=cam)
+
+    def predict_one(self, name: str) -> LabelPrediction:
+        cam = torch.tensor([[0.0, 2.0], [0.0, 0.0]]) if self.inference.cam else None
+        return super().predict_one(name)._replace(cam=cam)
+
+
+def maps_in(output: Path) -> set[str]:
+    return {str(path.relative_to(output / "cams")) for path in output.rglob("cams/**/*") if path.is_file()}
+
+
+def test_maps_are_drawn_under_the_name_of_the_picture_and_its_class(pictures: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    predict(pictures, output, WithMaps())
+    assert maps_in(output) == {"a/sunflowers.jpg", "b/sunflowers.jpg", "c/roses.jpg"}
+    table = read_table(output)
+    assert list(table["a"])[-2:] == ["cam", "error"]
+    assert (table["b"]["cam"], table["bb"]["cam"]) == ("cams/b/sunflowers.jpg", "")
+    drawn = np.asarray(Image.open(output / "cams/b/sunflowers.jpg"))
+    assert drawn.shape == (40, 60, 3)
+    # The upper right quarter speaks for it, and the lower left one is the grey picture.
+    assert drawn[:12, 42:, 0].min() > 160
+    np.testing.assert_allclose(drawn[28:, :18].astype(int), 100, atol=6)
+
+
+def test_another_class_leaves_no_map_of_the_former_one(
+    pictures: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    output = tmp_path / "out"
+    predict(pictures, output, WithMaps())
+    predict(pictures / "a.png", output, WithMaps(NAMES[:2]))
+    assert maps_in(output) == {"a/daisy.jpg", "b/sunflowers.jpg", "c/roses.jpg"}
+    assert f"{output} still holds files of 2 other pictures of an earlier prediction" in caplog.text
+    caplog.clear()
+    predict(pictures, output, WithMaps(cam=False))
+    assert maps_in(output) == set()
+    # There is nothing left of it.
+    predict(pictures / "a.png", output, WithMaps(cam=False))
+    assert "still holds" not in caplog.text
+
+
+def test_a_class_may_be_called_like_a_place(pictures: Path, tmp_path: Path) -> None:
+    predict(pictures / "a.png", tmp_path / "out", WithMaps(("../x", "y")))
+    assert maps_in(tmp_path / "out") == {"a/.._x.jpg"}
 
 
 def test_a_line_per_picture_is_printed(pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

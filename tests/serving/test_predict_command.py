@@ -22,7 +22,7 @@ from torch.nn import functional as F
 from lightning_seg.__main__ import main
 from lightning_seg.commands.predict import flag_parser
 from lightning_seg.images import Array, read_image_at
-from lightning_seg.inference.knobs import BoxKnobs, MaskKnobs
+from lightning_seg.inference.knobs import KINDS
 from lightning_seg.inference.labels import LabelInference
 from lightning_seg.inference.masks import MaskInference
 from lightning_seg.model_file import PROPERTY
@@ -196,13 +196,13 @@ def test_the_flags_are_those_of_a_run() -> None:
         ("tta", "d4", "d4"),
         ("keep_probs", "true", True),
         ("keep_probs", "false", False),
+        ("cam", "true", True),
         ("scales", "[2, 3.5]", (2.0, 3.5)),
         ("merge", "nms", "nms"),
     ],
 )
 def test_values_are_read_as_those_of_a_run(flag: str, text: str, value: Any) -> None:
-    kind = MaskKnobs if flag in get_type_hints(MaskKnobs) else BoxKnobs
-    assert flag in get_type_hints(kind)
+    assert any(flag in get_type_hints(kind) for kind in KINDS)
     assert getattr(flag_parser().parse_args(["--model", "m.onnx", f"--{flag}", text]), flag) == value
 
 
@@ -228,6 +228,15 @@ def test_what_cannot_be_asked_is_one_line(
 ) -> None:
     words = ["predict", "--model", str(models / "masks.onnx"), "--images", str(photos / "a.png")]
     assert reason in mistake([*words, "--output", str(tmp_path / "out"), *flags])
+
+
+def test_an_exported_file_has_no_gradients_for_activation_maps(models: Path, photos: Path, mistake: Line) -> None:
+    words = ["predict", "--images", str(photos / "a.png"), "--cam", "true", "--model"]
+    assert mistake([*words, str(models / "labels.onnx")]) == (
+        f"cam: {models / 'labels.onnx'} gives probabilities and no gradients, which a class activation map is made of; "
+        "predict with --run"
+    )
+    assert "cam means nothing to" in mistake([*words, str(models / "masks.onnx")])
 
 
 def test_pictures_have_to_be_given(models: Path, mistake: Line) -> None:
