@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 TABLE = "predictions.csv"
-SHEET = "most_uncertain.png"
+SHEET = "most_uncertain"
+"""Without the suffix of its format."""
 MASK_FOLDERS = ("masks", "overlays", "probs")
 BOX_FOLDERS = ("boxes", "heat_maps", "windows")
-PLACES = {TABLE, SHEET, *MASK_FOLDERS, *BOX_FOLDERS}
+PLACES = {TABLE, f"{SHEET}.png", *MASK_FOLDERS, *BOX_FOLDERS}
 FIRST_COLUMN = "picture"
 
 

@@ -12,8 +12,8 @@ from lightning_seg.answers import Answer, BoxAnswer, LabelAnswer, MaskAnswer, ra
 from lightning_seg.errors import DataError, ModelError
 from lightning_seg.images import Array, read_image, read_image_at, resize_image, to_rgb, upright
 from lightning_seg.plots.boxes import draw_boxes
-from lightning_seg.plots.overlay import draw_overlay
-from lightning_seg.plots.palette import class_palette, object_palette
+from lightning_seg.plots.overlay import draw_classes
+from lightning_seg.plots.palette import object_palette
 
 if TYPE_CHECKING:
     # Exported models are applied where torch is not installed.
@@ -39,8 +39,17 @@ class SegmentedPicture(NamedTuple):
 
     @property
     def overlay(self) -> Image.Image:
-        """The picture tinted by class."""
-        return draw_overlay(self.image, self.mask, class_palette(len(self.class_names)))
+        """The picture tinted by class, but for the background."""
+        return self.draw()
+
+    def draw(self, opacity: float = 0.5, tint_background: bool = False) -> Image.Image:
+        """The picture tinted by class.
+
+        Args:
+            opacity: share of the colours, from 0 to 1.
+            tint_background: darken the background, too.
+        """
+        return draw_classes(self.image, self.mask, self.class_names, opacity, tint_background)
 
 
 class ClassifiedPicture(NamedTuple):

@@ -15,6 +15,8 @@ STOPPED_EARLY = "stopped_early"
 """Key of the epochs of a training that ended before its given epochs or steps."""
 MODE = "best_is"
 """Key of ``min`` or ``max``: whether the lowest or the highest value of the monitored metric is the best."""
+LOSS = "loss_is"
+"""Key of the parts of the loss with their weights, ``cross_entropy + 0.5 dice_loss``."""
 BEST = "best/"
 """Before the name of the monitored metric: its best value."""
 

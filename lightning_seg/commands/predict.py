@@ -33,25 +33,36 @@ def run_flags(flags: Sequence[str]) -> int:
     return predict(model, images, "predictions" if output is None else output, **given)
 
 
-def predict(model: str, images: Sequence[str], output: str = "predictions", **knobs: Any) -> int:
+def predict(
+    model: str,
+    images: Sequence[str],
+    output: str = "predictions",
+    plots: str = "png",
+    tint_background: bool = False,
+    **knobs: Any,
+) -> int:
     """Write predicted masks, labels or boxes, and print the folder.
 
     Args:
         model: file that ``export`` has written.
         images: pictures, folders of pictures or patterns.
         output: folder for what is written.
+        plots: formats of what is drawn of all pictures together, with commas between them.
+        tint_background: in overlays, darken the class called background, too.
         knobs: see ``inference.knobs``.
 
     Returns:
         The exit code: 3 if some pictures could not be read.
     """
     # Not before the flags are read, so that help and mistakes answer at once.
+    from lightning_seg.plots.formats import parse_formats
     from lightning_seg.prediction_files import SOME_UNREADABLE
     from lightning_seg.serving.applied import apply_file
     from lightning_seg.serving.model_file import ExportedModel
     from lightning_seg.serving.predicting import predict_folder
 
-    files = predict_folder(apply_file(ExportedModel(model), knobs), images, output)
+    formats = parse_formats(plots)
+    files = predict_folder(apply_file(ExportedModel(model), knobs), images, output, formats, tint_background)
     print(files.output, flush=True)
     return SOME_UNREADABLE if files.num_unreadable else 0
 
@@ -69,6 +80,11 @@ def flag_parser() -> argparse.ArgumentParser:
     parser.add_argument("--model", required=True, help="file that lightning-seg export has written")
     parser.add_argument("--images", action="extend", nargs="+", help="pictures, folders of pictures or quoted patterns")
     parser.add_argument("--output", help="folder for what is written; without it predictions/ here")
+    parser.add_argument(
+        "--plots", help="formats of plots: png (the default), svg, pdf, or several, for instance png,svg"
+    )
+    text = "in overlays, darken the class called background, too: true or false"
+    parser.add_argument("--tint_background", type=_reader(bool), metavar="BOOL", help=text)
     for name, hint, text in _knobs():
         parser.add_argument(f"--{name}", type=_reader(hint), metavar=name.upper(), help=text.replace("%", "%%"))
     return parser

@@ -17,7 +17,7 @@ from lightning_seg.commands.data_flags import keep_data
 from lightning_seg.datamodules.base import DataModule
 from lightning_seg.datasets.base import PictureDataset
 from lightning_seg.errors import ConfigError
-from lightning_seg.plots.figures import save_figure
+from lightning_seg.plots.figures import VECTOR, save_figure
 from lightning_seg.plots.previews import TITLE_LENGTH, Cell, Masks, draw_preview
 from lightning_seg.tasks.batches import check_image, keys_of
 
@@ -31,6 +31,7 @@ def preview(
     index: int = 0,
     epoch: int = 0,
     masks: Masks = "tint",
+    tint_background: bool = False,
 ) -> None:
     """Draw training pictures with their masks or classes, straight from the train loader.
 
@@ -46,6 +47,7 @@ def preview(
         index: Which picture of the training split that is.
         epoch: Whose draws, with --variants the first.
         masks: How masks are shown; colours can be judged best under an outline, or with none.
+        tint_background: Darken the class called background, too.
     """
     path = _checked_output(output)
     _check_least({"num_images": (num_images, 1), "variants": (variants, 1), "index": (index, 0), "epoch": (epoch, 0)})
@@ -60,7 +62,7 @@ def preview(
         # Pairs stay beside each other, and the sheet about as wide as high.
         columns = 2 * ceil(sqrt(len(cells) / 4)) if compare else None
     class_names: Sequence[str] = getattr(data, "class_names", ())
-    _save(draw_preview(cells, class_names, columns, masks), path)
+    _save(draw_preview(cells, class_names, columns, masks, tint_background), path)
 
 
 def draw_training(data: pl.LightningDataModule, num_images: int, epoch: int) -> Figure:
@@ -157,12 +159,16 @@ def _without_draws(dataset: Any) -> Any:
 def _checked_output(output: str) -> Path:
     path = Path(output)
     suffixes = Image.registered_extensions()
+    if path.suffix.lower()[1:] in VECTOR:
+        return path
     try:
         # Some formats can only be read, some write no colours.
         Image.new("RGB", (8, 8)).save(BytesIO(), suffixes[path.suffix.lower()])
     except (KeyError, OSError, ValueError):
         kind = f"suffix {path.suffix!r}" if path.suffix else "no suffix"
-        raise ConfigError(f"output {output}: no picture can be written with {kind}; use .png or .jpg") from None
+        raise ConfigError(
+            f"output {output}: no picture can be written with {kind}; use .png, .jpg, .svg or .pdf"
+        ) from None
     return path
 
 

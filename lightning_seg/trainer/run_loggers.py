@@ -34,7 +34,8 @@ class Chosen(NamedTuple):
         """The same logger, of the run in this folder, where it goes on with the files that it finds."""
         values = {**self.arguments, **_place(folder)}
         if isinstance(self.logger, TensorBoardLogger):
-            return TensorBoardLogger(**values)
+            # ``HyperParameters`` writes them beside what was measured; Lightning's placeholder would hide that.
+            return TensorBoardLogger(**{**values, "default_hp_metric": False})
         return ContinuedCSVLogger(**{**values, "trains": trains})
 
 
