@@ -1,6 +1,6 @@
 """The learning-rate curve, under names that tell which part of the network it is of."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import takewhile
 from typing import Any
 
@@ -15,39 +15,68 @@ REST = "decoder"
 class LearningRates(pl.Callback):
     """Logs the rates that steps are made with, wherever other numbers of the training are logged.
 
-    That is every ``log_every_n_steps`` and at the last step of every epoch. A network with one rate has ``lr``, one
-    whose encoder has a rate of its own ``lr/encoder`` and ``lr/decoder`` or ``lr/head``, by the names of its parts. Of
-    several optimisers each has its class in the name; the ``name`` of a group of parameters wins over that of its part.
+    That is every ``log_every_n_steps``, where it is validated, and at the last step of every epoch. A network with one
+    rate has ``lr``, one whose encoder has a rate of its own ``lr/encoder`` and ``lr/decoder`` or ``lr/head``, by the
+    names of its parts. Of several optimisers each has its class in the name; the ``name`` of a group of parameters wins
+    over that of its part.
     """
+
+    def __init__(self) -> None:
+        self.newest: tuple[int, list[list[Any]]] | None = None
+        """The newest step, and the rates of the groups of each optimiser in it."""
+        self.logged: int | None = None
+        """The newest step whose rates are logged."""
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.newest = self.logged = None
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
         every: int = trainer.log_every_n_steps  # type: ignore[attr-defined]
         step = trainer.fit_loop.epoch_loop._batches_that_stepped
-        due = every > 0 and (step + 1) % every == 0
-        if not trainer.loggers or not (due or trainer.is_last_batch):
+        # Schedules change them before the step is logged.
+        self.newest = step, [[group["lr"] for group in optimizer.param_groups] for optimizer in trainer.optimizers]
+        if every > 0 and (step + 1) % every == 0:
+            self._log(trainer, pl_module)
+
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._log(trainer, pl_module)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._log(trainer, pl_module)
+        # Before the checkpoint of the epoch, after which they would not be logged again.
+        for logger in trainer.loggers:
+            logger.save()
+
+    def _log(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        # One step may be of several batches.
+        if self.newest is None or self.newest[0] == self.logged:
             return
+        step, values = self.newest
+        self.logged = step
         names = {parameter: name for name, parameter in pl_module.named_parameters()}
-        rates = rates_of(trainer.optimizers, names)
+        rates = rates_of(trainer.optimizers, values, names)
         trainer.callback_metrics.update({name: torch.tensor(rate) for name, rate in rates.items()})
         for logger in trainer.loggers:
             logger.log_metrics(rates, step)
 
 
-def rates_of(optimizers: Iterable[Optimizer], names: Mapping[torch.nn.Parameter, str]) -> dict[str, float]:
+def rates_of(
+    optimizers: Sequence[Optimizer], values: Sequence[Sequence[Any]], names: Mapping[torch.nn.Parameter, str]
+) -> dict[str, float]:
     """Learning rates by name.
 
     Args:
         optimizers: of the training.
+        values: the rates of the groups of each.
         names: of all parameters.
     """
-    optimizers = list(optimizers)
     rates: dict[str, float] = {}
-    for optimizer in optimizers:
+    for optimizer, of_groups in zip(optimizers, values, strict=True):
         start = f"lr/{type(optimizer).__name__}" if len(optimizers) > 1 else "lr"
-        for part, rate in _parts(optimizer, names):
-            _add(rates, f"{start}/{part}" if part else start, rate)
+        for part, rate in zip(_parts(optimizer, names), of_groups, strict=False):
+            _add(rates, f"{start}/{part}" if part else start, float(rate))
     return rates
 
 
@@ -60,13 +89,13 @@ def _add(rates: dict[str, float], name: str, rate: float) -> None:
     rates[told] = rate
 
 
-def _parts(optimizer: Optimizer, names: Mapping[torch.nn.Parameter, str]) -> list[tuple[str, float]]:
-    """Part and rate of each group of parameters."""
+def _parts(optimizer: Optimizer, names: Mapping[torch.nn.Parameter, str]) -> list[str]:
+    """The part of each group of parameters."""
     groups: list[dict[str, Any]] = optimizer.param_groups
     # What a schedule scales; at a rate of 0 all would be alike.
     rates = [float(group.get("initial_lr", group["lr"])) for group in groups]
     parts = _modules([[names.get(one, "") for one in group["params"]] for group in groups], rates)
-    return [(str(group.get("name") or part), float(group["lr"])) for part, group in zip(parts, groups, strict=True)]
+    return [str(group.get("name") or part) for part, group in zip(parts, groups, strict=True)]
 
 
 def _modules(groups: Sequence[Sequence[str]], rates: Sequence[float]) -> list[str]:

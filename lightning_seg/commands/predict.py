@@ -80,11 +80,10 @@ def flag_parser() -> argparse.ArgumentParser:
     parser.add_argument("--model", required=True, help="file that lightning-seg export has written")
     parser.add_argument("--images", action="extend", nargs="+", help="pictures, folders of pictures or quoted patterns")
     parser.add_argument("--output", help="folder for what is written; without it predictions/ here")
-    parser.add_argument(
-        "--plots", help="formats of plots: png (the default), svg, pdf, or several, for instance png,svg"
-    )
-    text = "in overlays, darken the class called background, too: true or false"
-    parser.add_argument("--tint_background", type=_reader(bool), metavar="BOOL", help=text)
+    help_of_plots = "Formats of the plots that are written: png, svg or pdf, or several, for instance png,svg."
+    parser.add_argument("--plots", help=help_of_plots)
+    help_of_background = "In overlays, darken the class called background, too."
+    parser.add_argument("--tint_background", type=_reader(bool), metavar="TINT_BACKGROUND", help=help_of_background)
     for name, hint, text in _knobs():
         parser.add_argument(f"--{name}", type=_reader(hint), metavar=name.upper(), help=text.replace("%", "%%"))
     return parser

@@ -1,12 +1,15 @@
 """What TensorBoard shows of runs: arguments, rates and tests, read back by its own readers."""
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import pytorch_lightning as pl
 import torch
+from pytorch_lightning.loggers import CSVLogger
 from tensorboard.backend.event_processing.data_provider import MultiplexerDataProvider
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
@@ -18,7 +21,7 @@ from torch import nn
 from lightning_seg.__main__ import main
 from lightning_seg.arguments.own_flags import check_flags
 from lightning_seg.callbacks.hyper_parameters import arguments_of, plain_values
-from lightning_seg.callbacks.learning_rates import rates_of
+from lightning_seg.callbacks.learning_rates import LearningRates, rates_of
 from lightning_seg.callbacks.measured_step import newest_step
 from lightning_seg.commands.compare import formats_of
 from lightning_seg.errors import ConfigError
@@ -74,7 +77,7 @@ def test_each_run_has_one_row_with_its_arguments(runs: Path) -> None:
     rows = rows_of(runs)
     assert set(rows) == {"version_0", "version_1"}
     first, second = (values_in(rows[name]) for name in sorted(rows))
-    told = {
+    given = {
         "model": "CNNClassifierTask",
         "model.lr": 0.001,
         "model.optimizer": "adam",
@@ -85,8 +88,8 @@ def test_each_run_has_one_row_with_its_arguments(runs: Path) -> None:
         "seed_everything": 0,
         "trainer.max_epochs": 1,
     }
-    assert first.items() >= told.items()
-    assert second.items() >= {**told, "seed_everything": 7, "model.encoder_lr_factor": 0.5}.items()
+    assert first.items() >= given.items()
+    assert second.items() >= {**given, "seed_everything": 7, "model.encoder_lr_factor": 0.5}.items()
     # Of the trainer what is not as always; nothing that is not set.
     assert (second["trainer.gradient_clip_val"], "trainer.gradient_clip_val" in first) == (1, False)
     assert "model.optimizer_options" not in first
@@ -142,6 +145,27 @@ def test_arguments_are_called_as_they_are_typed() -> None:
 # Rates
 
 
+class Falling(pl.LightningModule):
+    """Whose rate is halved after every step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(1, 1)
+
+    def training_step(self, batch: torch.Tensor, batch_idx: int) -> torch.Tensor:
+        loss: torch.Tensor = self.layer(batch).sum()
+        self.log("train/loss", loss)
+        return loss
+
+    def validation_step(self, batch: torch.Tensor, batch_idx: int) -> None:
+        self.log("val/loss", self.layer(batch).sum())
+
+    def configure_optimizers(self) -> Any:
+        optimizer = torch.optim.SGD(self.parameters(), 1.0)
+        schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.5)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
 def test_rates_are_logged_at_every_step_that_is_logged(runs: Path) -> None:
     # 50 steps lie between two logged ones, and an epoch has three: its last one is logged with the epoch.
     first = curves_of(runs / "version_0")
@@ -157,14 +181,20 @@ def test_rates_are_logged_at_every_step_that_is_logged(runs: Path) -> None:
 
 def test_the_table_has_the_same_rates(runs: Path) -> None:
     with (runs / "version_1" / "metrics.csv").open(newline="") as file:
-        told = [(int(row["step"]), float(row["lr/encoder"])) for row in csv.DictReader(file) if row["lr/encoder"]]
-    np.testing.assert_allclose(told, curves_of(runs / "version_1")["lr/encoder"], rtol=1e-6)
+        rows = [(int(row["step"]), float(row["lr/encoder"])) for row in csv.DictReader(file) if row["lr/encoder"]]
+    np.testing.assert_allclose(rows, curves_of(runs / "version_1")["lr/encoder"], rtol=1e-6)
 
 
-def rates(network: nn.Module, factor: float, **options: Any) -> dict[str, float]:
+def told(optimizers: Sequence[torch.optim.Optimizer], names: dict[nn.Parameter, str]) -> dict[str, float]:
+    """What is logged of their rates as they are."""
+    values = [[group["lr"] for group in optimizer.param_groups] for optimizer in optimizers]
+    return rates_of(optimizers, values, names)
+
+
+def rates(network: nn.Module, factor: float) -> dict[str, float]:
     groups = parameter_groups(network, 0.01, 0.1, factor)
     names = {parameter: f"model.{name}" for name, parameter in network.named_parameters()}
-    return rates_of([torch.optim.SGD(groups, 0.01, **options)], names)
+    return told([torch.optim.SGD(groups, 0.01)], names)
 
 
 def test_parts_of_a_network_have_their_names() -> None:
@@ -181,7 +211,7 @@ def test_layers_with_rates_of_their_own_are_told_by_their_names() -> None:
         for rate, module in ((0.1, network["encoder"][0]), (0.2, network["encoder"][1]), (0.3, network["head"]))  # type: ignore[index]
         for parameters in module.parameters()
     ]
-    assert rates_of([torch.optim.SGD(groups)], names) == {"lr/encoder.0": 0.1, "lr/encoder.1": 0.2, "lr/head": 0.3}
+    assert told([torch.optim.SGD(groups)], names) == {"lr/encoder.0": 0.1, "lr/encoder.1": 0.2, "lr/head": 0.3}
 
 
 def test_names_of_groups_and_several_optimizers_are_told() -> None:
@@ -196,12 +226,38 @@ def test_names_of_groups_and_several_optimizers_are_told() -> None:
         for part, module in (("one", one), ("other", other))
         for name, parameter in module.named_parameters()
     }
-    assert rates_of([named], names) == {"lr/body": 1.0, "lr/other": 3.0}
+    assert told([named], names) == {"lr/body": 1.0, "lr/other": 3.0}
     both = [torch.optim.SGD(one.parameters(), 1.0), torch.optim.Adam(other.parameters(), 2.0)]
-    assert rates_of(both, names) == {"lr/SGD": 1.0, "lr/Adam": 2.0}
+    assert told(both, names) == {"lr/SGD": 1.0, "lr/Adam": 2.0}
     # Two of one class, and groups of one part that step differently.
     again = [torch.optim.SGD(one.parameters(), 1.0), torch.optim.SGD(other.parameters(), 2.0)]
-    assert rates_of(again, names) == {"lr/SGD": 1.0, "lr/SGD-2": 2.0}
+    assert told(again, names) == {"lr/SGD": 1.0, "lr/SGD-2": 2.0}
+
+
+@pytest.mark.parametrize(("accumulated", "every", "steps"), [(1, 2, [1, 2, 3, 4]), (2, 1, [0, 1, 2]), (1, 50, [2, 4])])
+def test_rates_of_cut_epochs_and_halves_are_logged_once(
+    accumulated: int, every: int, steps: list[int], tmp_path: Path
+) -> None:
+    """Eight batches an epoch, validated after three of them; the training ends after five steps, or three of two."""
+    logger = CSVLogger(tmp_path, "", "")
+    trainer = pl.Trainer(
+        logger=logger,
+        accelerator="cpu",
+        max_steps=5 if accumulated == 1 else 3,
+        accumulate_grad_batches=accumulated,
+        val_check_interval=3,
+        log_every_n_steps=every,
+        callbacks=[LearningRates()],
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        enable_checkpointing=False,
+    )
+    loader: Any = torch.utils.data.DataLoader(torch.ones(8, 1))  # type: ignore[arg-type]
+    trainer.fit(Falling(), loader, loader)
+    with (tmp_path / "metrics.csv").open(newline="") as file:
+        logged = [(int(row["step"]), float(row["lr"])) for row in csv.DictReader(file) if row["lr"]]
+    # The rate of a step is the one that it was made with.
+    assert logged == [(step, 0.5**step) for step in steps]
 
 
 # Plots
