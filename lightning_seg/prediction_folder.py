@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 TABLE = "predictions.csv"
-SHEET = "most_uncertain.png"
+SHEET = "most_uncertain"
+"""Without the suffix of its format."""
 MASK_FOLDERS = ("masks", "overlays", "probs")
 BOX_FOLDERS = ("boxes", "heat_maps", "windows")
 LABEL_FOLDERS = ("cams",)
-PLACES = {TABLE, SHEET, *MASK_FOLDERS, *BOX_FOLDERS, *LABEL_FOLDERS}
+PLACES = {TABLE, f"{SHEET}.png", *MASK_FOLDERS, *BOX_FOLDERS, *LABEL_FOLDERS}
 FIRST_COLUMN = "picture"
 
 

@@ -15,8 +15,8 @@ from lightning_seg.inference.knobs import MaskFormat
 from lightning_seg.mask_encoding import MaskEncoding
 from lightning_seg.plots.activation import draw_activation
 from lightning_seg.plots.boxes import draw_boxes
-from lightning_seg.plots.overlay import draw_overlay
-from lightning_seg.plots.palette import class_palette, object_palette
+from lightning_seg.plots.overlay import draw_classes
+from lightning_seg.plots.palette import object_palette
 from lightning_seg.prediction_files.masks import check_format, mask_picture
 
 if TYPE_CHECKING:
@@ -46,12 +46,21 @@ class SegmentedPicture(NamedTuple):
     @property
     def mask_file(self) -> Image.Image:
         """The mask as ``predict`` writes it, by ``mask_format``: ``result.mask_file.save("mask.png")``."""
-        return mask_picture(self.mask, len(self.class_names), self.mask_format, self.encoding)
+        return mask_picture(self.mask, self.class_names, self.mask_format, self.encoding)
 
     @property
     def overlay(self) -> Image.Image:
-        """The picture tinted by class."""
-        return draw_overlay(self.image, self.mask, class_palette(len(self.class_names)))
+        """The picture tinted by class, but for the background."""
+        return self.draw()
+
+    def draw(self, opacity: float = 0.5, tint_background: bool = False) -> Image.Image:
+        """The picture tinted by class.
+
+        Args:
+            opacity: share of the colours, from 0 to 1.
+            tint_background: darken the background, too.
+        """
+        return draw_classes(self.image, self.mask, self.class_names, opacity, tint_background)
 
 
 class ClassifiedPicture(NamedTuple):

@@ -15,7 +15,6 @@ from PIL import Image
 from lightning_seg import MobileNetV2UNetTask, Predictor
 from lightning_seg.__main__ import main
 from lightning_seg.errors import ConfigError, DataError
-from lightning_seg.plots.palette import class_palette
 from lightning_seg.predictor import SegmentedPicture
 
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -82,8 +81,12 @@ def test_the_result_is_at_the_size_of_the_picture(predictor: Predictor, photo: P
 def test_the_overlay_is_the_picture_tinted_by_class(predictor: Predictor, photo: Path) -> None:
     result = predictor(photo)
     assert result.overlay.size == (150, 90)
-    expected = (class_palette(3)[result.mask].astype(float) + pixels_of(photo)) / 2
+    # Orange and sky blue; the background is black, where it is asked for.
+    colours = np.array([[230, 159, 0], [0, 0, 0], [86, 180, 233]], float)
+    tinted = (colours[result.mask] + pixels_of(photo)) / 2
+    expected = np.where(result.mask[..., None] == NAMES.index("background"), pixels_of(photo), tinted)
     np.testing.assert_allclose(np.asarray(result.overlay), expected, atol=1)
+    np.testing.assert_allclose(np.asarray(result.draw(tint_background=True)), tinted, atol=1)
 
 
 @pytest.mark.parametrize("flags", [{}, {"tta": "d4"}, {"tile": 64, "overlap": 16}])

@@ -16,8 +16,8 @@ from lightning_seg.files import printable
 from lightning_seg.images import write_image
 from lightning_seg.json_files import write_json
 from lightning_seg.plots.boxes import draw_boxes
-from lightning_seg.plots.overlay import draw_overlay
-from lightning_seg.plots.palette import class_palette, object_palette
+from lightning_seg.plots.overlay import draw_classes
+from lightning_seg.plots.palette import object_palette, palette_of
 from lightning_seg.prediction_files.masks import LONGEST_JPEG, write_mask
 from lightning_seg.predictor import ClassifiedPicture, DetectedPicture, SegmentedPicture
 
@@ -88,7 +88,7 @@ def why_not(error: Exception, picture: str | Path, name: str) -> str:
 
 def legend_of(names: Sequence[str], of_boxes: bool = False) -> list[LegendEntry]:
     """Classes with the colours that they have everywhere."""
-    palette = object_palette(len(names)) if of_boxes else class_palette(len(names))
+    palette = object_palette(len(names)) if of_boxes else palette_of(names)
     colours = palette[: len(names)].tolist()
     return [LegendEntry(name, (red, green, blue)) for name, (red, green, blue) in zip(names, colours, strict=True)]
 
@@ -98,13 +98,13 @@ def draw(said: Any, shown: Collection[str] | None = None, opacity: float = 0.5) 
 
     Args:
         said: the prediction.
-        shown: names of the classes to show; None shows all.
+        shown: names of the classes to show; None shows all but the background.
         opacity: of masks, from 0 to 1.
     """
     if isinstance(said, SegmentedPicture):
         names = said.class_names
         hidden = [index for index, name in enumerate(names) if shown is not None and name not in shown]
-        return draw_overlay(said.image, said.mask, class_palette(len(names)), opacity, hidden)
+        return draw_classes(said.image, said.mask, names, opacity, shown is not None, hidden)
     if isinstance(said, DetectedPicture):
         return _draw_boxes(said, shown)
     return Image.fromarray(said.image)
@@ -143,7 +143,7 @@ def write_files(answer: Answer, folder: Path, overlay: Image.Image) -> Files:
     )
     write_image(overlay, files.overlay, flushed=False, quality=90)
     if isinstance(answer.said, SegmentedPicture):
-        write_mask(folder / f"{name}_mask.png", answer.said.mask, class_palette(len(answer.said.class_names)))
+        write_mask(folder / f"{name}_mask.png", answer.said.mask, palette_of(answer.said.class_names))
     write_json(files.json, record_of(answer), flushed=False)
     return files
 

@@ -15,8 +15,7 @@ from lightning_seg.files import printable
 from lightning_seg.images import Array, decode_image, resize_image
 from lightning_seg.pages.embedding import fitted_size
 from lightning_seg.plots.difference import draw_difference
-from lightning_seg.plots.overlay import draw_overlay
-from lightning_seg.plots.palette import class_palette
+from lightning_seg.plots.overlay import draw_classes
 from lightning_seg.predictor import SegmentedPicture
 from lightning_seg.report.metrics import spoken
 from lightning_seg.report.tested import ORDERS, Order, PictureResult, ranked
@@ -94,10 +93,9 @@ def view_of(source: Source, truths: Truths, result: PictureResult) -> View:
     if truth is None or not isinstance(said.said, SegmentedPicture):
         drawn = draw(said.said) if source.kind == "boxes" else None
         return View(picture, None, drawn, None, line)
-    palette = class_palette(len(said.said.class_names))
     return View(
         picture,
-        draw_overlay(said.said.image, truth, palette),
+        draw_classes(said.said.image, truth, said.said.class_names),
         draw(said.said),
         draw_difference(said.said.image, truth, said.said.mask),
         line,

@@ -13,6 +13,7 @@ from lightning_seg.app.markup import line
 from lightning_seg.app.sources import Source
 from lightning_seg.app.theme import LEGEND
 from lightning_seg.app.uploads import SOURCES, Uploads
+from lightning_seg.plots.palette import background_of
 
 KEPT = 8
 """Folders of files for download that stay until newer ones come; the library has copied those that are shown."""
@@ -100,7 +101,8 @@ def add_try(source: Source, folder: Path) -> None:
             names = list(source.found_names)
             legend = gr.CheckboxGroup(
                 names,
-                value=names,
+                # As everywhere, the background is tinted when it is asked for.
+                value=names if source.kind == "boxes" else [name for name in names if background_of([name]) is None],
                 label="Classes",
                 visible=source.kind != "labels",
                 elem_id=LEGEND,

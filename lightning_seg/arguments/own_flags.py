@@ -9,6 +9,7 @@ from jsonargparse import ArgumentParser
 from lightning_seg.callbacks.stochastic_weight_average import check_start
 from lightning_seg.callbacks.weight_average import check_decay
 from lightning_seg.errors import ConfigError
+from lightning_seg.plots.formats import parse_formats
 from lightning_seg.tasks.watched import OnNaN
 
 
@@ -17,6 +18,7 @@ def _own(
     ema: float | None = None,
     swa: float | None = None,
     on_nan: OnNaN = "stop",
+    plots: str = "png",
     run_folder: str | None = None,
     run: str | None = None,
     trust_config: bool = False,
@@ -31,6 +33,7 @@ def _own(
             0.75 averages over the last quarter. Goes with --model.schedule swa.
         on_nan: Where losses or weights are no numbers any more, or nothing of a split counts: stop by an error, or
             warn, and go on without a best checkpoint.
+        plots: Formats of the plots that are written: png, svg or pdf, or several, for instance png,svg.
         run_folder: Folder of a new run, instead of the next runs/NAME/version_N.
         run: A run folder, runs/NAME for its newest run, a checkpoint, or hf://OWNER/NAME: its config, and its last
             checkpoint for fit, its best one otherwise. What is typed wins.
@@ -56,6 +59,7 @@ def check_flags(given: Mapping[str, Any]) -> None:
         check_decay(given["ema"])
     if given.get("swa") is not None:
         check_start(given["swa"])
+    parse_formats(given.get("plots") or "png")
     if given.get("run") is not None:
         raise ConfigError("run stands in a config; type --run RUN instead")
     if given.get("weights_only") is False:

@@ -13,8 +13,9 @@ import pytorch_lightning as pl
 from lightning_seg.callbacks.csv_logger import changing_results
 from lightning_seg.json_files import write_json
 from lightning_seg.plots.curves import draw_curves
-from lightning_seg.plots.figures import save_figure
-from lightning_seg.run_files import METRICS_FILE, RECORD_FILE, read_curves, read_record
+from lightning_seg.plots.figures import save_plot
+from lightning_seg.plots.formats import PNG, Formats
+from lightning_seg.run_files import LOSS, METRICS_FILE, RECORD_FILE, read_curves, read_record
 from lightning_seg.tables import read_fields, read_rows, write_rows
 
 SPLITS = {"train", "val", "test", "val_full", "test_full"}
@@ -50,7 +51,7 @@ def remember(trainer: pl.Trainer, numbers: Mapping[str, Any], curves: tuple[str,
     }
 
 
-def complete(folder: Path, record: EpochRecord) -> bool:
+def complete(folder: Path, record: EpochRecord, formats: Formats = PNG) -> bool:
     """Bring the results of a run to the state of its checkpoint: later rows are removed, since they will come again.
 
     Returns:
@@ -58,7 +59,7 @@ def complete(folder: Path, record: EpochRecord) -> bool:
     """
     missing = _complete_table(folder, record)
     add_numbers(folder, record["numbers"])
-    draw(folder, record["curves"])
+    draw(folder, record["curves"], formats)
     return missing
 
 
@@ -88,18 +89,21 @@ def add_numbers(folder: Path, values: Mapping[str, Any]) -> None:
         write_json(folder / RECORD_FILE, {**known, **values})
 
 
-def draw(folder: Path, quantities: list[str]) -> None:
+def draw(folder: Path, quantities: list[str], formats: Formats = PNG) -> None:
     """Draw ``curves.png``, if there are epochs."""
     if curves := read_curves(folder / METRICS_FILE):
-        save_figure(draw_curves(curves, tuple(quantities)), folder / "curves.png")
+        figure = draw_curves(curves, tuple(quantities), read_record(folder).get(LOSS))
+        save_plot(figure, folder / "curves", formats)
 
 
 def _comes_again(row: Mapping[str, str], record: EpochRecord) -> bool:
     """Whether the continued run will write a row: of a later step, or of a split that is still to be measured after the
-    last step.
+    last step. What was measured apart from the training comes only once.
     """
     step = int(row.get("step") or 0)
     measured = {name.partition("/")[0] for name, value in row.items() if value}
+    if measured & SPLITS and not row.get("epoch"):
+        return False
     return step >= record["next_step"] or (
         step == record["next_step"] - 1 and not measured.isdisjoint(record.get("to_come", ()))
     )

@@ -8,9 +8,11 @@ from torch import Tensor
 
 from lightning_seg.metrics.picture_scores import PictureRow
 from lightning_seg.plots.errors import draw_wrong_labels, draw_wrong_masks
-from lightning_seg.plots.figures import save_figure
+from lightning_seg.plots.figures import remove_plot, save_plot
+from lightning_seg.plots.formats import PNG, Formats
 
-SHEET = "errors_test.png"
+SHEET = "errors_test"
+"""Without the suffix of its format."""
 LONGEST = 44
 """Letters of a name in a caption."""
 
@@ -24,17 +26,20 @@ class Mistake(NamedTuple):
     panels: Tensor  # see ``Worst``
 
 
-def write_errors(path: Path, mistakes: Sequence[Mistake], names: Sequence[str], quantity: str) -> bool:
+def write_errors(
+    path: Path, mistakes: Sequence[Mistake], names: Sequence[str], quantity: str, formats: Formats = PNG
+) -> bool:
     """Draw the mistakes, or remove the sheet of an earlier test where there is none; whether there is one now.
 
     Args:
-        path: of the sheet.
+        path: of the sheet, without suffix.
         mistakes: the worst first.
         names: of the classes.
         quantity: what the score is.
+        formats: of the sheet.
     """
     if not mistakes:
-        path.unlink(missing_ok=True)
+        remove_plot(path)
         return False
     images = [one.panels[0].permute(1, 2, 0).numpy() for one in mistakes]
     if len(mistakes[0].panels) == 1:
@@ -42,7 +47,7 @@ def write_errors(path: Path, mistakes: Sequence[Mistake], names: Sequence[str], 
     else:
         true, said = ([one.panels[panel, 0].numpy() for one in mistakes] for panel in (1, 2))
         figure = draw_wrong_masks(images, true, said, [_mask_caption(one, quantity) for one in mistakes], names)
-    save_figure(figure, path)
+    save_plot(figure, path, formats)
     return True
 
 

@@ -9,12 +9,12 @@ from lightning_seg.images import Array
 
 
 def add_picture(trainer: pl.Trainer, name: str, picture: Array) -> None:
-    """``(H, W, 3)`` uint8 RGB to every logger that takes pictures, at the current step.
+    """``(H, W, 3)`` uint8 RGB to every logger that takes pictures, at the step of the numbers that are logged now.
 
     These are TensorBoard's, that of W&B, MLflow's and Comet's, and others that take pictures by the same methods.
     """
     for logger in trainer.loggers:
-        _add(logger, name, picture, trainer.global_step)
+        _add(logger, name, picture, trainer.fit_loop.epoch_loop._batches_that_stepped)
 
 
 def _add(logger: Logger, name: str, picture: Array, step: int) -> None:

@@ -12,6 +12,7 @@ from torch import Tensor
 from lightning_seg.callbacks.confusion_pictures import TABLE as CONFUSIONS
 from lightning_seg.callbacks.confusion_pictures import Answered, write_confusions
 from lightning_seg.callbacks.error_sheet import SHEET, Mistake, write_errors
+from lightning_seg.callbacks.plot_formats import formats_of
 from lightning_seg.callbacks.split_plots import class_names
 from lightning_seg.callbacks.worst_pictures import Worst, WorstPictures
 from lightning_seg.datasets.base import PictureDataset
@@ -20,6 +21,7 @@ from lightning_seg.files import printable
 from lightning_seg.metrics.picture_scores import PictureRow, PictureScores
 from lightning_seg.numbers import at_least
 from lightning_seg.picture_table import COLUMNS, LABELLED, TABLE, class_cell, read_tested
+from lightning_seg.plots.formats import Formats
 from lightning_seg.tables import harmless_path, write_rows
 
 Gathered = TypeVar("Gathered")
@@ -113,19 +115,19 @@ class PictureScoreWriter(pl.Callback):
             log_name: str = pl_module.log_name("test")  # type: ignore[operator]
             names, quantity = class_names(pl_module), self.kept.quantity
             _write(Path(log_dir) / TABLE.replace("test", log_name), rows, names, quantity)
-            self._draw(Path(log_dir) / SHEET.replace("test", log_name), mistakes, names)
+            self._draw(Path(log_dir) / SHEET.replace("test", log_name), mistakes, names, formats_of(trainer))
             if quantity == LABELLED:
                 print(write_confusions(Path(log_dir) / CONFUSIONS, _answered(rows, names), names), flush=True)
 
-    def _draw(self, path: Path, mistakes: list[Mistake], names: Sequence[str]) -> None:
+    def _draw(self, path: Path, mistakes: list[Mistake], names: Sequence[str], formats: Formats) -> None:
         """The worst of all processes, of equal ones in the order of their paths; and a line that names the sheet."""
         assert self.kept is not None
         if not self.num_errors:
             return
         worst = sorted(mistakes, key=lambda one: (-one.badness, one.path))[: self.num_errors]
-        if write_errors(path, worst, names, self.kept.quantity):
+        if write_errors(path, worst, names, self.kept.quantity, formats):
             what = f"{len(worst)} worst test pictures" if len(worst) > 1 else "worst test picture"
-            print(printable(f"{path}: the {what}"), flush=True)
+            print(printable(f"{path}.{formats[0]}: the {what}"), flush=True)
 
     def _rows(self, told: Sequence[PictureRow]) -> list[Row]:
         """The pictures of this process."""

@@ -10,9 +10,10 @@ from matplotlib.figure import Figure
 from torch.utils.data import DataLoader, IterableDataset
 
 from lightning_seg.callbacks.loggers import add_picture
+from lightning_seg.callbacks.plot_formats import formats_of
 from lightning_seg.callbacks.split_plots import class_names
 from lightning_seg.callbacks.weight_average import averaged
-from lightning_seg.plots.figures import figure_to_array, save_array
+from lightning_seg.plots.figures import figure_to_array, save_plot
 from lightning_seg.plots.labels import draw_labels
 from lightning_seg.plots.predictions import draw_predictions
 
@@ -50,8 +51,9 @@ class PredictionSamples(pl.Callback):
         truth = _truth_of(loader, pl_module)
         if not trainer.is_global_zero or log_dir is None or truth is None:
             return
-        picture = figure_to_array(_figure(trainer, pl_module, _samples(loader, truth, self.num_samples), truth))
-        save_array(picture, Path(log_dir) / "samples" / f"epoch_{epoch:03d}.png")
+        figure = _figure(trainer, pl_module, _samples(loader, truth, self.num_samples), truth)
+        picture = figure_to_array(figure)
+        save_plot(figure, Path(log_dir) / "samples" / f"epoch_{epoch:03d}", formats_of(trainer), picture)
         add_picture(trainer, "samples", picture)
 
 

@@ -10,6 +10,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import BasePredictionWriter
 
 from lightning_seg.batch import PictureBatch, PredictedBatch
+from lightning_seg.callbacks.plot_formats import formats_of
 from lightning_seg.callbacks.split_plots import class_names
 from lightning_seg.errors import ConfigError
 from lightning_seg.images import Array, read_image
@@ -45,6 +46,7 @@ class PredictionWriter(BasePredictionWriter, ABC):
         return self.files.num_unreadable
 
     def on_predict_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.files.plots = formats_of(trainer)
         if trainer.is_global_zero:
             self.files.prepare()
         trainer.strategy.barrier()
@@ -113,6 +115,13 @@ class PredictionWriter(BasePredictionWriter, ABC):
             rows.sort(key=lambda row: row["picture"])
             write_rows(self.files.table_of(0), self.files.fields, rows)
         return rows
+
+
+def tint_backgrounds(callbacks: Sequence[pl.Callback], tint_background: bool) -> None:
+    """Let the writers among the callbacks darken the background of overlays, or leave it as it is."""
+    for callback in callbacks:
+        if isinstance(callback, PredictionWriter):
+            callback.files.tint_background = tint_background
 
 
 def _pictured(batch: PictureBatch, position: int) -> Pictured:

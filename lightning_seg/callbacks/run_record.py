@@ -27,10 +27,11 @@ from lightning_seg.callbacks.epoch_record import (
     remember,
 )
 from lightning_seg.callbacks.left_out import count_left_out, list_left_out
+from lightning_seg.callbacks.plot_formats import formats_of
 from lightning_seg.callbacks.stochastic_weight_average import StochasticWeightAverage
 from lightning_seg.callbacks.tested_checkpoint import tested_checkpoint
 from lightning_seg.callbacks.weight_average import WeightAverage, averaging_of
-from lightning_seg.run_files import BEST, MODE, STOPPED_EARLY
+from lightning_seg.run_files import BEST, LOSS, MODE, STOPPED_EARLY
 from lightning_seg.tasks.resuming import TRAINED
 
 EMA, SWA = WeightAverage.flag, StochasticWeightAverage.flag
@@ -63,7 +64,8 @@ class RunRecord(pl.Callback):
         counts = {"parameters": sum(map(torch.numel, parameters)), "trainable_parameters": trainable}
         # A continued run has restored its weights by now.
         initial = {"initial_weights": weights_digest(pl_module)} if trainer.ckpt_path is None else {}
-        _add(trainer, {**counts, **initial, **versions(), **count_left_out(trainer), **self._weights_measured(trainer)})
+        known = {**counts, **initial, **versions(), **_loss_is(pl_module)}
+        _add(trainer, {**known, **count_left_out(trainer), **self._weights_measured(trainer)})
         log_dir = trainer.log_dir
         if log_dir is not None and trainer.is_global_zero:
             list_left_out(trainer, Path(log_dir))
@@ -127,7 +129,7 @@ class RunRecord(pl.Callback):
         to_come = ["train", *validates] if loop.restarted_mid_epoch else []
         curves = list(self._curves(pl_module))
         nothing = {"next_step": step, "to_come": to_come, "row": {}, "numbers": {}, "curves": curves}
-        if complete(Path(log_dir), self.restored or nothing):
+        if complete(Path(log_dir), self.restored or nothing, formats_of(trainer)):
             row = dict(self.restored["row"])
             step = row.pop("step")
             for logger in trainer.loggers:
@@ -160,7 +162,7 @@ class RunRecord(pl.Callback):
             return
         for logger in trainer.loggers:
             logger.save()
-        draw(Path(log_dir), list(self._curves(trainer.lightning_module)))
+        draw(Path(log_dir), list(self._curves(trainer.lightning_module)), formats_of(trainer))
 
 
 def _ended_early(trainer: pl.Trainer) -> bool:
@@ -168,6 +170,14 @@ def _ended_early(trainer: pl.Trainer) -> bool:
     epochs, steps = trainer.max_epochs, trainer.max_steps
     all_epochs = epochs is not None and 0 <= epochs <= trainer.fit_loop.epoch_progress.current.completed
     return not all_epochs and not 0 <= steps <= trainer.global_step
+
+
+def _loss_is(pl_module: pl.LightningModule) -> dict[str, str]:
+    """Which parts the loss has; nothing of losses of the user's own modules."""
+    losses_of = getattr(pl_module, "losses_of", None)
+    weights = {} if losses_of is None else losses_of("train").weights
+    parts = [name if weight == 1 else f"{weight:g} {name}" for name, weight in weights.items()]
+    return {LOSS: " + ".join(parts)} if parts else {}
 
 
 def weights_digest(module: torch.nn.Module) -> str:

@@ -9,8 +9,9 @@ from matplotlib.figure import Figure
 
 from lightning_seg.batch import Split
 from lightning_seg.callbacks.loggers import add_picture
+from lightning_seg.callbacks.plot_formats import formats_of
 from lightning_seg.metrics import MetricPart
-from lightning_seg.plots.figures import figure_to_array, save_array
+from lightning_seg.plots.figures import figure_to_array, save_plot
 
 P = TypeVar("P", bound=MetricPart)
 
@@ -48,7 +49,7 @@ class SplitPlots(pl.Callback, ABC, Generic[P]):
         picture = figure_to_array(figure)
         log_name: Any = getattr(pl_module, "log_name", str)
         measured = log_name(split)
-        save_array(picture, Path(log_dir) / f"{self.name}_{measured}.png")
+        save_plot(figure, Path(log_dir) / f"{self.name}_{measured}", formats_of(trainer), picture)
         add_picture(trainer, f"{self.name}/{measured}", picture)
 
 

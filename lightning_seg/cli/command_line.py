@@ -24,6 +24,7 @@ from lightning_seg.cli.plain_types import register_plain_types
 from lightning_seg.cli.saved_config import SaveConfig
 from lightning_seg.cli.sources import describe_sources, differences, tell
 from lightning_seg.models.weights import without_pretrained
+from lightning_seg.plots.formats import parse_formats
 from lightning_seg.runs import task_arguments
 from lightning_seg.trainer import RunTrainer
 from lightning_seg.trainer.any_data import asks_for_unlabelled
@@ -196,6 +197,7 @@ class CommandLine(LightningCLI):
         assert isinstance(trainer, RunTrainer)
         trainer.run_folder = folder.path if folder and folder.is_known else None
         trainer.continued = self.arguments.run
+        trainer.plots = parse_formats(self.given("plots"))
         return trainer
 
     def _run_folder(self, given: Any, chosen: Sequence[Chosen] | None) -> RunFolder | None:
@@ -212,7 +214,8 @@ class CommandLine(LightningCLI):
 
     def _callbacks(self, given: Any, average: Sequence[pl.Callback], has_folder: bool, logs: bool) -> list[pl.Callback]:
         own, run, output = given["callbacks"], self.arguments.run, self.given("output")
-        defaults = [] if given["barebones"] else reporting(self.subcommand, self.model, given, has_folder, logs)
+        config = self.plain_config() if logs else {}
+        defaults = [] if given["barebones"] else reporting(self.subcommand, self.model, given, has_folder, logs, config)
         if self.subcommand == "predict":
             # One of the hub lies where nobody looks.
             usual = (run.folder if run and run.address is None else Path()) / "predictions"

@@ -2,7 +2,7 @@
 
 import gc
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from statistics import mean
 
@@ -44,7 +44,8 @@ from lightning_seg.errors import ConfigError
 from lightning_seg.files import replace_text
 from lightning_seg.json_files import write_json
 from lightning_seg.plots.comparison import BandCurve, draw_comparison
-from lightning_seg.plots.figures import save_figure
+from lightning_seg.plots.figures import save_plot
+from lightning_seg.plots.formats import Formats, parse_formats
 from lightning_seg.stopping import at_stake
 
 AGAIN = "the same command goes on"
@@ -196,13 +197,19 @@ def _said(step: Step | None) -> str:
     )
 
 
+def formats_of(resolved: Iterable[Config]) -> Formats:
+    """The formats that any variant has asked for."""
+    return parse_formats(",".join(str(config.get("plots", "png")) for config in resolved))
+
+
 def _write(comparison: Comparison, plan: Plan, resolved: Mapping[str, Config]) -> None:
     folder = plan.output
     write_json(folder / "comparison.json", to_json(comparison, resolved))
     replace_text(folder / "comparison.md", to_markdown(comparison, resolved))
     curves = [BandCurve(one.name, *one.curve) for one in comparison.variants]
     crossings = [crossing.epoch for pair in comparison.pairs for crossing in pair.crossings]
+    formats = formats_of(resolved.values())
     for name, zoomed in (("curves", False), ("curves_zoomed", True)):
         figure = draw_comparison(curves, f"val/{comparison.metric}", len(comparison.seeds), crossings, zoomed)
-        save_figure(figure, folder / f"{name}.png")
+        save_plot(figure, folder / name, formats)
     write_tensorboard(comparison, folder / "tensorboard")

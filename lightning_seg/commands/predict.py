@@ -45,13 +45,22 @@ def run_flags(flags: Sequence[str]) -> int:
     return predict(model, images, "predictions" if output is None else output, **given)
 
 
-def predict(model: str, images: Sequence[str], output: str = "predictions", **knobs: Any) -> int:
+def predict(
+    model: str,
+    images: Sequence[str],
+    output: str = "predictions",
+    plots: str = "png",
+    tint_background: bool = False,
+    **knobs: Any,
+) -> int:
     """Write predicted masks, labels or boxes, and print the folder.
 
     Args:
         model: file that ``export`` has written.
         images: pictures, folders of pictures or patterns.
         output: folder for what is written.
+        plots: formats of what is drawn of all pictures together, with commas between them.
+        tint_background: in overlays, darken the class called background, too.
         knobs: see ``inference.knobs``.
 
     Returns:
@@ -60,12 +69,14 @@ def predict(model: str, images: Sequence[str], output: str = "predictions", **kn
     # Half of the time to the first picture is matplotlib's, for the sheet; onnxruntime opens the file beside it.
     Thread(target=import_module, args=("lightning_seg.plots.contact_sheet",), daemon=True).start()
     # Not before the flags are read, so that help and mistakes answer at once.
+    from lightning_seg.plots.formats import parse_formats
     from lightning_seg.prediction_files import SOME_UNREADABLE
     from lightning_seg.serving.applied import apply_file
     from lightning_seg.serving.model_file import ExportedModel
     from lightning_seg.serving.predicting import predict_folder
 
-    files = predict_folder(apply_file(ExportedModel(model), knobs), images, output)
+    formats = parse_formats(plots)
+    files = predict_folder(apply_file(ExportedModel(model), knobs), images, output, formats, tint_background)
     print(files.output, flush=True)
     return SOME_UNREADABLE if files.num_unreadable else 0
 
@@ -83,6 +94,10 @@ def flag_parser() -> argparse.ArgumentParser:
     parser.add_argument("--model", required=True, help="file that lightning-seg export has written")
     parser.add_argument("--images", action="extend", nargs="+", help="pictures, folders of pictures or quoted patterns")
     parser.add_argument("--output", help="folder for what is written; without it predictions/ here")
+    help_of_plots = "Formats of the plots that are written: png, svg or pdf, or several, for instance png,svg."
+    parser.add_argument("--plots", help=help_of_plots)
+    help_of_background = "In overlays, darken the class called background, too."
+    parser.add_argument("--tint_background", type=_reader(bool), metavar="TINT_BACKGROUND", help=help_of_background)
     for name, hint, text in _knobs():
         parser.add_argument(f"--{name}", type=_reader(hint), metavar=name.upper(), help=text.replace("%", "%%"))
     return parser

@@ -29,6 +29,7 @@ def preview(
     index: int = 0,
     epoch: int = 0,
     masks: Masks = "tint",
+    tint_background: bool = False,
 ) -> None:
     """Draw training pictures with their masks or classes, straight from the train loader.
 
@@ -44,6 +45,7 @@ def preview(
         index: Which picture of the training split that is.
         epoch: Whose draws, with --variants the first.
         masks: How masks are shown; colours can be judged best under an outline, or with none.
+        tint_background: Darken the class called background, too.
     """
     path = checked_picture(output)
     _check_least({"num_images": (num_images, 1), "variants": (variants, 1), "index": (index, 0), "epoch": (epoch, 0)})
@@ -58,7 +60,7 @@ def preview(
         # Pairs stay beside each other, and the sheet about as wide as high.
         columns = 2 * ceil(sqrt(len(cells) / 4)) if compare else None
     class_names: Sequence[str] = getattr(data, "class_names", ())
-    save_picture(draw_preview(cells, class_names, columns, masks), path)
+    save_picture(draw_preview(cells, class_names, columns, masks, tint_background), path)
     print(path)
 
 

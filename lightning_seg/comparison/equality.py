@@ -45,6 +45,7 @@ NO_MATTER = (
     "data.cache_dir",
     "data.num_workers",
     "data.seed",
+    "plots",
     "run_folder",
     "seed_everything",
     "trainer.default_root_dir",

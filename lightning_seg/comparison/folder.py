@@ -10,11 +10,17 @@ from lightning_seg.comparison.plan import Plan
 from lightning_seg.errors import ConfigError, DataError
 from lightning_seg.json_files import as_read, read_json, write_json
 from lightning_seg.locks import HeldError, holding
+from lightning_seg.plots.formats import FORMATS
 
 log = logging.getLogger(__name__)
 PLAN_FILE = "plan.json"
 LOCK_FILE = ".lock"
-WRITTEN = ("runs", "logs", "tensorboard", "comparison.json", "comparison.md", "curves.png", "curves_zoomed.png")
+PLOTS = ("curves", "curves_zoomed")
+"""Without the suffixes of their formats."""
+WRITTEN = (
+    *("runs", "logs", "tensorboard", "comparison.json", "comparison.md"),
+    *(f"{name}.{kind}" for name in PLOTS for kind in FORMATS),
+)
 """Files that a comparison writes and replaces, beside its plan."""
 
 

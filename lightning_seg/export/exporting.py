@@ -26,7 +26,7 @@ from lightning_seg.export.whole import Size, kind_of, whole_job
 from lightning_seg.files import replacing
 from lightning_seg.images import Array
 from lightning_seg.model_file import IMAGE_SIZE, IMAGES, INPUTS, OUTPUTS, THRESHOLD, ModelFile, Precision
-from lightning_seg.plots.palette import class_palette, object_palette
+from lightning_seg.plots.palette import object_palette, palette_of
 from lightning_seg.tasks.loading import load_task
 
 Format = Literal["onnx", "torch", "safetensors"]
@@ -92,9 +92,9 @@ class Source:
 
     def _colours(self) -> tuple[tuple[int, int, int], ...]:
         """Of what predictions find, as ``predict`` draws it."""
-        number = len(self.task.reported_names())
-        palette = object_palette(number) if self.kind == "boxes" else class_palette(number)
-        return tuple((int(red), int(green), int(blue)) for red, green, blue in palette[:number])
+        names = self.task.reported_names()
+        palette = object_palette(len(names)) if self.kind == "boxes" else palette_of(names)
+        return tuple((int(red), int(green), int(blue)) for red, green, blue in palette[: len(names)])
 
     def about(self, precision: Precision) -> ModelFile:
         """What the file says of itself, but for what was checked."""

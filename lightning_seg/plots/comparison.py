@@ -8,11 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from lightning_seg.plots.curves import SPLITS
 from lightning_seg.plots.figures import new_figure
-from lightning_seg.plots.palette import LINES
-
-MARKERS = "os^Dv"
-"""Of curves with the same colour."""
+from lightning_seg.plots.lines import draw_line
+from lightning_seg.plots.quantities import axis_label
 
 
 class BandCurve(NamedTuple):
@@ -40,14 +39,14 @@ def draw_comparison(
     axis = figure.subplots()
     first = _middle(curves) if zoomed else 0
     for index, curve in enumerate(curves):
-        again, which = divmod(index, len(LINES))
-        _draw_curve(axis, curve, LINES[which], MARKERS[again % len(MARKERS)], first)
+        _draw_curve(axis, curve, index, first)
     shown = [epoch for epoch in dict.fromkeys(crossings) if epoch >= first]
     for epoch in shown:
         axis.axvline(epoch, color="grey", linestyle=":", label=None if epoch != shown[0] else "the lead changes")
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.set_xlabel("epochs")
-    axis.set_ylabel(quantity)
+    split, _, measured = quantity.rpartition("/")
+    axis.set_ylabel(f"{SPLITS.get(split, split)} {axis_label(measured)}".strip())
     band = f"mean of {num_seeds} seeds ± standard deviation" if num_seeds > 1 else "one seed"
     axis.set_title(f"{quantity}, {band}")
     axis.grid(alpha=0.3)
@@ -61,10 +60,11 @@ def _middle(curves: Sequence[BandCurve]) -> int:
     return last // 2 + 1
 
 
-def _draw_curve(axis: Axes, curve: BandCurve, colour: str, marker: str, first: int) -> None:
+def _draw_curve(axis: Axes, curve: BandCurve, index: int, first: int) -> None:
     epochs, means, deviations = (np.array(values, float) for values in curve[1:])
     kept = epochs >= first
     epochs, means, deviations = epochs[kept], means[kept], deviations[kept]
-    axis.plot(epochs, means, "-", marker=marker, color=colour, markersize=3, label=curve.name)
+    line = draw_line(axis, epochs.tolist(), means.tolist(), index, curve.name)
     if deviations.any():
-        axis.fill_between(epochs, means - deviations, means + deviations, color=colour, alpha=0.15, linewidth=0)
+        low, high = means - deviations, means + deviations
+        axis.fill_between(epochs, low, high, color=line.get_color(), alpha=0.15, linewidth=0)

@@ -2,39 +2,35 @@
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from lightning_seg.plots.figures import new_figure
-from lightning_seg.plots.palette import BLUE, VERMILLION
+from lightning_seg.plots.lines import draw_line
+from lightning_seg.plots.quantities import axis_label
 
 Curve = Mapping[int, float]
 """Epoch to value."""
-MANY_EPOCHS = 100
-"""From this number on values have no marks."""
+SPLITS = {"train": "training", "val": "validation"}
 
 
-def draw_curves(curves: Mapping[str, Curve], quantities: Sequence[str]) -> Figure:
+def draw_curves(curves: Mapping[str, Curve], quantities: Sequence[str], loss_is: str | None = None) -> Figure:
     """One panel per quantity, training and validation in each.
 
     Args:
         curves: by metric name, for instance ``train/loss`` and ``val/loss``.
         quantities: one per panel, for instance ``loss`` and ``miou``.
+        loss_is: the parts of the loss, see ``axis_label``.
     """
-    figure = new_figure(5.0 * len(quantities), 3.8)
+    figure = new_figure(5.2 * len(quantities), 3.8)
     for axis, quantity in zip(figure.subplots(1, len(quantities), squeeze=False)[0], quantities, strict=True):
-        for split, style, colour in (("train", "o--", BLUE), ("val", "o-", VERMILLION)):
+        for index, (split, name) in enumerate(SPLITS.items()):
             curve = curves.get(f"{split}/{quantity}", {})
             # Counted from one: the value after that many epochs.
-            epochs = [epoch + 1 for epoch in curve]
-            axis.plot(epochs, list(curve.values()), style, color=colour, markersize=3, label=split)
+            draw_line(axis, [epoch + 1 for epoch in curve], list(curve.values()), index, name)
         axis.set_xlabel("epochs")
-        axis.set_title(quantity)
+        axis.set_ylabel(axis_label(quantity, loss_is))
         axis.grid(alpha=0.3)
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-        for line in axis.lines:
-            # So close to each other they would hide the line.
-            line.set_marker("o" if np.size(line.get_xdata()) <= MANY_EPOCHS else "")
         axis.legend()
     return figure

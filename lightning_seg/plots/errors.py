@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from lightning_seg.images import Array
 from lightning_seg.plots.contact_sheet import draw_contact_sheet
 from lightning_seg.plots.figures import new_figure
-from lightning_seg.plots.palette import class_palette, class_patches
+from lightning_seg.plots.palette import class_patches, palette_of
 
 GAP = 0.03
 """White between the pictures of an example, as a share of their width."""
@@ -31,7 +31,7 @@ def draw_wrong_masks(
         captions: of the examples.
         class_names: for the legend.
     """
-    palette = class_palette(len(class_names))
+    palette = palette_of(class_names)
     columns = min(2, len(images))
     rows = -(-len(images) // columns)
     examples = [

@@ -1,7 +1,7 @@
 """Figures without a window: saved as files or converted to arrays."""
 
 import re
-from io import StringIO
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +12,15 @@ from matplotlib.legend import Legend
 from matplotlib.text import Text
 from PIL import Image
 
-from lightning_seg.files import printable
+from lightning_seg.files import printable, replacing
 from lightning_seg.images import Array, write_image
+from lightning_seg.plots.formats import FORMATS, PNG, Formats
+
+VECTOR: dict[str, dict[str, None]] = {
+    "svg": {"Date": None, "Creator": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
+"""Formats without pixels, and what matplotlib would write down of the time and itself."""
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -23,13 +30,42 @@ def new_figure(width: float, height: float) -> Figure:
     return figure
 
 
+def save_plot(figure: Figure, path: Path, formats: Formats = PNG, picture: Array | None = None) -> None:
+    """Every plot of a run, a comparison or a prediction is written here, a file for each format.
+
+    Files of the other formats that an earlier command has written are removed: they would show something else.
+
+    Args:
+        figure: to write.
+        path: without suffix.
+        formats: some of ``FORMATS``.
+        picture: the figure as an array, where it has been drawn already.
+    """
+    for kind in FORMATS:
+        file = path.with_name(f"{path.name}.{kind}")
+        if kind not in formats:
+            file.unlink(missing_ok=True)
+        elif kind == "png" and picture is not None:
+            write_image(Image.fromarray(picture), file)
+        else:
+            save_figure(figure, file)
+
+
+def remove_plot(path: Path) -> None:
+    """Remove a plot in all formats; ``path`` is without suffix."""
+    for kind in FORMATS:
+        path.with_name(f"{path.name}.{kind}").unlink(missing_ok=True)
+
+
 def save_figure(figure: Figure, path: Path) -> None:
-    save_array(figure_to_array(figure), path)
-
-
-def save_array(picture: Array, path: Path) -> None:
-    """``(H, W, 3)`` uint8 RGB as a picture file."""
-    write_image(Image.fromarray(picture), path)
+    """In the format of the suffix: SVG and PDF by matplotlib, pictures by Pillow."""
+    kind = path.suffix[1:].lower()
+    if kind in VECTOR:
+        content = _drawn(figure, kind, path.stem)
+        with replacing(path) as file:
+            file.write(content)
+    else:
+        write_image(Image.fromarray(figure_to_array(figure)), path)
 
 
 def figure_to_array(figure: Figure) -> Array:
@@ -48,20 +84,31 @@ def figure_to_svg(figure: Figure, name: str) -> str:
         figure: to draw; its black becomes the colour of the text.
         name: unique among the figures of the page.
     """
-    _make_harmless(figure)
     figure.patch.set_visible(False)
     for axis in figure.axes:
         axis.patch.set_visible(False)
     for legend in figure.findobj(Legend):
         legend.get_frame().set_visible(False)
-    file = StringIO()
-    # Letters stay letters, which can be searched and read aloud; two files of the same figure are the same.
-    with rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
-        figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
-    element = file.getvalue()
+    element = _drawn(figure, "svg", name).decode()
     element = re.sub(r"<metadata>.*?</metadata>", "", element[element.index("<svg") :], flags=re.DOTALL)
     element = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", element)
     return re.sub(r"#000000\b", "currentColor", element)
+
+
+def _drawn(figure: Figure, kind: str, name: str) -> bytes:
+    """A file of matplotlib's own writer. Two of the same figure are the same.
+
+    Args:
+        figure: to draw.
+        kind: one of ``VECTOR``.
+        name: decides the names of what is drawn in it.
+    """
+    _make_harmless(figure)
+    file = BytesIO()
+    # Letters stay letters, which can be searched, read aloud and set in another font.
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": name, "pdf.fonttype": 42}):
+        figure.savefig(file, format=kind, metadata=VECTOR[kind])
+    return file.getvalue()
 
 
 def _make_harmless(figure: Figure) -> None:

@@ -1,15 +1,41 @@
 """A mask laid over its picture."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from PIL import Image
 
 from lightning_seg.batch import IGNORE_INDEX
 from lightning_seg.images import Array
+from lightning_seg.plots.palette import background_of, palette_of
 
 ROWS = 512
 IGNORED_OPACITY = 0.9
+
+
+def draw_classes(
+    image: Array,
+    mask: Array,
+    class_names: Sequence[str],
+    opacity: float = 0.5,
+    tint_background: bool = False,
+    hidden: Iterable[int] = (),
+) -> Image.Image:
+    """The picture tinted in the colours of its classes, as every overlay of this package is drawn.
+
+    The background, which is known by its name, stays as it is unless it is asked for.
+
+    Args:
+        image: ``(H, W, 3)`` uint8 RGB.
+        mask: ``(H, W)`` uint8 class indices.
+        class_names: by class index.
+        opacity: share of the colour.
+        tint_background: darken the background, too.
+        hidden: further class indices whose pixels stay as they are.
+    """
+    background = None if tint_background else background_of(class_names)
+    untouched = [*hidden, *([] if background is None else [background])]
+    return draw_overlay(image, mask, palette_of(class_names), opacity, untouched)
 
 
 def draw_overlay(

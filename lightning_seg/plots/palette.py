@@ -37,17 +37,32 @@ COLOURS = np.frombuffer(bytes.fromhex(OKABE_ITO + FURTHER), np.uint8).reshape(-1
 BLUE, VERMILLION, GREEN = "#0072b2", "#d55e00", "#009e73"
 LINES = (BLUE, VERMILLION, GREEN, "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 """Of lines and bars: without yellow, which nobody sees on white."""
+BACKGROUNDS = ("background", "bg", "none", "nothing", "void", "other", "배경")
+"""What people call the class that stands for no object."""
 
 
-def class_palette(num_classes: int) -> Array:
+def background_of(class_names: Sequence[str]) -> int | None:
+    """The index of the class that stands for no object, by its name."""
+    return next((index for index, name in enumerate(class_names) if name.strip().lower() in BACKGROUNDS), None)
+
+
+def palette_of(class_names: Sequence[str]) -> Array:
+    """The colours of these classes, see ``class_palette``."""
+    return class_palette(len(class_names), background_of(class_names) or 0)
+
+
+def class_palette(num_classes: int, background: int = 0) -> Array:
     """``(256, 3)`` uint8: a row per class index, white for the ignore index 255, black between them.
 
-    Class 0 is black, since it is the background in most masks: an overlay darkens it, and the objects stand out.
-
     With more than 255 classes, for which there are no masks, colours repeat, and there are as many rows.
+
+    Args:
+        num_classes: how many have a colour.
+        background: the class that is black; the first one has the colour that would have been its.
     """
     palette = np.zeros((max(256, num_classes), 3), np.uint8)
     palette[:num_classes] = COLOURS[np.arange(num_classes) % len(COLOURS)]
+    palette[[0, background]] = palette[[background, 0]]
     if num_classes < 256:
         palette[255] = 255
     return palette
@@ -58,10 +73,17 @@ def object_palette(num_labels: int) -> Array:
     return COLOURS[1 + np.arange(num_labels) % (len(COLOURS) - 1)]
 
 
-def class_patches(class_names: Sequence[str]) -> "list[Patch]":
-    """The entries of a legend, in the order of the classes."""
+def class_patches(class_names: Sequence[str], background: bool = True) -> "list[Patch]":
+    """The entries of a legend, in the order of the classes.
+
+    Args:
+        class_names: by class index.
+        background: whether the background has an entry, if there is one.
+    """
     # Not before it is needed: it takes longer to import than all else that predicts.
     from matplotlib.patches import Patch
 
-    palette = class_palette(len(class_names))
-    return [Patch(color=palette[index] / 255, label=name) for index, name in enumerate(class_names)]
+    palette, left_out = palette_of(class_names), None if background else background_of(class_names)
+    return [
+        Patch(color=palette[index] / 255, label=name) for index, name in enumerate(class_names) if index != left_out
+    ]

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from lightning_seg.plots.figures import new_figure
-from lightning_seg.plots.palette import class_palette, class_patches
+from lightning_seg.plots.palette import class_patches, palette_of
 
 TITLES = ("image", "true mask", "predicted mask")
 
@@ -20,7 +20,7 @@ def draw_predictions(images: Tensor, masks: Tensor, predictions: Tensor, class_n
         predictions: ``(N, H, W)`` class indices.
         class_names: for the legend.
     """
-    palette = class_palette(len(class_names))
+    palette = palette_of(class_names)
     rows = len(images)
     figure = new_figure(8.4, 2.8 * rows + 0.4)
     axes = figure.subplots(rows, 3, squeeze=False)

@@ -13,8 +13,8 @@ from torch import Tensor
 from lightning_seg.batch import IGNORE_INDEX
 from lightning_seg.images import Array
 from lightning_seg.plots.figures import new_figure
-from lightning_seg.plots.overlay import draw_overlay
-from lightning_seg.plots.palette import class_palette, class_patches
+from lightning_seg.plots.overlay import draw_classes
+from lightning_seg.plots.palette import background_of, class_patches, palette_of
 
 WIDTH = 2.4
 """Inches per cell."""
@@ -34,7 +34,11 @@ class Cell(NamedTuple):
 
 
 def draw_preview(
-    cells: Sequence[Cell], class_names: Sequence[str], columns: int | None = None, masks: Masks = "tint"
+    cells: Sequence[Cell],
+    class_names: Sequence[str],
+    columns: int | None = None,
+    masks: Masks = "tint",
+    tint_background: bool = False,
 ) -> Figure:
     """The cells row by row, scaled to one width, and a legend of the classes.
 
@@ -43,28 +47,29 @@ def draw_preview(
         class_names: by class index.
         columns: None for as many as there are rows.
         masks: how masks are shown.
+        tint_background: darken the background, too.
     """
     if masks == "none":
         cells = [cell._replace(mask=None) for cell in cells]
     columns = min(columns or ceil(sqrt(len(cells))), len(cells))
     heights = [_height(cells[first : first + columns]) for first in range(0, len(cells), columns)]
-    entries = _legend(cells, class_names)
+    # An outline shows it, too.
+    entries = _legend(cells, class_names, tint_background or masks == "outline")
     width = columns * WIDTH
     legend_columns = _fitting(entries, width)
     figure = new_figure(width, sum(heights) + 0.22 * ceil(len(entries) / legend_columns) + 0.1)
     axes = figure.subplots(len(heights), columns, squeeze=False, height_ratios=heights).flatten()
     for axis in axes:
         axis.set_axis_off()
-    palette = class_palette(len(class_names))
     for axis, cell in zip(axes, cells, strict=False):
-        axis.imshow(lay_over(cell, palette, masks))
+        axis.imshow(lay_over(cell, class_names, masks, tint_background))
         axis.set_title(_shorten(cell.title), fontsize=7, pad=2)
     if entries:
         figure.legend(handles=entries, loc="outside lower center", ncols=legend_columns, frameon=False, fontsize=9)
     return figure
 
 
-def lay_over(cell: Cell, palette: Array, masks: Masks = "tint") -> Array:
+def lay_over(cell: Cell, class_names: Sequence[str], masks: Masks = "tint", tint_background: bool = False) -> Array:
     """``(H, W, 3)`` uint8: the picture tinted with the colours of its classes; ignored pixels are nearly white.
 
     An outline colours only the pixels of a class that touch another one.
@@ -75,10 +80,11 @@ def lay_over(cell: Cell, palette: Array, masks: Masks = "tint") -> Array:
     if masks == "outline":
         mask = cell.mask.cpu().numpy()
         edge = _touching(mask)
-        colours = np.where(mask[..., None] == IGNORE_INDEX, np.uint8(255), palette[mask])
+        colours = np.where(mask[..., None] == IGNORE_INDEX, np.uint8(255), palette_of(class_names)[mask])
         return np.where(edge[..., None], colours, image)
     # Less than in predictions: colours that were drawn at random have to be judged.
-    return np.asarray(draw_overlay(np.ascontiguousarray(image), cell.mask.cpu().numpy(), palette, OPACITY))
+    mask = cell.mask.cpu().numpy()
+    return np.asarray(draw_classes(np.ascontiguousarray(image), mask, class_names, OPACITY, tint_background))
 
 
 def _touching(mask: Array) -> NDArray[np.bool_]:
@@ -92,12 +98,13 @@ def _touching(mask: Array) -> NDArray[np.bool_]:
     return edge
 
 
-def _legend(cells: Sequence[Cell], class_names: Sequence[str]) -> list[Patch]:
+def _legend(cells: Sequence[Cell], class_names: Sequence[str], background: bool) -> list[Patch]:
     """All classes; if there are very many, only those in the pictures."""
+    untouched = None if background else background_of(class_names)
     seen = {index for cell in cells if cell.mask is not None for index in np.unique(cell.mask.cpu().numpy()).tolist()}
     shown = [index for index in range(len(class_names)) if index in seen or len(class_names) <= MANY_CLASSES]
     classes = class_patches(class_names)
-    patches = [classes[index] for index in shown if seen]
+    patches = [classes[index] for index in shown if seen and index != untouched]
     ignored = [Patch(facecolor="white", edgecolor="grey", label="ignored")] if IGNORE_INDEX in seen else []
     return patches + ignored
 

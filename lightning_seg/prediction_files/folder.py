@@ -11,6 +11,7 @@ from lightning_seg.answers import BoxAnswer, LabelAnswer, MaskAnswer
 from lightning_seg.errors import ConfigError
 from lightning_seg.files import remove_left_overs
 from lightning_seg.images import Array
+from lightning_seg.plots.formats import PNG, Formats
 from lightning_seg.prediction_folder import FIRST_COLUMN, TABLE
 from lightning_seg.tables import append_rows, harmless_path, read_rows, write_rows
 
@@ -40,17 +41,23 @@ class PredictionFiles(ABC, Generic[A]):
     Args:
         output: folder.
         no_number: the reason in the row of a picture whose answer is no number, with a remedy.
+        plots: formats of what is drawn of all pictures together.
+        tint_background: of masks, darken the background in overlays, too.
     """
 
     folders: ClassVar[tuple[str, ...]] = ()
     """Places of the files of pictures below ``output``: folders, or patterns of files."""
+    has_masks: ClassVar[bool] = False
+    """Whether there is a background that could be tinted."""
 
     def __init__(
         self,
         output: str | Path = "predictions",
         no_number: str = "the network's answer is no number (NaN or infinite); give another model",
+        plots: Formats = PNG,
+        tint_background: bool = False,
     ) -> None:
-        self.output = Path(output)
+        self.output, self.plots, self.tint_background = Path(output), plots, tint_background
         self.no_number = no_number
         self._before: set[str] = set()
 
@@ -71,8 +78,10 @@ class PredictionFiles(ABC, Generic[A]):
         """Make the folder; only files of an earlier prediction may be overwritten.
 
         Raises:
-            ConfigError: if it holds other files, or cannot be written.
+            ConfigError: if it holds other files, or cannot be written, or masks are asked for that are none.
         """
+        if self.tint_background and not self.has_masks:
+            raise ConfigError("tint_background is about masks, and the model predicts none; leave it out")
         try:
             self.output.mkdir(parents=True, exist_ok=True)
             foreign = [name for name in self.folders if _holds_files(self.output, name)]

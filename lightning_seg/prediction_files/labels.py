@@ -80,7 +80,7 @@ class LabelFiles(PredictionFiles[LabelAnswer]):
             print(printable(_line(row)))
         shown = most_uncertain(rows, self.num_uncertain)
         captions = [_caption(row) for row in shown]
-        write_sheet(self.output, [Path(row["picture"]) for row in shown], captions)
+        write_sheet(self.output, [Path(row["picture"]) for row in shown], captions, formats=self.plots)
 
 
 def _caption(row: dict[str, str]) -> str:

@@ -13,8 +13,8 @@ from lightning_seg.files import printable, replacing
 from lightning_seg.images import Array, write_image
 from lightning_seg.inference.knobs import MaskFormat
 from lightning_seg.mask_encoding import MaskEncoding
-from lightning_seg.plots.overlay import draw_overlay
-from lightning_seg.plots.palette import class_palette
+from lightning_seg.plots.overlay import draw_classes
+from lightning_seg.plots.palette import palette_of
 from lightning_seg.prediction_files.folder import Pictured, PredictionFiles, Row
 from lightning_seg.prediction_files.most_uncertain import most_uncertain, write_sheet
 from lightning_seg.prediction_folder import MASK_FOLDERS
@@ -27,7 +27,7 @@ class MaskFiles(PredictionFiles[MaskAnswer]):
     """A mask, an overlay and a row of the table for every picture, at its original size.
 
     * ``masks/<name>.png``: class indices with a palette, or another ``mask_format``;
-    * ``overlays/<name>.jpg``: the picture tinted by class; a PNG where the picture is too large for JPEG;
+    * ``overlays/<name>.jpg``: the picture tinted by class, but for the background; a PNG if too large for JPEG;
     * ``probs/<name>.npy``: ``(C, H, W)`` float16, where probabilities are kept;
     * ``predictions.csv``: pixels and share of every class, mean confidence, mean relative entropy in [0, 1];
     * ``most_uncertain.png``: the overlays of the highest entropies.
@@ -39,6 +39,7 @@ class MaskFiles(PredictionFiles[MaskAnswer]):
     """
 
     folders = MASK_FOLDERS
+    has_masks = True
     mask_format: MaskFormat = "palette"
     encoding: MaskEncoding | None = None
     """What the masks hold that the model was trained on, if anybody knows it."""
@@ -55,10 +56,9 @@ class MaskFiles(PredictionFiles[MaskAnswer]):
         path, name, mask = picture.path, picture.name, answer.mask
         suffix = "jpg" if max(mask.shape) <= LONGEST_JPEG else "png"
         mask_path, overlay_path = Path("masks", f"{name}.png"), Path("overlays", f"{name}.{suffix}")
-        palette = class_palette(len(self.class_names))
-        stored = mask_picture(mask, len(self.class_names), self.mask_format, self.encoding)
+        stored = mask_picture(mask, self.class_names, self.mask_format, self.encoding)
         write_image(stored, self.place(path, mask_path.as_posix()), flushed=False)
-        overlay = draw_overlay(picture.read(), mask, palette)
+        overlay = draw_classes(picture.read(), mask, self.class_names, tint_background=self.tint_background)
         write_image(overlay, self.place(path, overlay_path.as_posix()), flushed=False, quality=90)
         if answer.probs is not None:
             with replacing(self.place(path, f"probs/{name}.npy"), flushed=False) as file:
@@ -80,18 +80,19 @@ class MaskFiles(PredictionFiles[MaskAnswer]):
     def finish(self, rows: Sequence[dict[str, str]]) -> None:
         shown = most_uncertain(rows, self.num_uncertain)
         captions = [f"{printable(Path(row['picture']).name)}\nentropy {float(row['entropy']):.3f}" for row in shown]
-        write_sheet(self.output, [self.output / row["overlay"] for row in shown], captions, self.class_names)
+        overlays = [self.output / row["overlay"] for row in shown]
+        write_sheet(self.output, overlays, captions, self.class_names, self.plots, self.tint_background)
 
 
 def mask_picture(
-    mask: Array, num_classes: int, mask_format: MaskFormat = "palette", encoding: MaskEncoding | None = None
+    mask: Array, class_names: Sequence[str], mask_format: MaskFormat = "palette", encoding: MaskEncoding | None = None
 ) -> Image.Image:
     """The mask file of class indices ``(H, W)`` uint8, see ``MaskKnobs``."""
     if mask_format == "own" and encoding is not None:
         return encoding.picture(mask)
     picture = Image.fromarray(mask)
     if mask_format == "palette":
-        picture.putpalette(class_palette(num_classes).tobytes())
+        picture.putpalette(palette_of(class_names).tobytes())
     return picture
 
 

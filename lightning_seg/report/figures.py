@@ -5,7 +5,7 @@ from lightning_seg.plots.curves import draw_curves
 from lightning_seg.plots.figures import figure_to_svg
 from lightning_seg.report.confusion import Confusion
 from lightning_seg.report.contents import Content
-from lightning_seg.run_files import monitor_of
+from lightning_seg.run_files import LOSS, monitor_of
 
 CURVES = ("loss", "miou", "accuracy", "macro_f1", "mdice", "ece")
 """Quantities that are drawn by themselves, beside the one that has chosen the best checkpoint."""
@@ -29,7 +29,10 @@ def curves_svg(content: Content, quantity: str, name: str = "") -> str:
         name: unique among the figures of a page.
     """
     curves = {f"{split}/{quantity}": content.curves.get(f"{split}/{quantity}", {}) for split in ("train", "val")}
-    return figure_to_svg(draw_curves(curves, [quantity]), name or f"curves-{quantity}")
+    loss_is = content.numbers.get(LOSS)
+    return figure_to_svg(
+        draw_curves(curves, [quantity], loss_is if isinstance(loss_is, str) else None), name or f"curves-{quantity}"
+    )
 
 
 def confusion_svg(confusion: Confusion, name: str = "confusion") -> str:

@@ -13,8 +13,7 @@ from lightning_seg.images import Array, read_header, read_image_at, resize_mask
 from lightning_seg.pages.embedding import fitted_size
 from lightning_seg.plots.boxes import draw_boxes
 from lightning_seg.plots.difference import WRONG, draw_difference
-from lightning_seg.plots.overlay import draw_overlay
-from lightning_seg.plots.palette import class_palette
+from lightning_seg.plots.overlay import draw_classes
 from lightning_seg.predictor import ClassifiedPicture, DetectedPicture, Predictor, SegmentedPicture
 from lightning_seg.report.test_split import TestSplit, Truth
 from lightning_seg.report.tested import PictureResult
@@ -75,15 +74,14 @@ def _words(said: Any) -> str:
 
 
 def _masks(image: Array, truth: Truth, said: SegmentedPicture, split: TestSplit) -> Drawn:
-    palette = class_palette(len(said.class_names))
     predicted = resize_mask(said.mask, image.shape[:2])
     yield "picture", image
     if truth.mask is None:
-        yield "prediction", np.asarray(draw_overlay(image, predicted, palette))
+        yield "prediction", np.asarray(draw_classes(image, predicted, said.class_names))
         return
     true = resize_mask(truth.mask, image.shape[:2])
-    yield "truth", np.asarray(draw_overlay(image, true, class_palette(len(split.class_names))))
-    yield "prediction", np.asarray(draw_overlay(image, predicted, palette))
+    yield "truth", np.asarray(draw_classes(image, true, split.class_names))
+    yield "prediction", np.asarray(draw_classes(image, predicted, said.class_names))
     if split.class_names == said.class_names:
         yield "difference", np.asarray(draw_difference(image, true, predicted))
 

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from lightning_seg.plots.palette import class_palette
+from lightning_seg.plots.palette import palette_of
+from lightning_seg.plots.quantities import spoken as spoken  # its former place
 from lightning_seg.report.confusion import Confusion
 from lightning_seg.report.contents import Content
 from lightning_seg.report.records import NO_NUMBER, Table, table_of
@@ -18,18 +19,12 @@ SPLITS: Mapping[str, str] = {
 }
 """The beginnings of metrics, and what they are of."""
 MEASURED = ("test", "test_full", "val", "val_full")
-WORDS = {"iou": "IoU", "miou": "mean IoU", "mdice": "mean Dice", "dice": "Dice", "map": "mAP", "f1": "F1", "ece": "ECE"}
 ABOUT_LABELS = (
     "Recall is the share of a class's pictures that were found, precision the share of the found ones that are right."
 )
 ABOUT_PRESENCE = (
     "Missed: pictures of which a class is part, and of the prediction it is not. Invented: the other way round."
 )
-
-
-def spoken(quantity: str) -> str:
-    """``boundary_iou`` as ``boundary IoU``."""
-    return " ".join(WORDS.get(word, word) for word in quantity.replace("/", ": ").replace("_", " ").split(" "))
 
 
 def metrics_table(content: Content) -> Table | None:
@@ -59,7 +54,7 @@ def class_tables(content: Content) -> list[Table]:
 
 def class_colours(class_names: Sequence[str]) -> tuple[str, ...]:
     """As masks and boxes are drawn, #rrggbb."""
-    return tuple(f"#{bytes(colour).hex()}" for colour in class_palette(len(class_names))[: len(class_names)])
+    return tuple(f"#{bytes(colour).hex()}" for colour in palette_of(class_names)[: len(class_names)])
 
 
 def _measured(numbers: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:

@@ -12,6 +12,7 @@ from lightning_seg.datasets.threads import as_they_come
 from lightning_seg.errors import DataError
 from lightning_seg.images import Array, read_image, read_image_at
 from lightning_seg.inference.knobs import about_tiles
+from lightning_seg.plots.formats import PNG, Formats
 from lightning_seg.prediction_files import BoxFiles, LabelFiles, MaskFiles, Pictured, PredictionFiles, Row, what_is_done
 from lightning_seg.progress import counted
 from lightning_seg.serving.applied import AppliedFile
@@ -32,7 +33,13 @@ class _Given(NamedTuple):
     name: str
 
 
-def predict_folder(applied: AppliedFile, images: Sequence[str | Path], output: str | Path) -> PredictionFiles[Any]:
+def predict_folder(
+    applied: AppliedFile,
+    images: Sequence[str | Path],
+    output: str | Path,
+    plots: Formats = PNG,
+    tint_background: bool = False,
+) -> PredictionFiles[Any]:
     """Write what a model says of pictures, and return what was written.
 
     Threads read, answer and write several pictures at once; rows are written in the order of the pictures.
@@ -41,6 +48,8 @@ def predict_folder(applied: AppliedFile, images: Sequence[str | Path], output: s
         applied: the model.
         images: files, folders and patterns.
         output: folder.
+        plots: formats of what is drawn of all pictures together.
+        tint_background: of masks, darken the background in overlays, too.
 
     Raises:
         ConfigError: if the folder cannot be written or holds files of another origin.
@@ -50,7 +59,7 @@ def predict_folder(applied: AppliedFile, images: Sequence[str | Path], output: s
     if tile is not None and trained_at is not None:
         log.warning(about_tiles(trained_at))
     paths = find_pictures(images)
-    files = FILES[applied.about.kind](output, no_number=NO_NUMBER)
+    files = FILES[applied.about.kind](output, no_number=NO_NUMBER, plots=plots, tint_background=tint_background)
     if isinstance(files, MaskFiles):
         files.mask_format, files.encoding = applied.inference.mask_format, applied.mask_encoding
     files.prepare()

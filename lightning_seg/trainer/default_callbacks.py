@@ -26,6 +26,9 @@ from lightning_seg.callbacks import (
     ThresholdPlots,
 )
 from lightning_seg.callbacks.continued import BEST, LAST, RunCheckpoint, RunStopping
+from lightning_seg.callbacks.hyper_parameters import HyperParameters
+from lightning_seg.callbacks.learning_rates import LearningRates
+from lightning_seg.callbacks.measured_step import MeasuredStep
 from lightning_seg.callbacks.network_summary import NetworkSummary
 from lightning_seg.callbacks.progress import EndOfProgress
 from lightning_seg.callbacks.weight_average import WeightAverage, check_beside
@@ -42,7 +45,12 @@ def add_defaults(own: Sequence[pl.Callback], defaults: Sequence[pl.Callback]) ->
 
 
 def reporting(
-    subcommand: str | None, task: pl.LightningModule, given: Mapping[str, Any], has_folder: bool, logs: bool
+    subcommand: str | None,
+    task: pl.LightningModule,
+    given: Mapping[str, Any],
+    has_folder: bool,
+    logs: bool,
+    config: Mapping[str, Any],
 ) -> list[pl.Callback]:
     """What writes and draws results.
 
@@ -52,8 +60,10 @@ def reporting(
         given: the trainer's arguments.
         has_folder: whether anything of the run is kept.
         logs: whether there are loggers.
+        config: all arguments, as a file holds them.
     """
     callbacks: list[pl.Callback] = [EndOfProgress()]
+    own = given["callbacks"]
     if has_folder:
         callbacks += [RunRecord(), ThresholdPlots(), ConfusionMatrixPlots()]
     if subcommand == "test" and has_folder:
@@ -61,11 +71,13 @@ def reporting(
     if subcommand == "fit":
         callbacks.append(DataWait())
     if subcommand == "fit" and logs:
-        callbacks.append(LearningRateMonitor("step"))
+        callbacks += [] if any(isinstance(one, LearningRateMonitor) for one in own) else [LearningRates()]
+        callbacks.append(HyperParameters(config))
+    if subcommand in ("validate", "test"):
+        callbacks.append(MeasuredStep())
     # Tasks say by it what is true of their pictures, and so what is drawn beside their answers.
     if subcommand == "fit" and has_folder and getattr(task, "truth", None) is not None:
         callbacks.append(PredictionSamples())
-    own = given["callbacks"]
     if given["enable_model_summary"] is not False and not any(isinstance(one, ModelSummary) for one in own):
         callbacks.append(NetworkSummary(max_depth=3))
     return callbacks

@@ -34,8 +34,17 @@ class Chosen(NamedTuple):
         """The same logger, of the run in this folder, where it goes on with the files that it finds."""
         values = {**self.arguments, **_place(folder)}
         if isinstance(self.logger, TensorBoardLogger):
-            return TensorBoardLogger(**values)
+            return _tensorboard(values)
         return ContinuedCSVLogger(**{**values, "trains": trains})
+
+    def elsewhere(self) -> Logger:
+        """The same logger, whose files are none of the run's."""
+        return _tensorboard(self.arguments) if type(self.logger) is TensorBoardLogger else self.logger
+
+
+def _tensorboard(arguments: Mapping[str, Any]) -> TensorBoardLogger:
+    # ``HyperParameters`` writes them beside what was measured; Lightning's placeholder, -1, would hide that.
+    return TensorBoardLogger(**{**arguments, "default_hp_metric": False})
 
 
 def chosen_loggers(given: Any, config: Any) -> list[Chosen] | None:
@@ -76,7 +85,7 @@ def loggers_of(folder: Path, chosen: Sequence[Chosen] | None, trains: bool) -> l
     table = ContinuedCSVLogger(**_place(folder), trains=trains)
     if chosen is None:
         return [TensorBoardLogger(**_place(folder), log_graph=trains, default_hp_metric=False), table]
-    loggers = [one.within(folder, trains) if _shares(one, chosen[0]) else one.logger for one in chosen]
+    loggers = [one.within(folder, trains) if _shares(one, chosen[0]) else one.elsewhere() for one in chosen]
     has_table = any(isinstance(logger, ContinuedCSVLogger) and Path(logger.log_dir) == folder for logger in loggers)
     return loggers if has_table else [*loggers, table]
 

@@ -14,9 +14,11 @@ from typing import Any, Literal, TypeVar
 import pytorch_lightning as pl
 from docstring_parser import parse
 
+from lightning_seg.callbacks.prediction_writer import tint_backgrounds
 from lightning_seg.checkpoint_io import write_whole, write_whole_in_background
 from lightning_seg.errors import ConfigError
 from lightning_seg.inference.knobs import KINDS, about_tiles, given_of, names_of_files
+from lightning_seg.plots.formats import PNG, Formats
 from lightning_seg.process_tree import is_first_process
 from lightning_seg.progress import is_quiet
 from lightning_seg.runs import Run
@@ -95,6 +97,8 @@ class RunTrainer(pl.Trainer):
 
     run_folder: Path | None = None
     """Where results go; None where nothing of the run is kept, and in processes that have not been told."""
+    plots: Formats = PNG
+    """Formats of the plots that callbacks write."""
 
     def __init__(
         self,
@@ -171,6 +175,7 @@ class RunTrainer(pl.Trainer):
         return_predictions: bool | None = None,
         images: list[str] | str | None = None,
         output: str | None = None,
+        tint_background: bool = False,
         **knobs: Any,
     ) -> Any:
         """Write predicted masks, labels or boxes.
@@ -181,8 +186,10 @@ class RunTrainer(pl.Trainer):
             return_predictions: They are written as they come, and never kept.
             images: Pictures, folders or patterns; unlabelled are those without a mask; without it the test split.
             output: Folder for what is written; without it predictions/ in the run folder or here.
+            tint_background: In overlays, darken the class called background, too.
         """
         with self.working("predict"):
+            tint_backgrounds(self.callbacks, tint_background)  # type: ignore[attr-defined]
             _ask(model, datamodule, ckpt_path, knobs)
             data = _pictures_for(model, datamodule, images, ckpt_path)
             # They are written as they come; kept in memory they would grow with the number of pictures.

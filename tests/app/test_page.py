@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 
 from lightning_seg import Predictor
-from lightning_seg.plots.overlay import draw_overlay
-from lightning_seg.plots.palette import class_palette
+from lightning_seg.plots.overlay import draw_classes
+from lightning_seg.plots.palette import palette_of
 from tests.app.browser import CHROMIUM, Browser, chromium, eventually
 from tests.app.hostile import HOSTILE, write_hostile
 from tests.app.opened import address_in, opened
@@ -145,7 +145,8 @@ def test_the_legend_hides_classes_and_the_opacity_is_that_of_the_slider(page: Pa
     page.browser.click("document.querySelector('#legend input[name=pet]')")
     page.browser.slide("Opacity in percent", 80)
     written = BytesIO()
-    draw_overlay(said.image, said.mask, class_palette(3), 0.8, hidden=[0]).save(written, "JPEG", quality=90)
+    # The background is not ticked at first.
+    draw_classes(said.image, said.mask, said.class_names, 0.8, hidden=[0]).save(written, "JPEG", quality=90)
 
     def is_so() -> bool:
         return page.download(f"{photo.stem}_overlay.jpg", "overlay").read_bytes() == written.getvalue()
@@ -153,7 +154,7 @@ def test_the_legend_hides_classes_and_the_opacity_is_that_of_the_slider(page: Pa
     assert eventually(is_so)
     patch = "getComputedStyle(one, '::before').backgroundColor"
     colours = page.browser.run(f"[...document.querySelectorAll('#legend .wrap label')].map(one => {patch})")
-    assert colours == [f"rgb({red}, {green}, {blue})" for red, green, blue in class_palette(3)[:3].tolist()]
+    assert colours == [f"rgb({red}, {green}, {blue})" for red, green, blue in palette_of(said.class_names)[:3].tolist()]
 
 
 def test_the_camera(page: Page) -> None:

@@ -181,10 +181,13 @@ class Sheet:
         self.pictures: list[Array] = []
         self.captions: list[str] = []
 
-    def __call__(self, pictures: Sequence[Array], captions: Sequence[str], class_names: Sequence[str]) -> Figure:
+    def __call__(
+        self, pictures: Sequence[Array], captions: Sequence[str], class_names: Sequence[str], tint_background: bool
+    ) -> Figure:
         self.pictures, self.captions = list(pictures), list(captions)
         # Colours mean nothing here.
         assert not class_names
+        assert not tint_background
         return draw_contact_sheet(pictures, captions, class_names)
 
 

@@ -14,10 +14,11 @@ from PIL import Image
 
 from lightning_seg.batch import MaskPrediction, PictureBatch, PredictedBatch
 from lightning_seg.callbacks import MaskWriter
+from lightning_seg.callbacks.prediction_writer import tint_backgrounds
 from lightning_seg.datamodules.pictures import PicturesDataModule
 from lightning_seg.images import Array
 from lightning_seg.plots.contact_sheet import draw_contact_sheet
-from lightning_seg.plots.palette import class_palette
+from lightning_seg.plots.palette import palette_of
 
 NAMES = ("pet", "background", "border")
 ENTROPIES = {"a": 0.25, "b": 0.75, "c": 0.123456789, "d": 0.5}
@@ -76,9 +77,11 @@ def predict(
     output: Path,
     task: pl.LightningModule | None = None,
     image_size: tuple[int, int] | None = (8, 8),
+    tint_background: bool = False,
     **options: Any,
 ) -> MaskWriter:
     writer = MaskWriter(output, **options)
+    tint_backgrounds([writer], tint_background)
     trainer = pl.Trainer(
         accelerator="cpu",
         logger=False,
@@ -115,7 +118,7 @@ def test_masks_hold_class_indices_and_the_colours_of_classes(pictures: Path, tmp
         assert mask.mode == "P"
         np.testing.assert_array_equal(np.asarray(mask), true_mask(name))
         colours = np.asarray(mask.convert("RGB"))
-        np.testing.assert_array_equal(colours, class_palette(3)[true_mask(name)])
+        np.testing.assert_array_equal(colours, palette_of(NAMES)[true_mask(name)])
 
 
 @pytest.mark.parametrize("image_size", [None, (8, 8)])
@@ -127,7 +130,8 @@ def test_overlays_are_the_pictures_tinted_by_class(
         overlay = Image.open(tmp_path / "overlays" / f"{name}.jpg")
         assert overlay.format == "JPEG"
         assert overlay.size == SIZES[name][::-1]
-        expected = class_palette(3)[true_mask(name)] * 0.5 + 100 * 0.5
+        tinted = palette_of(NAMES)[true_mask(name)] * 0.5 + 100 * 0.5
+        expected = np.where(true_mask(name)[..., None] == NAMES.index("background"), 100, tinted)
         # JPEG blurs colours at the edges of classes.
         assert np.median(np.abs(np.asarray(overlay) - expected)) <= 3
         height, width = SIZES[name]
@@ -140,7 +144,7 @@ def test_overlays_show_the_picture_as_it_was_before_the_network(tmp_path: Path) 
     pixels = np.full((*SIZES["b"], 3), 200, np.uint8)
     pixels[:, 20:30] = 20
     Image.fromarray(pixels).save(tmp_path / "b.png")
-    predict(tmp_path / "b.png", tmp_path, image_size=(1, 1))
+    predict(tmp_path / "b.png", tmp_path, image_size=(1, 1), tint_background=True)
     overlay = np.asarray(Image.open(tmp_path / "overlays" / "b.jpg")).astype(float)
     assert overlay[:, :18].mean() - overlay[:, 22:28].mean() == pytest.approx((200 - 20) / 2, abs=12)
 
@@ -204,9 +208,11 @@ class Sheet:
         self.captions: list[str] = []
         self.class_names: tuple[str, ...] = ()
 
-    def __call__(self, pictures: Sequence[Array], captions: Sequence[str], class_names: Sequence[str]) -> Figure:
+    def __call__(
+        self, pictures: Sequence[Array], captions: Sequence[str], class_names: Sequence[str], tint_background: bool
+    ) -> Figure:
         self.pictures, self.captions, self.class_names = list(pictures), list(captions), tuple(class_names)
-        return draw_contact_sheet(pictures, captions, class_names)
+        return draw_contact_sheet(pictures, captions, class_names, tint_background=tint_background)
 
 
 @pytest.fixture
@@ -232,6 +238,23 @@ def test_the_most_uncertain_come_first_on_the_sheet(pictures: Path, tmp_path: Pa
     assert Image.open(tmp_path / "most_uncertain.png").width > 4 * 200
 
 
+def test_the_background_is_tinted_and_plots_are_written_as_it_is_asked_for(pictures: Path, tmp_path: Path) -> None:
+    writer = MaskWriter(tmp_path / "out")
+    tint_backgrounds([writer], True)
+    trainer = pl.Trainer(accelerator="cpu", logger=False, callbacks=[writer], enable_progress_bar=False)
+    trainer.plots = ("svg", "pdf")  # type: ignore[attr-defined]
+    trainer.predict(Known(), datamodule=PicturesDataModule(pictures, (8, 8), num_workers=0), return_predictions=False)
+    overlay = np.asarray(Image.open(tmp_path / "out" / "overlays" / "b.jpg"))
+    inside = true_mask("b") == NAMES.index("background")
+    assert np.median(overlay[inside]) == pytest.approx(50, abs=3)
+    assert {path.name for path in (tmp_path / "out").glob("most_uncertain.*")} == {
+        "most_uncertain.svg",
+        "most_uncertain.pdf",
+    }
+    text = (tmp_path / "out" / "most_uncertain.svg").read_text()
+    assert all(f">{name}</text>" in text for name in NAMES)
+
+
 def test_the_sheet_has_as_many_pictures_as_asked_for(pictures: Path, tmp_path: Path, sheet: Sheet) -> None:
     predict(pictures, tmp_path, num_uncertain=2)
     assert [caption[:5] for caption in sheet.captions] == ["b.png", "d.png"]
@@ -246,7 +269,7 @@ def test_no_sheet_is_drawn_if_none_is_wanted(pictures: Path, tmp_path: Path, she
 def test_the_sheet_shows_every_picture_its_caption_and_the_classes() -> None:
     pictures = [np.full((3, 4, 3), 40 * number, np.uint8) for number in range(6)]
     captions = [f"caption {number}" for number in range(6)]
-    figure = draw_contact_sheet(pictures, captions, NAMES)
+    figure = draw_contact_sheet(pictures, captions, NAMES, tint_background=True)
     shown = {axis.get_title(): axis.images[0].get_array() for axis in figure.axes if axis.images}
     assert list(shown) == captions
     for picture, caption in zip(pictures, captions, strict=True):
@@ -254,7 +277,9 @@ def test_the_sheet_shows_every_picture_its_caption_and_the_classes() -> None:
     (legend,) = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == list(NAMES)
     colours = [np.asarray(patch.get_facecolor())[:3] * 255 for patch in legend.get_patches()]
-    np.testing.assert_allclose(colours, class_palette(3)[:3])
+    np.testing.assert_allclose(colours, palette_of(NAMES)[:3])
+    (legend,) = draw_contact_sheet(pictures, captions, NAMES).legends
+    assert [text.get_text() for text in legend.get_texts()] == ["pet", "border"]
 
 
 def test_what_is_written_survives_an_interruption(pictures: Path, tmp_path: Path) -> None:
@@ -306,7 +331,7 @@ def test_probabilities_are_written_where_the_task_keeps_them(pictures: Path, tmp
 def test_equal_names_in_two_folders_do_not_overwrite_each_other(tmp_path: Path) -> None:
     for folder, grey in (("one", 0), ("two", 250)):
         write_picture(tmp_path / folder / "a.png", grey)
-    predict([tmp_path / "one", tmp_path / "two"], tmp_path / "out")
+    predict([tmp_path / "one", tmp_path / "two"], tmp_path / "out", tint_background=True)
     written = {f"{kind}/{name}" for kind in ("masks", "overlays") for name in ("one/a", "two/a")}
     assert {name.rpartition(".")[0] for name in files_of(tmp_path / "out")} >= written
     assert [row["mask"] for row in read_table(tmp_path / "out")] == ["masks/one/a.png", "masks/two/a.png"]

@@ -81,7 +81,7 @@ def test_figures_are_drawn_after_validation_and_test(kind: str, name: str, tmp_p
     events = EventAccumulator(str(tmp_path))
     events.Reload()
     # One for each epoch, none of the sanity check.
-    assert [image.step for image in events.Images(f"{name}/val")] == [1, 2]
+    assert [image.step for image in events.Images(f"{name}/val")] == [0, 1]
     assert len(events.Images(f"{name}/test")) == 1
 
 

@@ -36,9 +36,11 @@ def preview(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Preview:
     monkeypatch.chdir(tmp_path)
     drawn: list[Cell] = []
 
-    def draw(cells: list[Cell], class_names: tuple[str, ...], columns: int | None, masks: Masks) -> Figure:
+    def draw(
+        cells: list[Cell], class_names: tuple[str, ...], columns: int | None, masks: Masks, tint_background: bool
+    ) -> Figure:
         drawn.extend(cells)
-        return draw_preview(cells[:1], class_names, columns, masks)
+        return draw_preview(cells[:1], class_names, columns, masks, tint_background)
 
     monkeypatch.setattr("lightning_seg.commands.preview.draw_preview", draw)
 
@@ -287,7 +289,7 @@ def test_all_flags_of_fit_are_known(capsys: pytest.CaptureFixture[str]) -> None:
         (["--ouput", "x.png"], "did you mean --output?"),
         (["--config", "nowhere.yaml"], "nowhere.yaml: no such config"),
         (["--run", "nowhere"], "nowhere: no run there"),
-        (["--output", "x.xyz"], "x.xyz: no picture can be written with suffix '.xyz'; use .png or .jpg"),
+        (["--output", "x.xyz"], "x.xyz: no picture can be written with suffix '.xyz'; use .png, .jpg, .svg or .pdf"),
         (["--output", "x"], "no suffix; use .png"),
         (["--output", "file/x.png"], "file/x.png: cannot be written"),
         (["--num_images", "0"], "num_images 0 is too small"),

@@ -1,11 +1,21 @@
 """One colour per class."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 from numpy.typing import NDArray
 
-from lightning_seg.plots.palette import LINES, class_palette, class_patches, object_palette
+from lightning_seg.plots.overlay import draw_classes
+from lightning_seg.plots.palette import (
+    LINES,
+    background_of,
+    class_palette,
+    class_patches,
+    object_palette,
+    palette_of,
+)
 
 SEEN = {
     # Machado, Oliveira and Fernandes, "A Physiologically-based Model for Simulation of Color Vision Deficiency", 2009,
@@ -85,6 +95,50 @@ def test_the_first_colours_are_those_of_okabe_and_ito() -> None:
     assert np.array_equal(class_palette(2)[:2], class_palette(255)[:2])
     assert object_palette(7).tolist() == [list(colour) for colour in published[1:]]
     assert len(object_palette(1000)) == 1000
+
+
+@pytest.mark.parametrize(
+    ("names", "background"),
+    [
+        (("pet", "background", "border"), 1),
+        (("Background", "car"), 0),
+        (("cat", "dog", "void"), 2),
+        (("배경", "자동차"), 0),
+        (("road", "car"), None),
+        (("backgrounds", "other thing"), None),
+    ],
+)
+def test_the_background_is_known_by_its_name(names: tuple[str, ...], background: int | None) -> None:
+    assert background_of(names) == background
+
+
+def test_the_background_is_black_wherever_it_stands() -> None:
+    black, orange, blue = (0, 0, 0), (230, 159, 0), (86, 180, 233)
+    assert palette_of(("pet", "background", "border"))[:4].tolist() == [
+        list(one) for one in (orange, black, blue, black)
+    ]
+    # With no class of this name the first one has its colour, as always.
+    assert np.array_equal(palette_of(("road", "car")), class_palette(2))
+    names = [f"class {index}" for index in range(64)]
+    assert len(np.unique(palette_of([*names, "background"])[:65], axis=0)) == 65
+    assert [str(one.get_label()) for one in class_patches(("a", "background"))] == ["a", "background"]
+    assert [str(one.get_label()) for one in class_patches(("a", "background"), background=False)] == ["a"]
+
+
+def test_overlays_leave_the_background_as_it_is_unless_it_is_asked_for() -> None:
+    image = np.full((1, 4, 3), 100, np.uint8)
+    mask = np.array([[0, 1, 2, 255]], np.uint8)
+    names = ("pet", "background", "border")
+    # Half of 100 and half of orange, sky blue; a tenth of 100 and white where ignored.
+    pet, border, ignored = [165, 130, 50], [93, 140, 166], [240, 240, 240]
+
+    def drawn(**options: Any) -> list[list[int]]:
+        pixels: list[list[int]] = np.asarray(draw_classes(image, mask, names, **options))[0].tolist()
+        return pixels
+
+    np.testing.assert_allclose(drawn(), [pet, [100] * 3, border, ignored], atol=1)
+    np.testing.assert_allclose(drawn(tint_background=True), [pet, [50] * 3, border, ignored], atol=1)
+    np.testing.assert_allclose(drawn(hidden=[0]), [[100] * 3, [100] * 3, border, ignored], atol=1)
 
 
 @pytest.mark.parametrize("num_classes", [2, 10, 37, 255])

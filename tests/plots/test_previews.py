@@ -6,7 +6,6 @@ import torch
 from matplotlib.figure import Figure
 
 from lightning_seg.plots.figures import figure_to_array
-from lightning_seg.plots.palette import class_palette
 from lightning_seg.plots.previews import TITLE_LENGTH, Cell, draw_preview, lay_over
 
 CLASSES = ("pet", "background", "border")
@@ -24,7 +23,7 @@ def legend(figure: Figure) -> list[str]:
 
 def test_a_mask_covers_four_tenths_of_its_picture() -> None:
     image = torch.full((3, 1, 2), 103, dtype=torch.uint8)
-    covered = lay_over(Cell(image, "", torch.tensor([[1, 255]], dtype=torch.uint8)), class_palette(3))
+    covered = lay_over(Cell(image, "", torch.tensor([[1, 255]], dtype=torch.uint8)), ("a", "b", "c"))
     # 0.6 * 103 + 0.4 * (230, 159, 0), orange; 0.1 * 103 + 0.9 * 255 where ignored.
     assert covered.tolist() == [[[154, 125, 62], [240, 240, 240]]]
 
@@ -33,7 +32,7 @@ def test_an_outline_colours_the_pixels_at_the_edge_of_a_class() -> None:
     mask = torch.zeros(3, 5, dtype=torch.uint8)
     mask[:, 3:] = 1
     image = torch.full((3, 3, 5), 103, dtype=torch.uint8)
-    seen = lay_over(Cell(image, "", mask), class_palette(2), "outline")
+    seen = lay_over(Cell(image, "", mask), ("a", "b"), "outline")
     black, orange = [0, 0, 0], [230, 159, 0]
     assert seen[1].tolist() == [[103] * 3, [103] * 3, black, orange, [103] * 3]
 
@@ -47,7 +46,7 @@ def test_masks_may_be_left_out() -> None:
 def test_a_picture_without_mask_is_itself() -> None:
     picture = np.random.default_rng(0).integers(0, 256, (5, 7, 3)).astype(np.uint8)
     image = torch.from_numpy(picture).permute(2, 0, 1)
-    assert np.array_equal(lay_over(Cell(image, ""), class_palette(3)), picture)
+    assert np.array_equal(lay_over(Cell(image, ""), CLASSES), picture)
     assert legend(draw_preview([Cell(image, "")], CLASSES)) == []
 
 
@@ -63,8 +62,22 @@ def test_cells_stand_in_their_order_with_their_titles() -> None:
 
 
 def test_the_legend_names_classes_and_ignored_pixels() -> None:
-    assert legend(draw_preview([cell(mask=0)], CLASSES)) == [*CLASSES]
-    assert legend(draw_preview([cell(mask=0), cell(mask=255)], CLASSES)) == [*CLASSES, "ignored"]
+    tinted = ["pet", "border"]
+    assert legend(draw_preview([cell(mask=0)], CLASSES)) == tinted
+    assert legend(draw_preview([cell(mask=0), cell(mask=255)], CLASSES)) == [*tinted, "ignored"]
+    assert legend(draw_preview([cell(mask=0)], CLASSES, tint_background=True)) == [*CLASSES]
+    # Its colour is a side of every outline.
+    assert legend(draw_preview([cell(mask=0)], CLASSES, masks="outline")) == [*CLASSES]
+
+
+def test_the_background_stays_as_it_is_unless_it_is_asked_for() -> None:
+    mask = torch.tensor([[0, 1, 2]], dtype=torch.uint8)
+    image = torch.full((3, 1, 3), 100, dtype=torch.uint8)
+    seen = lay_over(Cell(image, "", mask), CLASSES)
+    # 0.6 * 100 + 0.4 * orange, and of sky blue.
+    assert seen.tolist() == [[[152, 124, 60], [100, 100, 100], [94, 132, 153]]]
+    asked = lay_over(Cell(image, "", mask), CLASSES, tint_background=True)
+    assert asked.tolist() == [[[152, 124, 60], [60, 60, 60], [94, 132, 153]]]
 
 
 def test_of_very_many_classes_only_the_shown_ones_are_named() -> None:

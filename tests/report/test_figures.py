@@ -93,7 +93,7 @@ def test_figures_of_a_page_have_names_of_their_own(content: Content) -> None:
 
 def test_curves_have_the_names_of_their_quantity_and_splits(content: Content) -> None:
     shown = texts(curves_svg(content, "loss"))
-    assert {"loss", "train", "val", "epochs"} <= set(shown)
+    assert {"loss", "training", "validation", "epochs"} <= set(shown)
 
 
 def test_thousands_of_epochs_are_a_line_of_bounded_size(tmp_path: Path) -> None:

@@ -16,10 +16,12 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from jsonargparse import ArgumentParser
 from PIL import Image
 from torch.nn import functional as F
 
 from lightning_seg.__main__ import main
+from lightning_seg.arguments import add_own_flags
 from lightning_seg.commands.predict import flag_parser
 from lightning_seg.images import Array, read_image_at
 from lightning_seg.inference.knobs import KINDS
@@ -123,6 +125,19 @@ def test_masks_and_their_numbers_are_those_of_a_run(
     assert (tmp_path / "out" / "most_uncertain.png").is_file()
 
 
+def test_plots_have_the_formats_that_were_asked_for(models: Path, photos: Path, tmp_path: Path) -> None:
+    predict(models / "masks.onnx", photos, tmp_path / "out", "--plots", "svg", "--tint_background", "true")
+    assert [path.name for path in (tmp_path / "out").glob("most_uncertain.*")] == ["most_uncertain.svg"]
+    text = (tmp_path / "out" / "most_uncertain.svg").read_text()
+    assert all(f">{name}</text>" in text for name in NAMES)
+
+
+def test_labels_have_no_background(models: Path, photos: Path, tmp_path: Path, mistake: Line) -> None:
+    words = ["predict", "--model", str(models / "labels.onnx"), "--images", str(photos), "--output", str(tmp_path)]
+    reason = "tint_background is about masks, and the model predicts none; leave it out"
+    assert reason in mistake([*words, "--tint_background", "true"])
+
+
 @pytest.mark.parametrize("tta", [None, "flips"])
 def test_labels_are_those_of_a_run(
     models: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], tta: Any
@@ -174,15 +189,24 @@ def test_without_output_it_writes_here(
     assert len(read_rows(tmp_path / "predictions" / "predictions.csv")) == 2
 
 
+def own_flag_text(name: str) -> str:
+    """What ``fit --help`` says of a flag that belongs to no class."""
+    parser = ArgumentParser()
+    add_own_flags(parser)
+    return str({one.dest: one.help for one in parser._actions}[name])
+
+
 def test_the_flags_are_those_of_a_run() -> None:
     wanted = inspect.signature(RunTrainer.predict).parameters.keys() - OF_RUNS
     flags = {one.dest: one for one in flag_parser()._actions if one.dest not in ("help", "model")}
-    assert flags.keys() == wanted
+    # The formats of plots are also those of other commands.
+    assert flags.keys() == wanted | {"plots"}
     texts = {
         line.split(":", 1)[0].strip(): line.split(":", 1)[1].strip()
         for line in (inspect.getdoc(RunTrainer.predict) or "").splitlines()
         if line.startswith("    ")
     }
+    texts["plots"] = own_flag_text("plots")
     for name in flags.keys() - {"images", "output"}:
         assert (flags[name].help or "").replace("%%", "%") == texts[name]
 
@@ -214,6 +238,8 @@ def test_values_are_read_as_those_of_a_run(flag: str, text: str, value: Any) -> 
         (["--tta", "vflip"], "--tta: 'vflip' is not one of hflip, flips, d4, or null"),
         (["--keep_probs", "maybe"], "--keep_probs: 'maybe' is not true or false"),
         (["--overlap", "8"], "overlap 8 is of tiles; give --tile"),
+        (["--plots", "gif"], "plots gif: 'gif' is no format of a plot; give png, svg or pdf"),
+        (["--tint_background", "2"], "--tint_background: '2' is not true or false"),
         (["--threshold", "0.5"], "threshold 0.5 separates two classes, this model has 3"),
         (["--detector", "crops"], "detector means nothing to"),
         (["--tile"], "--tile: expected one argument"),

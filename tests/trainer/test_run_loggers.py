@@ -126,7 +126,7 @@ def test_pictures_go_to_every_logger_that_takes_them(flowers_root: Path) -> None
     ]
     metrics = [one for one in told(Path("wandb/run_0"), "metrics") if "val/accuracy" in one]
     assert metrics[0]["val/accuracy"] == pytest.approx(record()["val/accuracy"], abs=1e-6)
-    assert "lr-Adam" in " ".join(key for one in told(Path("mlruns/run_0"), "metrics") for key in one)
+    assert "lr" in {key for one in told(Path("mlruns/run_0"), "metrics") for key in one}
 
 
 PACKAGES = {"WandbLogger": "wandb", "MLFlowLogger": "mlflow", "CometLogger": "comet"}

@@ -10,6 +10,7 @@ from lightning_seg.doctor.dataset import strays
 from lightning_seg.doctor.findings import Finding, Kind
 from lightning_seg.doctor.subject import Look, Subject
 from lightning_seg.numbers import count_of
+from lightning_seg.plots.palette import background_of
 
 MISSING_MASK = Kind(
     "missing-mask",
@@ -100,7 +101,6 @@ KINDS = (*BY_CAUSE.values(), EMPTY, FULL, IGNORED, NO_CLASS, MISSING_IN_SPLIT, R
 FEW_PICTURES, SMALL_SHARE = 5, 0.001
 """Pictures of a split and share of the pixels below which a class is rare."""
 PURPOSES = {"train": "train", "val": "validate", "test": "test"}
-BACKGROUNDS = ("background", "none", "nothing", "void", "other")
 NAMED = 10
 """Classes that a line names."""
 
@@ -115,7 +115,7 @@ def check_labels(subject: Subject) -> Iterator[Finding]:
 def _masks(subject: Subject) -> Iterator[Finding]:
     by_kind: dict[str, list[str]] = defaultdict(list)
     first: dict[str, str] = {}
-    background = _background(subject.class_names)
+    background = background_of(subject.class_names)
     for look in subject.looks():
         if look.mask is None:
             continue
@@ -126,11 +126,6 @@ def _masks(subject: Subject) -> Iterator[Finding]:
         if files := by_kind.get(kind.name):
             skipped = kind.skipped_by in subject.skips
             yield Finding(kind, files, detail=first[kind.name], is_skipped=skipped)
-
-
-def _background(class_names: Sequence[str]) -> int | None:
-    """The class that stands for no object, by its name."""
-    return next((index for index, name in enumerate(class_names) if name.lower() in BACKGROUNDS), None)
 
 
 def _kinds_of(look: Look, background: int | None) -> Iterator[Kind]:

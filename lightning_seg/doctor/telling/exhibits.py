@@ -151,9 +151,9 @@ def _mask_panel(dataset: SegmentationDataset[Any], record: Any) -> Panel:
 def _laid_over(path: Path, mask: Array, class_names: Sequence[str]) -> Array:
     """The picture tinted, with outlines in full colour."""
     image = _small(path)
-    shown, palette = torch.from_numpy(resize_mask(mask, image.shape[:2])), class_palette(len(class_names))
+    shown = torch.from_numpy(resize_mask(mask, image.shape[:2]))
     for masks in ("tint", "outline"):
-        image = lay_over(Cell(torch.from_numpy(image.copy()).permute(2, 0, 1), "", shown), palette, masks)
+        image = lay_over(Cell(torch.from_numpy(image.copy()).permute(2, 0, 1), "", shown), class_names, masks)
     return image
 
 

@@ -20,7 +20,7 @@ from lightning_seg.pages.rendering import Chart, render_page
 from lightning_seg.plots.curves import Curve, draw_curves
 from lightning_seg.plots.dataset import draw_shares, draw_sizes
 from lightning_seg.plots.figures import figure_to_svg
-from lightning_seg.plots.palette import class_palette, object_palette
+from lightning_seg.plots.palette import object_palette, palette_of
 
 NAMED = 200
 """Files of a finding that the page names; findings.json has all."""
@@ -82,8 +82,8 @@ def _parts(diagnosis: Diagnosis) -> Iterator[Part]:
 
 def _colours(numbers: Numbers) -> list[str]:
     """Of the classes, as masks and boxes are drawn; none where pictures have one class each."""
-    number = 0 if numbers.counted == "pictures" else len(numbers.classes)
-    palette = object_palette(number) if numbers.counted == "boxes" else class_palette(number)[:number]
+    names = [] if numbers.counted == "pictures" else [one.name for one in numbers.classes]
+    palette = object_palette(len(names)) if numbers.counted == "boxes" else palette_of(names)[: len(names)]
     return [f"#{bytes(colour).hex()}" for colour in palette]
 
 
