@@ -27,7 +27,8 @@ def page_of(file: str) -> str:
         return f"results/{path.name}"
     if path.suffix == ".ipynb":
         return f"notebooks/{path.stem}.md"
-    return f"files/{file}.md"
+    # MkDocs leaves hidden files out.
+    return f"files/{'/'.join(part.lstrip('.') for part in path.parts)}.md"
 
 
 def linked(text: str, file: str) -> list[str]:
