@@ -13,7 +13,7 @@ from PIL import Image
 
 ROOT = Path(__file__).parents[1]
 KNOWN = {"Image": Image, "Path": Path, "np": np, "torch": torch}
-"""Names that every example knows, beside those of its own module; docs/index.md says so."""
+"""Names that every example knows, beside those of its own module; the reference says so."""
 
 
 def modules_with_examples() -> list[str]:

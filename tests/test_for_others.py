@@ -38,7 +38,7 @@ def said(name: str) -> list[str]:
 
 def copied() -> dict[str, str]:
     """What the container is built from: files and folders with their places."""
-    places = {}
+    places: dict[str, str] = {}
     for line in said("COPY"):
         *sources, target = line.split()
         places |= {source: source if target == "./" else target for source in sources}

@@ -1,15 +1,15 @@
 """The keys of a config, asked of the parser that reads configs: name, type, default, and what the docstring says."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import pytorch_lightning as pl
 from jsonargparse import ArgumentParser, capture_parser
 from pytorch_lightning.loggers import Logger
 
-from lightning_seg.class_arguments import actions_of, parser_of
+from lightning_seg.class_arguments import actions_of, parser_of, types_of
 from lightning_seg.cli import run_lightning
 from lightning_seg.commands import LIGHTNING
 from website.public import REFERENCE, class_homes, public_classes, public_names
@@ -53,7 +53,7 @@ ROLES: dict[str, tuple[type, str]] = {
 
 
 def sections() -> dict[str, list[Section]]:
-    """By page: everything that a config can build; whatever else has keys is a value of theirs."""
+    """By page: everything that a config can build, and the values of its keys that have keys themselves."""
     pages: dict[str, list[Section]] = {}
     rest = dict(public_classes())
     for page, (role, place) in ROLES.items():
@@ -61,7 +61,18 @@ def sections() -> dict[str, list[Section]]:
         pages[page] = [Section(kind.__name__, place, path, keys_of(kind)) for path, kind in ours.items()]
         rest = {path: kind for path, kind in rest.items() if path not in ours}
     pages["flags"] = [Section(name, "the top level", None, flags_of(name)) for name in LIGHTNING]
+    pages["values"] = [Section(kind.__name__, "a value", path, keys_of(kind)) for path, kind in _values(rest).items()]
     return {page: [one for one in found if one.keys] for page, found in pages.items() if found}
+
+
+def _values(rest: Mapping[str, type]) -> dict[str, type]:
+    """Classes of ours that are the value of a key."""
+    builders = [
+        kind for kind in public_classes().values() if issubclass(kind, tuple(role for role, _ in ROLES.values()))
+    ]
+    hints = [hint for kind in builders for hint in types_of(kind).values()]
+    used = {one for hint in hints for one in (hint, *get_args(hint)) if isinstance(one, type)}
+    return {path: kind for path, kind in rest.items() if kind in used}
 
 
 def keys_of(kind: Any) -> list[Key]:

@@ -1,4 +1,4 @@
-"""The menu: ``FOLDER/`` in mkdocs.yml stands for the pages of a folder."""
+"""The menu: ``FOLDER/`` in mkdocs.yml stands for the pages of a folder, ``FOLDER/**`` also for those below it."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
@@ -20,6 +20,8 @@ def expanded(menu: Any, pages: Sequence[str]) -> Any:
         return {title: one for title, one in entries.items() if one}
     if isinstance(menu, list):
         return [entry for one in menu for entry in _spliced(expanded(one, pages)) if entry]
+    if menu.endswith("/**"):
+        return _all_of(menu.removesuffix("**"), pages)
     return _pages_of(menu, pages) if menu.endswith("/") else menu
 
 
@@ -29,13 +31,14 @@ def _spliced(entry: Any) -> list[Any]:
 
 
 def _pages_of(folder: str, pages: Iterable[str]) -> list[Any]:
+    files = [PurePosixPath(page) for page in pages if PurePosixPath(page).parent == PurePosixPath(folder)]
+    return [str(path) for path in sorted(files, key=_place)]
+
+
+def _all_of(folder: str, pages: Sequence[str]) -> list[Any]:
     inside = [PurePosixPath(page).relative_to(folder) for page in pages if page.startswith(folder)]
-    files = sorted((path for path in inside if len(path.parts) == 1), key=_place)
     below = sorted({path.parts[0] for path in inside if len(path.parts) > 1})
-    return [
-        *(f"{folder}{path}" for path in files),
-        *({one.capitalize(): _pages_of(f"{folder}{one}/", pages)} for one in below),
-    ]
+    return [*_pages_of(folder, pages), *({one: _all_of(f"{folder}{one}/", pages)} for one in below)]
 
 
 def _place(path: PurePosixPath) -> tuple[int, str]:

@@ -1,7 +1,7 @@
 """What is public.
 
-Names that the package or a room exports and that the Python of a page imports; base classes of these, what their
-docstrings and arguments refer to, and the errors that a user can catch.
+Names that the package or a room exports and that the Python of a page imports; base classes of these, classes that
+their docstrings name, the errors that a user can catch, and whatever has an example.
 """
 
 import ast
@@ -20,6 +20,8 @@ import lightning_seg
 PACKAGE = "lightning_seg"
 ROOT = Path(__file__).parents[1]
 REFERENCE = re.compile(r"\bsee\s+``(\w+)``")
+NAMED = re.compile(r"``([A-Z]\w+)``")
+MARK = ">>> "
 CLASS = re.compile(r"^class (\w+)", re.MULTILINE)
 PYTHON = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
@@ -29,7 +31,7 @@ def public_names() -> dict[str, Any]:
     """Path by which each is imported, and the object; an object that has several paths has the shortest one."""
     found: dict[str, Any] = {}
     seen = set[int]()
-    for path, thing in (*_exported(), *_shown(), *_bases(), *_errors(), *_told()):
+    for path, thing in (*_exported(), *_shown(), *_bases(), *_errors(), *_told(), *_with_examples()):
         # Small numbers and strings are one object for all that have the value.
         if isinstance(thing, type) or callable(thing):
             if id(thing) in seen:
@@ -98,16 +100,28 @@ def _errors() -> Iterator[tuple[str, type]]:
 
 
 def _told() -> Iterator[tuple[str, type]]:
-    """Classes to which a docstring sends its reader: ``see ``Mixing````."""
+    """Classes that the docstring of a public class names."""
     for _, thing in (*_exported(), *_shown(), *_bases()):
-        for name in REFERENCE.findall(inspect.getdoc(thing) or "") if inspect.isclass(thing) else ():
+        for name in NAMED.findall(inspect.getdoc(thing) or "") if inspect.isclass(thing) else ():
             if name in class_homes():
                 yield f"{class_homes()[name]}.{name}", getattr(import_module(class_homes()[name]), name)
+
+
+def _with_examples() -> Iterator[tuple[str, Any]]:
+    for name, text in _modules():
+        if MARK in text:
+            for key, thing in vars(import_module(name)).items():
+                if getattr(thing, "__module__", None) == name and MARK in (thing.__doc__ or ""):
+                    yield f"{name}.{key}", thing
 
 
 @cache
 def class_homes() -> dict[str, str]:
     """The module of every class of the package, by its name."""
-    files = sorted((ROOT / PACKAGE).rglob("*.py"))
-    modules = {path: ".".join(path.relative_to(ROOT).with_suffix("").parts) for path in files}
-    return {name: modules[path] for path in files for name in CLASS.findall(path.read_text("utf-8"))}
+    return {kind: name for name, text in _modules() for kind in CLASS.findall(text)}
+
+
+def _modules() -> Iterator[tuple[str, str]]:
+    """The name of every module with its text."""
+    for path in sorted((ROOT / PACKAGE).rglob("*.py")):
+        yield ".".join(path.relative_to(ROOT).with_suffix("").parts), path.read_text("utf-8")

@@ -4,6 +4,7 @@ import io
 import os
 from collections.abc import Iterator
 from contextlib import redirect_stdout, suppress
+from dataclasses import is_dataclass
 from unittest.mock import patch
 
 from lightning_seg.__main__ import main
@@ -36,6 +37,7 @@ def reference_pages() -> Iterator[tuple[str, str]]:
     """Where each is on the site, and its Markdown."""
     for page, found in sections().items():
         yield f"reference/config/{page}.md", config_page(page, found)
+    yield "reference/python/index.md", rooms_page()
     for room, names in by_room().items():
         yield f"reference/python/{room}.md", python_page(room, names)
     yield "reference/commands.md", commands_page()
@@ -70,8 +72,25 @@ def by_room() -> dict[str, list[str]]:
     return dict(sorted(rooms.items()))
 
 
+def rooms_page() -> str:
+    """What each room is, and its names."""
+    rows = [f"| [{room}]({room}.md) | {about_room(room).partition(chr(10))[0]} |" for room in by_room()]
+    about = (
+        "Public names by room of the package. Examples (`>>>`) know `np`, `torch`, `Path`, `Image` of Pillow and the "
+        "names of the module that they belong to."
+    )
+    return "\n\n".join(["# Rooms", about, "\n".join(["| room | what is in it |", "|---|---|", *rows])]) + "\n"
+
+
 def python_page(room: str, names: list[str]) -> str:
-    return "\n\n".join([f"# {room}", about_room(room), *(f"::: {name}" for name in names)]) + "\n"
+    return "\n\n".join([f"# {room}", about_room(room), *map(_entry, names)]) + "\n"
+
+
+def _entry(name: str) -> str:
+    """What mkdocstrings shows; fields of tuples and dataclasses are told by name and type, without docstrings."""
+    thing = public_names()[name]
+    has_fields = isinstance(thing, type) and (issubclass(thing, tuple) or is_dataclass(thing))
+    return f"::: {name}\n    options:\n      show_if_no_docstring: true" if has_fields else f"::: {name}"
 
 
 def commands_page() -> str:

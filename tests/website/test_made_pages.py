@@ -44,11 +44,9 @@ def test_what_is_no_link_stays() -> None:
 
 def test_a_folder_in_the_menu_is_its_pages() -> None:
     pages = ["index.md", "t/dogs.md", "t/pets.md", "t/more/a.md", "u/b.md"]
-    menu = [{"Start": "index.md"}, {"T": ["t/", {"U": "u/"}]}, {"None": "v/"}]
-    assert expanded(menu, pages) == [
-        {"Start": "index.md"},
-        {"T": ["t/pets.md", "t/dogs.md", {"More": ["t/more/a.md"]}, {"U": ["u/b.md"]}]},
-    ]
+    menu = [{"Start": "index.md"}, {"T": ["t/", {"U": "u/"}]}, {"None": "v/"}, {"None": ["v/**"]}]
+    assert expanded(menu, pages) == [{"Start": "index.md"}, {"T": ["t/pets.md", "t/dogs.md", {"U": ["u/b.md"]}]}]
+    assert expanded([{"T": "t/**"}], pages) == [{"T": ["t/pets.md", "t/dogs.md", {"more": ["t/more/a.md"]}]}]
 
 
 def test_a_notebook_becomes_text_code_answers_and_pictures() -> None:

@@ -3,6 +3,7 @@
 import importlib
 import pkgutil
 import re
+from dataclasses import fields
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from mkdocs.exceptions import Abort
 
 import lightning_seg
 from lightning_seg.__main__ import main
+from lightning_seg.augmentation.mixing import Mixing
 
 ROOT = Path(__file__).parents[2]
 PAIRS = [
@@ -134,6 +136,12 @@ def test_the_reference_has_every_class_that_is_exported(anchors: set[str]) -> No
     assert [one for one, paths in classes.items() if not paths & anchors] == []
 
 
+def test_the_reference_shows_every_example(site: dict[Path, Page]) -> None:
+    pages = "".join(path.read_text("utf-8") for path in site if path.parent.name == "python")
+    files = (ROOT / "lightning_seg").rglob("*.py")
+    assert pages.count("Examples:") == sum(path.read_text("utf-8").count("    Examples:\n") for path in files) > 50
+
+
 def keys_of_config(task: str, data: str, capsys: pytest.CaptureFixture[str]) -> Any:
     """What the command line prints as the whole config of a training."""
     with pytest.raises(SystemExit) as stop:
@@ -153,6 +161,10 @@ def test_the_reference_has_every_key_of_a_config(
     wanted |= {f"{data}.{key}" for key in config["data"]["init_args"]}
     assert len(wanted) > 50
     assert wanted - anchors == set()
+
+
+def test_the_reference_has_the_keys_of_values(anchors: set[str]) -> None:
+    assert {f"Mixing.{field.name}" for field in fields(Mixing)} <= anchors
 
 
 def test_every_task_and_datamodule_of_the_package_is_among_the_pairs() -> None:
