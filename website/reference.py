@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 from collections.abc import Iterator
 from contextlib import redirect_stdout, suppress
 from dataclasses import is_dataclass
@@ -103,9 +104,10 @@ def commands_page() -> str:
 
 def _help(*words: str) -> str:
     printed = io.StringIO()
-    with patch.dict(os.environ, {"COLUMNS": "100"}), redirect_stdout(printed), suppress(SystemExit):
+    with patch.dict(os.environ, {"COLUMNS": "80"}), redirect_stdout(printed), suppress(SystemExit):
         main([*words, "--help"])
-    return printed.getvalue().strip()
+    # jsonargparse joins --print_config and [=flags] by a backspace.
+    return re.sub(".\x08", "", printed.getvalue()).strip()
 
 
 def configs_page() -> str:

@@ -185,6 +185,7 @@ def test_the_reference_has_the_flags_that_help_lists(site: dict[Path, Page]) -> 
     commands = next(path for path in site if path.match("reference/commands.html")).read_text("utf-8")
     for flag in ("--early_stopping", "--variant", "--num_trainval", "--quantize"):
         assert flag in commands
+    assert re.search(r"[\x00-\x08]", commands) is None
 
 
 @pytest.mark.parametrize(
