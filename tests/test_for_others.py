@@ -76,6 +76,17 @@ def test_the_command_of_the_container_is_understood(capsys: pytest.CaptureFixtur
     assert "source: synthetic" in capsys.readouterr().out
 
 
+def test_the_shell_understands_the_steps_of_the_container() -> None:
+    steps = [*said("RUN"), json.loads(said("CMD")[0])[2]]
+    assert len(steps) == 5
+    for step in steps:
+        subprocess.run(["sh", "-n", "-c", step], check=True)
+    # Python is there already, so nothing is asked of a package manager.
+    asked, _, otherwise = steps[0].partition("||")
+    assert "apt-get install" in otherwise
+    assert subprocess.run(["sh", "-c", asked], check=False).returncode == 0
+
+
 def test_the_ignored_files_leave_what_the_container_is_built_from() -> None:
     rules = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if line and not line.startswith("#")]
     assert rules[0] == "*"

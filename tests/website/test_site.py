@@ -3,6 +3,7 @@
 import importlib
 import pkgutil
 import re
+import subprocess
 from dataclasses import fields
 from html.parser import HTMLParser
 from pathlib import Path
@@ -18,6 +19,7 @@ from mkdocs.exceptions import Abort
 import lightning_seg
 from lightning_seg.__main__ import main
 from lightning_seg.augmentation.mixing import Mixing
+from tests.app.browser import CHROMIUM
 
 ROOT = Path(__file__).parents[2]
 PAIRS = [
@@ -110,6 +112,17 @@ def test_the_search_works_without_a_server(site: dict[Path, Page]) -> None:
     assert (folder / "search" / "search_index.js").read_text("utf-8").startswith("var __index = {")
     scripts = {Path(one).name for one in site[folder / "index.html"].loaded}
     assert "iframe-worker.js" in scripts
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+@pytest.mark.parametrize(("asked", "found"), [("UNetTask", "lightning_seg.<mark"), ("xyzzy", "No matching documents")])
+def test_a_page_that_is_opened_as_a_file_finds(asked: str, found: str, site: dict[Path, Page], tmp_path: Path) -> None:
+    page = next(path for path in site if path.match("reference/configs.html"))
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}", "--dump-dom"]
+    words = [str(CHROMIUM), *flags, "--virtual-time-budget=20000", f"{page.as_uri()}?q={asked}"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=180, check=True)
+    assert found in done.stdout.partition('class="md-search-result"')[2]
 
 
 def test_the_menu_has_every_page(site: dict[Path, Page]) -> None:
