@@ -45,11 +45,6 @@ def class_palette(num_classes: int) -> Array:
     Class 0 is black, since it is the background in most masks: an overlay darkens it, and the objects stand out.
 
     With more than 255 classes, for which there are no masks, colours repeat, and there are as many rows.
-
-    Examples:
-        >>> palette = class_palette(3)
-        >>> palette[1].tolist(), palette[255].tolist()  # orange, and what is ignored
-        ([230, 159, 0], [255, 255, 255])
     """
     palette = np.zeros((max(256, num_classes), 3), np.uint8)
     palette[:num_classes] = COLOURS[np.arange(num_classes) % len(COLOURS)]
