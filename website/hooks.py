@@ -8,8 +8,10 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 from website.links import PAGES, ROOT, linked, moved, page_of
+from website.names import with_links
 from website.navigation import expanded
 from website.notebooks import list_of_notebooks, notebook_page
+from website.public import public_classes
 from website.reference import reference_pages
 
 LANGUAGES = [
@@ -33,6 +35,11 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     """Links of the pages of ``docs`` that leave it."""
     file = f"docs/{page.file.src_uri}"
     return moved(markdown, file, page.file.src_uri) if (ROOT / file).is_file() else markdown
+
+
+def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Names of classes lead to their place in the reference."""
+    return with_links(html, {path.rpartition(".")[2]: path for path in public_classes()})
 
 
 def _written() -> Iterator[tuple[str, str | bytes]]:

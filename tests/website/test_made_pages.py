@@ -10,6 +10,7 @@ import pytest
 
 from website.keys import plain
 from website.links import moved, page_of
+from website.names import with_links
 from website.navigation import expanded
 from website.notebooks import notebook_page
 from website.type_words import type_words, value_words
@@ -63,6 +64,15 @@ def test_a_notebook_becomes_text_code_answers_and_pictures() -> None:
         "# Question\nWhy?\n\n```python\nprint(3)\n```\n\n```text\n3\n```\n\n![What the cell draws](a_1.png)\n"
     )
     assert pictures == {"a_1.png": b"PNG"}
+
+
+def test_names_in_the_text_lead_to_the_reference() -> None:
+    paths = {"UNetTask": "lightning_seg.UNetTask"}
+    code = "<code>UNetTask</code>"
+    linked = f'<autoref identifier="lightning_seg.UNetTask">{code}</autoref>'
+    assert with_links(f"<p>a {code} b <code>width</code></p>", paths) == f"<p>a {linked} b <code>width</code></p>"
+    for kept in (f"<h2>{code}</h2>", f'<a href="b.html">{code}</a>', f"<pre>{code}</pre>", "UNetTask"):
+        assert with_links(kept, paths) == kept
 
 
 @pytest.mark.parametrize(

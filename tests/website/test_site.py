@@ -149,6 +149,11 @@ def test_the_reference_has_every_class_that_is_exported(anchors: set[str]) -> No
     assert [one for one, paths in classes.items() if not paths & anchors] == []
 
 
+def test_a_page_that_names_a_class_leads_to_it(site: dict[Path, Page]) -> None:
+    page = next(page for path, page in site.items() if path.name == "changelog.html")
+    assert "reference/python/tasks.html#lightning_seg.SmpTask" in page.links
+
+
 def test_the_reference_shows_every_example(site: dict[Path, Page]) -> None:
     pages = "".join(path.read_text("utf-8") for path in site if path.parent.name == "python")
     files = (ROOT / "lightning_seg").rglob("*.py")
