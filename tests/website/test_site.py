@@ -6,6 +6,7 @@ import re
 import subprocess
 from dataclasses import fields
 from html.parser import HTMLParser
+from inspect import signature
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urldefrag
@@ -15,6 +16,7 @@ import yaml
 from mkdocs.commands.build import build
 from mkdocs.config import load_config
 from mkdocs.exceptions import Abort
+from pytorch_lightning import Callback
 
 import lightning_seg
 from lightning_seg.__main__ import main
@@ -178,6 +180,13 @@ def test_the_reference_has_every_key_of_a_config(
     wanted |= {f"{task}.{key}" for key in config["model"]["init_args"]}
     wanted |= {f"{data}.{key}" for key in config["data"]["init_args"]}
     assert len(wanted) > 50
+    assert wanted - anchors == set()
+
+
+def test_the_reference_has_every_argument_of_the_callbacks(anchors: set[str]) -> None:
+    callbacks = [one for one in exported() if issubclass(one, Callback)]
+    wanted = {f"{one.__name__}.{name}" for one in callbacks for name in signature(one).parameters}
+    assert {"MaskWriter.output", "WeightAverage.decay"} <= wanted
     assert wanted - anchors == set()
 
 
