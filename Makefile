@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEMO := --config configs/pets.yaml --config configs/overrides/demo.yaml
 
-.PHONY: demo test survival lint format clean
+.PHONY: demo test survival docs lint format clean
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("lightning_seg needs Python 3.11.4 or newer, $(PYTHON) is " + sys.version.split()[0] if sys.version_info < (3, 11, 4) else 0)'
@@ -26,6 +26,11 @@ test: .venv/installed
 # Kills, signals, full disks, broken files and several machines, for as long as it takes: the tests marked slow.
 survival: .venv/installed
 	$(BIN)/pytest -m slow
+
+# The site in build/site; a link that leads nowhere ends it with an error.
+docs: .venv/installed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+	@echo "Open build/site/index.html in a browser."
 
 lint: .venv/installed
 	$(BIN)/ruff check

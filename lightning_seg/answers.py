@@ -66,6 +66,10 @@ def ranked(probs: ArrayLike, class_names: Sequence[str], number: int) -> list[tu
         probs: ``(C,)``.
         class_names: by class index.
         number: of classes.
+
+    Examples:
+        >>> ranked([0.125, 0.625, 0.25], ["cat", "dog", "hen"], 2)
+        [('dog', 0.625), ('hen', 0.25)]
     """
     values = np.asarray(probs)
     # Of equal ones the first comes first, as argmax has it.

@@ -26,6 +26,13 @@ def find_config(given: str | Path) -> Path:
 
     Raises:
         ConfigError: if there is neither.
+
+    Examples:
+        >>> find_config("pets").name
+        'pets.yaml'
+        >>> find_config("petz")
+        Traceback (most recent call last):
+        lightning_seg.errors.ConfigError: petz: no such config; ...
     """
     own, shipped = _own_file(str(given)), _shipped_files().get(str(given))
     if own and shipped and not own.samefile(shipped):

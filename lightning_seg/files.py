@@ -34,6 +34,12 @@ def replacing(path: Path, mode: str = "wb", flushed: bool = True, **options: Any
 
     Raises:
         OSError: naming ``path``; the old content is still there.
+
+    Examples:
+        >>> with replacing(Path("notes/a.txt"), mode="w") as file:
+        ...     _ = file.write("whole")
+        >>> Path("notes/a.txt").read_text()
+        'whole'
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = _partial_of(path)
@@ -96,7 +102,12 @@ def remove_left_overs(folder: Path, pattern: str = "**/.*.partial") -> None:
 
 
 def printable(text: str) -> str:
-    """``text`` in one line without control characters: line breaks and escapes are written as in Python."""
+    """``text`` in one line without control characters: line breaks and escapes are written as in Python.
+
+    Examples:
+        >>> len(printable(chr(10)))  # a backslash and an n
+        2
+    """
     return "".join(one if one.isprintable() or one == " " else one.encode("unicode_escape").decode() for one in text)
 
 

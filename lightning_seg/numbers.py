@@ -21,6 +21,11 @@ def check_number(
 
     Raises:
         ConfigError: if the value lies outside.
+
+    Examples:
+        >>> check_number("dropout", 1.5, example=0.2, most=1)
+        Traceback (most recent call last):
+        lightning_seg.errors.ConfigError: dropout 1.5 must lie between 0 and 1, for instance 0.2
     """
     number = float(value) if isinstance(value, Real) else nan
     if isfinite(number) and least <= number <= most and not (positive and number == least):
@@ -40,7 +45,12 @@ def at_least(least: int, name: str, value: int) -> int:
 
 
 def count_of(number: int, name: str) -> str:
-    """``1 class``, ``2 classes``."""
+    """``1 class``, ``2 classes``.
+
+    Examples:
+        >>> count_of(1, "class"), count_of(2, "class"), count_of(3, "picture")
+        ('1 class', '2 classes', '3 pictures')
+    """
     plural = "" if number == 1 else "es" if name.endswith(("s", "x")) else "s"
     return f"{number} {name}{plural}"
 

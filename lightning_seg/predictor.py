@@ -157,6 +157,15 @@ class Predictor:
 
     Raises:
         ConfigError: if the kind of task has no such option.
+
+    Examples:
+        A network whose weights nobody has trained yet:
+
+        >>> from lightning_seg import UNetTask
+        >>> segment = Predictor(UNetTask(width=2, depth=1), image_size=(16, 16), device="cpu")
+        >>> result = segment(np.zeros((10, 20, 3), np.uint8))
+        >>> result.mask.shape, result.overlay.size, 0.5 <= result.confidence <= 1
+        ((10, 20), (20, 10), True)
     """
 
     def __init__(

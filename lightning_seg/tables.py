@@ -31,7 +31,16 @@ PART = re.compile(rf"\\[\\;]|{BETWEEN}|.", re.DOTALL)
 
 
 def write_rows(path: Path, fields: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write the whole table, in place of the existing one."""
+    """Write the whole table, in place of the existing one.
+
+    Examples:
+        >>> write_rows(Path("a.csv"), ["image", "share"], [{"image": "=1+1.jpg", "share": 0.5}])
+        >>> print(Path("a.csv").read_text().strip())  # no spreadsheet computes it
+        image,share
+        '=1+1.jpg,0.5
+        >>> read_rows(Path("a.csv"))
+        [{'image': '=1+1.jpg', 'share': '0.5'}]
+    """
     with replacing(path) as file:
         file.write(_lines(fields, rows, header=True))
 

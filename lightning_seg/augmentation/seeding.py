@@ -24,7 +24,14 @@ EpochIndex = tuple[int, int]
 
 
 def draw_seed(seed: int, epoch: int, index: int, stream: int = 0) -> int:
-    """A 32-bit seed for one sample in one epoch; draws outside of the pipeline have another ``stream``."""
+    """A 32-bit seed for one sample in one epoch; draws outside of the pipeline have another ``stream``.
+
+    Examples:
+        >>> draw_seed(0, epoch=1, index=7) == draw_seed(0, epoch=1, index=7)
+        True
+        >>> len({draw_seed(0, epoch, index) for epoch in range(10) for index in range(100)})
+        1000
+    """
     return int(np.random.SeedSequence((seed, epoch, index, stream)).generate_state(1)[0])
 
 
@@ -33,6 +40,13 @@ class SeededPipeline:
 
     Raises:
         ConfigError: when called, if a transform fails, or does not return a uint8 image of three channels.
+
+    Examples:
+        >>> import albumentations as A
+        >>> flip = SeededPipeline([A.HorizontalFlip(p=1)])
+        >>> image, mask = flip(np.zeros((1, 2, 3), np.uint8), np.array([[1, 2]], np.uint8), (0, 0))
+        >>> mask.tolist()
+        [[2, 1]]
     """
 
     def __init__(self, transforms: Sequence[Transform], seed: int = 0) -> None:

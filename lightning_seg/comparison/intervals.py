@@ -15,7 +15,13 @@ LARGEST = 4_000_000
 
 
 class Interval(NamedTuple):
-    """A mean difference and the bounds around it."""
+    """A mean difference and the bounds around it.
+
+    Examples:
+        >>> better = Interval(difference=0.25, low=0.125, high=0.5)
+        >>> better.holds_zero, better.reversed()
+        (False, Interval(difference=-0.25, low=-0.5, high=-0.125))
+    """
 
     difference: float
     low: float
@@ -56,6 +62,12 @@ def paired_interval(
         level: share of such intervals that hold the true difference.
         seed: of the draws.
         groups: by picture; a picture that is missing is a group of its own.
+
+    Examples:
+        Every picture gains the same, so no draw of pictures differs from another one.
+
+        >>> paired_interval([{"a.jpg": 0.25, "b.jpg": 0.25}], num_draws=100)
+        Interval(difference=0.25, low=0.25, high=0.25)
     """
     sums, counts = _by_group(differences, groups or {})
     own = sums.sum(axis=1) / counts.sum(axis=1)

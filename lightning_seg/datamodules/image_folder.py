@@ -46,6 +46,18 @@ class ImageFolderDataModule(LabelledDataModule):
     Raises:
         ConfigError: if arguments are impossible or contradict each other.
         DataError: if folders, files or classes are missing; at construction, or with ``classes`` when a stage begins.
+
+    Examples:
+        >>> for name in ("cat", "dog"):
+        ...     Path("own", name).mkdir(parents=True)
+        ...     for number in range(3):
+        ...         Image.new("RGB", (8, 8)).save(f"own/{name}/{number}.png")
+        >>> data = ImageFolderDataModule("own", image_size=8, batch_size=2, num_workers=0)
+        >>> data.setup("fit")
+        >>> data.class_names
+        ('cat', 'dog')
+        >>> next(iter(data.train_dataloader()))["image"].shape
+        torch.Size([2, 3, 8, 8])
     """
 
     dividing = (*LabelledDataModule.dividing, "group")

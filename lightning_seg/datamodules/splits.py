@@ -39,6 +39,11 @@ def stratified_split(groups: Sequence[Hashable], fraction: float, seed: int) -> 
 
     Raises:
         ConfigError: if ``fraction`` is not in (0, 1) or leaves one side empty.
+
+    Examples:
+        >>> kept, held_out = stratified_split(["cat"] * 4 + ["dog"] * 4, fraction=0.25, seed=0)
+        >>> len(kept), [index // 4 for index in held_out]  # one of each
+        (6, [0, 1])
     """
     if not 0.0 < fraction < 1.0:
         raise ConfigError(f"val_fraction {fraction} must lie between 0 and 1, for instance 0.1")
@@ -216,6 +221,10 @@ def find_groups(names: Sequence[str], pattern: re.Pattern[str]) -> list[str]:
 
     Raises:
         DataError: if a name does not match.
+
+    Examples:
+        >>> find_groups(["cat_1.jpg", "cat_2.jpg", "dog_1.jpg"], compile_group("^(.+)_"))
+        ['cat', 'cat', 'dog']
     """
     groups = []
     for name in names:

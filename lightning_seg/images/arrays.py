@@ -25,6 +25,10 @@ def to_rgb(image: Image.Image, name: str, writable: bool = True) -> Array:
 
     Raises:
         DataError: naming it, if it holds more than 8 bits of grey per pixel.
+
+    Examples:
+        >>> to_rgb(Image.new("L", (2, 1), 7), "grey.png").tolist()
+        [[[7, 7, 7], [7, 7, 7]]]
     """
     if image.mode.startswith(("I", "F")):
         # Pillow cuts everything above 255 off.
@@ -42,6 +46,10 @@ def to_array(image: Image.Image, writable: bool = True) -> Array:
     """A ``(H, W, 3)`` or ``(H, W)`` uint8 array.
 
     Large ones are filled a few rows at a time, since numpy would hold them three times.
+
+    Examples:
+        >>> to_array(Image.new("L", (3, 2), 7)).tolist()
+        [[7, 7, 7], [7, 7, 7]]
     """
     channels = (3,) if image.mode == "RGB" else ()
     row = image.width * (3 if channels else 1)

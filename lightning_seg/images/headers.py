@@ -22,6 +22,11 @@ def read_header(path: str | Path) -> Header:
 
     Raises:
         DataError: if the file is missing or no picture.
+
+    Examples:
+        >>> Image.new("RGB", (3, 2)).save("photo.png")
+        >>> read_header("photo.png")
+        Header(size=(2, 3), orientation=1, is_jpeg=False)
     """
     with one_line_errors(path), opened(path) as image:
         # PngImageFile's own getexif decodes the picture, to look for a tag behind it.

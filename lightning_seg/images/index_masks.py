@@ -17,6 +17,11 @@ def read_index_mask(path: str | Path) -> Array:
 
     Raises:
         DataError: if the file is missing, truncated, no picture or a colour picture.
+
+    Examples:
+        >>> Image.fromarray(np.array([[0, 2], [1, 255]], np.uint8)).save("mask.png")
+        >>> read_index_mask("mask.png").tolist()
+        [[0, 2], [1, 255]]
     """
     with one_line_errors(path), opened(path) as stored:
         grey = _decode_grey(stored)

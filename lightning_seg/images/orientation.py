@@ -20,7 +20,15 @@ ON_ITS_SIDE = range(5, 9)
 
 
 def upright(image: Image.Image) -> Image.Image:
-    """A Pillow image turned by its EXIF orientation; invalid EXIF is ignored."""
+    """A Pillow image turned by its EXIF orientation; invalid EXIF is ignored.
+
+    Examples:
+        >>> from PIL import ExifTags
+        >>> photo = Image.new("RGB", (3, 2))
+        >>> photo.getexif()[ExifTags.Base.Orientation] = 6  # stored on its side
+        >>> upright(photo).size
+        (2, 3)
+    """
     return turn(image, orientation_of(image, type(image).getexif))
 
 

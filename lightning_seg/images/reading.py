@@ -22,6 +22,13 @@ def read_image(path: str | Path) -> Array:
     Raises:
         DataError: if the file is missing, truncated, no picture or several, too large, or holds more than 8 bits of
             grey per pixel.
+
+    Examples:
+        >>> Image.new("RGB", (3, 2), (10, 20, 30)).save("photo.png")
+        >>> read_image("photo.png").shape
+        (2, 3, 3)
+        >>> read_image("photo.png")[0, 0].tolist()
+        [10, 20, 30]
     """
     return read_image_at(path, None).pixels
 
@@ -33,6 +40,12 @@ def read_image_at(path: str | Path, size: tuple[int, int] | None) -> SizedImage:
 
     Raises:
         DataError: see ``read_image``.
+
+    Examples:
+        >>> Image.new("RGB", (30, 20)).save("photo.png")
+        >>> picture = read_image_at("photo.png", (4, 6))
+        >>> picture.pixels.shape, picture.original_size
+        ((4, 6, 3), (20, 30))
     """
     with one_line_errors(path):
         pixels, original_size = decode_image(path, size)

@@ -12,6 +12,11 @@ def resize_image(image: Array, size: tuple[int, int]) -> Array:
 
     Averages if both sides shrink by whole numbers. Otherwise sides of more than twice the wanted length are halved by
     averaging pairs, and the rest is linear.
+
+    Examples:
+        >>> image = np.array([[[0] * 3, [100] * 3], [[100] * 3, [200] * 3]], np.uint8)
+        >>> resize_image(image, (1, 1)).tolist()
+        [[[100, 100, 100]]]
     """
     if all(side % want == 0 for side, want in zip(image.shape, size, strict=False)):
         return image if image.shape[:2] == size else _resize(image, size, cv2.INTER_AREA)
@@ -26,7 +31,12 @@ def _halved(sides: Iterable[int], wanted: Iterable[int]) -> tuple[int, ...]:
 
 
 def resize_mask(mask: Array, size: tuple[int, int]) -> Array:
-    """``(H, W)`` to ``size`` by the nearest pixel centre, so that no class is invented."""
+    """``(H, W)`` to ``size`` by the nearest pixel centre, so that no class is invented.
+
+    Examples:
+        >>> resize_mask(np.array([[0, 1, 2], [3, 4, 5], [6, 7, 8]], np.uint8), (1, 1)).tolist()
+        [[4]]
+    """
     return mask if mask.shape == size else _resize(mask, size, cv2.INTER_NEAREST_EXACT)
 
 

@@ -16,6 +16,15 @@ class Axis:
     Neighbours share ``overlap`` pixels. The outermost quarter of the shared pixels has no weight, since a network sees
     least there; the weight rises linearly from it to the innermost quarter. Tiles start half an overlap outside of the
     picture, so every pixel is seen with its surroundings, mirrored beyond the border.
+
+    Examples:
+        Tiles of 4 pixels that share 2, along 8: they start one pixel before it, which is mirrored.
+
+        >>> axis = Axis(8, tile=4, overlap=2)
+        >>> axis.starts
+        [-1, 1, 3, 5]
+        >>> axis.positions(-1).tolist(), axis.inside(-1)
+        ([1, 0, 1, 2], (1, 4))
     """
 
     def __init__(self, length: int, tile: int, overlap: int) -> None:

@@ -30,6 +30,17 @@ def merge_boxes(found: Boxes, how: Merge, overlap: float) -> Boxes:
         how: ``nms`` keeps the best of overlapping boxes, ``fusion`` their mean, ``none`` all of them.
         overlap: overlap of boxes that are merged: intersection over union for ``nms``; for ``fusion`` intersection over
             the smaller box, so that windows of several sizes around one object are merged.
+
+    Examples:
+        Two windows share 80 of their 100 pixels.
+
+        >>> found = Boxes(
+        ...     torch.tensor([[0.0, 0, 10, 10], [2, 0, 12, 10]]), torch.tensor([0.5, 0.5]), torch.tensor([3, 3])
+        ... )
+        >>> merge_boxes(found, "fusion", 0.35).boxes.tolist()  # their mean
+        [[1.0, 0.0, 11.0, 10.0]]
+        >>> merge_boxes(found, "nms", 0.35).boxes.tolist()  # the best one; 80 of 120 pixels are shared
+        [[0.0, 0.0, 10.0, 10.0]]
     """
     if how == "nms":
         kept = batched_nms(found.boxes, found.scores, found.labels, overlap)

@@ -23,6 +23,12 @@ VIEWS: dict[ViewSet, tuple[View, ...]] = {
 
 
 def check_views(views: str | None) -> None:
-    """Raises ConfigError if there is no set of this name."""
+    """Raises ConfigError if there is no set of this name.
+
+    Examples:
+        >>> check_views("rotations")
+        Traceback (most recent call last):
+        lightning_seg.errors.ConfigError: tta 'rotations' does not exist; choose hflip, flips, d4
+    """
     if views is not None and views not in VIEWS:
         raise ConfigError(f"tta {views!r} does not exist; choose {', '.join(VIEWS)}")

@@ -12,7 +12,17 @@ LONGEST = 64
 
 
 class Grid(NamedTuple):
-    """Square windows, one per step of ``stride`` pixels both ways."""
+    """Square windows, one per step of ``stride`` pixels both ways.
+
+    Examples:
+        A picture of 300 x 400 pixels whose shorter side holds two windows: 448 x 597, and 597 is no multiple of 32.
+
+        >>> grid = Grid(window=224, stride=32)
+        >>> grid.level_size((300, 400), scale=2)
+        (448, 608)
+        >>> grid.counts((448, 608))
+        (8, 13)
+    """
 
     window: int  # side in pixels
     stride: int
@@ -56,6 +66,10 @@ def cover(probs: Tensor, cells: int) -> Tensor:
     A cell gets the weighted mean over all windows that may hold it; the weight falls linearly from 1 where the cell is
     in the middle of the window. Windows beyond the picture count as 0: otherwise a cell at the border would be as sure
     as the one window that holds it, and the highest cell would be a corner.
+
+    Examples:
+        >>> cover(torch.ones(1, 1, 1), cells=2).tolist()
+        [[[0.25, 0.25], [0.25, 0.25]]]
     """
     middle = (cells - 1) / 2
     weights = 1 - (torch.arange(cells, dtype=probs.dtype, device=probs.device) - middle).abs() / (middle + 1)

@@ -23,6 +23,13 @@ class ClassificationLoss(nn.Module):
 
     Raises:
         ConfigError: if the smoothing is not in [0, 1].
+
+    Examples:
+        >>> loss = ClassificationLoss()
+        >>> round(loss(torch.zeros(1, 4), torch.tensor([2])).item(), 4)  # ln 4
+        1.3863
+        >>> round(loss(torch.zeros(1, 4), torch.tensor([[0.5, 0.5, 0.0, 0.0]])).item(), 4)
+        1.3863
     """
 
     class_weights: Tensor | None

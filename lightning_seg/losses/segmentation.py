@@ -30,6 +30,12 @@ def dice_loss(logits: Tensor, mask: Tensor, ignore_index: int = IGNORE_INDEX, sm
 
     Returns:
         The mean over the pictures, a scalar in [0, 1).
+
+    Examples:
+        Two pixels, both 0.5; one is foreground: 1 - (2 * 0.5 + 1) / (1 + 1 + 1).
+
+        >>> round(dice_loss(torch.zeros(1, 1, 1, 2), torch.tensor([[[1, 0]]])).item(), 4)
+        0.3333
     """
     return _dice(ignore_index, smooth).per_picture(logits, mask).mean()
 
@@ -52,6 +58,14 @@ class SegmentationLoss(nn.Module):
 
     Raises:
         ConfigError: if there is no such loss or option, a number is impossible, or no loss has a weight.
+
+    Examples:
+        >>> loss = SegmentationLoss(ce_weight=1.0)
+        >>> round(loss(torch.zeros(1, 2, 1, 1), torch.tensor([[[0]]])).item(), 4)  # ln 2
+        0.6931
+        >>> SegmentationLoss(extra_losses={"tverski": 1.0})
+        Traceback (most recent call last):
+        lightning_seg.errors.ConfigError: extra_losses: there is no 'tverski'; did you mean 'tversky'? ...
     """
 
     def __init__(

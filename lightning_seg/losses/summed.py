@@ -26,6 +26,10 @@ def means(sums: Mapping[str, Summed], over_processes: bool = False) -> dict[str,
     Args:
         sums: of the pictures of this process.
         over_processes: whether all processes take part.
+
+    Examples:
+        >>> means({"dice": Summed(torch.tensor(6.0), torch.tensor(3.0))})["dice"].item()
+        2.0
     """
     weights = torch.stack([summed.weight for summed in sums.values()]).detach()
     if over_processes and dist.is_available() and dist.is_initialized():

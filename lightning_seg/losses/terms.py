@@ -135,12 +135,24 @@ def lovasz(ignore_index: int) -> nn.Module:
 
 
 def jaccard(ignore_index: int, smooth: float = 1.0) -> nn.Module:
-    """One minus the soft intersection over union."""
+    """One minus the soft intersection over union.
+
+    Examples:
+        >>> loss = jaccard(ignore_index=255)
+        >>> round(loss.per_picture(torch.zeros(1, 1, 1, 2), torch.tensor([[[1, 0]]])).item(), 4)  # 1 - 1.5 / 2.5
+        0.4
+    """
     return Overlap(1.0, 1.0, smooth, ignore_index)
 
 
 def tversky(ignore_index: int, alpha: float = 0.3, beta: float = 0.7, smooth: float = 1.0) -> nn.Module:
-    """An overlap in which false alarms cost ``alpha`` and missed pixels ``beta``."""
+    """An overlap in which false alarms cost ``alpha`` and missed pixels ``beta``.
+
+    Examples:
+        >>> loss = tversky(ignore_index=255)
+        >>> round(loss.per_picture(torch.zeros(1, 1, 1, 2), torch.tensor([[[1, 0]]])).item(), 4)  # 1 - 1.5 / 2
+        0.25
+    """
     return Overlap(alpha, beta, smooth, ignore_index)
 
 

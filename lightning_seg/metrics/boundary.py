@@ -19,6 +19,10 @@ def inner_boundary(mask: Tensor) -> Tensor:
 
     Returns:
         ``(..., H, W)`` bool.
+
+    Examples:
+        >>> inner_boundary(torch.ones(3, 3, dtype=torch.bool)).int().tolist()
+        [[1, 1, 1], [1, 0, 1], [1, 1, 1]]
     """
     height, width = mask.shape[-2:]
     reach = max(1, round(BOUNDARY_WIDTH * hypot(height, width)))

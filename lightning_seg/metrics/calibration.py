@@ -60,13 +60,26 @@ def count_sureness(
 
 
 def together(first: Reliability, second: Reliability) -> Reliability:
-    """The counts of both."""
+    """The counts of both.
+
+    Examples:
+        >>> one = count_answers(torch.tensor([[0.75, 0.25]]), torch.tensor([0]), bins=2)
+        >>> together(one, one).answers.tolist()
+        [0, 2]
+    """
     return Reliability(*(one + other for one, other in zip(first, second, strict=True)))
 
 
 def calibration_error(counts: Reliability) -> float:
     """The expected calibration error, in [0, 1]: how far confidence and share of right answers lie apart, averaged over
     the answers. 0.1 means that of answers called 0.9 sure about 80 or about 100 in 100 are right.
+
+    Examples:
+        Two answers are 0.75 sure, and one of them is right.
+
+        >>> counts = count_answers(torch.tensor([[0.75, 0.25], [0.25, 0.75]]), torch.tensor([0, 0]))
+        >>> calibration_error(counts)
+        0.25
     """
     return ((counts.confidence - counts.right).abs().sum() / counts.answers.sum()).item()
 

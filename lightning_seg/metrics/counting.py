@@ -19,12 +19,21 @@ def count_cells(cells: Tensor, num_cells: int) -> Tensor:
 
     Returns:
         ``(num_cells,)`` int64.
+
+    Examples:
+        >>> count_cells(torch.tensor([[0, 2], [2, 2]]), 4).tolist()
+        [1, 0, 3, 0]
     """
     return _added_up(cells, num_cells, torch.ones_like(cells))
 
 
 def sum_cells(cells: Tensor, num_cells: int, values: Tensor) -> Tensor:
-    """``(num_cells,)`` float64: the sums of ``values``, one for each number; see ``count_cells``."""
+    """``(num_cells,)`` float64: the sums of ``values``, one for each number; see ``count_cells``.
+
+    Examples:
+        >>> sum_cells(torch.tensor([0, 1, 1]), 2, torch.tensor([0.5, 2.0, 3.0])).tolist()
+        [0.5, 5.0]
+    """
     return _added_up(cells, num_cells, values.float())
 
 

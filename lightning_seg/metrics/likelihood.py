@@ -32,7 +32,12 @@ def add_up(parts: Sequence[Likelihood]) -> Likelihood:
 
 
 def log_probs_of(logits: Tensor) -> Tensor:
-    """Logits ``(B, C, ...)`` to the logarithms of probabilities; of one logit those of both classes."""
+    """Logits ``(B, C, ...)`` to the logarithms of probabilities; of one logit those of both classes.
+
+    Examples:
+        >>> log_probs_of(torch.zeros(1, 1)).exp().tolist()  # one logit of 0
+        [[0.5, 0.5]]
+    """
     logits = logits.float()
     if logits.shape[1] > 1:
         return logits.log_softmax(dim=1)
@@ -45,7 +50,13 @@ def logs_of(probs: Tensor) -> Tensor:
 
 
 def label_likelihood(log_probs: Tensor, label: Tensor) -> Likelihood:
-    """Logarithms ``(B, C)`` and labels ``(B,)`` int64 or ``(B, C)`` float."""
+    """Logarithms ``(B, C)`` and labels ``(B,)`` int64 or ``(B, C)`` float.
+
+    Examples:
+        >>> said = label_likelihood(torch.tensor([[0.75, 0.25]]).log(), torch.tensor([1]))
+        >>> said.probability.item(), round(said.loss.item(), 4)  # of the predicted class; -ln 0.25
+        (0.75, 1.3863)
+    """
     if label.ndim == 1:
         cost = -log_probs.gather(1, label.unsqueeze(1)).squeeze(1)
     else:

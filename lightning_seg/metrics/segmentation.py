@@ -19,6 +19,12 @@ class SegmentationMetrics(MetricPart):
         num_classes: of the masks, at least 2.
         ignore_index: mask value that does not count.
         of_foreground: score single pictures by Dice of class 1, not by mean IoU.
+
+    Examples:
+        >>> metrics = SegmentationMetrics(num_classes=2)
+        >>> metrics.update(torch.tensor([[[0, 1, 1]]]), torch.tensor([[[0, 0, 255]]]))  # the last pixel does not count
+        >>> metrics.compute(["sky", "sea"])["iou/sky"]
+        0.5
     """
 
     confmat: Tensor
@@ -66,6 +72,15 @@ def summarize(matrix: Tensor, class_names: Sequence[str]) -> Values:
 
     ``accuracy`` is the share of pixels that are right, ``iou/<class>`` and ``dice/<class>`` are per class, ``miou`` and
     ``mdice`` their means. A class that is neither true nor predicted anywhere has no IoU: it is left out of both.
+
+    Examples:
+        Of four pixels of sky one is called sea; all four of sea are found.
+
+        >>> values = summarize(torch.tensor([[3, 1], [0, 4]]), ["sky", "sea"])
+        >>> values["accuracy"], round(values["miou"], 3)
+        (0.875, 0.775)
+        >>> values["iou/sky"], values["iou/sea"]
+        (0.75, 0.8)
     """
     matrix = matrix.cpu().double()
     right = matrix.diag()

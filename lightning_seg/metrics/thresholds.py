@@ -48,6 +48,15 @@ class ThresholdCounts(MetricPart):
     """``average_precision`` and ``best_threshold``: counts pixels by probability and truth, for every threshold.
 
     torchmetrics' ``BinaryPrecisionRecallCurve`` compares every pixel with every threshold.
+
+    Examples:
+        From 0.625 on, the car alone is foreground; the middle of these thresholds is the best one.
+
+        >>> counts = ThresholdCounts(num_thresholds=8)
+        >>> truth, probability = torch.tensor([[[0, 0, 1]]]), torch.tensor([[[0.25, 0.5, 0.875]]])
+        >>> counts.update(truth, truth, probability)
+        >>> counts.compute()
+        {'average_precision': 1.0, 'best_threshold': 0.75}
     """
 
     counts: Tensor

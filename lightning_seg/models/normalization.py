@@ -29,6 +29,11 @@ class Normalize(nn.Module):
 
     Raises:
         ConfigError: if the name is unknown or the numbers are not three means and three positive deviations.
+
+    Examples:
+        >>> pixels = torch.tensor([0, 255], dtype=torch.uint8).view(1, 1, 1, 2).expand(1, 3, 1, 2)
+        >>> Normalize("symmetric")(pixels)[0, 0].round(decimals=4).tolist()
+        [[-1.0, 1.0]]
     """
 
     scale: Tensor
@@ -46,7 +51,12 @@ class Normalize(nn.Module):
 
 
 def named_normalization(mean: Sequence[float], std: Sequence[float]) -> Normalization:
-    """``imagenet`` if these are its numbers, on the scale of [0, 1]; otherwise the numbers."""
+    """``imagenet`` if these are its numbers, on the scale of [0, 1]; otherwise the numbers.
+
+    Examples:
+        >>> named_normalization([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+        'imagenet'
+    """
     return "imagenet" if (tuple(mean), tuple(std)) == MEAN_STD["imagenet"] else {"mean": list(mean), "std": list(std)}
 
 

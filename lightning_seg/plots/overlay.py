@@ -51,6 +51,12 @@ def draw_overlay(
         palette: ``(256, 3)`` uint8, a colour per class.
         opacity: share of the colour.
         hidden: class indices whose pixels stay as they are.
+
+    Examples:
+        >>> palette = np.full((256, 3), 200, np.uint8)
+        >>> drawn = draw_overlay(np.zeros((1, 2, 3), np.uint8), np.array([[0, 1]], np.uint8), palette, hidden=[0])
+        >>> np.asarray(drawn)[0].tolist()  # 200 * 128 / 255
+        [[0, 0, 0], [100, 100, 100]]
     """
     canvas = Image.fromarray(image)
     cover = np.full(256, round(255 * opacity), np.uint8)

@@ -69,7 +69,12 @@ def class_palette(num_classes: int, background: int = 0) -> Array:
 
 
 def object_palette(num_labels: int) -> Array:
-    """``(num_labels, 3)`` uint8: colours of boxes, none of which is background, so without its black."""
+    """``(num_labels, 3)`` uint8: colours of boxes, none of which is background, so without its black.
+
+    Examples:
+        >>> object_palette(2).tolist()
+        [[230, 159, 0], [86, 180, 233]]
+    """
     return COLOURS[1 + np.arange(num_labels) % (len(COLOURS) - 1)]
 
 

@@ -28,6 +28,11 @@ class CNNClassifierTask(ClassificationTask):
     Raises:
         ConfigError: if there is no size.
         ModelError: if the pictures are too small, or ``dropout`` is not in [0, 1).
+
+    Examples:
+        >>> task = CNNClassifierTask(num_classes=3, image_size=32)
+        >>> task(torch.zeros(2, 3, 32, 32, dtype=torch.uint8)).shape
+        torch.Size([2, 3])
     """
 
     def __init__(

@@ -22,6 +22,11 @@ class UNetTask(SegmentationTask):
 
     Raises:
         ModelError: if the network cannot be built.
+
+    Examples:
+        >>> task = UNetTask(width=2, depth=1)
+        >>> task(torch.zeros(1, 3, 10, 6, dtype=torch.uint8)).shape
+        torch.Size([1, 1, 10, 6])
     """
 
     def __init__(

@@ -1,0 +1,1 @@
+"""How the documentation site is made: what MkDocs cannot read from ``docs`` is written here when it builds."""
