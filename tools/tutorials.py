@@ -22,7 +22,6 @@ PAGES = {path.stem: path for path in sorted((DOCS / "tutorials").glob("*.md"))}
 PICTURES = {
     "pets_preview": "preview.png",
     "pets_before": "runs/pets/version_0/samples/epoch_000.png",
-    "pets_after": "runs/pets/version_0/samples/epoch_*.png",
     "pets_curves": "runs/pets/version_0/curves.png",
     "pets_errors": "runs/pets/version_0/errors_test.png",
     "pets_uncertain": "out/most_uncertain.png",
@@ -41,7 +40,6 @@ PICTURES = {
     "dogs_crops": "crops.png",
     "dogs_cutmix": "cutmix.png",
     "dogs_mixup": "mixup.png",
-    "dogs_comparison": "comparison/curves.png",
     "detector_window": "scenes/windows/*/*.jpg",
     "detector_boxes": "scenes/boxes/*.jpg",
     "detector_heat_map": "scenes/heat_maps/*/*.jpg",
