@@ -10,6 +10,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from io import BytesIO, StringIO
 from itertools import combinations
 from pathlib import Path
+from types import ModuleType
 
 import matplotlib as mpl
 import nbformat
@@ -45,7 +46,9 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InteractiveShell
     level = trainers.level
     with pytest.MonkeyPatch.context() as patch, mpl.rc_context():
         patch.setenv("IPYTHONDIR", str(tmp_path_factory.mktemp("ipython")))
-        yield Shell.instance(config=Config({"HistoryManager": {"enabled": False}}))
+        config = Config({"HistoryManager": {"enabled": False}})
+        # Without a module of its own it would take the place of __main__, which spawned processes look for.
+        yield Shell.instance(config=config, user_module=ModuleType("notebook"))
         Shell.clear_instance()
     trainers.setLevel(level)
 
@@ -53,7 +56,7 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InteractiveShell
 @pytest.fixture
 def execute(shell: InteractiveShell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> "Execute":
     monkeypatch.chdir(tmp_path)
-    shell.reset(new_session=False)
+    shell.reset(new_session=False)  # type: ignore[no-untyped-call]
     return Execute(shell)
 
 
@@ -75,10 +78,11 @@ class Execute:
         return notebook
 
     def run(self, code: str) -> list[NotebookNode]:
-        hook = self.shell.display_trap.hook = CapturingDisplayHook(self.shell)
+        hook = CapturingDisplayHook(self.shell)  # type: ignore[no-untyped-call]
+        self.shell.display_trap.hook = hook
         said = {"stdout": StringIO(), "stderr": StringIO()}
         with redirect_stdout(said["stdout"]), redirect_stderr(said["stderr"]):
-            self.shell.run_cell(code).raise_error()
+            self.shell.run_cell(code).raise_error()  # type: ignore[no-untyped-call]
         streams = [new_output("stream", name=name, text=text.getvalue()) for name, text in said.items()]
         return [*streams, *(new_output("execute_result", as_text(output["data"])) for output in hook.outputs)]
 

@@ -28,7 +28,7 @@ COUNTS = {
 SHORT = {
     **{"--data.batch_size": "4", "--data.num_workers": "0", "--data.image_size": "64"},
     **{"--trainer.max_epochs": "1", "--trainer.limit_train_batches": "2", "--trainer.limit_val_batches": "2"},
-    **{"--trainer.enable_progress_bar": "false", "--trainer.accelerator": "cpu"},
+    **{"--trainer.enable_progress_bar": "false", "--trainer.accelerator": "cpu", "--trainer.logger": "CSVLogger"},
 }
 INVENTED = {
     "pets": {"--data.root": "data/synthetic_pets", "--model.encoder_weights": "null"},
@@ -48,7 +48,7 @@ def shortened(words: Sequence[str]) -> list[str]:
     elif command in ("fit", "compare"):
         added = SHORT | ({"--data.image_size": "96"} if "SlidingDetectorTask" in rest else {})
         if downloads([*words]):
-            added |= {"--data.source": "synthetic", **INVENTED[rest[1]]}
+            added |= {"--data.source": "synthetic", **INVENTED[rest[1]], "--trainer.fast_dev_run": "true"}
     elif "runs/SlidingDetectorTask" in rest and command == "predict":
         # So short a training finds nothing at the usual threshold.
         added = {"--threshold": 0.05}
