@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEMO := --config configs/pets.yaml --config configs/overrides/demo.yaml
 
-.PHONY: demo test survival docs lint format clean
+.PHONY: demo test survival docs lint format tutorials clean
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("lightning_seg needs Python 3.11.4 or newer, $(PYTHON) is " + sys.version.split()[0] if sys.version_info < (3, 11, 4) else 0)'
@@ -39,6 +39,11 @@ lint: .venv/installed
 format: .venv/installed
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+# The pictures of docs/tutorials and the outputs of the notebooks, by running all of them: half an hour on two cores.
+tutorials: .venv/installed
+	$(BIN)/python -m tools.tutorials build/tutorials
+	$(BIN)/python -m tools.notebooks build/notebooks
 
 clean:
 	rm -rf .venv build *.egg-info .mypy_cache .pytest_cache .ruff_cache

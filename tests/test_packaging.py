@@ -80,7 +80,7 @@ def test_the_wheel_holds_every_module_every_config_and_all_templates(built: dict
 
 
 def test_the_source_distribution_can_test_itself(built: dict[str, Path]) -> None:
-    for name in ("configs", "docs", "tests", "benchmarks", "notebooks", "lightning_seg", "website"):
+    for name in ("configs", "docs", "tests", "benchmarks", "notebooks", "tools", "lightning_seg", "website"):
         files = {
             path.relative_to(ROOT)
             for path in (ROOT / name).rglob("*.*")
