@@ -29,7 +29,7 @@ FLOORS = (
         "tables",
         "yaml_files",
     ),
-    ("hub", "measuring", "pages", "run_files", "transfer"),
+    ("hub", "measuring", "pages", "run_files", "temporary", "transfer"),
     ("models", "losses", "metrics", "augmentation", "synthetic", "plots", "inference"),
     ("datasets", "prediction_files", "tasks"),
     ("datamodules", "callbacks", "serving"),
