@@ -30,7 +30,7 @@ FLOORS = (
         "tables",
         "yaml_files",
     ),
-    ("hub", "measuring", "pages", "picture_table", "run_files", "transfer"),
+    ("hub", "measuring", "pages", "picture_table", "run_files", "temporary", "transfer"),
     ("models", "losses", "metrics", "augmentation", "synthetic", "plots", "inference"),
     ("datasets", "prediction_files", "tasks"),
     ("datamodules", "callbacks", "serving", "tuning"),

@@ -224,6 +224,6 @@ def test_whatever_is_imported_is_declared() -> None:
 def test_what_the_tests_are_run_with_is_named_with_its_version() -> None:
     named = {plain(line.partition("==")[0]) for line in (ROOT / "constraints.txt").read_text().split()}
     extras = PROJECT["optional-dependencies"]
-    lines = [*PROJECT["dependencies"], *extras["onnx"], *extras["dev"]]
+    lines = [*PROJECT["dependencies"], *extras["onnx"], *extras["app"], *extras["dev"]]
     lines = [line for line in (*lines, *extras["docs"]) if not line.startswith("lightning_seg[")]
     assert {plain(re.split(r"[\[<>=!~; ]", line)[0]) for line in lines} <= named

@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from ipaddress import ip_address
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from lightning_seg.errors import ConfigError
+from lightning_seg.temporary import temporary_folder
 
 LARGEST_UPLOAD = 64 * 2**20
 """Bytes of a photo; what surrounds it in a request is allowed for."""
@@ -19,6 +19,7 @@ ROOM = 2**20
 ELSEWHERE = "Only files of this page."
 PATIENCE = 5.0
 """Seconds that open connections have to end."""
+PREFIX = "lightning_seg_app_"
 ANALYTICS = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1", "GRADIO_RUN_HISTORY": "False"}
 POLICY = "; ".join(
     (
@@ -135,12 +136,15 @@ async def _answer(send: Send, status: int, text: str) -> None:
 
 @contextmanager
 def own_folder() -> Iterator[Path]:
-    """A folder for uploads and pictures of the page, removed at the end, with the library told to use it alone."""
-    with TemporaryDirectory(prefix="lightning_seg_app_", ignore_cleanup_errors=True) as folder:
+    """A folder for uploads and pictures of the page, removed at the end, with the library told to use it alone.
+
+    What a killed page has left goes when the next one begins.
+    """
+    with temporary_folder(PREFIX) as folder:
         before = {name: os.environ.get(name) for name in (*ANALYTICS, "GRADIO_TEMP_DIR")}
-        os.environ.update(ANALYTICS, GRADIO_TEMP_DIR=folder)
+        os.environ.update(ANALYTICS, GRADIO_TEMP_DIR=str(folder))
         try:
-            yield Path(folder)
+            yield folder
         finally:
             for name, value in before.items():
                 if value is None:

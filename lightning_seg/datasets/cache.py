@@ -1,11 +1,8 @@
 """Decoded and resized pictures for one process, in temporary files that all its loader workers share."""
 
-import logging
 import os
 import shutil
-import stat
 import tempfile
-import time
 import weakref
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,12 +10,10 @@ from typing import Any
 
 from lightning_seg.datasets.cache_layout import Entry, Layout, entry_of
 from lightning_seg.errors import DataError
-from lightning_seg.locks import holding, is_held, taking_turns
+from lightning_seg.locks import holding, taking_turns
+from lightning_seg.temporary import LOCK, remove_stale, user
 
-log = logging.getLogger(__name__)
 PREFIX = "lightning_seg_cache_"
-LOCK = "owner.lock"
-UNLOCKED_DAYS = 7
 REMEDY = "set --data.cache false, or the environment variable TMPDIR to a larger folder"
 
 
@@ -39,8 +34,8 @@ class PictureCache:
         self.layout = Layout(length, image_size, with_masks)
         temporary = Path(tempfile.gettempdir())
         # One after the other: of two that begin at once where there is room for one, one gets it.
-        with taking_turns(temporary / f"lightning_seg_caches_{_user()}.lock"):
-            remove_stale(temporary)
+        with taking_turns(temporary / f"lightning_seg_caches_{user()}.lock"):
+            remove_stale(temporary, PREFIX)
             self.layout.check_room(temporary, REMEDY)
             self.folder = tempfile.mkdtemp(prefix=PREFIX, dir=temporary)
             # Of a killed process the files may go while its workers live on for a moment: they have opened them.
@@ -77,33 +72,6 @@ class PictureCache:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._open()
-
-
-def remove_stale(temporary: Path) -> None:
-    """Remove the caches of this user whose processes were killed."""
-    for folder in sorted(temporary.glob(f"{PREFIX}*")):
-        if _is_stale(folder):
-            size = sum(file.stat().st_size for file in folder.glob("*"))
-            shutil.rmtree(folder, ignore_errors=True)
-            log.warning("%s: removed, %.0f MiB of a run that was killed", folder, size / 2**20)
-
-
-def _is_stale(folder: Path) -> bool:
-    try:
-        # Not of what a link points to.
-        status = folder.lstat()
-    except OSError:
-        return False
-    if not stat.S_ISDIR(status.st_mode) or status.st_uid != _user():
-        return False
-    if (folder / LOCK).is_file():
-        return not is_held(folder / LOCK)
-    # Earlier versions wrote no lock.
-    return time.time() - status.st_mtime > UNLOCKED_DAYS * 24 * 3600
-
-
-def _user() -> int:
-    return os.getuid() if hasattr(os, "getuid") else 0
 
 
 def _remove(folder: str, creator: int, owner: ExitStack) -> None:

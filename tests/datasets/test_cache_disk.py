@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lightning_seg.datasets.cache import LOCK, PREFIX, UNLOCKED_DAYS, PictureCache, remove_stale
+from lightning_seg.datasets.cache import PREFIX, PictureCache
 from lightning_seg.datasets.cache_layout import Entry, allocate
 from lightning_seg.errors import DataError
+from lightning_seg.temporary import LOCK, UNLOCKED_DAYS, remove_stale
 
 SIZE = (64, 64)
 START = (
@@ -78,7 +79,7 @@ def test_workers_of_a_killed_process_keep_nobody_from_removing_it(temporary: Pat
     script = MAKE + "worker = os.fork()\nif worker: print(worker, flush=True)\ntime.sleep(60)"
     with start(script) as owner:
         used, worker = Path(said(owner)), int(said(owner))
-        remove_stale(temporary)
+        remove_stale(temporary, PREFIX)
         assert used.is_dir()
         owner.send_signal(signal.SIGKILL)
         owner.wait()
@@ -88,7 +89,7 @@ def test_workers_of_a_killed_process_keep_nobody_from_removing_it(temporary: Pat
 
 def _gone(folder: Path, temporary: Path) -> bool:
     for _ in range(50):
-        remove_stale(temporary)
+        remove_stale(temporary, PREFIX)
         if not folder.exists():
             return True
         time.sleep(0.1)
@@ -103,7 +104,7 @@ def test_folders_without_a_lock_go_when_they_are_old(temporary: Path) -> None:
     long_ago = time.time() - (UNLOCKED_DAYS + 1) * 24 * 3600
     for folder in (old, other):
         os.utime(folder, (long_ago, long_ago))
-    remove_stale(temporary)
+    remove_stale(temporary, PREFIX)
     assert sorted(path.name for path in temporary.iterdir()) == ["lightning_seg_cache_fresh", "lightning_seg_caches"]
 
 
@@ -114,7 +115,7 @@ def test_links_are_not_followed(temporary: Path) -> None:
     (temporary / PREFIX.rstrip("_")).symlink_to("precious")
     (temporary / f"{PREFIX}link").symlink_to("precious")
     (temporary / f"{PREFIX}old" / "images").symlink_to(temporary / "precious" / LOCK)
-    remove_stale(temporary)
+    remove_stale(temporary, PREFIX)
     assert (temporary / "precious" / LOCK).is_file()
     assert (temporary / f"{PREFIX}link").is_symlink()
     assert not (temporary / f"{PREFIX}old").exists()
