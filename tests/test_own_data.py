@@ -56,6 +56,22 @@ def test_the_printed_command_fits_the_encoding(last: Last, encoding: str, layout
     assert main([*command[1:], *SMALL, "--trainer.fast_dev_run", "true"]) == 0
 
 
+def test_the_config_for_folders_of_classes_trains_and_predicts(last: Last, flowers_root: Path) -> None:
+    """With a smaller network and without a download; the rest is the config's."""
+    small = shlex.split(
+        "--model.arch resnet10t --model.weights null --data.image_size 32 --data.num_workers 0 --data.cache ram "
+        "--trainer.accelerator cpu --trainer.max_epochs 1 --trainer.enable_progress_bar false "
+        "--trainer.enable_model_summary false"
+    )
+    run = Path(last(["fit", "--config", "own_classes", "--data.root", str(flowers_root), *small]))
+    assert (run.parent.name, run.name) == ("own_classes", "version_0")
+    stored = yaml.safe_load((run / "config.yaml").read_text())
+    assert stored["early_stopping"] == 5
+    photo = next((flowers_root / "roses").iterdir())
+    assert last(["predict", "--run", str(run), "--images", str(photo), "--output", "out"]) == "out"
+    assert "roses" in (Path("out") / "predictions.csv").read_text()
+
+
 def parsed(capsys: pytest.CaptureFixture[str], *flags: str) -> dict[str, Any]:
     with pytest.raises(SystemExit) as stop:
         main(["fit", "--config", CONFIG, *flags, "--print_config"])

@@ -119,7 +119,7 @@ def check_pairs(root: Path, pairs: Iterable[Pair]) -> None:
         if pair.mask in owners:
             raise DataError(
                 f"{root}: {owners[pair.mask]} and {pair.name} share the mask {pair.mask}; give each its own, with "
-                "--data.masks or --data.pairs"
+                "--data.masks or --data.pairs, or take those of one suffix, with --data.images"
             )
         if pair.mask == pair.image:
             raise DataError(f"{root}: {pair.name} would be its own mask; give another --data.masks")

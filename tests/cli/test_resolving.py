@@ -11,7 +11,7 @@ CONFIGS = Path(__file__).parents[2] / "configs"
 NO_AUGMENTATION = str(CONFIGS / "overrides" / "no_augmentation.yaml")
 
 
-@pytest.mark.parametrize("name", ["pets", "own_data", "carvana", "flowers", "dogs"])
+@pytest.mark.parametrize("name", ["pets", "own_data", "own_classes", "carvana", "flowers", "dogs"])
 def test_no_augmentation_can_be_laid_over_every_config(name: str) -> None:
     config = str(CONFIGS / f"{name}.yaml")
     plain = resolve_config(["--config", config, "--data.mixing", "{kind: cutmix}"])

@@ -58,6 +58,7 @@ def test_writes_and_says_how_to_train(written: Callable[..., tuple[str, list[str
         ("stanford_dogs --num_train 5 --num_test 2 --num_breeds 2", "Images", 2, "--config dogs"),
         ("scenes --num_scenes 1 --num_per_class 1", "single", 6, "--model SlidingDetectorTask"),
         ("image_mask_folder --num_pictures 4 --layout beside", ".", 9, "--config own_data"),
+        ("annotated_masks --num_pictures 4 --tool labelme", "labelme", 4, "--config own_data"),
     ],
 )
 def test_every_dataset_is_written_and_its_command_is_understood_anywhere(

@@ -144,7 +144,7 @@ def test_two_pictures_with_one_mask(tmp_path: Path) -> None:
     message = checked(tmp_path, "images/*", "masks/{stem}.png")
     assert message == (
         f"{tmp_path}: images/a.jpeg and images/a.jpg share the mask {tmp_path}/masks/a.png; give each its own, with "
-        "--data.masks or --data.pairs"
+        "--data.masks or --data.pairs, or take those of one suffix, with --data.images"
     )
 
 
