@@ -55,10 +55,8 @@ def without_results(numbers: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in numbers.items() if "/" not in name or name.startswith("version/")}
 
 
-class TestedCheckpoint(NamedTuple):
+class MeasuredCheckpoint(NamedTuple):
     """What a split was measured with."""
-
-    __test__ = False  # is none of pytest's
 
     file: str | None  # its name; None of weights that came from no file
     epoch: int | None  # of its training, from 0
@@ -83,12 +81,12 @@ def checkpoint_numbers(
     }
 
 
-def tested_checkpoint_of(numbers: Mapping[str, Any], split: str) -> TestedCheckpoint | None:
+def tested_checkpoint_of(numbers: Mapping[str, Any], split: str) -> MeasuredCheckpoint | None:
     """With which checkpoint a split was measured; None where earlier versions did not record it."""
     if f"{CHECKPOINT}{split}/file" not in numbers:
         return None
-    file, epoch, sha256 = (numbers.get(f"{CHECKPOINT}{split}/{name}") for name in TestedCheckpoint._fields)
-    return TestedCheckpoint(
+    file, epoch, sha256 = (numbers.get(f"{CHECKPOINT}{split}/{name}") for name in MeasuredCheckpoint._fields)
+    return MeasuredCheckpoint(
         file if isinstance(file, str) else None,
         epoch if isinstance(epoch, int) else None,
         sha256 if isinstance(sha256, str) else None,

@@ -12,7 +12,7 @@ from lightning_seg.class_arguments import parser_of
 from lightning_seg.errors import ConfigError
 from lightning_seg.files import digest_of
 from lightning_seg.hub.private_paths import left_out, published_config
-from lightning_seg.run_files import METRICS_FILE, Curves, TestedCheckpoint, read_curves, read_record
+from lightning_seg.run_files import METRICS_FILE, Curves, MeasuredCheckpoint, read_curves, read_record
 from lightning_seg.runs import Run, task_arguments
 from lightning_seg.synthetic.marker import is_synthetic
 from lightning_seg.trust import find_class
@@ -60,7 +60,7 @@ class RunFacts(NamedTuple):
     is_synthetic: bool
     metrics: dict[str, Any]  # metrics.json
     measured: Measured | None  # None if nothing was with these weights
-    others: dict[str, TestedCheckpoint]  # what splits were tested with, where it was another checkpoint
+    others: dict[str, MeasuredCheckpoint]  # what splits were tested with, where it was another checkpoint
     checkpoint: Path
     is_best: bool  # whether the weights are of the best checkpoint, which the run has tested
     config: dict[str, Any]  # as it is published

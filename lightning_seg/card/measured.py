@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from math import isclose, isfinite
 from typing import Any, NamedTuple
 
-from lightning_seg.run_files import BEST, Curves, TestedCheckpoint, is_lowest_best, monitor_of, tested_checkpoint_of
+from lightning_seg.run_files import BEST, Curves, MeasuredCheckpoint, is_lowest_best, monitor_of, tested_checkpoint_of
 
 TEST = ("test", "test_full")
 """Splits that a network was tested on, the most telling one first."""
@@ -59,7 +59,7 @@ def measured_of(numbers: Mapping[str, Any], curves: Curves, digest: str) -> Meas
     return Measured(split, _within(row, split), where)
 
 
-def others_tested(numbers: Mapping[str, Any], digest: str) -> dict[str, TestedCheckpoint]:
+def others_tested(numbers: Mapping[str, Any], digest: str) -> dict[str, MeasuredCheckpoint]:
     """The splits that were tested with another checkpoint than that of this digest."""
     tested = {split: tested_checkpoint_of(numbers, split) for split in TEST}
     return {split: one for split, one in tested.items() if one is not None and one.is_another(digest)}

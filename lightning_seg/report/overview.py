@@ -11,7 +11,7 @@ from lightning_seg.report.records import NO_NUMBER, Table, table_of
 from lightning_seg.run_files import (
     BEST,
     STOPPED_EARLY,
-    TestedCheckpoint,
+    MeasuredCheckpoint,
     epochs_of,
     is_lowest_best,
     monitor_of,
@@ -53,7 +53,7 @@ def _summary(content: Content) -> Iterator[tuple[str, Any]]:
 _SPOKEN = {"test": "test", "test_full": "test at the original size"}
 
 
-def _tested(content: Content) -> Iterator[tuple[str, TestedCheckpoint]]:
+def _tested(content: Content) -> Iterator[tuple[str, MeasuredCheckpoint]]:
     for split in _SPOKEN:
         if (tested := tested_checkpoint_of(content.numbers, split)) is not None:
             yield split, tested
