@@ -10,6 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.text import Text
+from matplotlib.ticker import NullLocator
 from PIL import Image
 
 from lightning_seg.files import printable, replacing
@@ -113,6 +114,11 @@ def _drawn(figure: Figure, kind: str, name: str) -> bytes:
 
 def _make_harmless(figure: Figure) -> None:
     """Names of files and classes as text, whatever they hold."""
+    for axes in figure.axes:
+        if not axes.axison:
+            # Looking for texts makes ticks, which takes as long as drawing; pictures show none.
+            axes.xaxis.set_major_locator(NullLocator())
+            axes.yaxis.set_major_locator(NullLocator())
     for text in figure.findobj(Text):
         # A dollar sign in a file's or a class's name begins no formula.
         text.set_parse_math(False)
