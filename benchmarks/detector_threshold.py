@@ -2,11 +2,13 @@
 
 It is known what may be claimed of a photo: one box with the label of its animal, whose middle lies within it (the
 rectangle around its trimap). A second box, a box elsewhere and a box with the other label are wrong. Since whoever
-merges everything is right there, pairs of photos are pasted side by side, too. All windows of a picture are looked at
-once; thresholds and ways of merging are compared on the same windows.
+merges everything is right there, photos are pasted side by side, too, in pairs and in fours; ``--scenes`` takes scenes
+with several objects in the layout of COCO in place of pets. All windows of a picture are looked at once; thresholds and
+ways of merging are compared on the same windows.
 
     python benchmarks/detector_threshold.py --root PETS --backbone mobilenet_v2 --weights FILE --normalization symmetric
     python benchmarks/detector_threshold.py --root PETS --run RUN --kept windows.pt
+    python benchmarks/detector_threshold.py --root SCENES --scenes --run RUN
 
 ``--kept`` keeps what was seen, so that the tables can be made again without a network.
 """
@@ -23,6 +25,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lightning_seg.datamodules.coco_objects import CocoObjectsDataModule
+from lightning_seg.datasets.coco_objects import ScenePicture
 from lightning_seg.datasets.oxford_pets import SPECIES, OxfordPetsDataset, PetRecord
 from lightning_seg.images import Array, read_image, resize_image
 from lightning_seg.inference.boxes import BoxInference
@@ -35,6 +39,8 @@ from lightning_seg.tasks.sliding_detector import SlidingDetectorTask
 
 LOWEST = 0.2
 """Windows below it are not kept."""
+SWAPPED = [1, 0, 3, 2]
+"""x and y of boxes, exchanged."""
 THRESHOLDS = (0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.8, 0.9)
 MERGES: Sequence[tuple[Merge, float]] = (
     *(("fusion", overlap) for overlap in (0.2, 0.35, 0.5)),
@@ -44,10 +50,10 @@ MERGES: Sequence[tuple[Merge, float]] = (
 
 
 class Picture(NamedTuple):
-    """Animals and where they are."""
+    """Animals, or other objects, and where they are."""
 
     image: Array
-    labels: tuple[int, ...]  # 0 cat, 1 dog
+    labels: tuple[int, ...]
     animals: Tensor  # (N, 4): x1, y1, x2, y2 in pixels
 
 
@@ -97,6 +103,16 @@ def beside(left: Picture, right: Picture) -> Picture:
     return Picture(np.hstack([first, second]), left.labels + right.labels, torch.cat([first_boxes, second_boxes]))
 
 
+def above(upper: Picture, lower: Picture) -> Picture:
+    """Both at the width of the narrower one."""
+    turned = (
+        Picture(np.ascontiguousarray(one.image.swapaxes(0, 1)), one.labels, one.animals[:, SWAPPED])
+        for one in (upper, lower)
+    )
+    both = beside(*turned)
+    return Picture(np.ascontiguousarray(both.image.swapaxes(0, 1)), both.labels, both.animals[:, SWAPPED])
+
+
 def _at_height(one: Picture, height: int) -> tuple[Array, Tensor]:
     factor = height / len(one.image)
     size = height, round(one.image.shape[1] * factor)
@@ -104,31 +120,44 @@ def _at_height(one: Picture, height: int) -> tuple[Array, Tensor]:
 
 
 def pictures(given: argparse.Namespace) -> list[Callable[[], Picture | None]]:
-    """Photos, then pairs of them, drawn with seed 0; each is read when it is called."""
+    """Scenes; or photos, then pairs of them, drawn with seed 0. Each is read when it is called."""
     draw = random.Random(0)
+    if given.scenes:
+        records = CocoObjectsDataModule(given.root).make_test().records
+        return [partial(_scene, one) for one in (draw.sample(records, given.number) if given.number else records)]
     photos = [
         partial(read, pets, record)
         for split in given.lists
         for pets in [OxfordPetsDataset(given.root, split)]
         for record in pets.records
     ]
-    pairs = [partial(_paired, *draw.sample(photos, 2)) for _ in range(given.pairs)]
-    return [*(draw.sample(photos, given.number) if given.number else photos), *pairs]
+    pairs = [partial(_joined, beside, *draw.sample(photos, 2)) for _ in range(given.pairs)]
+    lone = draw.sample(photos, given.number) if given.number else photos
+    rows = [[partial(_joined, beside, *draw.sample(photos, 2)) for _ in range(2)] for _ in range(given.fours)]
+    return [*lone, *pairs, *(partial(_joined, above, *two) for two in rows)]
 
 
-def _paired(left: Callable[[], Picture | None], right: Callable[[], Picture | None]) -> Picture | None:
-    both = left(), right()
-    return None if both[0] is None or both[1] is None else beside(both[0], both[1])
+def _scene(record: ScenePicture) -> Picture:
+    return Picture(read_image(record.image), tuple(record.labels.tolist()), torch.from_numpy(record.boxes))
 
 
-def look(task: SlidingDetectorTask, picture: Picture, scales: Sequence[float]) -> Seen:
+def names_of(given: argparse.Namespace) -> Sequence[str]:
+    return CocoObjectsDataModule(given.root).make_test().class_names if given.scenes else SPECIES
+
+
+def _joined(join: Callable[[Picture, Picture], Picture], *parts: Callable[[], Picture | None]) -> Picture | None:
+    first, second = (part() for part in parts)
+    return None if first is None or second is None else join(first, second)
+
+
+def look(task: SlidingDetectorTask, picture: Picture, names: Sequence[str], scales: Sequence[float]) -> Seen:
     how = BoxInference(threshold=LOWEST, merge="none", scales=tuple(scales))
     image = torch.from_numpy(picture.image).permute(2, 0, 1)
     with torch.inference_mode():
         found = how.predict(task, image, task.labels.of)
-    species = torch.tensor([task.labels.names.index(name) for name in SPECIES])
-    is_known = (found.labels[:, None] == species).any(dim=1)
-    labels = (found.labels[is_known, None] == species).int().argmax(dim=1)
+    known = torch.tensor([task.labels.names.index(name) for name in names])
+    is_known = (found.labels[:, None] == known).any(dim=1)
+    labels = (found.labels[is_known, None] == known).int().argmax(dim=1)
     return Seen(picture.labels, picture.animals, Boxes(found.boxes[is_known], found.scores[is_known], labels))
 
 
@@ -146,7 +175,7 @@ def count(seen: Sequence[Seen], merge: Merge, overlap: float, threshold: float) 
 
 
 def share_of(part: int, whole: int) -> str:
-    return f"{part} ({100 * part / whole:.1f} %)"
+    return f"{part} ({100 * part / max(1, whole):.1f} %)"
 
 
 def tell_labels(seen: Sequence[Seen]) -> None:
@@ -204,7 +233,8 @@ def seen_of(given: argparse.Namespace) -> list[Seen]:
         return [Seen(labels, animals, Boxes(*boxes)) for labels, animals, boxes in torch.load(given.kept)]
     task, found = the_task(given), pictures(given)
     read_ones = (one() for one in counted(found, "looking", len(found)))
-    seen = [look(task, one, given.scales) for one in read_ones if one is not None]
+    names = names_of(given)
+    seen = [look(task, one, names, given.scales) for one in read_ones if one is not None]
     if given.kept is not None:
         torch.save([(one.labels, one.animals, tuple(one.windows)) for one in seen], given.kept)
     return seen
@@ -212,10 +242,12 @@ def seen_of(given: argparse.Namespace) -> list[Seen]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--root", type=Path, required=True, help="folder of Oxford-IIIT Pet")
+    parser.add_argument("--root", type=Path, required=True, help="folder of Oxford-IIIT Pet, or of scenes")
+    parser.add_argument("--scenes", action="store_true", help="root holds scenes in the layout of COCO")
     parser.add_argument("--lists", nargs="+", choices=["trainval", "test"], default=["trainval", "test"])
     parser.add_argument("--number", type=int, default=0, help="photos, drawn with seed 0; 0 takes all")
     parser.add_argument("--pairs", type=int, default=120, help="pairs of photos")
+    parser.add_argument("--fours", type=int, default=30, help="fours of photos")
     parser.add_argument("--run", help="a detector that was trained; otherwise a backbone with ImageNet weights")
     parser.add_argument("--backbone", default="vgg16")
     parser.add_argument("--weights", default="imagenet")
@@ -225,9 +257,12 @@ def main() -> None:
     parser.add_argument("--curves", action="store_true", help="print precision and recall at every threshold, too")
     given = parser.parse_args()
     seen = seen_of(given)
-    lone, pairs = ([one for one in seen if len(one.labels) == number] for number in (1, 2))
-    tell_labels(lone)
-    for what, some in {"lone animals": lone, "pairs": pairs, "both": seen}.items():
+    parts = {"all": seen}
+    if not given.scenes:
+        lone, pairs, fours = ([one for one in seen if len(one.labels) == number] for number in (1, 2, 4))
+        tell_labels(lone)
+        parts = {"lone animals": lone, "pairs": pairs, "fours": fours, "all": seen}
+    for what, some in ((what, some) for what, some in parts.items() if some):
         print(f"\n{len(some)} pictures: {what}")
         tell_curves(some, given.curves)
 

@@ -87,7 +87,7 @@ def test_pictures_of_all_kinds_are_searched(
         assert rows[name]["whole"].startswith("tabby ")
     printed = capsys.readouterr().out
     assert "1 objects; as a whole tabby" in printed
-    assert "windows: tabby 0:" in printed
+    assert "windows: tabby 1.00 at " in printed
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -29,8 +29,8 @@ TASKS: dict[str, type[SupervisedTask]] = {
     "classification": CNNClassifierTask,
     "detector": SlidingDetectorTask,
 }
-KNOBS = {"detector": ["--threshold", "0.05"]}
-"""With which a kind of run was applied to pictures."""
+KNOBS = {"detector": ["--threshold", "0.05", "--merge_overlap", "0.35"]}
+"""With which a kind of run was applied to pictures; the second was the default then."""
 SPOKEN = ("whole", "windows")
 """Cells of rounded shares in words."""
 pytestmark = [
@@ -144,7 +144,7 @@ def test_predicts_a_given_picture_as_before(run: Path, kind: str, tmp_path: Path
 
 @every_kind
 def test_a_predictor_answers_as_before(run: Path, kind: str) -> None:
-    options: dict[str, Any] = {"threshold": 0.05} if kind == "detector" else {}
+    options: dict[str, Any] = {"threshold": 0.05, "merge_overlap": 0.35} if kind == "detector" else {}
     known = rows_of(RUNS / kind / "predictions" / "predictions.csv")[-1]
     said = Predictor.from_run(run, **options)(known["picture"])
     if kind == "detector":

@@ -91,7 +91,7 @@ class BoxKnobs:
         detector: ``map`` gets all windows from one pass, ``crops`` cuts out and classifies every window.
         scales: sizes of the picture, as the number of windows on its shorter side, 1 or more each.
         windows: ``all``, or ``tutorial`` without the last row and column: 7 x 7 where the picture holds 8 x 8.
-        threshold: lowest probability of an object.
+        threshold: lowest probability of an object; None takes 0.55.
         merge: ``fusion`` takes the mean of overlapping windows, ``nms`` the best, ``none`` all.
         merge_overlap: overlap of windows that are merged: intersection over union for ``nms``, over the smaller window
             for ``fusion``.
@@ -108,20 +108,21 @@ class BoxKnobs:
     windows: Literal["all", "tutorial"] = "all"
     threshold: float | None = field(default=None, metadata=span(0, 0.99, 0.01))
     merge: Merge = "fusion"
-    merge_overlap: float = field(default=0.35, metadata=span(0.05, 1, 0.05))
+    merge_overlap: float = field(default=0.2, metadata=span(0.05, 1, 0.05))
     max_pixels: int = 2_000_000
     tta: ViewSet | None = None
 
-    default_threshold: ClassVar[float] = 0.4
+    # Both are chosen on photos of one, two and four animals: benchmarks/results/detector_threshold_cpu.md.
+    default_threshold: ClassVar[float] = 0.55
 
     def __post_init__(self) -> None:
         check_views(self.tta)
         if not self.scales or not all(1 <= scale < inf for scale in self.scales):
             raise ConfigError(f"scales {list(self.scales)} must be 1 or more windows each, for instance [2, 3]")
         if self.threshold is not None and not 0 < self.threshold < 1:
-            raise ConfigError(f"threshold {self.threshold} must lie between 0 and 1, for instance 0.4")
+            raise ConfigError(f"threshold {self.threshold} must lie between 0 and 1, for instance 0.55")
         if not 0 < self.merge_overlap <= 1:
-            raise ConfigError(f"merge_overlap {self.merge_overlap} must be above 0 and at most 1, for instance 0.35")
+            raise ConfigError(f"merge_overlap {self.merge_overlap} must be above 0 and at most 1, for instance 0.2")
         for name, allowed in (("detector", ("map", "crops")), ("windows", ("all", "tutorial"))):
             if getattr(self, name) not in allowed:
                 raise ConfigError(f"{name} {getattr(self, name)!r} does not exist; choose {' or '.join(allowed)}")

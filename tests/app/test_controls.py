@@ -34,7 +34,7 @@ def test_boxes_have_what_finds_them() -> None:
     assert set(controls) == {"detector", "scales", "windows", "threshold", "merge", "merge_overlap", "tta"}
     assert controls["scales"].options[:3] == [1, 1.5, 2]
     assert controls["scales"].shown == [2, 3]
-    assert controls["threshold"].shown == 0.4
+    assert controls["threshold"].shown == 0.55
     assert controls["merge"].choices == ("fusion", "nms", "none")
 
 
