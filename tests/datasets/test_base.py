@@ -14,8 +14,8 @@ from lightning_seg.augmentation.collate import collate_classification
 from lightning_seg.augmentation.seeding import SeededPipeline
 from lightning_seg.batch import ClassificationBatch, ClassificationSample
 from lightning_seg.datasets.base import ClassificationDataset
-from lightning_seg.datasets.cache import LOCK
 from lightning_seg.errors import ConfigError, DataError
+from lightning_seg.temporary import LOCK
 
 
 class Greys(ClassificationDataset[tuple[Path, int]]):
