@@ -11,6 +11,9 @@ from lightning_seg.tables import read_rows
 CONFIG_FILE = "config.yaml"
 METRICS_FILE = "metrics.csv"
 RECORD_FILE = "metrics.json"
+PIXELS_FILE = "confusion_pixels.csv"
+"""Of masks, by a test: pixels by true and predicted class; at the original size ``confusion_pixels_full.csv``."""
+PIXEL_COLUMNS = ("truth", "prediction", "pixels")
 STOPPED_EARLY = "stopped_early"
 """Key of the epochs of a training that ended before its given epochs or steps."""
 MODE = "best_is"

@@ -163,8 +163,11 @@ def test_it_installs_from_nothing(built: dict[str, Path], tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
-def test_an_exported_model_predicts_where_torch_is_not_installed(built: dict[str, Path], tmp_path: Path) -> None:
-    """The wheel without its dependencies, and ``requirements-onnx.txt``, over a network."""
+def test_an_exported_model_predicts_where_torch_is_not_installed(
+    built: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The wheel without its dependencies, ``requirements-onnx.txt`` and, for the page, Gradio, over a network."""
+    from tests.app.opened import address_in, fetch, opened
     from tests.serving.onnx_files import write_masks
 
     venv.create(tmp_path / "environment", with_pip=True)
@@ -183,6 +186,11 @@ def test_an_exported_model_predicts_where_torch_is_not_installed(built: dict[str
     assert Image.open(tmp_path / "out" / "masks" / "photo.png").size == (30, 20)
     ask = "from lightning_seg import Predictor; print(Predictor.from_file('m.onnx')('photo.png').mask.shape)"
     assert run([python, "-c", ask], tmp_path).strip() == "(20, 30)"
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    run([*pip, "--constraint", str(ROOT / "constraints.txt"), "gradio"], tmp_path)
+    with opened("--model", str(tmp_path / "m.onnx"), folder=tmp_path / "temporary", command=[command]) as (_, said):
+        assert "m.onnx" in fetch(address_in(said) + "config")
+    assert "torch" not in run([python, "-m", "pip", "list"], tmp_path)
 
 
 def test_what_an_exported_model_needs_has_the_ranges_of_the_package() -> None:

@@ -13,6 +13,7 @@ import pytorch_lightning as pl
 
 from lightning_seg.__main__ import main
 from lightning_seg.commands import names_file
+from lightning_seg.commands.app import file_parser
 from lightning_seg.commands.predict import flag_parser
 from lightning_seg.configs import describe_shipped
 
@@ -94,6 +95,9 @@ def test_command_lines_parse(
     # Parses everything, prints the result and leaves.
     if names_file(words):
         assert flag_parser().parse_args(words[1:]).images
+        return
+    if names_file(words, "app"):
+        assert file_parser().parse_args(words[1:]).model
         return
     asked = [] if words[0] in ("completion", "configs", "--version") else ["--print_config"]
     try:

@@ -50,10 +50,13 @@ class Control(NamedTuple):
         if self.is_many:
             return tuple(sorted(float(one) for one in shown))
         if self.choices:
-            return None if shown == NONE else shown
-        if self.default is None and shown in (0, None):
-            return None
-        return shown
+            # A setting may have a value of that name, too.
+            return None if shown == NONE and self.default is None else shown
+        if shown is None or (self.default is None and not self.start and shown == 0):
+            return self.default
+        assert self.span is not None
+        # What is typed beside a slider may lie beyond its ends.
+        return min(max(shown, self.span.least), self.span.most)
 
 
 def controls_of(inference: Any, names: Collection[str]) -> list[Control]:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from PIL import Image
 
-from lightning_seg.app import markup
+from lightning_seg.app import look_markup
 from lightning_seg.app.answers import why_not
 from lightning_seg.app.markup import line
 from lightning_seg.app.pictures import EVERY_CLASS, PER_PAGE, about, list_of, name_of, pages_of, thumbnail, view_of
@@ -43,6 +43,9 @@ def add_look(source: Source, shown: Shown) -> None:
         if confusion is not None:
             with gr.Tab("Confusion", id="confusion"):
                 _add_confusion(source, shown, confusion)
+        elif shown.content.pixels is not None:
+            with gr.Tab("Confusion", id="confusion"):
+                gr.HTML(look_markup.confused_pixels(shown.content.pixels), elem_id="pixels")
         with gr.Tab("Numbers", id="numbers"):
             gr.HTML(numbers_of(shown.content), elem_id="numbers")
         with gr.Tab("Training", id="training"):
@@ -52,9 +55,9 @@ def add_look(source: Source, shown: Shown) -> None:
 def numbers_of(content: Content) -> str:
     """Summary, curves, metrics, classes."""
     tables = [summary_table(content), metrics_table(content), *class_tables(content)]
-    first, *others = [markup.table(one) for one in tables if one is not None]
+    first, *others = [look_markup.table(one) for one in tables if one is not None]
     problems = [line(problem, is_wrong=True) for problem in content.problems]
-    return "".join([*problems, first, markup.curves(content), *others])
+    return "".join([*problems, first, look_markup.curves(content), *others])
 
 
 def _add_tested(source: Source, shown: Shown) -> None:
@@ -104,7 +107,7 @@ def _add_list(source: Source, shown: Shown, first: Sequence[PictureResult], name
     import gradio as gr
 
     results = gr.State(list(first))
-    gallery = gr.HTML(_listed(shown, first) if first else "", js_on_load=markup.CHOOSING, elem_id=f"{name}_list")
+    gallery = gr.HTML(_listed(shown, first) if first else "", js_on_load=look_markup.CHOOSING, elem_id=f"{name}_list")
     told = gr.HTML(line(CHOOSE), elem_id=f"{name}_line")
     with gr.Row(elem_classes="side_by_side"):
         sides = [
@@ -142,13 +145,13 @@ def look_at(source: Source, truths: Truths, result: PictureResult) -> tuple[str,
 
 
 def _listed(shown: Shown, found: Sequence[PictureResult]) -> str:
-    return markup.pictures([(thumbnail(shown.truths, one.path), name_of(one), about(one)) for one in found])
+    return look_markup.pictures([(thumbnail(shown.truths, one.path), name_of(one), about(one)) for one in found])
 
 
 def _add_confusion(source: Source, shown: Shown, confusion: Confusion) -> None:
     import gradio as gr
 
-    matrix = gr.HTML(markup.confusion(confusion), js_on_load=markup.CHOOSING, elem_id="matrix")
+    matrix = gr.HTML(look_markup.confusion(confusion), js_on_load=look_markup.CHOOSING, elem_id="matrix")
     told = gr.HTML(line("Press a number to see its pictures."), elem_id="cell")
     results, gallery = _add_list(source, shown, (), "cell")
 

@@ -2,16 +2,19 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lightning_seg.app import markup
 from lightning_seg.app.answers import legend_of
 from lightning_seg.app.compare_tab import add_compare
-from lightning_seg.app.look_tab import Shown, add_look
 from lightning_seg.app.server import LARGEST_UPLOAD
 from lightning_seg.app.sources import Source
 from lightning_seg.app.theme import make_theme, style_of
 from lightning_seg.app.try_tab import add_try
+
+if TYPE_CHECKING:
+    # Exported models are shown where torch is not installed.
+    from lightning_seg.app.look_tab import Shown
 
 OLDEST = 1800
 """Seconds after which files that nobody has looked at any more are removed."""
@@ -21,7 +24,7 @@ class Contents(NamedTuple):
     """What is on the page."""
 
     source: Source
-    look: Shown | None = None
+    look: "Shown | None" = None
     other: Source | None = None  # to compare with
     notes: Sequence[str] = ()  # what is missing, and why
 
@@ -48,6 +51,8 @@ def build_page(contents: Contents, folder: Path) -> Any:
             with gr.Tab("Try", id="try"):
                 add_try(source, folder)
             if contents.look is not None:
+                from lightning_seg.app.look_tab import add_look
+
                 with gr.Tab("Look", id="look"):
                     add_look(source, contents.look)
             if contents.other is not None:

@@ -6,13 +6,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lightning_seg.app.controls import Control, controls_of
-from lightning_seg.export.whole import kind_of
 from lightning_seg.model_file import Kind
 from lightning_seg.predictor import Predictor
-from lightning_seg.runs import find_checkpoint, training_done
 from lightning_seg.serving.applied import apply_file
 from lightning_seg.serving.model_file import ExportedModel
-from lightning_seg.tasks.applied import load_answering
 
 FILES_AT_ONCE = 4
 """Settings of an exported model for which it stays in memory."""
@@ -41,8 +38,8 @@ class Source(NamedTuple):
 
 
 def source_of(path: str | Path, device: str | None = None) -> Source:
-    """A run, a checkpoint, or an exported file, which ends in ``.onnx``."""
-    return source_of_file(path, device) if str(path).endswith(".onnx") else source_of_run(path, device)
+    """A run, a checkpoint, or an exported file, which ends in ``.onnx`` and needs no torch."""
+    return source_of_file(path, device) if str(path).lower().endswith(".onnx") else source_of_run(path, device)
 
 
 def source_of_run(path: str | Path, device: str | None = None, trust: Sequence[str] = ()) -> Source:
@@ -51,7 +48,11 @@ def source_of_run(path: str | Path, device: str | None = None, trust: Sequence[s
     Raises:
         ConfigError: see ``Predictor.from_run``.
     """
-    checkpoint = find_checkpoint(path)
+    from lightning_seg.export.whole import kind_of
+    from lightning_seg.runs import training_done
+    from lightning_seg.tasks.applied import load_answering
+
+    name, checkpoint = _found(path)
     task, size = load_answering(checkpoint, trust)
 
     def with_options(options: Mapping[str, Any]) -> Ask:
@@ -59,10 +60,8 @@ def source_of_run(path: str | Path, device: str | None = None, trust: Sequence[s
 
     # Where the device does not exist, it is said before the page is open.
     with_options({})
-    # Of a run its folder, with the one around it.
-    named = checkpoint if Path(path).is_file() else checkpoint.parent.parent
     return Source(
-        "/".join(named.absolute().parts[-3 if named == checkpoint else -2 :]),
+        name,
         f"{type(task).__name__} at {_seen(size)}, {checkpoint.name} of {training_done(checkpoint)}",
         kind_of(task),
         task.reported_names(),
@@ -70,6 +69,19 @@ def source_of_run(path: str | Path, device: str | None = None, trust: Sequence[s
         tuple(controls_of(task.inference, task.knobs())),
         with_options,
     )
+
+
+def _found(path: str | Path) -> tuple[str, Path]:
+    """What a run is called on the page, and its checkpoint."""
+    from lightning_seg.runs import find_run
+
+    file = Path(path).expanduser()
+    if file.is_file():
+        # Also one without a run around it.
+        return "/".join(file.absolute().parts[-3:]), file
+    run = find_run(path)
+    # Of a run its folder, with the one around it.
+    return run.address or "/".join(run.folder.absolute().parts[-2:]), run.checkpoint("best")
 
 
 def source_of_file(path: str | Path, device: str | None = None) -> Source:

@@ -35,7 +35,7 @@ ol.pictures button:hover, ol.pictures button[aria-current] { border-color: var(-
 ol.pictures img { width: 100%; aspect-ratio: 1; object-fit: contain; background: #8882; margin: 0; border-radius: 0; }
 ol.pictures span { padding: 0.3rem 0.5rem; font-size: 0.85rem; overflow-wrap: anywhere; }
 ol.pictures b { display: block; }
-table.plain { border-collapse: collapse; }
+table.plain, table.plain tr { border-collapse: collapse; border: 0 !important; }
 table.plain caption { text-align: left; font-weight: 600; padding: 0.3rem 0; }
 table.plain th, table.plain td { padding: 0.2rem 0.6rem; border: 0;
   border-bottom: 1px solid var(--border-color-primary);

@@ -130,7 +130,8 @@ def add_try(source: Source, folder: Path) -> None:
         return [*shown_by(outcome), None if outcome.is_refused else gr.skip()]
 
     def show(answered: Answer | None, percent: float, classes: list[str]) -> list[Any]:
-        return shown_by(desk.show(answered, percent, classes))
+        # Why there is no answer stays.
+        return [gr.skip()] * len(outputs) if answered is None else shown_by(desk.show(answered, percent, classes))
 
     outputs = [state, said, told, probs, *files]
     # The library would decode the photo itself, and say in its own words what is wrong with it.

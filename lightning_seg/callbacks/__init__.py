@@ -12,6 +12,7 @@ from lightning_seg.callbacks.label_writer import LabelWriter
 from lightning_seg.callbacks.mask_writer import MaskWriter
 from lightning_seg.callbacks.matmul_precision import MatmulPrecision
 from lightning_seg.callbacks.picture_scores import PictureScoreWriter
+from lightning_seg.callbacks.pixel_confusion import PixelConfusionWriter
 from lightning_seg.callbacks.prediction_samples import PredictionSamples
 from lightning_seg.callbacks.prediction_writer import PredictionWriter
 from lightning_seg.callbacks.reliability_plots import ReliabilityPlots
@@ -38,6 +39,7 @@ __all__ = [
     "MaskWriter",
     "MatmulPrecision",
     "PictureScoreWriter",
+    "PixelConfusionWriter",
     "PredictionSamples",
     "PredictionWriter",
     "ReliabilityPlots",

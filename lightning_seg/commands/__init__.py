@@ -34,9 +34,9 @@ EXPORTED = ".onnx"
 """Suffix of exported models."""
 
 
-def names_file(argv: Sequence[str]) -> bool:
-    """Whether the words are ``predict`` with an exported model, ``--model model.onnx``: nothing of torch is needed."""
-    if not argv or argv[0] != "predict":
+def names_file(argv: Sequence[str], command: str = "predict") -> bool:
+    """Whether the words are ``command`` with an exported model, ``--model model.onnx``: nothing of torch is needed."""
+    if not argv or argv[0] != command:
         return False
     after = [word for flag, word in pairwise(argv) if flag == "--model"]
     joined = [word.partition("=")[2] for word in argv if word.startswith("--model=")]

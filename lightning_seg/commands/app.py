@@ -1,34 +1,29 @@
 """``lightning-seg app``: a page to try a model, to look at its test pictures, and to compare it with another."""
 
-import json
 import socket
-import threading
 import webbrowser
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-
-from PIL import Image
+from typing import Any, get_type_hints
 
 from lightning_seg.app.compare_tab import check_comparable
-from lightning_seg.app.look_tab import Shown
 from lightning_seg.app.page import Contents, build_page
 from lightning_seg.app.server import address_of, is_local, listen, own_folder, serving
 from lightning_seg.app.sources import Source, source_of
-from lightning_seg.app.truths import Truths
-from lightning_seg.arguments import grouped
-from lightning_seg.commands.preview import draw_training
-from lightning_seg.commands.run_data import data_of_run
+from lightning_seg.commands import names_file
+from lightning_seg.commands.light_parsing import LightParser
 from lightning_seg.errors import ConfigError, RefusedError
 from lightning_seg.explaining import explain
-from lightning_seg.plots.figures import figure_to_array
-from lightning_seg.report.contents import read_content
-from lightning_seg.runs import find_run
+from lightning_seg.inference.knobs import texts_of
 from lightning_seg.stopping import at_stake
 
 PORT = 7860
 CLOSED = "the page is closed, and what was uploaded is removed; the same command opens it again"
-TRAINING_PICTURES = 16
+ABOUT_FILES = """Open a page in the browser: try an exported model on photos, compare it with another. It needs Gradio
+and onnxruntime, and neither torch nor a run."""
+OF_DATA = ("data",)
+"""Arguments that mean nothing to an exported file."""
 
 
 def app(
@@ -62,7 +57,7 @@ def app(
     if len(given) != 1:
         raise ConfigError("app shows one model; give --run RUN or --model model.onnx")
     taken = listen(host, port)
-    contents = _contents(source_of(given[0], device), run, data)
+    contents = contents_of(source_of(given[0], device), run, data)
     if compare_with is not None:
         contents = contents._replace(other=source_of(compare_with, device))
         check_comparable(contents.source, contents.other or contents.source)
@@ -72,26 +67,42 @@ def app(
         _serve(contents, folder, host, taken, open_browser)
 
 
-def prepare_flags(flags: Sequence[str]) -> list[str]:
-    """The flags of the data as a list; ``--open_browser`` needs no value."""
-    kept, of_data = list[str](), list[str]()
-    for flag, values in grouped(flags):
-        name = flag.lstrip("-").partition("=")[0]
-        if name.partition(".")[0] == "data":
-            of_data += [flag, *values]
-        else:
-            kept += [f"{flag}=true"] if flag == "--open_browser" and not values else [*filter(None, [flag]), *values]
-    return [*kept, f"--data={json.dumps(of_data)}"] if of_data else kept
+def run_flags(flags: Sequence[str]) -> None:
+    """Open a page with the flags of ``app``; those of an exported file are read without torch."""
+    if names_file(["app", *flags], "app"):
+        parser = file_parser()
+        typed, rest = parser.parse_known_args(list(flags))
+        if rest:
+            parser.refuse(rest[0])
+        app(**vars(typed))
+        return
+    from lightning_seg.commands.parsing import run_function
+    from lightning_seg.commands.shown_run import prepare_flags
+
+    run_function("app", app, prepare_flags(flags), flags)
 
 
-def _contents(source: Source, run: str | None, flags: Sequence[str]) -> Contents:
+def file_parser() -> LightParser:
+    """The flags of ``app`` that mean something to an exported file."""
+    parser = LightParser("app", "[options]", ABOUT_FILES)
+    texts = texts_of(app)
+    for name, hint in get_type_hints(app).items():
+        if name in texts and name not in OF_DATA:
+            bare: dict[str, Any] = {"nargs": "?", "const": True} if hint is bool else {}
+            parser.add_flag(name, hint, texts[name], **bare)
+    return parser
+
+
+def contents_of(source: Source, run: str | None, flags: Sequence[str]) -> Contents:
     """What the page shows; what it cannot show is a note."""
     if run is None:
         return Contents(
             source, notes=["An exported model has no test pictures with it; --run RUN shows those of a run."]
         )
+    from lightning_seg.commands.shown_run import shown_of_run
+
     try:
-        return Contents(source, _look(run, flags, source))
+        return Contents(source, shown_of_run(run, flags, source.class_names))
     # The parser wraps what a datamodule says when it is built, or refuses a flag.
     except (Exception, RefusedError) as error:
         reason = error.line if isinstance(error, RefusedError) else explain(error)
@@ -99,20 +110,6 @@ def _contents(source: Source, run: str | None, flags: Sequence[str]) -> Contents
             raise
         why = f"The dataset of the run cannot be used, so there is nothing to look at: {reason}"
         return Contents(source, notes=[f"{why} (--data.root DIR says where it is now)"])
-
-
-def _look(run: str, flags: Sequence[str], source: Source) -> Shown:
-    data = data_of_run("app", ["--run", run, *flags])
-    truths = Truths.of(data)
-    truths.check_classes(source.class_names)
-    lock = threading.Lock()
-
-    def preview(epoch: int) -> Image.Image:
-        # A loader is set to one epoch at a time.
-        with lock:
-            return Image.fromarray(figure_to_array(draw_training(data, TRAINING_PICTURES, epoch)))
-
-    return Shown(read_content(find_run(run).folder), truths, preview)
 
 
 def _serve(contents: Contents, folder: Path, host: str, taken: socket.socket, open_browser: bool) -> None:

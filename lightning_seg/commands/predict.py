@@ -1,15 +1,13 @@
 """``lightning-seg predict --model model.onnx``: what ``predict --run`` does, by an exported file and without torch."""
 
-import argparse
-import json
-import types
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
 from threading import Thread
-from typing import Any, Literal, NoReturn, Union, get_args, get_origin, get_type_hints
+from typing import Any, get_type_hints
 
+from lightning_seg.commands.light_parsing import LightParser
 from lightning_seg.errors import ConfigError
 from lightning_seg.inference.knobs import KINDS, texts_of
 
@@ -21,18 +19,12 @@ UNLABELLED = "unlabelled"
 """What stands for the pictures of a run's dataset that have no mask yet."""
 
 
-class _Parser(argparse.ArgumentParser):
-    """A mistake is an error of ours, and so one line."""
-
-    def error(self, message: str) -> NoReturn:
-        raise ConfigError(f"{message.removeprefix('argument ')}; predict --model FILE.onnx --help lists the flags")
-
-
 def run_flags(flags: Sequence[str]) -> int:
     """Predict with the flags of ``predict``; returns the exit code."""
-    typed, rest = flag_parser().parse_known_args(_split(flags))
+    parser = flag_parser()
+    typed, rest = parser.parse_known_args(_split(flags))
     if rest:
-        raise ConfigError(_meaningless(rest[0]))
+        parser.refuse(rest[0])
     given = vars(typed)
     if given.get("images") == [UNLABELLED] and not Path(UNLABELLED).exists():
         raise ConfigError(
@@ -81,25 +73,18 @@ def predict(
     return SOME_UNREADABLE if files.num_unreadable else 0
 
 
-def flag_parser() -> argparse.ArgumentParser:
+def flag_parser() -> LightParser:
     """The flags: those of ``predict`` that are not about a run, its data or its trainer."""
-    parser = _Parser(
-        prog="lightning-seg predict",
-        usage="lightning-seg predict --model FILE.onnx --images PICTURES [options]",
-        description=ABOUT,
-        allow_abbrev=False,
-        argument_default=argparse.SUPPRESS,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = LightParser("predict", "--images PICTURES [options]", ABOUT)
     parser.add_argument("--model", required=True, help="file that lightning-seg export has written")
     parser.add_argument("--images", action="extend", nargs="+", help="pictures, folders of pictures or quoted patterns")
     parser.add_argument("--output", help="folder for what is written; without it predictions/ here")
     help_of_plots = "Formats of the plots that are written: png, svg or pdf, or several, for instance png,svg."
     parser.add_argument("--plots", help=help_of_plots)
     help_of_background = "In overlays, darken the class called background, too."
-    parser.add_argument("--tint_background", type=_reader(bool), metavar="TINT_BACKGROUND", help=help_of_background)
+    parser.add_flag("tint_background", bool, help_of_background)
     for name, hint, text in _knobs():
-        parser.add_argument(f"--{name}", type=_reader(hint), metavar=name.upper(), help=text.replace("%", "%%"))
+        parser.add_flag(name, hint, text)
     return parser
 
 
@@ -113,49 +98,9 @@ def _knobs() -> Iterator[tuple[str, Any, str]]:
             yield name, hints[name], texts[name]
 
 
-def _reader(hint: Any) -> Callable[[str], Any]:
-    def read(text: str) -> Any:
-        try:
-            return _value(hint, text)
-        except (ValueError, TypeError, KeyError, RecursionError) as error:
-            raise argparse.ArgumentTypeError(f"{text!r} is not {_expected(hint)}") from error
-
-    return read
-
-
-def _value(hint: Any, text: str) -> Any:
-    origin, options = get_origin(hint), get_args(hint)
-    if origin in (Union, types.UnionType):
-        (inner,) = (one for one in options if one is not types.NoneType)
-        return None if text == "null" else _value(inner, text)
-    if origin is Literal:
-        return {one: one for one in options}[text]
-    if hint is bool:
-        return {"true": True, "false": False}[text.lower()]
-    if isinstance(hint, type) and hint in (int, float):
-        return hint(text)
-    return tuple(float(one) for one in json.loads(text))
-
-
-def _expected(hint: Any) -> str:
-    options = get_args(hint)
-    if get_origin(hint) in (Union, types.UnionType):
-        return ", or ".join(_expected(one) for one in options if one is not types.NoneType) + ", or null"
-    if get_origin(hint) is Literal:
-        return f"one of {', '.join(options)}"
-    return {bool: "true or false", int: "a whole number", float: "a number"}.get(hint, "a list such as [2,3]")
-
-
 def _split(flags: Sequence[str]) -> list[str]:
     """``--images=a b`` are two pictures; argparse takes one behind an ``=``."""
     words: list[str] = []
     for flag in flags:
         words += ["--images", flag.removeprefix("--images=")] if flag.startswith("--images=") else [flag]
     return words
-
-
-def _meaningless(word: str) -> str:
-    name = word.partition("=")[0]
-    if name in ("--run", "--ckpt_path", "--config", "-c"):
-        return f"{name} is of a run, and --model names an exported file; give one of them"
-    return f"{name} means nothing to an exported file; leave it out, or predict with --run"

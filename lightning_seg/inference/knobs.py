@@ -5,7 +5,7 @@ The flags of ``validate``, ``test`` and ``predict`` are made of these fields and
 
 import inspect
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from math import inf
 from typing import Any, ClassVar, Literal, TypeVar, get_args
@@ -106,7 +106,7 @@ class BoxKnobs:
     detector: Literal["map", "crops"] = "map"
     scales: Sequence[float] = field(default=(2.0, 3.0), metadata=span(1, 6, 0.5))
     windows: Literal["all", "tutorial"] = "all"
-    threshold: float | None = field(default=None, metadata=span(0, 0.99, 0.01))
+    threshold: float | None = field(default=None, metadata=span(0.01, 0.99, 0.01))
     merge: Merge = "fusion"
     merge_overlap: float = field(default=0.2, metadata=span(0.05, 1, 0.05))
     max_pixels: int = 2_000_000
@@ -136,8 +136,8 @@ KINDS = (MaskKnobs, BoxKnobs, LabelKnobs)
 """Whose fields are flags."""
 
 
-def texts_of(kind: type) -> dict[str, str]:
-    """What each setting of a kind is, from its docstring."""
+def texts_of(kind: type | Callable[..., Any]) -> dict[str, str]:
+    """What each setting of a kind is, or each argument of a function, from its docstring."""
     arguments = inspect.cleandoc(kind.__doc__ or "").partition("Args:\n")[2].partition("\n\n")[0]
     return {
         name: " ".join(text.split()) for name, text in re.findall(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", arguments, re.M)

@@ -26,9 +26,11 @@ def draw_boxes(image: Array, boxes: ArrayLike, captions: Sequence[str], colours:
     line = max(1, round(min(canvas.size) / 200))
     font = ImageFont.load_default(size=max(10, round(min(canvas.size) / 30)))
     sides = np.asarray(boxes).tolist()
-    # The best one lies on top.
-    for box, caption, colour in reversed(list(zip(sides, captions, colours.tolist(), strict=True))):
+    # The best one lies on top, and no frame on a caption.
+    drawn = list(reversed(list(zip(sides, captions, colours.tolist(), strict=True))))
+    for box, _, colour in drawn:
         draw.rectangle(box, outline=tuple(colour), width=line)
+    for box, caption, colour in drawn:
         x, y = box[0] + line, box[1] + line
         left, top, right, bottom = draw.textbbox((x, y), caption, font=font)
         draw.rectangle((left - line, top - line, right + line, bottom + line), fill=tuple(colour))

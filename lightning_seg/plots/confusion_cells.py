@@ -20,12 +20,15 @@ LEAST, MOST = 0.08, 0.85
 """Opacity of the smallest and the largest share."""
 
 
-def draw_confusion_cells(counts: Sequence[Sequence[int]], class_names: Sequence[str]) -> Figure:
+def draw_confusion_cells(
+    counts: Sequence[Sequence[int]], class_names: Sequence[str], in_percent: bool = False
+) -> Figure:
     """Rows are true classes; a cell is the more opaque, the larger its share of the row. Empty cells are left out.
 
     Args:
         counts: ``[true][predicted]``.
         class_names: by class index.
+        in_percent: write shares of the row into the cells, where counts would be too long.
     """
     matrix = np.asarray(counts)
     many = len(class_names) > MANY_CLASSES
@@ -40,7 +43,8 @@ def draw_confusion_cells(counts: Sequence[Sequence[int]], class_names: Sequence[
     _name(axis, class_names, many)
     if not many:
         for row, column in places:
-            axis.text(column, row, str(matrix[row, column]), ha="center", va="center", fontsize=9)
+            said = f"{100 * shares[row, column]:.1f}" if in_percent else str(matrix[row, column])
+            axis.text(column, row, said, ha="center", va="center", fontsize=9)
     return figure
 
 

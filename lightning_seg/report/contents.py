@@ -10,11 +10,20 @@ from yaml import YAMLError
 
 from lightning_seg.errors import ConfigError, UserError, one_line
 from lightning_seg.picture_table import FULL_TABLE, TABLE, PictureResult, read_tested
-from lightning_seg.run_files import CONFIG_FILE, METRICS_FILE, RECORD_FILE, Curves, read_curves, read_record
+from lightning_seg.report.pixels import PixelConfusion, read_pixels
+from lightning_seg.run_files import (
+    CONFIG_FILE,
+    METRICS_FILE,
+    PIXELS_FILE,
+    RECORD_FILE,
+    Curves,
+    read_curves,
+    read_record,
+)
 from lightning_seg.yaml_files import dotted, load_yaml, read_yaml
 
-TESTED_FILES = (TABLE, FULL_TABLE)
-"""Tables of test pictures; where there is no first one, those that were compared at the original size are shown."""
+TESTED_FILES = {TABLE: PIXELS_FILE, FULL_TABLE: PIXELS_FILE.replace(".csv", "_full.csv")}
+"""Tables of test pictures, each with that of its pixels; without the first one, that of the original size is shown."""
 ARGUMENTS_FILE = "hparams.yaml"
 TAG = re.compile(r"^(.*[:-] )!!python/\S+$", re.MULTILINE)
 """Lightning tags tuples; a reader of plain values refuses that, and a list says the same."""
@@ -31,6 +40,7 @@ class Content(NamedTuple):
     class_names: tuple[str, ...]  # by class index; those that the files tell, none if they tell none
     tested: tuple[PictureResult, ...]  # in the order of the test split; none if it was never tested
     problems: tuple[str, ...]  # a line for each file that cannot be read
+    pixels: PixelConfusion | None = None  # of masks, classes by classes; earlier versions did not write it
 
     @property
     def name(self) -> str:
@@ -52,10 +62,11 @@ def read_content(folder: Path) -> Content:
     curves = _tried(read_curves, folder / METRICS_FILE, problems) or {}
     numbers = _tried(lambda path: read_record(path.parent), folder / RECORD_FILE, problems) or {}
     arguments = _tried(lambda path: dict(dotted(_mapping(path))), folder / CONFIG_FILE, problems) or {}
-    table = next((folder / name for name in TESTED_FILES if (folder / name).exists()), folder / TESTED_FILES[0])
-    tested = _tried(read_tested, table, problems) or ()
+    table = next((name for name in TESTED_FILES if (folder / name).exists()), next(iter(TESTED_FILES)))
+    tested = _tried(read_tested, folder / table, problems) or ()
+    pixels = _tried(read_pixels, folder / TESTED_FILES[table], problems)
     names = _class_names(folder, numbers, arguments, tested)
-    return Content(folder, curves, numbers, arguments, names, tested, tuple(problems))
+    return Content(folder, curves, numbers, arguments, names, tested, tuple(problems), pixels)
 
 
 def _tried(read: Callable[[Path], Read], path: Path, problems: list[str]) -> Read | None:

@@ -5,6 +5,7 @@ from lightning_seg.plots.curves import draw_curves
 from lightning_seg.plots.figures import figure_to_svg
 from lightning_seg.report.confusion import Confusion
 from lightning_seg.report.contents import Content
+from lightning_seg.report.pixels import PixelConfusion
 from lightning_seg.run_files import LOSS, monitor_of
 
 CURVES = ("loss", "miou", "accuracy", "macro_f1", "mdice", "ece")
@@ -38,3 +39,8 @@ def curves_svg(content: Content, quantity: str, name: str = "") -> str:
 def confusion_svg(confusion: Confusion, name: str = "confusion") -> str:
     """True classes by predicted ones."""
     return figure_to_svg(draw_confusion_cells(confusion.counts, confusion.class_names), name)
+
+
+def pixels_svg(pixels: PixelConfusion, name: str = "confusion") -> str:
+    """True classes by predicted ones, in percent of the pixels of the true class."""
+    return figure_to_svg(draw_confusion_cells(pixels.counts, pixels.class_names, in_percent=True), name)

@@ -14,11 +14,12 @@ from lightning_seg.report.command_lines import command_lines, test_line
 from lightning_seg.report.compared import comparison_tables
 from lightning_seg.report.confusion import Confusion
 from lightning_seg.report.contents import Content
-from lightning_seg.report.figures import MOST, confusion_svg, curve_quantities, curves_svg
+from lightning_seg.report.figures import MOST, confusion_svg, curve_quantities, curves_svg, pixels_svg
 from lightning_seg.report.galleries import Gallery
 from lightning_seg.report.looking import SIDE, TRUE, Look, Panel, name_below
 from lightning_seg.report.metrics import class_colours, class_tables, metrics_table, spoken
 from lightning_seg.report.overview import SplitSize, data_table, splits_table, summary_table, versions_table
+from lightning_seg.report.pixels import PixelConfusion
 from lightning_seg.report.records import Table, table_of
 from lightning_seg.report.tested import PictureResult
 
@@ -188,7 +189,7 @@ def _numbers(result: PictureResult) -> Iterator[str]:
 def _confusions(content: Content) -> Section:
     confusion = Confusion.of(content.tested, content.class_names)
     if confusion is None:
-        return Section("Confusions")
+        return Section("Confusions") if content.pixels is None else _confused_pixels(content.pixels)
     most = confusion.mistakes[:MISTAKES]
     rows = [(f"{true} as {taken}", count, len(confusion.behind(true, true))) for true, taken, count in most]
     heads = ("true as predicted", "pictures", "of this class right")
@@ -197,3 +198,15 @@ def _confusions(content: Content) -> Section:
     total = sum(map(sum, confusion.counts))
     caption = f"test pictures by true and predicted class: {right:,} of {total:,} right. {ABOUT_CELLS}"
     return Section("Confusions", tables, [Chart(caption, confusion_svg(confusion))])
+
+
+def _confused_pixels(pixels: PixelConfusion) -> Section:
+    most = pixels.mistakes[:MISTAKES]
+    rows = [(f"{true} as {taken}", count, f"{share:.2%}") for true, taken, count, share in most]
+    heads = ("true as predicted", "pixels", "share of this class")
+    tables = [table_of("Most frequent mistakes", heads, rows)] if rows else []
+    caption = (
+        f"test pixels by true and predicted class, in percent of the row: {pixels.right / max(1, pixels.total):.1%} of "
+        f"{pixels.total:,} right. {ABOUT_CELLS}"
+    )
+    return Section("Confusions", tables, [Chart(caption, pixels_svg(pixels))])

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 NO_NUMBER = "no number"
 """In place of NaN and infinity."""
-NUMBER = re.compile(r"[-+]?[\d,]+(\.\d+)?(e[-+]?\d+)?")
+NUMBER = re.compile(r"[-+]?[\d,]+(\.\d+)?(e[-+]?\d+)?%?")
 
 
 class Table(NamedTuple):

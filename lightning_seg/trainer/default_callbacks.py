@@ -19,6 +19,7 @@ from lightning_seg.callbacks import (
     ConfusionMatrixPlots,
     DataWait,
     PictureScoreWriter,
+    PixelConfusionWriter,
     PredictionSamples,
     ReliabilityPlots,
     RunRecord,
@@ -67,7 +68,7 @@ def reporting(
     if has_folder:
         callbacks += [RunRecord(), ThresholdPlots(), ConfusionMatrixPlots()]
     if subcommand == "test" and has_folder:
-        callbacks += [PictureScoreWriter(), ReliabilityPlots()]
+        callbacks += [PictureScoreWriter(), PixelConfusionWriter(), ReliabilityPlots()]
     if subcommand == "fit":
         callbacks.append(DataWait())
     if subcommand == "fit" and logs:

@@ -1,3 +1,4 @@
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,6 +17,7 @@ from lightning_seg.inference.knobs import LabelKnobs, MaskKnobs
 from lightning_seg.predictor import ClassifiedPicture, SegmentedPicture
 
 CONFIGS = Path(__file__).parents[2] / "configs"
+OLD_RUNS = Path(__file__).parents[1] / "fixtures" / "old_runs"
 NAMES = ("dark", "bright")
 
 
@@ -82,6 +84,12 @@ def flowers_run(flowers_root: Path, tmp_path_factory: pytest.TempPathFactory) ->
     assert main(["fit", *flags, "--quiet"]) == 0
     assert main(["test", "--run", str(folder), "--quiet"]) == 0
     return folder
+
+
+@pytest.fixture(scope="session")
+def detector_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny network that finds flowers in scenes, and was tested as a classifier of windows."""
+    return Path(shutil.copytree(OLD_RUNS / "detector", tmp_path_factory.mktemp("app") / "detector"))
 
 
 SMALL = [

@@ -3,18 +3,22 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.request import ProxyHandler, build_opener
 
+COMMAND = (sys.executable, "-m", "lightning_seg")
+
 
 @contextmanager
-def opened(*words: str, folder: Path) -> Iterator[tuple["subprocess.Popen[str]", str]]:
+def opened(
+    *words: str, folder: Path, command: Sequence[str] = COMMAND
+) -> Iterator[tuple["subprocess.Popen[str]", str]]:
     """The command at work, with its temporary files in a folder, and the lines that it has printed."""
     folder.mkdir(exist_ok=True)
     with subprocess.Popen(
-        [sys.executable, "-m", "lightning_seg", "app", *words, "--port", "0"],
+        [*command, "app", *words, "--port", "0"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -14,6 +14,7 @@ from lightning_seg.app.sources import Source, source_of
 from lightning_seg.errors import ConfigError
 from lightning_seg.plots.palette import class_palette
 from lightning_seg.predictor import DetectedPicture, Predictor
+from tests.serving.alone import run_alone
 
 
 @pytest.fixture
@@ -124,3 +125,33 @@ def test_of_an_exported_detector_only_the_threshold_is_asked(tmp_path: Path) -> 
 
     source = source_of(str(write_boxes(tmp_path / "model.onnx")))
     assert [control.name for control in source.controls] == ["threshold"]
+
+
+WITHOUT_TORCH = """
+from lightning_seg.app.compare_tab import pair_of
+from lightning_seg.app.sources import source_of
+from lightning_seg.app.try_tab import Desk
+from lightning_seg.commands import app
+from pathlib import Path
+
+source, photo = source_of({model!r}), Path({photo!r})
+values = [control.shown for control in source.controls]
+print(Desk(source, photo.parent).ask({{"path": str(photo)}}, 50, None, values).line)
+print(pair_of(source, source, photo).lines[0])
+code = 0
+"""
+
+
+def test_an_exported_file_is_asked_without_torch(tmp_path: Path, photo: Path) -> None:
+    pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    from tests.serving import onnx_files
+
+    for kind in ("masks", "labels", "boxes"):
+        path = getattr(onnx_files, f"write_{kind}")(tmp_path / f"{kind}.onnx")
+        done = run_alone(WITHOUT_TORCH.format(model=str(path), photo=str(photo)))
+        assert done.returncode == 0, done.stderr
+        said, compared, imported = done.stdout.splitlines()
+        assert "4 x 2 pixels" in said
+        assert compared.startswith(f"{kind}.onnx: ")
+        assert imported == "imported: []"

@@ -1,18 +1,22 @@
 """``lightning-seg app`` as a command: what it says, and how it ends."""
 
 import json
+import re
 import signal
 import socket
 import time
 from collections.abc import Callable
 from importlib.util import find_spec
+from inspect import signature
 from pathlib import Path
 
 import pytest
 
+from lightning_seg.__main__ import main
 from lightning_seg.commands import app as command
-from lightning_seg.commands.app import prepare_flags
+from lightning_seg.commands.shown_run import prepare_flags
 from tests.app.opened import address_in, fetch, opened
+from tests.serving.alone import FORBIDDEN, MAIN, command_alone
 
 Mistake = Callable[[list[str]], str]
 NEEDS_GRADIO = pytest.mark.skipif(find_spec("gradio") is None, reason="gradio is not installed: pip install '.[app]'")
@@ -57,6 +61,52 @@ def test_a_run_without_its_dataset_shows_try_alone_and_says_why(pets_run: Path, 
     assert not (tmp_path / "gone").exists()
 
 
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> str:
+    onnx_files = pytest.importorskip("tests.serving.onnx_files")
+    return str(onnx_files.write_masks(tmp_path_factory.mktemp("exported") / "masks.onnx"))
+
+
+@NEEDS_GRADIO
+@pytest.mark.slow
+def test_the_page_of_an_exported_file_needs_no_torch(exported: str, tmp_path: Path) -> None:
+    # Gradio reads YAML and templates.
+    forbidden = [name for name in FORBIDDEN if name not in ("yaml", "jinja2")]
+    command = command_alone(MAIN, forbidden=forbidden)
+    with opened("--model", exported, folder=tmp_path / "temporary", command=command) as (process, said):
+        assert said.splitlines()[0].startswith("An exported model has no test pictures with it")
+        assert "<html" in fetch(address_in(said))
+        process.send_signal(signal.SIGTERM)
+        told, _ = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert told.splitlines()[-1] == "imported: []"
+
+
+@NEEDS_GRADIO
+@pytest.mark.slow
+def test_what_a_killed_page_has_left_goes_with_the_next_and_a_living_page_goes_on(
+    exported: str, tmp_path: Path
+) -> None:
+    words, temporary = ["--model", exported], tmp_path / "temporary"
+    with opened(*words, folder=temporary) as (killed, _):
+        (left,) = folders(temporary)
+        with opened(*words, folder=temporary) as (_, said):
+            (used,) = folders(temporary) - {left}
+            (used / "files" / "upload.png").write_bytes(b"photo")
+            killed.kill()
+            killed.wait()
+            assert left.is_dir()
+            with opened(*words, folder=temporary):
+                assert not left.exists()
+                assert len(folders(temporary)) == 2
+                assert (used / "files" / "upload.png").is_file()
+                assert "<html" in fetch(address_in(said))
+
+
+def folders(temporary: Path) -> set[Path]:
+    return {path for path in temporary.iterdir() if path.is_dir()}
+
+
 def test_without_the_extra_it_names_it(mistake: Mistake, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "find_spec", lambda name: None)
     assert "pip install 'lightning_seg[app]'" in mistake(["app", "--run", "runs/pets"])
@@ -81,6 +131,30 @@ def test_a_port_that_is_taken_is_one_line(mistake: Mistake) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         line = mistake(["app", "--run", "nowhere", "--port", str(other.getsockname()[1])])
     assert "give another --port, or --port 0 for a free one" in line
+
+
+@pytest.mark.usefixtures("with_gradio")
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--data.root", "x"], "--data.root means nothing to an exported file; leave it out, or app with --run"),
+        (["--config", "pets"], "--config is of a run, and --model names an exported file; give one of them"),
+        (["--port", "many"], "--port: 'many' is not a whole number; app --model FILE.onnx --help lists the flags"),
+        (["--open_browser", "perhaps"], "--open_browser: 'perhaps' is not true or false"),
+        (["--run", "runs/pets"], "app shows one model; give --run RUN or --model model.onnx"),
+    ],
+)
+def test_mistakes_beside_an_exported_file_are_one_line(words: list[str], expected: str, mistake: Mistake) -> None:
+    assert expected in mistake(["app", "--model", "x.onnx", *words])
+
+
+def test_help_of_exported_files_has_the_flags_of_the_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["app", "--model", "x.onnx", "--help"])
+    said = capsys.readouterr().out
+    wanted = [name for name in signature(command.app).parameters if name != "data"]
+    assert re.findall(r"^  --(\w+)", said, re.MULTILINE) == wanted
+    assert "--data" not in said
 
 
 def test_flags_of_the_data_are_its_own() -> None:

@@ -59,6 +59,23 @@ def test_a_control_that_was_moved_is_a_setting(name: str, shown: Any, expected: 
     assert chosen(controls, values) == ({} if expected is None else {name: expected})
 
 
+def test_a_value_that_is_called_none_is_one() -> None:
+    controls = list(by_name(BoxKnobs()).values())
+    values = ["none" if control.name == "merge" else control.shown for control in controls]
+    assert chosen(controls, values) == {"merge": "none"}
+
+
+def test_what_is_typed_beyond_the_ends_of_a_slider_is_its_end() -> None:
+    controls = list(by_name(BoxKnobs()).values())
+
+    def said(typed: float | None) -> dict[str, Any]:
+        return chosen(controls, [typed if control.name == "threshold" else control.shown for control in controls])
+
+    assert said(0) == {"threshold": 0.01}
+    assert said(7) == {"threshold": 0.99}
+    assert said(None) == {}
+
+
 def test_ticked_numbers_are_sorted() -> None:
     controls = list(by_name(BoxKnobs()).values())
     values = [[4, 1] if control.name == "scales" else control.shown for control in controls]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lightning_seg.app import markup
+from lightning_seg.app import look_markup, markup
 from lightning_seg.app.compare_tab import check_comparable, pair_of
 from lightning_seg.app.look_tab import behind, look_at, numbers_of
 from lightning_seg.app.pictures import EVERY_CLASS, PER_PAGE, about, list_of, thumbnail
@@ -19,6 +19,7 @@ from lightning_seg.errors import ConfigError, DataError
 from lightning_seg.plots.difference import WRONG, draw_difference
 from lightning_seg.report.confusion import Confusion
 from lightning_seg.report.contents import read_content
+from lightning_seg.report.pixels import PixelConfusion
 from lightning_seg.report.tested import PictureResult
 
 
@@ -71,7 +72,7 @@ def test_a_cell_holds_its_pictures_the_surest_first() -> None:
     words, found = behind(confusion, [0, 1])
     assert words == "2 of cat taken for dog"
     assert [one.path for one in found] == ["e.jpg", "b.jpg"]
-    page = markup.confusion(confusion)
+    page = look_markup.confusion(confusion)
     assert re.findall(r'data-index="\[(\d),(\d)\]" aria-label="([^"]*)"', page) == [
         ("0", "0", "1 picture of cat taken for cat"),
         ("0", "1", "2 pictures of cat taken for dog"),
@@ -85,7 +86,12 @@ def test_names_are_text_whatever_they_hold() -> None:
     confusion = Confusion.of([labelled("a", evil, evil, 0.9, 0.1)], (evil,))
     assert confusion is not None
     small = [(np.zeros((2, 2, 3), np.uint8), evil, evil)]
-    for page in (markup.confusion(confusion), markup.pictures(small), markup.line(evil), markup.heading(evil, evil)):
+    for page in (
+        look_markup.confusion(confusion),
+        look_markup.pictures(small),
+        markup.line(evil),
+        markup.heading(evil, evil),
+    ):
         assert "<img src=x" not in page
         assert "&lt;img src=x" in page
         assert "\n" not in page
@@ -202,3 +208,11 @@ def test_numbers_of_an_empty_folder_are_a_line(tmp_path: Path) -> None:
     assert "No epoch was logged" in page
     (tmp_path / "metrics.json").write_text("{broken")
     assert 'role="alert"' in numbers_of(read_content(tmp_path))
+
+
+def test_pixels_are_shown_in_percent_of_their_true_class() -> None:
+    page = look_markup.confused_pixels(PixelConfusion(("sky", "<b>"), ((300, 100), (0, 600))))
+    shown = re.findall(r'<td class="(\w+)"(?: style="--share:(\d+)%")?>([\d.]+)</td>', page)
+    assert shown == [("right", "75", "75.0"), ("wrong", "25", "25.0"), ("none", "", "0"), ("right", "100", "100.0")]
+    assert "90.0% of 1,000 are right" in page
+    assert "<b>" not in page

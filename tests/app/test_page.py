@@ -14,8 +14,9 @@ import pytest
 from PIL import Image
 
 from lightning_seg import Predictor
+from lightning_seg.plots.boxes import draw_boxes
 from lightning_seg.plots.overlay import draw_classes
-from lightning_seg.plots.palette import palette_of
+from lightning_seg.plots.palette import object_palette, palette_of
 from tests.app.browser import CHROMIUM, Browser, chromium, eventually
 from tests.app.hostile import HOSTILE, write_hostile
 from tests.app.opened import address_in, opened
@@ -89,6 +90,14 @@ def pets(browser: Browser, pets_run: Path, tmp_path_factory: pytest.TempPathFact
 @pytest.fixture(scope="module")
 def flowers(browser: Browser, flowers_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     yield from page_of(browser, tmp_path_factory.mktemp("flowers_page"), flowers_run)
+
+
+@pytest.fixture(scope="module")
+def detector(
+    browser: Browser, detector_run: Path, scenes_root: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Page]:
+    words = ["--data.root", str(scenes_root / "single")]
+    yield from page_of(browser, tmp_path_factory.mktemp("detector_page"), detector_run, *words)
 
 
 @pytest.fixture
@@ -275,6 +284,72 @@ def test_labels_come_with_their_probabilities(flowers: Page) -> None:
     assert flowers.give(photo).startswith(f"{expected.label}, probability {expected.confidence:.2f}")
     assert "Download mask" not in flowers.browser.text()
     assert "Opacity" not in flowers.browser.text()
+
+
+def test_a_detector_answers_as_predict_does_with_every_setting(detector: Page, scenes_root: Path) -> None:
+    detector.open().save_downloads(detector.downloads)
+    photo, browser = sorted((scenes_root / "images").glob("*.jpg"))[0], detector.browser
+    detector.give(photo)
+    # This network is sure of little.
+    browser.slide("Threshold", 0.15)
+    browser.wait(f"{TOLD}.includes('threshold 0.15')")
+    browser.choose("Merge", "none")
+    browser.wait(f"{TOLD}.includes('merge none')")
+    expected = Predictor.from_run(detector.run, device="cpu", threshold=0.15, merge="none")(photo)
+    assert len(set(expected.labels)) > 1
+    record = json.loads(detector.download(f"{photo.stem}.json", "JSON").read_text())
+    assert record["options"] == {"threshold": 0.15, "merge": "none"}
+    assert [one["label"] for one in record["detections"]] == expected.labels
+    np.testing.assert_allclose([one["box"] for one in record["detections"]], expected.boxes, atol=0.051)
+    assert f"{expected.labels.count(expected.labels[0])} {expected.labels[0]}" in browser.run(TOLD)
+    fused = Predictor.from_run(detector.run, device="cpu", threshold=0.15)(photo)
+    assert len(fused.labels) < len(expected.labels)
+
+
+def test_the_legend_hides_boxes(detector: Page, scenes_root: Path) -> None:
+    detector.open().save_downloads(detector.downloads)
+    photo, browser = sorted((scenes_root / "images").glob("*.jpg"))[0], detector.browser
+    detector.give(photo)
+    browser.slide("Threshold", 0.15)
+    browser.wait(f"{TOLD}.includes('threshold 0.15')")
+    said = Predictor.from_run(detector.run, device="cpu", threshold=0.15)(photo)
+    hidden, names = said.labels[0], list(said.heat_maps)
+    browser.click(f"document.querySelector('#legend input[name={hidden}]')")
+    kept = [number for number, label in enumerate(said.labels) if label != hidden]
+    captions = [f"{said.labels[number]} {said.scores[number]:.2f}" for number in kept]
+    colours = object_palette(len(names))[[names.index(said.labels[number]) for number in kept]]
+    written = BytesIO()
+    draw_boxes(said.image, said.boxes[kept], captions, colours).save(written, "JPEG", quality=90)
+
+    def is_so() -> bool:
+        return detector.download(f"{photo.stem}_overlay.jpg", "overlay").read_bytes() == written.getvalue()
+
+    assert eventually(is_so)
+    patch = "getComputedStyle(one, '::before').backgroundColor"
+    shown = browser.run(f"[...document.querySelectorAll('#legend .wrap label')].map(one => {patch})")
+    assert shown == [f"rgb({red}, {green}, {blue})" for red, green, blue in object_palette(len(names)).tolist()]
+
+
+def test_a_tested_picture_of_a_detector_stands_beside_its_boxes(detector: Page) -> None:
+    browser = detector.open()
+    browser.tab("Look")
+    browser.wait("document.querySelector('#tested_list button')")
+    browser.click("document.querySelector('#tested_list button')")
+    browser.wait("document.querySelector('#tested_line').innerText.includes('Now: ')")
+    for side in ("picture", "prediction"):
+        assert browser.wait(f"document.querySelector('#tested_{side} img')?.naturalWidth") > 32
+    assert not browser.run("document.querySelector('#tested_truth img')")
+
+
+def test_a_refused_setting_keeps_its_reason_when_classes_are_hidden(detector: Page, scenes_root: Path) -> None:
+    browser = detector.open()
+    detector.give(sorted((scenes_root / "images").glob("*.jpg"))[0])
+    for scale in ("2.0", "3.0"):
+        browser.click(f"[...document.querySelectorAll('label')].find(one => one.innerText.trim() === '{scale}')")
+    browser.wait(f"{TOLD}.includes('scales [] must be')")
+    browser.click("document.querySelector('#legend input')")
+    browser.click("document.querySelector('#legend input')")
+    assert "scales [] must be" in browser.run(TOLD)
 
 
 def test_two_runs_on_the_same_picture_with_a_slider_between_them(page: Page) -> None:

@@ -8,7 +8,7 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.loggers import CSVLogger
 
-from lightning_seg.callbacks import PictureScoreWriter, ReliabilityPlots
+from lightning_seg.callbacks import PictureScoreWriter, PixelConfusionWriter, ReliabilityPlots
 from lightning_seg.tables import read_rows
 from lightning_seg.tasks.classification import ClassificationTask
 from lightning_seg.tasks.segmentation import SegmentationTask
@@ -49,7 +49,7 @@ def measured(
     trainer = pl.Trainer(
         logger=CSVLogger(folder, "", ""),
         accelerator="cpu",
-        callbacks=[PictureScoreWriter(num_errors), ReliabilityPlots()],
+        callbacks=[PictureScoreWriter(num_errors), PixelConfusionWriter(), ReliabilityPlots()],
         enable_progress_bar=False,
         enable_model_summary=False,
     )

@@ -20,6 +20,8 @@ from safetensors.torch import load_file, save
 
 from lightning_seg import Predictor
 from lightning_seg.__main__ import main
+from lightning_seg.app.sources import source_of
+from lightning_seg.commands.app import contents_of
 from lightning_seg.files import digest_of
 from tests.hub.conftest import LocalHub
 
@@ -77,6 +79,21 @@ def test_a_run_that_was_pushed_answers_as_at_home(
     home, fetched = (Predictor.from_run(place)(photo) for place in (run, f"hf://{NAME}@main"))
     assert np.array_equal(home.mask, fetched.mask)
     assert home.confidence == fetched.confidence
+
+
+def test_the_page_shows_a_run_of_the_hub_by_its_address(run: Path, photo: Path, hub: LocalHub) -> None:
+    push(run)
+    address = f"hf://{NAME}"
+    source = source_of(address, "cpu")
+    assert source.name == address
+    assert source.about == "UNetTask at 16 x 16 pixels, best.ckpt of 1 epochs"
+    assert np.array_equal(source.ask(photo, {}).mask, Predictor.from_run(run, "cpu")(photo).mask)
+    contents = contents_of(source, address, [])
+    assert contents.look is None
+    (note,) = contents.notes
+    assert note.startswith("The dataset of the run cannot be used, so there is nothing to look at: ")
+    assert "--data.root DIR" in note
+    assert str(Path.home()) not in note
 
 
 def test_other_programs_read_the_weights(run: Path, hub: LocalHub, tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ import pytest
 
 from lightning_seg.report.confusion import Confusion
 from lightning_seg.report.contents import Content, read_content
-from lightning_seg.report.figures import confusion_svg, curve_quantities, curves_svg
+from lightning_seg.report.figures import confusion_svg, curve_quantities, curves_svg, pixels_svg
+from lightning_seg.report.pixels import PixelConfusion
 from lightning_seg.report.tested import PictureResult
 from tests.report.test_records import LABELS, made
 
@@ -105,3 +106,8 @@ def test_thousands_of_epochs_are_a_line_of_bounded_size(tmp_path: Path) -> None:
 def test_a_run_without_epochs_has_no_curves(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("data: {}\n")
     assert curve_quantities(read_content(tmp_path)) == []
+
+
+def test_pixels_are_told_in_percent_of_their_true_class() -> None:
+    shown = texts(pixels_svg(PixelConfusion(("sky", "tree"), ((300, 100), (1, 599)))))
+    assert {"75.0", "25.0", "0.2", "99.8"} <= set(shown)

@@ -386,3 +386,15 @@ def test_intervals_of_a_comparison_are_shown(tmp_path: Path) -> None:
     (tmp_path / "comparison.json").write_text(json.dumps({**content, "variants": {"wide": scores}}))
     page = Page(render(read_content(run)))
     assert {"wide - slim", "0.0500", "0.1500", "wide better", "Over the seeds 0, 1"} <= set(page.texts)
+
+
+def test_masks_have_their_confusions_by_pixels(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("data: {}\n")
+    table = "truth,prediction,pixels\nsky,sky,300\nsky,tree,100\ntree,sky,1\ntree,tree,599\n"
+    (tmp_path / "confusion_pixels.csv").write_text(table)
+    text = report(tmp_path, tmp_path / "report.html")
+    page = Page(text)
+    assert_harmless(text, page)
+    assert {"Confusions", "Most frequent mistakes", "sky as tree", "25.00%", "0.17%", "75.0"} <= set(page.texts)
+    (caption,) = [one for one in page.texts if one.startswith("test pixels by true and predicted class")]
+    assert "89.9% of 1,000 right" in caption

@@ -315,3 +315,46 @@ def test_where_there_is_no_other_table_that_of_the_original_size_is_read(tmp_pat
 
 def test_a_table_of_tests_that_is_not_there_has_no_rows(tmp_path: Path) -> None:
     assert read_tested(tmp_path / "test_pictures.csv") == ()
+
+
+PIXELS = """truth,prediction,pixels
+sky,sky,300
+sky,=tree,100
+=tree,sky,1
+=tree,=tree,599
+"""
+
+
+def test_pixels_of_masks_by_true_and_predicted_class(tmp_path: Path) -> None:
+    pixels = made(tmp_path, MASKS, confusion_pixels__csv=PIXELS.replace("=tree", "'=tree")).pixels
+    assert pixels is not None
+    assert pixels.class_names == ("sky", "=tree")
+    assert pixels.counts == ((300, 100), (1, 599))
+    assert pixels.mistakes == [("sky", "=tree", 100, 0.25), ("=tree", "sky", 1, 1 / 600)]
+    assert (pixels.right, pixels.total) == (899, 1000)
+
+
+def test_pixels_of_the_original_size_belong_to_its_pictures(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("data: {}\n")
+    (tmp_path / "test_full_pictures.csv").write_text(MASKS)
+    (tmp_path / "confusion_pixels.csv").write_text(PIXELS)
+    assert read_content(tmp_path).pixels is None
+    (tmp_path / "confusion_pixels_full.csv").write_text(PIXELS)
+    assert read_content(tmp_path).pixels is not None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("pixels\n", "number\n", "no column truth or prediction or pixels"),
+        ("300", "-3", "pixels '-3' is no number of pixels"),
+        ("sky,=tree,100\n", "", "there is not one row for each pair of the classes"),
+        ("sky,=tree,100\n", "sky,sky,1\n", "there is not one row for each pair of the classes"),
+    ],
+)
+def test_a_broken_table_of_pixels_is_a_line(old: str, new: str, reason: str, tmp_path: Path) -> None:
+    content = made(tmp_path, MASKS, confusion_pixels__csv=PIXELS.replace(old, new, 1))
+    assert content.pixels is None
+    (problem,) = content.problems
+    assert problem.startswith(f"{tmp_path / 'confusion_pixels.csv'}: {reason}")
+    assert problem.endswith("; delete it, and test again")

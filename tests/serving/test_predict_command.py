@@ -30,6 +30,7 @@ from lightning_seg.inference.masks import MaskInference
 from lightning_seg.model_file import PROPERTY
 from lightning_seg.tables import read_rows
 from lightning_seg.trainer.run_trainer import RunTrainer
+from tests.serving.alone import MAIN, run_alone
 from tests.serving.onnx_files import BOXES, NAMES, write_boxes, write_labels, write_masks
 from tests.serving.test_same_as_torch import as_tensor, convolved
 
@@ -381,57 +382,23 @@ def test_what_is_no_number_is_a_row_with_the_reason(tmp_path: Path, photos: Path
     assert "is no number" in predict(path, photos / "a.png", tmp_path / "out")["a"]["error"]
 
 
-FORBIDDEN = (
-    *("torch", "pytorch_lightning", "torchvision", "timm", "lightning", "torchmetrics"),
-    # What is not in requirements-onnx.txt, or takes long to import.
-    *("jsonargparse", "docstring_parser", "albumentations", "scipy", "yaml", "tensorboard", "jinja2", "onnx"),
-)
-ALONE = """
-import sys
-
-class Guard:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {forbidden}:
-            raise ImportError(f"{{name}} must not be imported")
-
-sys.meta_path.insert(0, Guard())
-from lightning_seg.__main__ import main
-code = main(sys.argv[1:])
-found = set({forbidden}) & set(sys.modules)
-print("imported:", sorted(found))
-sys.exit(code)
-"""
-
-
 @pytest.mark.parametrize("kind", ["masks", "labels", "boxes"])
 def test_neither_torch_nor_lightning_is_imported(kind: str, models: Path, photos: Path, tmp_path: Path) -> None:
     words = ["predict", "--model", str(models / f"{kind}.onnx"), "--images", str(photos), "--output", "out"]
-    done = subprocess.run(
-        [sys.executable, "-c", ALONE.format(forbidden=FORBIDDEN), *words],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_alone(MAIN, words, tmp_path)
     assert done.returncode == 3, done.stderr
     assert done.stdout.splitlines()[-1] == "imported: []"
     assert len(read_rows(tmp_path / "out" / "predictions.csv")) == len(SIZES) + 1
 
 
 def test_the_predictor_needs_no_torch_either(models: Path, photos: Path, tmp_path: Path) -> None:
-    code = ALONE.replace("from lightning_seg.__main__ import main\ncode = main(sys.argv[1:])", "").format(
-        forbidden=FORBIDDEN
-    )
     lines = [
         "from lightning_seg import Predictor",
         f"predictor = Predictor.from_file({str(models / 'masks.onnx')!r}, tta='hflip')",
         f"print(predictor({str(photos / 'a.png')!r}).mask.shape)",
         "code = 0",
     ]
-    guarded = code.replace("found = set", "\n".join([*lines, "found = set"]))
-    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    done = subprocess.run([sys.executable, "-c", guarded], env=env, capture_output=True, text=True, check=False)
+    done = run_alone("\n".join(lines))
     assert done.stdout.splitlines() == ["(40, 50)", "imported: []"], done.stderr
 
 
