@@ -5,7 +5,6 @@ import json
 import types
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
-from pathlib import Path
 from typing import Any, Literal, NoReturn, Union, get_args, get_origin, get_type_hints
 
 from lightning_seg.errors import ConfigError
@@ -13,10 +12,6 @@ from lightning_seg.inference.knobs import KINDS, texts_of
 
 ABOUT = """Write what an exported model says of pictures: masks, labels or boxes, the files and numbers of
 predict --run. It needs onnxruntime, and neither torch nor the run."""
-
-
-UNLABELLED = "unlabelled"
-"""What stands for the pictures of a run's dataset that have no mask yet."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -32,7 +27,10 @@ def run_flags(flags: Sequence[str]) -> int:
     if rest:
         raise ConfigError(_meaningless(rest[0]))
     given = vars(typed)
-    if given.get("images") == [UNLABELLED] and not Path(UNLABELLED).exists():
+    # Not before the flags are read, so that help and mistakes answer at once.
+    from lightning_seg.datasets.finding import asks_for_unlabelled
+
+    if asks_for_unlabelled(given.get("images")):
         raise ConfigError(
             f"images unlabelled: {given['model']} knows no dataset; predict with --run, or give photo.jpg, a folder or "
             "a quoted pattern"
