@@ -23,11 +23,11 @@ from lightning_seg.cli.parser import Parser
 from lightning_seg.cli.plain_types import register_plain_types
 from lightning_seg.cli.saved_config import SaveConfig
 from lightning_seg.cli.sources import describe_sources, differences, tell
+from lightning_seg.datasets.finding import asks_for_unlabelled
 from lightning_seg.models.weights import without_pretrained
 from lightning_seg.plots.formats import parse_formats
 from lightning_seg.runs import task_arguments
 from lightning_seg.trainer import RunTrainer
-from lightning_seg.trainer.any_data import asks_for_unlabelled
 from lightning_seg.trainer.default_callbacks import add_defaults, averaging, monitoring, prediction_writers, reporting
 from lightning_seg.trainer.own_callbacks import listed, prepare
 from lightning_seg.trainer.processes import Processes

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from importlib import import_module
-from pathlib import Path
 from threading import Thread
 from typing import Any, get_type_hints
 
@@ -15,10 +14,6 @@ ABOUT = """Write what an exported model says of pictures: masks, labels or boxes
 predict --run. It needs onnxruntime, and neither torch nor the run."""
 
 
-UNLABELLED = "unlabelled"
-"""What stands for the pictures of a run's dataset that have no mask yet."""
-
-
 def run_flags(flags: Sequence[str]) -> int:
     """Predict with the flags of ``predict``; returns the exit code."""
     parser = flag_parser()
@@ -26,7 +21,10 @@ def run_flags(flags: Sequence[str]) -> int:
     if rest:
         parser.refuse(rest[0])
     given = vars(typed)
-    if given.get("images") == [UNLABELLED] and not Path(UNLABELLED).exists():
+    # Not before the flags are read, so that help and mistakes answer at once.
+    from lightning_seg.datasets.finding import asks_for_unlabelled
+
+    if asks_for_unlabelled(given.get("images")):
         raise ConfigError(
             f"images unlabelled: {given['model']} knows no dataset; predict with --run, or give photo.jpg, a folder or "
             "a quoted pattern"

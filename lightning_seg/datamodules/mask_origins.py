@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lightning_seg.datasets.annotated import Annotations, Chosen, read_annotations
+from lightning_seg.datasets.annotated.source import relative_to
 from lightning_seg.datasets.base import SegmentationDataset
 from lightning_seg.datasets.image_mask_folder import ImageMaskFolderDataset
 from lightning_seg.datasets.lists import read_pairs
@@ -96,7 +97,7 @@ class MaskOrigin(ABC):
     def tell_left(self, others: Sequence[Path], why: str) -> None:
         """Say once which pictures take no part."""
         if others and not self.passed_over:
-            names = [path.relative_to(self.places.root).as_posix() for path in others]
+            names = [relative_to(self.places.root, path) for path in others]
             are = "is" if len(others) == 1 else "are"
             log.warning("%s %s left out, %s: %s", count_of(len(others), "picture"), are, why, shorten(names))
         self.passed_over = [str(path) for path in others]

@@ -13,7 +13,7 @@ from PIL import Image
 from lightning_seg.datasets.names import is_too_long
 from lightning_seg.datasets.text_lines import read_lines
 from lightning_seg.datasets.wildcards import about_brackets, fixed_part, matching
-from lightning_seg.errors import DataError
+from lightning_seg.errors import ConfigError, DataError
 from lightning_seg.prediction_folder import Results, without_results
 from lightning_seg.spelling import spellings
 
@@ -21,6 +21,22 @@ log = logging.getLogger(__name__)
 LIST = ".txt"
 LONGEST = 230
 """Bytes of a name; systems allow 255 with the suffix."""
+UNLABELLED = "unlabelled"
+"""In place of pictures to predict: those of the dataset that have no mask yet."""
+
+
+def asks_for_unlabelled(images: Sequence[str] | str | None) -> bool:
+    """Whether the pictures without a mask are meant, and no file or folder of that name.
+
+    Raises:
+        ConfigError: if others are named beside them.
+    """
+    given = [images] if isinstance(images, str) else list(images or ())
+    if UNLABELLED not in given or os.path.lexists(UNLABELLED):
+        return False
+    if len(given) > 1:
+        raise ConfigError(f"images {' '.join(given)}: unlabelled stands alone; predict the others by another command")
+    return True
 
 
 def find_pictures(patterns: Sequence[str | Path]) -> list[Path]:

@@ -25,22 +25,6 @@ def shown_size(data: pl.LightningDataModule, checkpoint: str | None) -> tuple[in
     return None if size is None else (int(size[0]), int(size[1]))
 
 
-UNLABELLED = "unlabelled"
-"""In place of pictures to predict: those of the dataset that have no mask yet."""
-
-
-def asks_for_unlabelled(images: Sequence[str] | str | None) -> bool:
-    """Whether the pictures without a mask are meant, and no file or folder of that name."""
-    given = [images] if isinstance(images, str) else list(images or ())
-    if UNLABELLED not in given:
-        return False
-    if Path(UNLABELLED).exists():
-        return False
-    if len(given) > 1:
-        raise ConfigError(f"images {' '.join(given)}: unlabelled stands alone; predict the others by another command")
-    return True
-
-
 def unlabelled_pictures(data: pl.LightningDataModule) -> list[str]:
     """The pictures of a dataset that have no mask yet.
 

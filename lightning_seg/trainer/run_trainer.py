@@ -16,6 +16,7 @@ from docstring_parser import parse
 
 from lightning_seg.callbacks.prediction_writer import tint_backgrounds
 from lightning_seg.checkpoint_io import write_whole, write_whole_in_background
+from lightning_seg.datasets.finding import asks_for_unlabelled
 from lightning_seg.errors import ConfigError
 from lightning_seg.inference.knobs import KINDS, about_tiles, given_of, names_of_files
 from lightning_seg.plots.formats import PNG, Formats
@@ -24,7 +25,6 @@ from lightning_seg.progress import is_quiet
 from lightning_seg.runs import Run
 from lightning_seg.stopping import at_stake
 from lightning_seg.trainer.any_data import (
-    asks_for_unlabelled,
     check_predictable,
     pictures_in_place_of,
     shown_size,

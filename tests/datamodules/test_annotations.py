@@ -112,6 +112,19 @@ def test_pictures_that_nobody_annotated(
         make(roots["coco"], "coco").unlabelled_pictures()
 
 
+def test_pictures_outside_of_the_root_may_be_left_out(
+    roots: dict[str, Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    root = Path(shutil.copytree(roots["labelme"] / "labelme", tmp_path / "root" / "json")).parent
+    shutil.copytree(roots["labelme"] / "images", tmp_path / "root" / "images")
+    (tmp_path / "root" / "images").rename(tmp_path / "images")
+    for file in (root / "json").iterdir():
+        file.write_text(file.read_text().replace("../images", "../../images"))
+    (root / "json" / "scene000_3.json").unlink()
+    make(root, "labelme", annotations="json").setup("fit")
+    assert f"tells nothing of them: {tmp_path / 'images' / 'scene000_3.jpg'}" in caplog.text
+
+
 def test_a_corrected_file_is_read_again(roots: dict[str, Path], tmp_path: Path) -> None:
     """What is remembered of masks depends on the file that tells them."""
     root = Path(shutil.copytree(roots["coco"], tmp_path / "coco"))

@@ -335,6 +335,14 @@ def test_background_and_ignored_labels_of_labelme(tmp_path: Path) -> None:
     assert read_annotations(tmp_path, "json", "images/*").choose(None).names == ("background", "cat")
 
 
+def test_names_do_not_depend_on_where_the_dataset_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Splits are drawn by them."""
+    labelme(tmp_path / "own", [shape("cat", "rectangle", [[1, 1], [5, 4]])])
+    monkeypatch.chdir(tmp_path)
+    for root in (Path("own"), tmp_path / "own"):
+        assert [pair.name for pair in read_annotations(root, "json", "images/*").pairs()] == ["images/a.jpg"]
+
+
 def test_a_picture_that_moved_is_found_by_its_name(tmp_path: Path) -> None:
     labelme(tmp_path, [shape("cat", "rectangle", [[1, 1], [5, 4]])], image="C:\\photos\\a.jpg")
     assert masks(tmp_path, "json")["a"][0] == [0] * WIDTH

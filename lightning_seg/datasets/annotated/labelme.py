@@ -10,6 +10,7 @@ Layout: https://github.com/wkentaro/labelme, labelme/utils/shape.py and examples
 import base64
 import json
 import math
+import os
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -78,8 +79,8 @@ class LabelMeMasks(DrawnAnnotations):
                 f"{file}: no picture {places[0]}, and none of its name in {below}; restore it, or name the folder with "
                 "--data.images 'FOLDER/*'"
             )
-        # Without what leads up and down again.
-        return found if ".." not in found.parts else found.resolve()
+        # Without what leads up and down again, and relative if the root is: splits are drawn by names.
+        return Path(os.path.normpath(found))
 
 
 def _read(path: Path) -> dict[str, Any]:
