@@ -53,7 +53,8 @@ def check_flags(given: Mapping[str, Any]) -> None:
         raise ConfigError(f"seed_everything {seed} must be between 0 and {2**32 - 1}")
     if given.get("ema") is not None:
         check_decay(given["ema"])
-    parse_formats(given.get("plots") or "png")
+    if given.get("plots") is not None:
+        parse_formats(given["plots"])
     if given.get("run") is not None:
         raise ConfigError("run stands in a config; type --run RUN instead")
     if given.get("weights_only") is False:
