@@ -191,7 +191,9 @@ def test_goes_on_as_the_earlier_code_did(run: Path, kind: str) -> None:
     before, after = rows_of(RUNS / kind / "metrics.csv"), rows_of(run / "metrics.csv")
     for row, of_old in zip(after, before, strict=False):
         assert_same_row(row, of_old)
-    assert [row["epoch"] for row in after[len(before) :]] == ["1", "1"]
+    # Of the rates, of validation, and of training.
+    assert [row["epoch"] for row in after[len(before) :]] == ["", "1", "1"]
+    assert any(name.startswith("lr") and value for name, value in after[len(before)].items())
 
     first, second = (
         torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True) for folder in (RUNS / kind, run)

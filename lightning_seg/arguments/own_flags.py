@@ -59,7 +59,8 @@ def check_flags(given: Mapping[str, Any]) -> None:
         check_decay(given["ema"])
     if given.get("swa") is not None:
         check_start(given["swa"])
-    parse_formats(given.get("plots") or "png")
+    if given.get("plots") is not None:
+        parse_formats(given["plots"])
     if given.get("run") is not None:
         raise ConfigError("run stands in a config; type --run RUN instead")
     if given.get("weights_only") is False:

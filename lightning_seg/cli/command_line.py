@@ -25,7 +25,7 @@ from lightning_seg.cli.saved_config import SaveConfig
 from lightning_seg.cli.sources import describe_sources, differences, tell
 from lightning_seg.datasets.finding import asks_for_unlabelled
 from lightning_seg.models.weights import without_pretrained
-from lightning_seg.plots.formats import parse_formats
+from lightning_seg.plots.formats import PNG, parse_formats
 from lightning_seg.runs import task_arguments
 from lightning_seg.trainer import RunTrainer
 from lightning_seg.trainer.default_callbacks import add_defaults, averaging, monitoring, prediction_writers, reporting
@@ -197,7 +197,8 @@ class CommandLine(LightningCLI):
         assert isinstance(trainer, RunTrainer)
         trainer.run_folder = folder.path if folder and folder.is_known else None
         trainer.continued = self.arguments.run
-        trainer.plots = parse_formats(self.given("plots"))
+        plots = self.given("plots")
+        trainer.plots = PNG if plots is None else parse_formats(plots)
         return trainer
 
     def _run_folder(self, given: Any, chosen: Sequence[Chosen] | None) -> RunFolder | None:

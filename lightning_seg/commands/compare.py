@@ -199,7 +199,8 @@ def _said(step: Step | None) -> str:
 
 def formats_of(resolved: Iterable[Config]) -> Formats:
     """The formats that any variant has asked for."""
-    return parse_formats(",".join(str(config.get("plots", "png")) for config in resolved))
+    given = (config.get("plots") for config in resolved)
+    return parse_formats(",".join("png" if plots is None else plots for plots in given))
 
 
 def _write(comparison: Comparison, plan: Plan, resolved: Mapping[str, Config]) -> None:

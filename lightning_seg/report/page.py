@@ -10,6 +10,7 @@ from lightning_seg.files import replace_text
 from lightning_seg.pages.embedding import Embedded, embedded
 from lightning_seg.pages.rendering import Chart, render_page
 from lightning_seg.plots.difference import WRONG
+from lightning_seg.plots.palette import background_of
 from lightning_seg.report.command_lines import command_lines, test_line
 from lightning_seg.report.compared import comparison_tables
 from lightning_seg.report.confusion import Confusion
@@ -144,7 +145,10 @@ def _legend(content: Content, seen: Seen) -> list[tuple[str, str]]:
     if content.labels_pictures:
         return [("true", _hex(TRUE)), ("predicted", _hex(WRONG))]
     wrong = [("wrong, in the difference", _hex(WRONG)), ("not counted", "#ffffff")] if "difference" in whats else []
-    classes = zip(content.class_names, class_colours(content.class_names), strict=True)
+    named = zip(content.class_names, class_colours(content.class_names), strict=True)
+    # Which is not tinted.
+    background = background_of(content.class_names)
+    classes = [one for index, one in enumerate(named) if index != background]
     return [*(classes if len(content.class_names) <= MANY_CLASSES else ()), *wrong]
 
 

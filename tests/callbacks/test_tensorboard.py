@@ -286,7 +286,7 @@ def test_curves_of_a_run_have_the_unit_of_its_loss(runs: Path) -> None:
 def test_formats_that_do_not_exist_are_refused_and_those_of_variants_added_up() -> None:
     with pytest.raises(ConfigError, match="plots gif: 'gif' is no format of a plot; give png, svg or pdf"):
         check_flags({"plots": "gif"})
-    assert formats_of([{"plots": "svg"}, {}, {"plots": "svg,pdf"}]) == ("svg", "png", "pdf")
+    assert formats_of([{"plots": "svg"}, {"plots": None}, {"plots": "svg,pdf"}, {}]) == ("svg", "png", "pdf")
     assert formats_of([{"plots": "svg"}] * 2) == ("svg",)
 
 
