@@ -28,7 +28,7 @@ COUNTS = {
 SHORT = {
     **{"--data.batch_size": "4", "--data.num_workers": "0", "--data.image_size": "64"},
     **{"--trainer.max_epochs": "1", "--trainer.limit_train_batches": "2", "--trainer.limit_val_batches": "2"},
-    **{"--trainer.enable_progress_bar": "false", "--trainer.accelerator": "cpu", "--trainer.logger": "CSVLogger"},
+    **{"--trainer.enable_progress_bar": "false", "--trainer.accelerator": "cpu"},
 }
 INVENTED = {
     "pets": {"--data.root": "data/synthetic_pets", "--model.encoder_weights": "null"},
