@@ -40,9 +40,9 @@ PICTURES = {
     "dogs_crops": "crops.png",
     "dogs_cutmix": "cutmix.png",
     "dogs_mixup": "mixup.png",
-    "detector_window": "scenes/windows/*/*.jpg",
-    "detector_boxes": "scenes/boxes/*.jpg",
-    "detector_heat_map": "scenes/heat_maps/*/*.jpg",
+    "detector_window": "scenes/windows/000001/*.jpg",
+    "detector_boxes": "scenes/boxes/000001.jpg",
+    "detector_heat_map": "scenes/heat_maps/000001/*.jpg",
 }
 """Name of the picture, page first, to the file that it is made of: the last one where there are several."""
 
