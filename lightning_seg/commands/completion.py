@@ -25,6 +25,8 @@ BESIDE_FIT = ("batch-size-find", "lr-find")
 SHELLS = ("bash", "zsh", "tcsh")
 CONFIG = ("--config", "-c")
 """Takes names and files."""
+NAMES_OR_FILES = {"bash": "_lightning_seg_configs", "zsh": "_files", "tcsh": "f"}
+"""What completes them, by shell."""
 Flags = Mapping[str, Sequence[str]]
 """What each chooses from, where that is known."""
 
@@ -39,7 +41,11 @@ def completion(shell: Literal["bash", "zsh", "tcsh"]) -> None:
         raise ConfigError("completion needs the package shtab; install it with pip install shtab")
     import shtab
 
-    print(shtab.complete(make_parser(shtab.FILE), shell))
+    # A flag of shtab takes either words or files, and --config takes both.
+    names = (
+        f'{NAMES_OR_FILES["bash"]}() {{ compgen -W \'{" ".join(_names_of_configs())}\' -- "$1"; compgen -f -- "$1"; }}'
+    )
+    print(shtab.complete(make_parser(shtab.FILE), shell, preamble={"bash": names}))
 
 
 def make_parser(files: object = None) -> ArgumentParser:
@@ -117,7 +123,9 @@ def _add(parser: ArgumentParser, flags: Flags, files: object) -> None:
         if flag in ("-h", "--help"):
             continue
         action = parser.add_argument(flag, choices=choices or None)
-        if not choices or flag in CONFIG:
+        if flag in CONFIG:
+            _complete(action, files and NAMES_OR_FILES)
+        elif not choices:
             _complete(action, files)
 
 
