@@ -17,7 +17,7 @@ from lightning_seg.images import Array, read_header
 from lightning_seg.mask_encoding import MaskEncoding
 
 BACKGROUND = "background"
-BACKGROUNDS = {BACKGROUND, "_background_"}
+BACKGROUNDS = (BACKGROUND, f"_{BACKGROUND}_")
 """Labels of what is no object; LabelMe and VOC have the second and the first."""
 NO_OBJECT = (*BACKGROUNDS, "none", "nothing", "void", "other")
 """Names that such a class may have."""
