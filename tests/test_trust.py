@@ -1,9 +1,12 @@
 """Run folders of strangers: their config builds what is known or typed, and everything else is named."""
 
+import inspect
+import re
 import subprocess
 import sys
 from collections.abc import Callable
 from copy import deepcopy
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +17,16 @@ from PIL import Image
 
 from lightning_seg.__main__ import main
 from lightning_seg.arguments import RunArguments
+from lightning_seg.class_arguments import types_of
 from lightning_seg.errors import ConfigError
-from lightning_seg.trust import check_config, names_foreign
+from lightning_seg.trust import AUGMENT, PLACES, check_config, find_class, names_foreign
 
 Mistake = Callable[[list[str]], str]
 MARK = "ran"
 POPEN = {"class_path": "subprocess.Popen", "init_args": {"args": f"touch {MARK}", "shell": True}}
 DDP = "pytorch_lightning.strategies.DDPStrategy"
+PLACE = re.compile(r"(.*_|)(dir|dirpath|path|filename|root|output|uri)")
+"""Names of arguments that say where something lies."""
 SMALL = ["--data.image_size", "16", "--data.batch_size", "8", "--data.num_workers", "0"]
 QUIET = ["--trainer.enable_progress_bar", "false", "--trainer.enable_model_summary", "false"]
 SCRIPT = "import sys; from lightning_seg.__main__ import main; sys.path.remove(''); sys.exit(main())"
@@ -251,6 +257,70 @@ def test_what_a_run_may_hold_is_built_without_a_flag(stranger: Path, tmp_path: P
     after = yaml.safe_load((stranger / "config.yaml").read_text())
     assert after == change(yaml.safe_load(before), "trainer/max_epochs", 2) | {"trainer": after["trainer"]}
     assert not {"config", "run", "trust_config"} & after.keys()
+
+
+@pytest.fixture
+def greedy(stranger: Path, config: dict[str, Any], tmp_path: Path) -> Path:
+    """Whose config would write into another folder, and remove a checkpoint there."""
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    (victim / "mine.ckpt").write_text("mine")
+    values = change(config, "trainer/profiler", callback("AdvancedProfiler", dirpath=str(victim), filename="../out")[0])
+    values["trainer"]["callbacks"] = [
+        *callback("OnExceptionCheckpoint", dirpath=str(victim), filename="mine"),
+        *callback("ModelCheckpoint", dirpath=str(victim)),
+        *callback("lightning_seg.callbacks.LabelWriter", output=str(victim / "answers")),
+    ]
+    (stranger / "config.yaml").write_text(yaml.safe_dump(values))
+    return victim
+
+
+@pytest.mark.parametrize("output", [[], ["--output", "asked"]], ids=["usual", "asked"])
+def test_a_stranger_does_not_say_where_to_write(
+    output: list[str], stranger: Path, greedy: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["predict", "--run", str(stranger), *output, *QUIET]) == 0
+    said = capfd.readouterr().out
+    place = Path("asked") if output else stranger / "predictions"
+    assert (place / "predictions.csv").is_file()
+    assert f"trainer.callbacks: LabelWriter writes into {place}, and not into {greedy / 'answers'}" in said
+    assert f"trainer.profiler: AdvancedProfiler writes into {stranger}, and not into {greedy}" in said
+    assert "type it for another place, or give --trust_config" in said
+    assert [path.name for path in greedy.iterdir()] == ["mine.ckpt"]
+    assert (stranger / "predict-out.txt").is_file()
+    if not output:
+        for command in ("test", "validate"):
+            assert main([command, "--run", str(stranger), *QUIET]) == 0
+        assert [path.name for path in greedy.iterdir()] == ["mine.ckpt"]
+        assert not list(stranger.parent.glob("*out*"))
+
+
+def test_who_types_a_place_or_trusts_a_config_is_obeyed(stranger: Path, greedy: Path, tmp_path: Path) -> None:
+    (greedy / "mine.ckpt").unlink()
+    flags = ["--trainer.profiler", "SimpleProfiler", "--trainer.profiler.dirpath", str(tmp_path / "typed")]
+    words = ["predict", "--run", str(stranger), *QUIET]
+    assert main([*words, *flags, "--trainer.profiler.filename", "times"]) == 0
+    assert (tmp_path / "typed" / "predict-times.txt").is_file()
+    assert list(greedy.iterdir()) == []
+    assert main([*words, "--trust_config"]) == 0
+    assert (greedy / "answers" / "predictions.csv").is_file()
+
+
+def test_the_documentation_names_every_argument_that_is_a_place() -> None:
+    text = (Path(__file__).parents[1] / "docs" / "runs.md").read_text()
+    section = text.partition("**Where it writes.**")[2].partition("\nIn Python, ")[0]
+    named = set(re.findall(r"`([\w.]+)`", section))
+    missing = set()
+    for place, known in PLACES.items():
+        modules = () if place in ("model", AUGMENT) else known.modules
+        for module, name in ((one, each) for one in modules for each in dir(import_module(one))):
+            if (kind := find_class(f"{module}.{name}", place)) is not None:
+                arguments = {*inspect.signature(kind).parameters, *types_of(kind)}
+                told = {
+                    one for one in arguments if re.fullmatch(r"(.*_|)(dir|dirpath|path|filename|root|output|uri)", one)
+                }
+                missing |= {(place, name, one) for one in told - named}
+    assert missing == set()
 
 
 def test_a_checkpoint_of_a_run_is_checked_before_anything_is_built(stranger: Path, mistake: Mistake) -> None:

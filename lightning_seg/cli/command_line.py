@@ -20,6 +20,7 @@ from lightning_seg.cli.going_on import FINDERS, check_unfinished, take_what_was_
 from lightning_seg.cli.linking import LINKS, check_linked, kept_classes
 from lightning_seg.cli.nulls import check_nulls, naming_nulls
 from lightning_seg.cli.parser import Parser
+from lightning_seg.cli.places import stay_inside
 from lightning_seg.cli.plain_types import register_plain_types
 from lightning_seg.cli.saved_config import SaveConfig
 from lightning_seg.cli.sources import describe_sources, differences, tell
@@ -177,6 +178,8 @@ class CommandLine(LightningCLI):
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         given = self.config_init[self.subcommand]["trainer"]
         given["callbacks"] = listed(given["callbacks"])
+        if self.arguments.run is not None and self.subcommand != "fit":
+            tell(stay_inside(given, self.arguments.typed, self._own_folder, self._predictions))
         chosen = chosen_loggers(given["logger"], self.given("trainer")["logger"])
         folder = self._run_folder(given, chosen)
         if not self.says_epochs and ends_otherwise(given):
@@ -201,6 +204,17 @@ class CommandLine(LightningCLI):
         trainer.plots = PNG if plots is None else parse_formats(plots)
         return trainer
 
+    @property
+    def _own_folder(self) -> Path:
+        """Of the run, or the working folder: a run of the hub lies where nobody looks."""
+        run = self.arguments.run
+        return run.folder if run and run.address is None else Path()
+
+    @property
+    def _predictions(self) -> Path:
+        output = self.given("output") if self.subcommand == "predict" else None
+        return self._own_folder / "predictions" if output is None else Path(output).expanduser()
+
     def _run_folder(self, given: Any, chosen: Sequence[Chosen] | None) -> RunFolder | None:
         """None where nothing of the run is kept."""
         asked = self.given("run_folder")
@@ -214,14 +228,11 @@ class CommandLine(LightningCLI):
         return folder
 
     def _callbacks(self, given: Any, average: Sequence[pl.Callback], has_folder: bool, logs: bool) -> list[pl.Callback]:
-        own, run, output = given["callbacks"], self.arguments.run, self.given("output")
+        own = given["callbacks"]
         config = self.plain_config() if logs else {}
         defaults = [] if given["barebones"] else reporting(self.subcommand, self.model, given, has_folder, logs, config)
         if self.subcommand == "predict":
-            # One of the hub lies where nobody looks.
-            usual = (run.folder if run and run.address is None else Path()) / "predictions"
-            folder = usual if output is None else Path(output).expanduser()
-            defaults += prediction_writers(self.model, folder, own)
+            defaults += prediction_writers(self.model, self._predictions, own)
         if self.subcommand == "fit":
             defaults += monitoring(self.model, self.datamodule, given, self.given("early_stopping"))
         prepare(own, self.model)

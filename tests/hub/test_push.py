@@ -1,5 +1,6 @@
 """A run goes to the hub and comes back, by the commands."""
 
+import copy
 import json
 import os
 import shutil
@@ -374,18 +375,42 @@ def test_a_header_of_a_stranger_builds_nothing(
         assert expected in mistake(["predict", "--run", f"hf://{NAME}", "--images", str(photo), "--output", "out"])
 
 
-def test_a_config_of_a_stranger_builds_nothing_unknown(
-    run: Path, photo: Path, hub: LocalHub, mistake: Mistake, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_a_config_of_a_stranger_is_no_more_than_push_publishes(
+    run: Path,
+    photo: Path,
+    hub: LocalHub,
+    mistake: Mistake,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     push(run)
+    words = ["predict", "--run", f"hf://{NAME}", "--images", str(photo), "--output", "out"]
+    assert main(words) == 0
+    assert "does not publish" not in caplog.text
     monkeypatch.syspath_prepend(str(tmp_path))
-    Path("strange_callback.py").write_text("open('owned', 'w')\nfrom pytorch_lightning import Callback as Strange\n")
-    config = yaml.safe_load((hub.files(NAME, "main") or {})["config.yaml"])
-    config["trainer"]["callbacks"] = [{"class_path": "strange_callback.Strange"}]
+    Path("strange.py").write_text("open('owned', 'w')\nfrom pytorch_lightning import Callback as Strange\n")
+    honest = yaml.safe_load((hub.files(NAME, "main") or {})["config.yaml"])
+    config = copy.deepcopy(honest)
+    profiler = {"class_path": "SimpleProfiler", "init_args": {"dirpath": str(tmp_path / "victim"), "filename": "x"}}
+    config["trainer"] |= {"callbacks": [{"class_path": "strange.Strange"}], "profiler": profiler}
+    config["data"]["init_args"] |= {"cache_dir": str(tmp_path / "victim"), "cache": "disk", "root": "/home/bob"}
     hub.add(NAME, {"config.yaml": yaml.safe_dump(config).encode()})
-    line = mistake(["predict", "--run", f"hf://{NAME}", "--images", str(photo), "--output", "out"])
-    assert "strange_callback.Strange" in line
+    assert main(words) == 0
+    (line,) = [line for line in caplog.messages if "does not publish" in line]
+    assert line.startswith(f"hf://{NAME}/config.yaml: left out ")
+    for name in ("trainer.callbacks", "trainer.profiler", "data.init_args.cache_dir", "data.init_args.root"):
+        assert name in line
+    assert not Path("owned").exists()
+    assert not (tmp_path / "victim").exists()
+    # What is built is checked.
+    hub.add(NAME, {"config.yaml": yaml.safe_dump({**honest, "model": {"class_path": "strange.Model"}}).encode()})
+    line = mistake(words)
+    assert "model is strange.Model" in line
     assert "give --trust_config if you know what it does" in line
+    for content, said in ((b"- a", "config.yaml: no config of a run"), (b"{", "config.yaml: ")):
+        hub.add(NAME, {"config.yaml": content})
+        assert f"hf://{NAME}/{said}" in mistake(words)
     assert not Path("owned").exists()
 
 
