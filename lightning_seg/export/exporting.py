@@ -1,6 +1,5 @@
 """From a run to a proved file."""
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
@@ -23,7 +22,7 @@ from lightning_seg.export.reference import Answer, reference_answer
 from lightning_seg.export.remerging import Remerging
 from lightning_seg.export.weights_draft import WeightsDraft
 from lightning_seg.export.whole import Size, kind_of, whole_job
-from lightning_seg.files import replacing
+from lightning_seg.files import digest_of, replacing
 from lightning_seg.images import Array
 from lightning_seg.model_file import IMAGE_SIZE, IMAGES, INPUTS, OUTPUTS, THRESHOLD, ModelFile, Precision
 from lightning_seg.plots.palette import object_palette, palette_of
@@ -113,8 +112,8 @@ class Source:
             mask_encoding={} if encoding is None else encoding.as_dict(),
             precision=precision,
             versions={"lightning_seg": lightning_seg.__version__, "torch": torch.__version__, "onnx": _version("onnx")},
-            config_sha256=_digest(self.config) if self.config is not None and self.config.is_file() else None,
-            checkpoint_sha256=_digest(self.checkpoint),
+            config_sha256=digest_of(self.config) if self.config is not None and self.config.is_file() else None,
+            checkpoint_sha256=digest_of(self.checkpoint),
             epoch=int(read_checkpoint(self.checkpoint)["epoch"]),
         )
 
@@ -226,11 +225,6 @@ def _written(draft: Draft, about: ModelFile, output: Path, differences: Differen
     with replacing(output) as file:
         file.write(content)
     return Proved(output, len(content), about, differences, loss)
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _version(package: str) -> str:
