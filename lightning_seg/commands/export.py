@@ -15,7 +15,7 @@ from lightning_seg.errors import ConfigError
 from lightning_seg.export import Format, Order, Source
 from lightning_seg.export import export as write_proved
 from lightning_seg.export.exporting import SUFFIXES
-from lightning_seg.export.pictures import Seen, validation_pictures
+from lightning_seg.export.pictures import Seen, spread, validation_pictures
 from lightning_seg.images import Array, read_image
 from lightning_seg.inference.knobs import Merge
 from lightning_seg.numbers import check_number
@@ -81,7 +81,7 @@ def export(
     found = find_run(run)
     source = Source(found.checkpoint("best"), given, trust or (), found.config)
     seen = _validation(data, source, order, pictures, images)
-    compared = _given(images) if images is not None else [(one.name, one.decoded()) for one in seen[:PROVED_ON]]
+    compared = _given(images) if images is not None else [(one.name, one.decoded()) for one in spread(seen, PROVED_ON)]
     written = write_proved(source, order, path, compared, seen)
     print(f"{written.path} ({written.size / 1e6:.1f} MB)")
 

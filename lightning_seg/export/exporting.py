@@ -212,12 +212,16 @@ def export(
 
 
 def _compared(source: Source, order: Order, draft: Draft, pictures: Sequence[tuple[str, Array]]) -> Differences:
-    remerged = None
+    merging = None
     if source.kind == "boxes" and order.precision == "float32" and order.format != "safetensors":
         unmerged = replace(source.inference, merge="none")
-        remerged = Remerging(lambda: draft_of(source, order, inference=unmerged), source.inference)
+        merging = Remerging(
+            lambda: draft_of(source, order, inference=unmerged),
+            lambda picture: reference_answer(source.task, source.image_size, unmerged, picture),
+            source.inference,
+        )
     batches = several_sizes(pictures)
-    return compare(source.kind, batches, source.reference, draft.answer, source.threshold or 0.0, remerged)
+    return compare(source.kind, batches, source.reference, draft.answer, source.threshold or 0.0, merging)
 
 
 def _written(draft: Draft, about: ModelFile, output: Path, differences: Differences, loss: Loss | None) -> Proved:

@@ -1,7 +1,7 @@
 """Pictures of the run that a file is proved on, with what is true of them."""
 
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import pytorch_lightning as pl
@@ -12,6 +12,7 @@ from lightning_seg.datamodules.base import DataModule
 from lightning_seg.errors import ConfigError, DataError
 from lightning_seg.images import Array, read_image
 
+Spread = TypeVar("Spread")
 NO_DATA = "or give any pictures with --images"
 
 
@@ -48,13 +49,26 @@ def validation_pictures(data: pl.LightningDataModule, truth: str, number: int) -
     return found
 
 
+def spread(values: Sequence[Spread], number: int) -> list[Spread]:
+    """So many of them at most, evenly spread: splits may be ordered by class."""
+    return [values[index] for index in _places(len(values), number)]
+
+
+def _places(length: int, number: int) -> list[int]:
+    if length <= number:
+        return list(range(length))
+    places: list[int] = np.linspace(0, length - 1, number).round().astype(int).tolist()
+    return places
+
+
 def _spread(loader: Any, number: int) -> Any:
     """The loader for so many pictures of its split; one that cannot be asked by number stays as it is."""
     pictures: Any = getattr(loader, "dataset", None)
     if not (hasattr(pictures, "__len__") and hasattr(pictures, "__getitem__")) or len(pictures) <= number:
         return loader
-    chosen = np.linspace(0, len(pictures) - 1, number).round().astype(int).tolist()
-    return DataLoader(Subset(pictures, chosen), loader.batch_size or 1, collate_fn=loader.collate_fn)
+    return DataLoader(
+        Subset(pictures, _places(len(pictures), number)), loader.batch_size or 1, collate_fn=loader.collate_fn
+    )
 
 
 def _first(loader: Any, truth: str, number: int) -> Iterator[Seen]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -32,11 +32,13 @@ class Differences:
     boxes: float = 0.0
     rounded: int = 0  # pictures in which rounding decides what is merged into which object
     worst: str = ""  # where they differ most
+    beyond: float = 0.0  # the largest difference there, 1 is its limit
 
     def add(self, name: str, same: float, probs: float, boxes: float = 0.0) -> None:
         """Of one picture."""
-        is_worse = same < self.same or probs > self.probs or boxes > self.boxes
-        self.worst = name if is_worse or not self.worst else self.worst
+        beyond = max((1 - same) / (1 - SAME), probs / PROBS, boxes / PIXELS)
+        if not self.worst or beyond > self.beyond:
+            self.worst, self.beyond = name, beyond
         self.pictures += 1
         self.same, self.probs, self.boxes = min(self.same, same), max(self.probs, probs), max(self.boxes, boxes)
 
@@ -65,8 +67,16 @@ class Differences:
         return f"{100 * self.same:.4g} % {same}{rounded}, probabilities within {self.probs:.2g}{boxes}"
 
 
-Remerged = Callable[[Array, int], Answer]
-"""Objects that the merging of the task makes of a file's windows: of pictures ``(N, H, W, 3)``, in one of them."""
+class Merging(Protocol):
+    """What a file's merging is held against where rounding decides, see ``compare``."""
+
+    def windows(self, images: Array, row: int) -> tuple[Answer, Answer]:
+        """All windows above the threshold, as the task and as the file have found them: of pictures ``(N, H, W, 3)``,
+        in one of them.
+        """
+
+    def merged(self, images: Array, row: int) -> Answer:
+        """The objects that the task's merging makes of the file's windows."""
 
 
 def several_sizes(pictures: Sequence[tuple[str, Array]]) -> Iterator[tuple[str, Array]]:
@@ -99,7 +109,7 @@ def compare(
     reference: Callable[[Array], Answer],
     answer: Callable[[Array], Mapping[str, NDArray[Any]]],
     threshold: float,
-    remerged: Remerged | None = None,
+    merging: Merging | None = None,
 ) -> Differences:
     """Both answers to each picture.
 
@@ -109,9 +119,9 @@ def compare(
         reference: the task, of one picture ``(H, W, 3)``.
         answer: the file; it gets the batches.
         threshold: of boxes; objects that only rounding keeps on one side of it may be missing on the other.
-        remerged: asked where objects differ: of windows that are nearly equally likely, rounding decides which one is
-            the best and begins an object, so that the windows may agree and the objects not. The file's merging is
-            then held against the task's on the same windows.
+        merging: asked where objects differ: of windows that are nearly equally likely, rounding decides which one is
+            the best and begins an object, so that the windows agree and the objects do not. The windows are then
+            compared, and the file's merging is held against the task's on the same windows.
     """
     found = Differences()
     for name, images in batches:
@@ -120,11 +130,19 @@ def compare(
         for row, picture in enumerate(images):
             expected, mine = reference(picture), row_of(kind, given, row)
             values = _COMPARE[kind](expected, mine, threshold)
-            if remerged is not None and not _is_small(*values) and values[1] < PROBS:
-                values = _boxes({**expected, **remerged(images, row)}, mine, threshold)
-                found.rounded += 1
+            if merging is not None and not _is_small(*values) and values[1] <= PROBS:
+                values = _merged_anew(merging, images, row, expected, mine, threshold)
+                found.rounded += _is_small(*values)
             found.add(name, *values)
     return found
+
+
+def _merged_anew(
+    merging: Merging, images: Array, row: int, expected: Answer, given: Answer, threshold: float
+) -> tuple[float, float, float]:
+    windows = _boxes(*merging.windows(images, row), threshold)
+    objects = _boxes({**expected, **merging.merged(images, row)}, given, threshold)
+    return min(windows[0], objects[0]), max(windows[1], objects[1]), max(windows[2], objects[2])
 
 
 def row_of(kind: Kind, given: Mapping[str, NDArray[Any]], row: int) -> Answer:
@@ -185,7 +203,7 @@ def _labels(expected: Answer, given: Answer, threshold: float) -> tuple[float, f
 
 def _boxes(expected: Answer, given: Answer, threshold: float) -> tuple[float, float, float]:
     probs = _largest(expected, given, ["maps", "whole", "window_probs"])
-    boxes, scores, missing = 0.0, 0.0, 0
+    boxes, scores, missing = _largest(expected, given, ["window_boxes"]), 0.0, 0
     for one, other in ((expected, given), (given, expected)):
         for box, score, label in zip(one["boxes"], one["scores"], one["labels"], strict=True):
             near = _nearest(box, label, other)

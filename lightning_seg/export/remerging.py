@@ -14,22 +14,30 @@ from lightning_seg.inference.merging import Boxes, merge_boxes
 
 
 class Remerging:
-    """Objects of a file's windows as ``predict`` merges them, see ``proof.compare``.
+    """See ``proof.Merging``.
 
     Args:
         make_unmerged: the same file that merges nothing; made when it is first asked.
+        unmerged_reference: the task that merges nothing, of a picture ``(H, W, 3)``.
         inference: of the task.
     """
 
-    def __init__(self, make_unmerged: Callable[[], Draft], inference: BoxInference) -> None:
-        self.make_unmerged, self.inference = make_unmerged, inference
+    def __init__(
+        self,
+        make_unmerged: Callable[[], Draft],
+        unmerged_reference: Callable[[Array], Answer],
+        inference: BoxInference,
+    ) -> None:
+        self.make_unmerged, self.unmerged_reference, self.inference = make_unmerged, unmerged_reference, inference
 
     @cached_property
     def unmerged(self) -> Draft:
         return self.make_unmerged()
 
-    def __call__(self, images: Array, row: int) -> Answer:
-        """``boxes``, ``scores`` and ``labels`` of one of the pictures ``(N, H, W, 3)``."""
+    def windows(self, images: Array, row: int) -> tuple[Answer, Answer]:
+        return self.unmerged_reference(images[row]), row_of("boxes", self.unmerged.answer(images), row)
+
+    def merged(self, images: Array, row: int) -> Answer:
         windows = row_of("boxes", self.unmerged.answer(images), row)
         found = Boxes(*(torch.from_numpy(windows[name]) for name in ("boxes", "scores", "labels")))
         merged = merge_boxes(found, self.inference.merge, self.inference.merge_overlap)

@@ -1,5 +1,6 @@
 """The comparison that decides whether a file is written."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,7 @@ def boxes(sides: list[list[float]], scores: list[float], labels: list[int]) -> d
         "maps": np.zeros((1, 2, 3, 3)),
         "whole": np.zeros((1, 2)),
         "window_probs": np.zeros((1, 4, 2)),
+        "window_boxes": np.zeros((4, 4)),
     }
 
 
@@ -108,30 +110,72 @@ def test_each_picture_of_a_batch_has_its_own_answer() -> None:
 
 def test_boxes_of_a_batch_are_those_of_their_picture() -> None:
     one, two = boxes([[0, 0, 9, 9]], [0.9], [1]), boxes([], [], [])
-    both = {name: np.concatenate([one[name], two[name]]) for name in one} | {"picture": np.array([0])}
+    both = {name: np.concatenate([one[name], two[name]]) for name in one}
+    # Of one size, all pictures have windows in the same places.
+    both |= {"picture": np.array([0]), "window_boxes": one["window_boxes"]}
     expected = iter([one, two, two, one])
     batches = [("both", np.stack([PICTURE] * 2))]
     assert compare("boxes", batches, lambda picture: next(expected), lambda images: both, 0.4).is_small
     assert not compare("boxes", batches, lambda picture: next(expected), lambda images: both, 0.4).is_small
 
 
+@dataclass
+class Merged:
+    """Windows of the task and of the file, and what the task merges those of the file to."""
+
+    task: dict[str, Any]
+    file: dict[str, Any]
+    objects: dict[str, Any]
+
+    def windows(self, images: Array, row: int) -> tuple[dict[str, Any], dict[str, Any]]:
+        return self.task, self.file
+
+    def merged(self, images: Array, row: int) -> dict[str, Any]:
+        return self.objects
+
+
+TWO = boxes([[40, 10, 80, 50], [10, 10, 50, 50]], [0.9, 0.9], [1, 1])
+BATCHES = [("photo.jpg", PICTURE[None])]
+
+
 @pytest.mark.parametrize(("merged", "passes"), [([10, 10, 50, 50], True), ([10, 10, 50, 51], False)])
 def test_where_rounding_decides_the_same_windows_must_give_the_same_objects(merged: list[float], passes: bool) -> None:
     """The task began its object with another one of two windows that are equally likely."""
     expected, given = boxes([[40, 10, 80, 50]], [0.9], [1]), boxes([[10, 10, 50, 50]], [0.9], [1])
-    again = boxes([merged], [0.9], [1])
-    batches = [("photo.jpg", PICTURE[None])]
-    found = compare("boxes", batches, lambda _: expected, lambda _: given, 0.4, lambda images, row: again)
-    assert (found.rounded, found.is_small) == (1, passes)
+    merging = Merged(TWO, TWO, boxes([merged], [0.9], [1]))
+    found = compare("boxes", BATCHES, lambda _: expected, lambda _: given, 0.4, merging)
+    assert (found.rounded, found.is_small) == (int(passes), passes)
     assert not differences("boxes", expected, given).is_small
 
 
-def test_rounding_is_no_excuse_for_other_windows() -> None:
+@pytest.mark.parametrize(
+    "windows",
+    [
+        boxes([[500, 500, 564, 564], [10, 10, 50, 50]], [0.9, 0.9], [1, 1]),
+        boxes([[10, 10, 50, 50]], [0.9], [1]),
+        boxes([*TWO["boxes"].tolist(), [1, 1, 9, 9]], [0.9, 0.9, 0.3], [1, 1, 1]),
+    ],
+    ids=["elsewhere", "one is missing", "another threshold"],
+)
+def test_rounding_is_no_excuse_for_other_windows(windows: dict[str, Any]) -> None:
     expected, given = boxes([[40, 10, 80, 50]], [0.9], [1]), boxes([[10, 10, 50, 50]], [0.9], [1])
-    given["window_probs"] = given["window_probs"] + 0.002
-    batches = [("photo.jpg", PICTURE[None])]
-    found = compare("boxes", batches, lambda _: expected, lambda _: given, 0.4, lambda images, row: given)
+    found = compare("boxes", BATCHES, lambda _: expected, lambda _: given, 0.4, Merged(TWO, windows, given))
     assert (found.rounded, found.is_small) == (0, False)
+
+
+@pytest.mark.parametrize(("name", "by"), [("window_probs", 0.002), ("window_boxes", 0.6)])
+def test_windows_agree_in_probability_and_place(name: str, by: float) -> None:
+    one, other = boxes([], [], []), boxes([], [], [])
+    other[name] = other[name] + by
+    assert differences("boxes", one, one).is_small
+    assert not differences("boxes", one, other).is_small
+
+
+def test_the_worst_picture_is_the_one_that_is_furthest_beyond_a_limit() -> None:
+    """Half of the pixels at first, then a little more in the probabilities."""
+    given = iter([masks(2000, 1e-4), masks(0, 1.1e-4)])
+    batches = [("half.jpg", PICTURE[None]), ("fine.jpg", PICTURE[None])]
+    assert compare("masks", batches, lambda _: masks(), lambda _: next(given), 0.4).worst == "half.jpg"
 
 
 def test_a_reduced_precision_that_answers_with_no_numbers_is_refused() -> None:

@@ -84,12 +84,15 @@ def compared(name: str, task: Any, draft_of: Callable[[nn.Module], Any]) -> Diff
     def draft(inference: Any) -> Any:
         return draft_of(whole_job(task, size, inference).eval())
 
-    remerged = None
+    merging = None
     if kind == "boxes":
-        remerged = Remerging(lambda: draft(replace(task.inference, merge="none")), task.inference)
+        unmerged = replace(task.inference, merge="none")
+        merging = Remerging(
+            lambda: draft(unmerged), lambda picture: reference_answer(task, size, unmerged, picture), task.inference
+        )
     answer = draft(task.inference).answer
     return compare(
-        kind, shown, lambda picture: reference_answer(task, size, task.inference, picture), answer, 0.3, remerged
+        kind, shown, lambda picture: reference_answer(task, size, task.inference, picture), answer, 0.3, merging
     )
 
 
