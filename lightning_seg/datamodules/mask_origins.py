@@ -92,6 +92,7 @@ class MaskOrigin(ABC):
         """Write invented pictures of the same layout."""
 
     def without_mask(self, pairs: Sequence[Pair]) -> list[Pair]:
+        """Those that nobody has labelled; ``unlabelled`` has their pictures, and those that take no part."""
         return [pair for pair in pairs if not is_there(pair.mask)]
 
     def tell_left(self, others: Sequence[Path], why: str) -> None:
@@ -184,13 +185,18 @@ class AnnotatedOrigin(MaskOrigin):
     def pairs(self) -> list[Pair]:
         annotations, _ = self._annotations()
         pairs, self.have_files = annotations.pairs(), annotations.have_files
-        self.tell_left(annotations.unlisted(pairs), f"since {annotations.path} tells nothing of them")
+        self.tell_left(annotations.unlisted(pairs), annotations.why_unlisted())
         return pairs
 
     def dataset(self, pairs: Sequence[Pair], image_size: tuple[int, int] | None) -> SegmentationDataset[Any]:
         annotations, chosen = self._annotations()
         found: SegmentationDataset[Any] = annotations.dataset(pairs, chosen, image_size)
         return found
+
+    def without_mask(self, pairs: Sequence[Pair]) -> list[Pair]:
+        annotations, _ = self._annotations()
+        bare = set(annotations.unlabelled(pairs))
+        return [pair for pair in pairs if pair.image in bare]
 
     def unlabelled(self) -> list[Path]:
         annotations, _ = self._annotations()
