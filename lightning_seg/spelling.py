@@ -1,7 +1,26 @@
-"""Names that look the same: accents as one character, as most systems write them, or as two, as macOS stores them."""
+"""Names that look the same: accents as one character, as most systems write them, or as two, as macOS stores them.
+
+And those that stand for no object.
+"""
 
 import unicodedata
 from collections.abc import Sequence
+
+BACKGROUND = "background"
+BACKGROUNDS = (BACKGROUND, f"_{BACKGROUND}_", "bg", "배경")
+"""What the background is called, in any case; ``_background_`` by LabelMe."""
+NO_OBJECT = (*BACKGROUNDS, "none", "nothing", "void", "other")
+"""What people call the class that stands for no object; in a file of labels the last ones may be objects."""
+
+
+def is_one_of(name: str, names: Sequence[str]) -> bool:
+    """Whether ``BACKGROUNDS`` or ``NO_OBJECT`` have this name, in any case and with blanks around it.
+
+    Examples:
+        >>> is_one_of("Background ", BACKGROUNDS), is_one_of("void", BACKGROUNDS), is_one_of("VOID", NO_OBJECT)
+        (True, False, True)
+    """
+    return same(name).strip().lower() in names
 
 
 def same(name: str) -> str:

@@ -5,7 +5,7 @@ yes a truth value. Where a number or a truth value is wanted, the text is read a
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -135,19 +135,34 @@ def _is_taken_for_more(event: yaml.ScalarEvent) -> bool:
 
 
 def read_yaml(path: Path) -> Any:
-    """The content of a file.
+    """The content of a file, see ``load_yaml``.
 
     Raises:
         ConfigError: if it is too large, no text or no YAML, or would expand too far.
         OSError: if it cannot be read.
     """
+    return _read(path, load_yaml)
+
+
+def read_texts(path: Path) -> Any:
+    """As ``read_yaml``, but every word and number is the text that stands there: no, 1.50 and null."""
+    return _read(path, _load_texts)
+
+
+def _load_texts(text: str) -> Any:
+    check_yaml(text)
+    # Builds lists, mappings and texts, and nothing else.
+    return yaml.load(text, yaml.BaseLoader)
+
+
+def _read(path: Path, load: Callable[[str], Any]) -> Any:
     if path.exists() and not path.is_file():
         # A pipe would be waited for, and could be read once only.
         raise ConfigError(f"{path}: a folder, a pipe or a device, and no config; give the path of a YAML file")
     if path.stat().st_size > 4 * MAX_SIZE:
         raise ConfigError(f"{path}: {path.stat().st_size / 2**20:.0f} MiB are no config; give another file")
     try:
-        return load_yaml(path.read_text("utf-8-sig"))
+        return load(path.read_text("utf-8-sig"))
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: not UTF-8; save it as UTF-8 text") from None
     except yaml.YAMLError as error:

@@ -16,7 +16,6 @@ from lightning_seg.datasets.cache_folders import folder_of_caches
 from lightning_seg.datasets.fact_store import opened_store
 from lightning_seg.datasets.mask_checks import inspect_masks, missing_classes
 from lightning_seg.datasets.mask_codes import MaskMatch
-from lightning_seg.datasets.names import is_there
 from lightning_seg.datasets.pairs import Pair
 from lightning_seg.errors import ConfigError, DataError
 
@@ -54,7 +53,8 @@ class ImageMaskFolderDataModule(SegmentationDataModule):
         mask_match: ``exact`` refuses masks that hold values of no class; ``nearest`` takes the nearest class for them,
             as for edges that were smoothed, and says for how many pixels; see ``MaskCodes``.
         mask_tolerance: the largest difference of numbers, or distance of colours, that ``nearest`` bridges.
-        unlabelled: ``error`` refuses pictures without a mask; ``skip`` trains without them.
+        unlabelled: ``error`` refuses pictures without a mask; ``skip`` trains without them. A picture without a text
+            file of YOLO holds nothing but background; with ``skip`` nobody has labelled it yet.
         options: see ``SegmentationDataModule``.
 
     Raises:
@@ -109,6 +109,7 @@ class ImageMaskFolderDataModule(SegmentationDataModule):
         self.plan = SplitPlan(val_fraction, test_fraction, given, group, self.seed)
         self.check_masks = check_masks
         self.unlabelled = check_choice("unlabelled", unlabelled)
+        self._is_asked_to_skip = unlabelled == "skip"
         self._checked: set[str] = set()
         self._splits: dict[Split, list[Pair]] | None = None
 
@@ -162,14 +163,20 @@ class ImageMaskFolderDataModule(SegmentationDataModule):
     def _find_pairs(self) -> list[Pair]:
         pairs = self.origin.pairs()
         self.passed_over = self.origin.passed_over
-        bare = [] if self.unlabelled == "error" else self.origin.without_mask(pairs)
+        bare = self.origin.without_mask(pairs) if self._skips_unlabelled() else []
         if not bare:
             return pairs
         if len(bare) == len(pairs):
             raise DataError(f"{self.root}: none of {len(pairs)} pictures has a mask; the first would be {bare[0].mask}")
         log.warning("unlabelled skip: %d of %d pictures have no mask", len(bare), len(pairs))
         self.file_checks.leave_out("unlabelled", [str(pair.image) for pair in bare])
-        return [pair for pair in pairs if is_there(pair.mask)]
+        left = set(bare)
+        return [pair for pair in pairs if pair not in left]
+
+    def _skips_unlabelled(self) -> bool:
+        # Whoever looks at all files sets it. But without a file for each mask a picture that has none holds nothing,
+        # and is refused by nobody.
+        return self.unlabelled == "skip" if self.origin.have_files else self._is_asked_to_skip
 
     def unlabelled_pictures(self) -> list[Path]:
         """The pictures that have no mask yet, for ``predict --images unlabelled``.

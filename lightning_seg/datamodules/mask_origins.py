@@ -14,7 +14,7 @@ from lightning_seg.datasets.image_mask_folder import ImageMaskFolderDataset
 from lightning_seg.datasets.lists import read_pairs
 from lightning_seg.datasets.mask_codes import MaskCodes, MaskMatch, MaskValue, check_names
 from lightning_seg.datasets.names import is_there
-from lightning_seg.datasets.pairs import Pair, check_patterns, find_pairs, left_beside, shorten
+from lightning_seg.datasets.pairs import Pair, check_patterns, find_pairs, left_beside, shorten, taking_all
 from lightning_seg.errors import ConfigError
 from lightning_seg.mask_encoding import MaskEncoding
 from lightning_seg.numbers import count_of
@@ -92,6 +92,7 @@ class MaskOrigin(ABC):
         """Write invented pictures of the same layout."""
 
     def without_mask(self, pairs: Sequence[Pair]) -> list[Pair]:
+        """Those that nobody has labelled; ``unlabelled`` has their pictures, and those that take no part."""
         return [pair for pair in pairs if not is_there(pair.mask)]
 
     def tell_left(self, others: Sequence[Path], why: str) -> None:
@@ -118,14 +119,14 @@ class MaskFilesOrigin(MaskOrigin):
         self.encoding = MaskEncoding(tuple(self.codes.stored_values()))
 
     def pairs(self) -> list[Pair]:
-        root, images = self.places.root, self.places.images
+        root, images, masks = self.places.root, self.places.images, self.places.masks
         if self.places.pairs is not None:
             return read_pairs(root, self.places.pairs)
-        pairs = find_pairs(root, images, self.places.masks)
-        whole = f"{images.rpartition('/')[0]}/*".removeprefix("/")
-        self.tell_left(
-            left_beside(pairs), f"since images {images!r} does not match them; {whole!r} takes all that lie there"
-        )
+        pairs = find_pairs(root, images, masks)
+        left = left_beside(root, images, masks, pairs)
+        whole = taking_all(root, images, masks, [*(pair.image for pair in pairs), *left]) if left else None
+        remedy = f"{whole!r} takes all that lie there" if whole else "list all in a file for --data.pairs"
+        self.tell_left(left, f"since images {images!r} does not match them; {remedy}")
         return pairs
 
     def dataset(self, pairs: Sequence[Pair], image_size: tuple[int, int] | None) -> SegmentationDataset[Any]:
@@ -184,13 +185,18 @@ class AnnotatedOrigin(MaskOrigin):
     def pairs(self) -> list[Pair]:
         annotations, _ = self._annotations()
         pairs, self.have_files = annotations.pairs(), annotations.have_files
-        self.tell_left(annotations.unlisted(pairs), f"since {annotations.path} tells nothing of them")
+        self.tell_left(annotations.unlisted(pairs), annotations.why_unlisted())
         return pairs
 
     def dataset(self, pairs: Sequence[Pair], image_size: tuple[int, int] | None) -> SegmentationDataset[Any]:
         annotations, chosen = self._annotations()
         found: SegmentationDataset[Any] = annotations.dataset(pairs, chosen, image_size)
         return found
+
+    def without_mask(self, pairs: Sequence[Pair]) -> list[Pair]:
+        annotations, _ = self._annotations()
+        bare = set(annotations.unlabelled(pairs))
+        return [pair for pair in pairs if pair.image in bare]
 
     def unlabelled(self) -> list[Path]:
         annotations, _ = self._annotations()

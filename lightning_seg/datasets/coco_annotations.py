@@ -61,7 +61,8 @@ class Annotations:
 
     def __init__(self, path: Path, with_masks: bool = False) -> None:
         self.path, self.with_masks = path, with_masks
-        content = _read(path)
+        wanted = "masks" if with_masks else "boxes"
+        content = _read(path, wanted)
         try:
             self.files = {key: str(one["file_name"]) for key, one in self._by_id(content, "images").items()}
             self.sizes = {key: _size(one) for key, one in self._by_id(content, "images").items()}
@@ -75,7 +76,7 @@ class Annotations:
             self._refuse_twice("annotations have the id", (_id(one["id"]) for one in listed if "id" in one), "an id")
             self.found = list(self._objects(listed))
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-            raise no_coco(path, f"{type(error).__name__}: {error}") from error
+            raise no_coco(path, f"{type(error).__name__}: {error}", wanted, content) from error
         self._refuse_shares()
 
     def _by_id(self, content: Any, part: str) -> dict[str, Any]:
@@ -114,16 +115,15 @@ class Annotations:
             )
 
 
-def no_coco(path: Path, reason: object) -> DataError:
+def no_coco(path: Path, reason: object, wanted: str, content: Any = None) -> DataError:
     """The error for a file of another kind."""
-    shown = " ".join(str(reason).split())[:200]
-    return DataError(
-        f"{path}: no file of COCO's boxes, with images, annotations and categories ({shown}); give another one with "
-        "--data.annotations"
-    )
+    shown, remedy = " ".join(str(reason).split())[:200], "give another one with --data.annotations"
+    if wanted == "masks" and isinstance(content, dict) and {"shapes", "imagePath"} <= content.keys():
+        remedy = "it is one of LabelMe's, which are read together: give their folder with --data.annotations"
+    return DataError(f"{path}: no file of COCO's {wanted}, with images, annotations and categories ({shown}); {remedy}")
 
 
-def _read(path: Path) -> Any:
+def _read(path: Path, wanted: str) -> Any:
     try:
         # Bytes, since json finds out whether they are UTF-8 or UTF-16, with or without a byte order mark.
         return json.loads(path.read_bytes())
@@ -134,7 +134,7 @@ def _read(path: Path) -> Any:
         ) from None
     # Of deep nesting.
     except (OSError, ValueError, RecursionError) as error:
-        raise no_coco(path, error) from error
+        raise no_coco(path, error, wanted) from error
 
 
 def _id(value: Any) -> str:

@@ -10,6 +10,7 @@ from lightning_seg.datasets.finding import looks_like_picture
 from lightning_seg.datasets.names import Files, is_there
 from lightning_seg.datasets.wildcards import about_brackets, fixed_part, matching
 from lightning_seg.errors import ConfigError, DataError
+from lightning_seg.prediction_folder import Results
 
 PLACEHOLDERS = ("stem", "name", "dir")
 MAX_SHOWN = 5
@@ -69,15 +70,49 @@ def find_pairs(root: Path, images: str, masks: str) -> list[Pair]:
     return pairs
 
 
-def left_beside(pairs: Sequence[Pair]) -> list[Path]:
-    """Pictures beside those that a pattern takes: of another suffix, or of the same in another case, as cameras write
-    ``.JPG``. Their masks do not count.
+def left_beside(root: Path, images: str, masks: str, pairs: Sequence[Pair]) -> list[Path]:
+    """Pictures in the folders that a pattern searches, which it does not take: of another suffix, or of the same in
+    another case, as cameras write ``.JPG``. Masks do not count, nor what is named like one and has no picture, nor what
+    ``predict`` has written.
+
+    Args:
+        root: folder of the dataset.
+        images: pattern of the pictures.
+        masks: path of their masks.
+        pairs: what ``find_pairs`` found by them.
     """
     found = {path for pair in pairs for path in (pair.image, pair.mask)}
-    beside = (
-        path for folder in {pair.image.parent for pair in pairs} for path in folder.iterdir() if path not in found
-    )
-    return sorted(path for path in beside if looks_like_picture(path))
+    beside = (path for folder in _folders(root, images) for path in folder.iterdir() if path not in found)
+    results, named, place = Results(), _names_of_masks(masks), root / fixed_part(PurePosixPath(images))
+
+    def is_mask(path: Path) -> bool:
+        match = named.fullmatch(path.relative_to(root).as_posix())
+        # ``{dir}`` is a folder of pictures.
+        return match is not None and all((place / folder).is_dir() for folder in match.groups() if folder)
+
+    return sorted(path for path in beside if looks_like_picture(path) and not is_mask(path) and path not in results)
+
+
+def taking_all(root: Path, images: str, masks: str, all_of_them: Iterable[Path]) -> str | None:
+    """The pattern that takes exactly these pictures, each with a mask of its own; None if it takes others, too."""
+    whole = f"{images.rpartition('/')[0]}/*".removeprefix("/")
+    pairs = find_pairs(root, whole, masks)
+    pictures, files = {pair.image for pair in pairs}, {pair.mask for pair in pairs}
+    return whole if pictures == {*all_of_them} and len(files) == len(pairs) and not files & pictures else None
+
+
+def _folders(root: Path, images: str) -> set[Path]:
+    above = images.rpartition("/")[0]
+    # Without a folder, and with all of them, the root itself is searched.
+    names = ["", *matching(above, root)] if above in ("", "**") else matching(above, root)
+    return {root / name for name in names if (root / name).is_dir()}
+
+
+def _names_of_masks(masks: str) -> re.Pattern[str]:
+    """What the names of masks look like, relative to the root; with a group for ``{dir}``."""
+    parts = re.split(r"(\{dir\}/|\{\w+\})", PurePosixPath(masks).as_posix())
+    kinds = {"{stem}": "[^/]+", "{name}": "[^/]+", "{dir}": "(.*)", "{dir}/": "(?:(.*)/)?"}
+    return re.compile("".join(kinds[part] if place % 2 else re.escape(part) for place, part in enumerate(parts)))
 
 
 def _mask_name(name: str, masks: str, fixed: PurePath) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lightning_seg.images import Array
+from lightning_seg.spelling import NO_OBJECT, is_one_of
 
 if TYPE_CHECKING:
     from matplotlib.patches import Patch
@@ -37,13 +38,11 @@ COLOURS = np.frombuffer(bytes.fromhex(OKABE_ITO + FURTHER), np.uint8).reshape(-1
 BLUE, VERMILLION, GREEN = "#0072b2", "#d55e00", "#009e73"
 LINES = (BLUE, VERMILLION, GREEN, "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 """Of lines and bars: without yellow, which nobody sees on white."""
-BACKGROUNDS = ("background", "bg", "none", "nothing", "void", "other", "배경")
-"""What people call the class that stands for no object."""
 
 
 def background_of(class_names: Sequence[str]) -> int | None:
     """The index of the class that stands for no object, by its name."""
-    return next((index for index, name in enumerate(class_names) if name.strip().lower() in BACKGROUNDS), None)
+    return next((index for index, name in enumerate(class_names) if is_one_of(name, NO_OBJECT)), None)
 
 
 def palette_of(class_names: Sequence[str]) -> Array:

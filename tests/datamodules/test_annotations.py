@@ -26,6 +26,8 @@ SMALL = shlex.split(
     "--trainer.enable_model_summary false --trainer.fast_dev_run true"
 )
 NUM = 12
+LISTED: dict[str, Any] = {"val_fraction": 0.1}
+"""For layouts that have splits of their own."""
 EMPTY = "scene002_1"
 """The tenth picture."""
 
@@ -110,6 +112,61 @@ def test_pictures_that_nobody_annotated(
     assert [path.stem for path in make(roots["yolo"], "yolo").unlabelled_pictures()] == [EMPTY]
     with pytest.raises(DataError, match="all pictures have a mask; give other pictures with --images"):
         make(roots["coco"], "coco").unlabelled_pictures()
+
+
+def test_pictures_without_a_file_of_yolo_hold_nothing_unless_they_are_left_out(
+    roots: dict[str, Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    """What ``skip`` leaves out is what ``predict --images unlabelled`` takes."""
+    data, without = make(roots["yolo"], "yolo", **LISTED), make(roots["yolo"], "yolo", unlabelled="skip", **LISTED)
+    for one in (data, without):
+        one.setup("fit")
+    stems = [{Path(record.image).stem for record in one.datasets["train"].records} for one in (data, without)]
+    assert stems[0] - stems[1] == {EMPTY}
+    assert stems[0] > stems[1]
+    assert data.left_out == {}
+    assert without.left_out["unlabelled"] == [str(path) for path in without.unlabelled_pictures()]
+    assert [path.stem for path in without.unlabelled_pictures()] == [EMPTY]
+    assert f"unlabelled skip: 1 of {NUM} pictures have no mask" in caplog.messages
+
+
+def test_listed_pictures_of_voc_without_a_mask(
+    roots: dict[str, Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One that is listed without a mask, and one with a mask that is on no list."""
+    root = Path(shutil.copytree(roots["voc"], tmp_path / "voc"))
+    place = root / "VOC"
+    (place / "SegmentationClass" / "scene000_1.png").unlink()
+    train = place / "ImageSets" / "Segmentation" / "train.txt"
+    train.write_text(train.read_text().replace("scene000_2\n", ""))
+    with pytest.raises(DataError, match=r"1 of 11 pictures have no mask, the first is VOC/JPEGImages/scene000_1\.jpg"):
+        make(root, "voc", **LISTED).setup("fit")
+    caplog.clear()
+    data = make(root, "voc", unlabelled="skip", **LISTED)
+    data.setup("fit")
+    assert [Path(path).stem for path in data.left_out["unlabelled"]] == ["scene000_1"]
+    assert [path.stem for path in data.unlabelled_pictures()] == ["scene000_1"]
+    assert [Path(path).stem for path in data.passed_over] == ["scene000_2"]
+    assert (
+        f"1 picture is left out, since they have no mask in SegmentationClass of {place}, or stand on none of its "
+        "lists: VOC/JPEGImages/scene000_2.jpg"
+    ) in caplog.messages
+
+
+@pytest.mark.parametrize("flags", [[], ["--data.unlabelled", "skip"]], ids=["error", "skip"])
+def test_the_doctor_takes_pictures_without_a_file_of_yolo_as_fit_does(
+    roots: dict[str, Path], tmp_path: Path, flags: list[str]
+) -> None:
+    words = ["doctor", "--data", "ImageMaskFolderDataModule", "--data.root", str(roots["yolo"]), "--data.annotations"]
+    words += ["data.yaml", "--data.image_size", "32", "--speed", "false", "--quiet", *flags]
+    main([*words, "--output", str(tmp_path / "seen")])
+    found = {one["name"]: one for one in json.loads((tmp_path / "seen" / "findings.json").read_text())}
+    if flags:
+        assert [Path(path).stem for path in found["missing-mask"]["files"]] == [EMPTY]
+    else:
+        assert "missing-mask" not in found
+        # Nothing but the YAML tells of it.
+        assert found["one-class-only"]["files"] == [str(roots["yolo"] / "data.yaml")]
 
 
 def test_pictures_outside_of_the_root_may_be_left_out(

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import shutil
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
@@ -217,6 +218,72 @@ def test_missing_pictures_are_named(tmp_path: Path) -> None:
         masks(tmp_path, "coco.json")
 
 
+def test_another_json_file_is_called_what_it_is(tmp_path: Path) -> None:
+    labelme(tmp_path, [])
+    with pytest.raises(DataError, match=r"no file of COCO's masks, .* it is one of LabelMe's, .* give their folder"):
+        read_annotations(tmp_path, "json/a.json", "images/*")
+    (tmp_path / "other.json").write_text('{"a": 1}')
+    with pytest.raises(DataError, match=r"no file of COCO's masks, .*KeyError: 'images'.*; give another one"):
+        read_annotations(tmp_path, "other.json", "images/*")
+
+
+@pytest.mark.parametrize("name", ["Background", "bg", "\ubc30\uacbd", "_background_"])
+def test_the_background_is_known_by_any_of_its_names(tmp_path: Path, name: str) -> None:
+    categories = [{"id": 3, "name": "cat"}, {"id": 7, "name": name}]
+    drawn = [{"category_id": 3, "segmentation": [SQUARE]}, {"category_id": 7, "segmentation": [SMALL]}]
+    coco_file(tmp_path, drawn, categories=categories)
+    assert masks(tmp_path, "coco.json")["a"][2] == [0, 1, 1, 0, 0, 0]
+    assert masks(tmp_path, "coco.json", [name, "cat"])["a"][2] == [0, 1, 1, 0, 0, 0]
+    # As a class of one's own, whatever the file calls it.
+    assert masks(tmp_path, "coco.json", ["cat", "Void"])["a"][2] == [1, 0, 0, 1, 1, 1]
+
+
+# Accents as one character and as two
+
+ONE, TWO = "caf\u00e9", "cafe\u0301"
+SPELT = [(ONE, ONE), (ONE, TWO), (TWO, ONE), (TWO, TWO)]
+
+
+@pytest.mark.parametrize(("label", "name"), SPELT)
+def test_labels_of_labelme_that_look_the_same(tmp_path: Path, label: str, name: str) -> None:
+    labelme(tmp_path, [shape(label, "rectangle", [[1, 1], [4, 3]])])
+    for classes in (None, ["background", name]):
+        assert masks(tmp_path, "json", classes)["a"][1] == [0, 1, 1, 1, 0, 0]
+
+
+@pytest.mark.parametrize(("label", "name"), SPELT)
+def test_names_and_files_of_yolo_that_look_the_same(tmp_path: Path, label: str, name: str) -> None:
+    """Of the picture, its labels, their folders, a list and the class."""
+    picture(tmp_path / "images" / label / f"{label}.jpg")
+    (tmp_path / "labels" / name).mkdir(parents=True)
+    (tmp_path / "labels" / name / f"{name}.txt").write_text("0 0.5 0.5 1 0.5 1 1 0.5 1\n")
+    (tmp_path / "train.txt").write_text(f"images/{name}/{name}.jpg\n")
+    for train in ("train.txt", f"images/{name}"):
+        (tmp_path / "data.yaml").write_text(f"train: {train}\nnames: [{label}]\n", encoding="utf-8")
+        for classes in (None, ["background", name]):
+            assert masks(tmp_path, "data.yaml", classes)[label][2] == [0, 0, 0, 1, 1, 1]
+
+
+@pytest.mark.parametrize(("label", "name"), SPELT)
+def test_names_and_files_of_voc_that_look_the_same(tmp_path: Path, label: str, name: str) -> None:
+    voc(tmp_path, Image.fromarray(np.full((HEIGHT, WIDTH, 3), (10, 20, 30), np.uint8)), label)
+    place = tmp_path / "VOC"
+    (place / "JPEGImages" / f"{label}.jpg").rename(place / "JPEGImages" / f"{name}.jpg")
+    (place / "labelmap.txt").write_text(f"{label}:10,20,30::\nother:1,2,3::\n")
+    expected = {name: [[1] * WIDTH] * HEIGHT}
+    assert masks(tmp_path, "VOC", ["background", name]) == masks(tmp_path, "VOC") == expected
+    (place / "ImageSets" / "Segmentation").mkdir(parents=True)
+    (place / "ImageSets" / "Segmentation" / "some.txt").write_text(f"{label}\n")
+    annotations = read_annotations(tmp_path, "VOC", "images/*")
+    assert masks(tmp_path, "VOC") == expected
+    assert annotations.unlabelled(annotations.pairs()) == []
+    # Left out, its colour is the background's.
+    assert masks(tmp_path, "VOC", ["background", "other"]) == {name: NOTHING}
+    (place / "labelmap.txt").write_text(f"{ONE}:10,20,30::\n{TWO}:1,2,3::\n")
+    with pytest.raises(DataError, match=f"line 2: {ONE} stands there twice"):
+        masks(tmp_path, "VOC")
+
+
 # YOLO
 
 
@@ -249,6 +316,33 @@ def test_one_split_alone_is_divided(tmp_path: Path) -> None:
     pairs = annotations.pairs()
     assert {pair.split for pair in pairs} == {None}
     assert [path.stem for path in annotations.unlabelled(pairs)] == ["b"]
+
+
+def test_names_of_yolo_keep_their_text(tmp_path: Path) -> None:
+    """YAML would read two truth values, a number, nothing and octal digits."""
+    names = ["no", "yes", "1.50", "null", "02146"]
+    for given in (f"[{', '.join(names)}]", "".join(f"\n  {number}: {name}" for number, name in enumerate(names))):
+        shutil.rmtree(tmp_path / "labels", ignore_errors=True)
+        yolo(tmp_path, "", f"train: images/train\nval:\ntest: null\nnames: {given}\n")
+        assert read_annotations(tmp_path, "data.yaml", "images/*").choose(None).names == ("background", *names)
+
+
+@pytest.mark.parametrize("line", ["images\\more\\c.png", "  images/more/c.png \t", ".\\images/more/c.png\r"])
+def test_lists_of_yolo_may_have_backslashes_and_blanks(tmp_path: Path, line: str) -> None:
+    yolo(tmp_path, "", "train: images\\train\nval: val.txt\nnames: [dog, cat]\n")
+    picture(tmp_path / "images" / "more" / "c.png")
+    (tmp_path / "val.txt").write_text(f"{line}\n")
+    pairs = read_annotations(tmp_path, "data.yaml", "images/*").pairs()
+    train = [(f"images/train/{name}.jpg", "train") for name in "ab"]
+    assert [(pair.name, pair.split) for pair in pairs] == [("images/more/c.png", "val"), *train]
+
+
+def test_pictures_of_yolo_without_any_labels_are_refused(tmp_path: Path) -> None:
+    yolo(tmp_path, "")
+    (tmp_path / "labels").rename(tmp_path / "elsewhere")
+    message = r"data\.yaml: none of 2 pictures has a file of labels, the first would be .*labels/train/a\.txt; restore"
+    with pytest.raises(DataError, match=message):
+        masks(tmp_path, "data.yaml")
 
 
 @pytest.mark.parametrize(
@@ -378,11 +472,31 @@ def test_wrong_shapes_of_labelme_are_named(tmp_path: Path, one: dict[str, Any], 
 
 def test_files_that_are_not_labelme_s_are_one_line(tmp_path: Path) -> None:
     labelme(tmp_path, [])
-    for text in ("{", "[]", '{"shapes": []}', '{"shapes": [{}], "imagePath": "a"}', "[" * 100_000):
+    for text in (
+        "{",
+        "[]",
+        '{"shapes": []}',
+        '{"shapes": [], "imagePath": null}',
+        '{"shapes": [], "imagePath": ""}',
+        '{"shapes": [{}], "imagePath": "a"}',
+        "[" * 100_000,
+    ):
         (tmp_path / "json" / "a.json").write_text(text)
         with pytest.raises(DataError, match="no file of LabelMe, with shapes and imagePath") as error:
             masks(tmp_path, "json")
         assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "is_right"), [("4", "6", True), (4.0, 6, True), (4, "x", False), (4, 7, 0)]
+)
+def test_sizes_of_labelme_may_be_text(tmp_path: Path, height: Any, width: Any, is_right: bool) -> None:
+    labelme(tmp_path, [shape("cat", "rectangle", [[0, 0], [6, 4]])], imageHeight=height, imageWidth=width)
+    if is_right:
+        assert masks(tmp_path, "json") == {"a": [[1] * WIDTH] * HEIGHT}
+        return
+    with pytest.raises(DataError, match=rf"has {width}x4 pixels there, and .*a\.jpg 6x4"):
+        masks(tmp_path, "json")
 
 
 # Pascal VOC
@@ -443,6 +557,32 @@ def test_lists_of_voc_are_splits(tmp_path: Path) -> None:
         read_annotations(tmp_path, "VOC", "images/*").pairs()
 
 
+def test_unlabelled_pictures_of_voc_are_those_without_a_mask(tmp_path: Path) -> None:
+    """b is listed and has none, c has one and is on no list, d has neither."""
+    place = tmp_path / "VOC"
+    for name in "ac":
+        voc(tmp_path, indexed(CAT_ON_SOFA), name)
+    for name in "bd":
+        picture(place / "JPEGImages" / f"{name}.jpg")
+    (place / "ImageSets" / "Segmentation").mkdir(parents=True)
+    (place / "ImageSets" / "Segmentation" / "all.txt").write_text("a\nb\n")
+    annotations = read_annotations(tmp_path, "VOC", "images/*")
+    pairs = annotations.pairs()
+    assert [path.stem for path in annotations.unlabelled(pairs)] == ["b", "d"]
+    assert [path.stem for path in annotations.unlisted(pairs)] == ["c", "d"]
+    assert "no mask in SegmentationClass" in annotations.why_unlisted()
+
+
+def test_a_picture_of_voc_has_one_split(tmp_path: Path) -> None:
+    voc(tmp_path, indexed(CAT_ON_SOFA))
+    lists = tmp_path / "VOC" / "ImageSets" / "Segmentation"
+    lists.mkdir(parents=True)
+    for name in ("train", "val", "trainval"):
+        (lists / f"{name}.txt").write_text("a\n")
+    with pytest.raises(DataError, match=r"val\.txt: a is in train, too; take it off one of the lists"):
+        masks(tmp_path, "VOC")
+
+
 # Which format it is
 
 
@@ -452,7 +592,7 @@ def test_lists_of_voc_are_splits(tmp_path: Path) -> None:
         ("nowhere", r"nowhere: no such file or folder; give --data\.annotations a \.json file \(COCO\)"),
         ("empty", "empty: no annotations of a known layout"),
         ("notes.txt", r"notes\.txt: no annotations of a known layout"),
-        ("broken.json", "no file of COCO's boxes, with images, annotations and categories"),
+        ("broken.json", "no file of COCO's masks, with images, annotations and categories"),
     ],
 )
 def test_what_is_no_annotation_is_one_line(tmp_path: Path, given: str, message: str) -> None:

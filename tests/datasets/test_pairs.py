@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lightning_seg.datasets.pairs import check_pairs, check_patterns, find_pairs, left_beside
+from lightning_seg.datasets.pairs import check_pairs, check_patterns, find_pairs, left_beside, taking_all
 from lightning_seg.errors import ConfigError, DataError
 
 
@@ -18,6 +18,11 @@ def touch(root: Path, *names: str) -> None:
 
 def names(root: Path, images: str, masks: str) -> dict[str, str]:
     return {pair.name: pair.mask.relative_to(root).as_posix() for pair in find_pairs(root, images, masks)}
+
+
+def left(root: Path, images: str, masks: str) -> list[str]:
+    beside = left_beside(root, images, masks, find_pairs(root, images, masks))
+    return [path.relative_to(root).as_posix() for path in beside]
 
 
 def refused(error: pytest.ExceptionInfo[DataError]) -> str:
@@ -187,19 +192,54 @@ def test_possible_patterns(tmp_path: Path) -> None:
 
 
 def test_pictures_that_a_pattern_leaves_out_are_known(tmp_path: Path) -> None:
-    for name in ("a.jpg", "a.png", "b.JPG", "c.jpeg", "d.png", "notes.txt", ".e.jpg"):
-        (tmp_path / name).touch()
-    pairs = find_pairs(tmp_path, "*.jpg", "{stem}.png")
-    assert [pair.name for pair in pairs] == ["a.jpg"]
-    # Its mask is no picture, and neither are other files.
-    assert [path.name for path in left_beside(pairs)] == ["b.JPG", "c.jpeg", "d.png"]
+    touch(tmp_path, "a.jpg", "a.png", "b.JPG", "c.jpeg", "d.png", "f.gif", "notes.txt", ".e.jpg")
+    # Its mask is no picture, neither are other files, and d.png has the name of a mask.
+    assert left(tmp_path, "*.jpg", "{stem}.png") == ["b.JPG", "c.jpeg", "f.gif"]
+
+
+def test_folders_without_a_picture_of_the_pattern_are_searched(tmp_path: Path) -> None:
+    touch(tmp_path, "photos/day1/a.jpg", "photos/day2/b.png", "photos/day2/more/c.JPG", "photos/d.tif", "other/e.png")
+    touch(tmp_path, "labels/day1/a.png", "labels/gone.png", "day2/b.png")
+    under = ["photos/d.tif", "photos/day2/b.png", "photos/day2/more/c.JPG"]
+    for masks in ("labels/{dir}/{stem}.png", "{dir}/{stem}.png"):
+        assert left(tmp_path, "photos/**/*.jpg", masks) == under
+    # Of one depth, and of the folders that are named.
+    assert left(tmp_path, "photos/*/*.jpg", "labels/{dir}/{stem}.png") == ["photos/day2/b.png"]
+    assert left(tmp_path, "photos/day1/*.jpg", "labels/{stem}.png") == []
+    (tmp_path / "g.png").touch()
+    everything = left(tmp_path, "**/*.jpg", "labels/{stem}.png")
+    assert everything == ["day2/b.png", "g.png", "labels/day1/a.png", "other/e.png", *under]
+
+
+def test_predicted_pictures_are_not_left_out(tmp_path: Path) -> None:
+    touch(tmp_path, "photos/a.jpg", "photos/out/masks/a.png", "photos/out/overlays/a.png", "photos/out/b.png")
+    (tmp_path / "photos" / "out" / "predictions.csv").write_text("picture,area\n")
+    assert left(tmp_path, "photos/**/*.jpg", "masks/{stem}.png") == ["photos/out/b.png"]
+
+
+@pytest.mark.parametrize(
+    ("others", "advice"),
+    [
+        (["b.JPG"], "*"),
+        # The masks of no picture, or of itself, and two pictures of one mask would be refused.
+        (["b.JPG", "10_mask.png"], None),
+        (["a.JPG"], None),
+    ],
+)
+def test_a_pattern_for_all_is_named_where_it_works(tmp_path: Path, others: list[str], advice: str | None) -> None:
+    touch(tmp_path, "a.jpg", "a_mask.png", *others)
+    pairs = find_pairs(tmp_path, "*.jpg", "{stem}_mask.png")
+    beside = left_beside(tmp_path, "*.jpg", "{stem}_mask.png", pairs)
+    assert [path.name for path in beside] == others[:1]
+    everything = [tmp_path / "a.jpg", *beside]
+    assert taking_all(tmp_path, "*.jpg", "{stem}_mask.png", everything) == advice
 
 
 def test_a_pattern_without_a_suffix_takes_every_picture_and_no_other_file(tmp_path: Path) -> None:
     touch(tmp_path, "images/a.jpg", "images/b.JPG", "images/c.jpeg", "images/d.png", "images/Thumbs.db", "images/n.txt")
     pairs = find_pairs(tmp_path, "images/*", "masks/{stem}.png")
     assert [pair.image.name for pair in pairs] == ["a.jpg", "b.JPG", "c.jpeg", "d.png"]
-    assert left_beside(pairs) == []
+    assert left(tmp_path, "images/*", "masks/{stem}.png") == []
 
 
 def test_links_to_nothing_and_pipes_are_pictures_until_they_are_read(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from PIL import Image
 
 from lightning_seg.datasets.annotated.shapes import AnnotationError, Shape, Size
 from lightning_seg.datasets.annotated.source import DrawnAnnotations, relative_to
-from lightning_seg.datasets.names import Files, is_there
+from lightning_seg.datasets.names import Files, is_there, same
 from lightning_seg.datasets.pairs import Pair
 from lightning_seg.datasets.wildcards import fixed_part
 from lightning_seg.errors import DataError, one_line
@@ -41,8 +41,8 @@ class LabelMeMasks(DrawnAnnotations):
         labels: set[str] = set()
         for file in sorted(path.glob("*.json")):
             content = _read(file)
-            self._named[file] = str(content["imagePath"])
-            labels.update(shape["label"] for shape in content["shapes"])
+            self._named[file] = content["imagePath"]
+            labels.update(same(shape["label"]) for shape in content["shapes"])
         self._labels = sorted(labels)
 
     def labels(self) -> list[str]:
@@ -61,7 +61,7 @@ class LabelMeMasks(DrawnAnnotations):
         # Not what was read at first, since a file may have been corrected.
         content = _read(pair.mask)
         told = content.get("imageHeight"), content.get("imageWidth")
-        if None not in told and told != size:
+        if None not in told and not _is_size(told, size):
             raise AnnotationError(
                 f"{pair.mask}: the picture has {told[1]}x{told[0]} pixels there, and {pair.image} "
                 f"{size[1]}x{size[0]}; give the picture that was annotated"
@@ -89,6 +89,8 @@ def _read(path: Path) -> dict[str, Any]:
         whole = content["shapes"], content["imagePath"]
         if not isinstance(whole[0], list) or not all(isinstance(shape["label"], str) for shape in whole[0]):
             raise ValueError("its shapes have no labels")
+        if not isinstance(whole[1], str) or not whole[1]:
+            raise ValueError("its imagePath is no name of a file")
     # Of deep nesting.
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise AnnotationError(
@@ -98,8 +100,16 @@ def _read(path: Path) -> dict[str, Any]:
     return dict(content)
 
 
+def _is_size(told: tuple[Any, Any], size: Size) -> bool:
+    """Some programs write numbers as text."""
+    try:
+        return (float(told[0]), float(told[1])) == size
+    except (TypeError, ValueError, OverflowError):
+        return False
+
+
 def _shape(one: dict[str, Any], where: str, path: Path, size: Size) -> Shape:
-    label, kind, where = one["label"], one.get("shape_type") or "polygon", f"{where} ({one['label'][:40]})"
+    label, kind, where = same(one["label"]), one.get("shape_type") or "polygon", f"{where} ({one['label'][:40]})"
     if kind not in AREAS:
         raise AnnotationError(
             f"{path}: {where} is a {str(kind)[:20]}, which has no area; draw a polygon, or take it out"

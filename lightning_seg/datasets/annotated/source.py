@@ -10,17 +10,12 @@ from lightning_seg.datasets.annotated.shapes import Shape, draw_mask
 from lightning_seg.datasets.base import SegmentationDataset
 from lightning_seg.datasets.finding import looks_like_picture
 from lightning_seg.datasets.mask_codes import check_names
-from lightning_seg.datasets.names import same
 from lightning_seg.datasets.pairs import Pair
 from lightning_seg.errors import ConfigError
 from lightning_seg.images import Array, read_header
 from lightning_seg.mask_encoding import MaskEncoding
+from lightning_seg.spelling import BACKGROUND, BACKGROUNDS, NO_OBJECT, is_one_of
 
-BACKGROUND = "background"
-BACKGROUNDS = (BACKGROUND, f"_{BACKGROUND}_")
-"""Labels of what is no object; LabelMe and VOC have the second and the first."""
-NO_OBJECT = (*BACKGROUNDS, "none", "nothing", "void", "other")
-"""Names that such a class may have."""
 IGNORED = "__ignore__"
 """LabelMe's label of what counts nowhere."""
 
@@ -55,7 +50,7 @@ class Annotations(ABC):
 
     @abstractmethod
     def labels(self) -> list[str]:
-        """The labels of objects, in their order."""
+        """The labels of objects, in their order, each in the one spelling of ``same``."""
 
     @abstractmethod
     def pairs(self) -> list[Pair]:
@@ -75,11 +70,12 @@ class Annotations(ABC):
         Raises:
             ConfigError: if a class is no label.
         """
-        labels = [same(label) for label in self.labels()]
-        objects = [label for label in labels if label not in (*BACKGROUNDS, IGNORED)]
+        labels = self.labels()
+        empties = [label for label in labels if is_one_of(label, BACKGROUNDS)]
+        objects = [label for label in labels if label not in (*empties, IGNORED)]
         names = check_names([BACKGROUND, *objects] if classes is None else classes)
         rest = [name for name in names if name not in objects]
-        empty = next((name for name in rest if name in NO_OBJECT), None)
+        empty = next((name for name in rest if is_one_of(name, NO_OBJECT)), None)
         if unknown := [name for name in rest if name != empty]:
             raise ConfigError(
                 f"classes: {self.path} has no label {unknown[0]}; it has {', '.join(objects)}; give --data.classes "
@@ -92,12 +88,16 @@ class Annotations(ABC):
             )
         background = names.index(empty)
         indices = {label: names.index(label) for label in objects if label in names}
-        indices |= dict.fromkeys(BACKGROUNDS, background) | {IGNORED: IGNORE_INDEX}
+        indices |= dict.fromkeys((*BACKGROUNDS, *empties), background) | {IGNORED: IGNORE_INDEX}
         return Chosen(names, background, indices, tuple(label for label in objects if label not in names))
 
     def unlabelled(self, pairs: Sequence[Pair]) -> list[Path]:
         """The pictures that nobody has annotated yet."""
         return self.unlisted(pairs)
+
+    def why_unlisted(self) -> str:
+        """Why pictures beside the others take no part."""
+        return f"since {self.path} tells nothing of them"
 
     def unlisted(self, pairs: Sequence[Pair]) -> list[Path]:
         """The pictures beside those that take part."""

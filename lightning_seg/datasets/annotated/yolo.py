@@ -14,11 +14,12 @@ from lightning_seg.batch import Split
 from lightning_seg.datasets.annotated.shapes import LEAST, AnnotationError, Shape
 from lightning_seg.datasets.annotated.source import DrawnAnnotations, relative_to
 from lightning_seg.datasets.finding import looks_like_picture
-from lightning_seg.datasets.names import is_file, is_there
+from lightning_seg.datasets.names import Files, is_there, same
 from lightning_seg.datasets.pairs import Pair
 from lightning_seg.datasets.text_lines import read_lines
 from lightning_seg.errors import ConfigError, DataError, one_line
-from lightning_seg.yaml_files import read_yaml
+from lightning_seg.spelling import spellings
+from lightning_seg.yaml_files import read_texts, read_yaml
 
 IMAGES, LABELS = "images", "labels"
 """Folders that differ between a picture's path and its labels'."""
@@ -37,14 +38,14 @@ class YoloMasks(DrawnAnnotations):
     def __init__(self, root: Path, path: Path, images: str) -> None:
         super().__init__(root, path, images)
         try:
-            content = read_yaml(path)
+            content, texts = read_yaml(path), read_texts(path)
         except (ConfigError, OSError) as error:
             raise DataError(
                 f"{path}: cannot be read as YAML of YOLO ({one_line(error)[:200]}); give another file"
             ) from error
         self.content: Mapping[str, Any] = content if isinstance(content, Mapping) else {}
-        self.names = _names(self.content.get("names"), path)
-        self.base = path.parent / str(self.content.get("path") or ".")
+        self.names = _names(texts.get("names") if self.content else None, path)
+        self.base = _spelt(path.parent, str(self.content.get("path") or "."))
         self.base = self.base if self.base.is_dir() else path.parent
 
     def labels(self) -> list[str]:
@@ -53,21 +54,31 @@ class YoloMasks(DrawnAnnotations):
     def pairs(self) -> list[Pair]:
         splits: list[Split] = [split for split in get_args(Split) if self.content.get(split)]
         pairs: dict[str, Pair] = {}
+        files = Files(Path())
         for split in splits:
             for image in self._pictures(split):
-                name, file = relative_to(self.root, image), _labels_of(image)
+                name, file = relative_to(self.root, image), files.find(str(_labels_of(image)))
                 if name in pairs:
                     raise DataError(f"{self.path}: {name} is in {pairs[name].split} and in {split}; take it out of one")
-                # A picture without a file has no object.
+                # A picture without a file has no object, as YOLO has it.
                 there = file if is_there(file) else self.path
                 pairs[name] = Pair(name, image, there, None if splits == ["train"] else split)
         if not pairs:
             raise DataError(
                 f"{self.path}: train, val and test name no picture; write train: images/train, for instance"
             )
+        self._refuse_nothing(sorted(pairs.values()))
         return sorted(pairs.values())
 
+    def _refuse_nothing(self, pairs: Sequence[Pair]) -> None:
+        if len(self.unlabelled(pairs)) == len(pairs):
+            raise DataError(
+                f"{self.path}: none of {len(pairs)} pictures has a file of labels, the first would be "
+                f"{_labels_of(pairs[0].image)}; restore them: {LABELS} lies beside {IMAGES}, with the same folders"
+            )
+
     def unlabelled(self, pairs: Sequence[Pair]) -> list[Path]:
+        """Those without a text file."""
         return [pair.image for pair in pairs if pair.mask == self.path]
 
     def shapes(self, pair: Pair, size: tuple[int, int]) -> list[Shape]:
@@ -106,16 +117,24 @@ class YoloMasks(DrawnAnnotations):
             if place.is_dir():
                 yield from sorted(file for file in place.rglob("*") if looks_like_picture(file))
                 continue
-            for line in read_lines(place, f"correct {split} in {self.path}"):
-                if line.strip():
+            places = Files(self.base), Files(place.parent)
+            for line in map(str.strip, read_lines(place, f"correct {split} in {self.path}")):
+                if line:
                     yield next(
-                        (one for one in (self.base / line, place.parent / line) if is_file(one)), self.base / line
+                        (one for one in (files.find(line) for files in places) if is_there(one)), self.base / line
                     )
 
     def _place(self, entry: str) -> Path:
         """Some exports say ``../train/images`` of what lies beside the file."""
-        places = (self.base / entry, self.path.parent / entry, self.path.parent / entry.removeprefix("../"))
+        given = ((self.base, entry), (self.path.parent, entry), (self.path.parent, entry.removeprefix("../")))
+        places = [_spelt(folder, name) for folder, name in given]
         return next((place for place in places if place.exists()), places[0])
+
+
+def _spelt(folder: Path, name: str) -> Path:
+    """With accents and slashes as on the disk, if it is there."""
+    names = [*spellings(name), *spellings(name.replace("\\", "/"))]
+    return next((folder / one for one in names if (folder / one).exists()), folder / name)
 
 
 def _labels_of(image: Path) -> Path:
@@ -131,7 +150,7 @@ def _labels_of(image: Path) -> Path:
 def _names(given: Any, path: Path) -> dict[int, str]:
     try:
         numbered = given.items() if isinstance(given, Mapping) else enumerate(given)
-        names = {int(number): str(name) for number, name in numbered}
+        names = {int(number): same(name) for number, name in numbered}
     except (TypeError, ValueError):
         names = {}
     if not names or isinstance(given, str):
