@@ -4,6 +4,7 @@ import errno
 import re
 import traceback
 from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 
 from lightning_seg.errors import UserError, one_line
@@ -46,6 +47,10 @@ OF_LIBRARIES = {
 }
 """How libraries' errors begin, with the text to print; ``{0}`` stands for the error, ``{1}`` for the group."""
 LIGHTNING = ("pytorch_lightning.", "lightning_fabric.")
+WITHOUT_TORCH = ("torch", "pytorch-lightning")
+"""Packages that exported files do without."""
+IMPORTED = {"opencv-python-headless": "cv2", "pillow": "PIL", "pyyaml": "yaml"}
+"""What packages are imported as, where that is not their name with underscores."""
 
 
 def explain(error: BaseException) -> str | None:
@@ -104,12 +109,28 @@ def _of_libraries(error: BaseException) -> str | None:
 
 
 def _of_missing(error: ModuleNotFoundError, said: str) -> str | None:
-    """A package that Lightning can do without, and a logger, callback or strategy of its cannot."""
+    """A package that is needed; or one that Lightning can do without, and a logger, callback or strategy cannot."""
+    package = needed_packages().get(error.name or "")
+    if package is not None:
+        alone = "; exported files alone do without: predict --model model.onnx" if package in WITHOUT_TORCH else ""
+        return f"this command needs the package {package}, which is not installed; pip install lightning_seg{alone}"
     *_, (frame, _) = traceback.walk_tb(error.__traceback__)
     if not frame.f_globals.get("__name__", "").startswith(LIGHTNING):
         return None
     owner = type(frame.f_locals["self"]).__name__ if "self" in frame.f_locals else "what was given"
     return _needs_package(owner, said) or f"{owner} needs the package {error.name}, which is not installed"
+
+
+def needed_packages() -> dict[str, str]:
+    """The packages that this one depends on without any extra, by what they are imported as."""
+    try:
+        lines = requires("lightning_seg") or []
+    # From a folder of the code.
+    except PackageNotFoundError:
+        lines = [*WITHOUT_TORCH]
+    found = [re.match(r"[\w.-]+", line) for line in lines if "extra ==" not in line]
+    names = [one[0].lower() for one in found if one is not None]
+    return {IMPORTED.get(name, name.replace("-", "_")): name for name in names}
 
 
 def _needs_package(owner: str, said: str) -> str | None:

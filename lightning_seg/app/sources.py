@@ -55,18 +55,18 @@ def source_of_run(path: str | Path, device: str | None = None, trust: Sequence[s
     name, checkpoint = _found(path)
     task, size = load_answering(checkpoint, trust)
 
-    def with_options(options: Mapping[str, Any]) -> Ask:
+    def with_options(options: Mapping[str, Any]) -> Predictor:
         return Predictor(task, size, device, **options)
 
     # Where the device does not exist, it is said before the page is open.
-    with_options({})
+    own = with_options({}).inference
     return Source(
         name,
         f"{type(task).__name__} at {_seen(size)}, {checkpoint.name} of {training_done(checkpoint)}",
         kind_of(task),
         task.reported_names(),
         task.known_class_names(),
-        tuple(controls_of(task.inference, task.knobs())),
+        tuple(controls_of(own, task.knobs())),
         with_options,
     )
 

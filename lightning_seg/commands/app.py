@@ -12,7 +12,7 @@ from lightning_seg.app.page import Contents, build_page
 from lightning_seg.app.server import address_of, is_local, listen, own_folder, serving
 from lightning_seg.app.sources import Source, source_of
 from lightning_seg.commands import names_file
-from lightning_seg.commands.light_parsing import LightParser
+from lightning_seg.commands.light_parsing import LightParser, Once
 from lightning_seg.errors import ConfigError, RefusedError
 from lightning_seg.explaining import explain
 from lightning_seg.inference.knobs import texts_of
@@ -22,6 +22,8 @@ PORT = 7860
 CLOSED = "the page is closed, and what was uploaded is removed; the same command opens it again"
 ABOUT_FILES = """Open a page in the browser: try an exported model on photos, compare it with another. It needs Gradio
 and onnxruntime, and neither torch nor a run."""
+OF_MODELS = ("model", "compare_with")
+"""Flags that are given once."""
 OF_DATA = ("data",)
 """Arguments that mean nothing to an exported file."""
 
@@ -88,8 +90,8 @@ def file_parser() -> LightParser:
     texts = texts_of(app)
     for name, hint in get_type_hints(app).items():
         if name in texts and name not in OF_DATA:
-            bare: dict[str, Any] = {"nargs": "?", "const": True} if hint is bool else {}
-            parser.add_flag(name, hint, texts[name], **bare)
+            more: dict[str, Any] = {"nargs": "?", "const": True} if hint is bool else {}
+            parser.add_flag(name, hint, texts[name], **more, **({"action": Once} if name in OF_MODELS else {}))
     return parser
 
 

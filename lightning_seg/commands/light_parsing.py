@@ -11,6 +11,17 @@ from lightning_seg.errors import ConfigError
 OF_RUNS = ("--run", "--ckpt_path", "--config", "-c")
 
 
+class Once(argparse.Action):
+    """A flag that is given once: of two models, the first would go unused without a word."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
+    ) -> None:
+        if hasattr(namespace, self.dest):
+            parser.error(f"{option} is given twice, {getattr(namespace, self.dest)} and {values}; give one")
+        setattr(namespace, self.dest, values)
+
+
 class LightParser(argparse.ArgumentParser):
     """A mistake is an error of ours, and so one line; flags that were not given are not in what is parsed.
 

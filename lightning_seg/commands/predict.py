@@ -6,7 +6,7 @@ from importlib import import_module
 from threading import Thread
 from typing import Any, get_type_hints
 
-from lightning_seg.commands.light_parsing import LightParser
+from lightning_seg.commands.light_parsing import LightParser, Once
 from lightning_seg.errors import ConfigError
 from lightning_seg.inference.knobs import KINDS, texts_of
 
@@ -74,7 +74,7 @@ def predict(
 def flag_parser() -> LightParser:
     """The flags: those of ``predict`` that are not about a run, its data or its trainer."""
     parser = LightParser("predict", "--images PICTURES [options]", ABOUT)
-    parser.add_argument("--model", required=True, help="file that lightning-seg export has written")
+    parser.add_argument("--model", required=True, action=Once, help="file that lightning-seg export has written")
     parser.add_argument("--images", action="extend", nargs="+", help="pictures, folders of pictures or quoted patterns")
     parser.add_argument("--output", help="folder for what is written; without it predictions/ here")
     help_of_plots = "Formats of the plots that are written: png, svg or pdf, or several, for instance png,svg."

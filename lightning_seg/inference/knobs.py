@@ -166,13 +166,14 @@ def given_of(knobs: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in plain.items() if value is not None and value != defaults.get(name)}
 
 
-def knobs_of(kind: type[Knobs], given: Mapping[str, Any], who: str) -> Knobs:
+def knobs_of(kind: type[Knobs], given: Mapping[str, Any], who: str, taken: Sequence[str] | None = None) -> Knobs:
     """The settings of a kind with these values.
 
     Args:
         kind: one of this module, or derived from it.
         given: values by name.
         who: whose settings they are, for the message.
+        taken: those that can be asked, for the message; None for all.
 
     Raises:
         ConfigError: if the kind has no such setting, a value is impossible, or it is of tiles and there are none.
@@ -180,7 +181,7 @@ def knobs_of(kind: type[Knobs], given: Mapping[str, Any], who: str) -> Knobs:
     known = [field.name for field in fields(kind)]  # type: ignore[arg-type]
     for name in given:
         if name not in known:
-            raise ConfigError(f"{name} means nothing to {who}, which takes {', '.join(known)}")
+            raise ConfigError(f"{name} means nothing to {who}, which takes {', '.join(taken or known)}")
     knobs = kind(**given)
     for name in ("overlap", "tile_batch"):
         if name in given and getattr(knobs, "tile", None) is None:

@@ -66,18 +66,23 @@ class BoxFiles(PredictionFiles[BoxAnswer]):
         }
 
     def _write_labels(self, picture: Pictured, image: Array, answer: BoxAnswer) -> None:
-        """Files of each detected label."""
+        """Files of each detected label; those of an earlier prediction may be of others and are removed."""
         # Boxes come the best first.
         best: dict[int, NDArray[np.float32]] = {}
         for index, box in zip(answer.labels.tolist(), answer.boxes, strict=True):
             best.setdefault(index, box)
         for index, box in best.items():
-            file = f"{picture.name}/{self.label_names[index].replace('/', '_')}.jpg"
+            file = f"{picture.name}/{self._file_of(index)}"
             drawn = draw_heat_map(image, answer.maps[index])
             write_image(drawn, self.place(picture.path, f"heat_maps/{file}"), flushed=False, quality=90)
             left, top, right, bottom = np.round(box).astype(int).tolist()
             cut = Image.fromarray(image).crop((left, top, max(right, left + 1), max(bottom, top + 1)))
             write_image(cut, self.place(picture.path, f"windows/{file}"), flushed=False, quality=90)
+        for place in (self.output / kind / picture.name for kind in ("heat_maps", "windows")):
+            self.remove_others(picture, place.glob("*"), [place / self._file_of(index) for index in best])
+
+    def _file_of(self, label: int) -> str:
+        return f"{self.label_names[label].replace('/', '_')}.jpg"
 
     def finish(self, rows: Sequence[dict[str, str]]) -> None:
         for row in rows:

@@ -3,7 +3,8 @@
 import logging
 import shlex
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
@@ -156,6 +157,22 @@ class PredictionFiles(ABC, Generic[A]):
 
     def table_of(self, rank: int) -> Path:
         return self.output / (f"rank_{rank}.{TABLE}" if rank else TABLE)
+
+    def remove_others(self, picture: Pictured, files: Iterable[Path], kept: Collection[Path] = ()) -> None:
+        """Remove files that an earlier prediction has written of a picture and the new one has not, and empty folders.
+
+        Args:
+            picture: whose files they are.
+            files: those that may be there.
+            kept: those of the new prediction.
+        """
+        stay = {path.resolve() for path in (Path(picture.path), *kept)}
+        for file in list(files):
+            # Folders are those of other pictures.
+            if file.is_file() and file.resolve() not in stay:
+                file.unlink()
+                with suppress(OSError):
+                    file.parent.rmdir()
 
     def place(self, picture: str, file: str) -> Path:
         """The path of a file of a picture below ``output``, in an existing folder.

@@ -1,7 +1,6 @@
 """Predicted classes as a table and as lines."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -62,16 +61,11 @@ class LabelFiles(PredictionFiles[LabelAnswer]):
         label = self.class_names[answer.label].replace("/", "_")
         suffix = "jpg" if max(picture.size) <= LONGEST_JPEG else "png"
         file = None if answer.cam is None else f"cams/{picture.name}/{label}.{suffix}"
-        folder = self.output / f"cams/{picture.name}"
-        for other in folder.glob("*"):
-            if other.is_file() and (file is None or other != self.output / file):
-                other.unlink()
-        if file is None or answer.cam is None:
-            with suppress(OSError):
-                folder.rmdir()
-        else:
+        if file is not None and answer.cam is not None:
             drawn = draw_activation(picture.read(), answer.cam)
             write_image(drawn, self.place(picture.path, file), flushed=False, quality=90)
+        kept = [] if file is None else [self.output / file]
+        self.remove_others(picture, (self.output / f"cams/{picture.name}").glob("*"), kept)
         return file
 
     def finish(self, rows: Sequence[dict[str, str]]) -> None:

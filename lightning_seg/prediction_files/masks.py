@@ -63,6 +63,9 @@ class MaskFiles(PredictionFiles[MaskAnswer]):
         if answer.probs is not None:
             with replacing(self.place(path, f"probs/{name}.npy"), flushed=False) as file:
                 np.save(file, answer.probs)
+        else:
+            # Those of an earlier prediction would not fit the new mask.
+            self.remove_others(picture, [self.output / f"probs/{name}.npy"])
         height, width = mask.shape
         pixels = np.bincount(mask.ravel(), minlength=len(self.class_names)).tolist()
         areas = list(zip(self.class_names, pixels, strict=True))

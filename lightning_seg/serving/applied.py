@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -41,6 +41,9 @@ class AppliedFile(ABC):
         ConfigError: if it has no such knob, or a value is impossible.
     """
 
+    settings: ClassVar[type]
+    """Its kind of settings, see ``inference.knobs``."""
+
     def __init__(self, model: ExportedModel, given: Mapping[str, Any]) -> None:
         self.model, self.about, self.device = model, model.about, model.device
         self.class_names, self.label_names = model.about.class_names, model.about.label_names
@@ -54,7 +57,7 @@ class AppliedFile(ABC):
 
     def knobs(self) -> tuple[str, ...]:
         """The names of the settings that mean something to it."""
-        return names_of(type(self.inference))
+        return names_of(self.settings)
 
     @abstractmethod
     def answer(self, shown: Array, size: tuple[int, int]) -> Answer:
@@ -64,6 +67,10 @@ class AppliedFile(ABC):
             shown: ``(H, W, 3)`` uint8 RGB, at ``image_size``, or at its own size where that is None.
             size: (height, width) of its file.
         """
+
+    def own_threshold(self) -> dict[str, float]:
+        """The threshold with which the file was exported, if it tells one."""
+        return {} if self.about.threshold is None else {THRESHOLD: self.about.threshold}
 
     def shown_size(self) -> tuple[int, int] | None:
         """(height, width) at which it sees pictures; None sees them as they are."""
@@ -87,6 +94,8 @@ class AppliedFile(ABC):
 class MaskFile(AppliedFile):
     """A segmentation model."""
 
+    settings = MaskKnobs
+
     def __init__(self, model: ExportedModel, given: Mapping[str, Any]) -> None:
         super().__init__(model, given)
         try:
@@ -96,8 +105,7 @@ class MaskFile(AppliedFile):
         check_format(self.inference.mask_format, self.mask_encoding, len(self.class_names), model.path)
 
     def make_inference(self, given: Mapping[str, Any]) -> MaskKnobs:
-        own = {} if self.about.threshold is None else {THRESHOLD: self.about.threshold}
-        return knobs_of(MaskKnobs, own | given_of(given), _who(self.model))
+        return knobs_of(MaskKnobs, self.own_threshold() | given_of(given), _who(self.model), self.knobs())
 
     def knobs(self) -> tuple[str, ...]:
         return knobs_of_masks(super().knobs(), len(self.class_names))
@@ -119,13 +127,15 @@ class MaskFile(AppliedFile):
 class LabelFile(AppliedFile):
     """A classification model."""
 
+    settings = LabelKnobs
+
     def make_inference(self, given: Mapping[str, Any]) -> LabelKnobs:
         if given.get(CAM):
             raise ConfigError(
                 f"{CAM}: {self.model.path} gives probabilities and no gradients, which a class activation map is made "
                 "of; predict with --run"
             )
-        return knobs_of(LabelKnobs, given_of(given), _who(self.model))
+        return knobs_of(LabelKnobs, given_of(given), _who(self.model), self.knobs())
 
     def knobs(self) -> tuple[str, ...]:
         return tuple(name for name in super().knobs() if name != CAM)
@@ -137,20 +147,22 @@ class LabelFile(AppliedFile):
 class BoxFile(AppliedFile):
     """A detector, which finds objects as it was exported; the lowest probability of an object alone can be chosen."""
 
+    settings = BoxKnobs
+
     def make_inference(self, given: Mapping[str, Any]) -> BoxKnobs:
         plain = {name: _plain(value) for name, value in given.items() if value is not None}
         own = {name: _plain(value) for name, value in self.about.knobs.items()}
-        asked = knobs_of(BoxKnobs, plain, _who(self.model))
+        asked = knobs_of(BoxKnobs, plain, _who(self.model), self.knobs())
         for name in plain.keys() - {THRESHOLD}:
             value, exported = getattr(asked, name), own.get(name, getattr(BoxKnobs(), name))
             if value != exported:
                 remedy = f"export the run with --{name} {_text(value)}, or " if name in own else ""
                 raise ConfigError(
-                    f"{name} {_text(value)}: {self.model.path} finds objects with {_text(exported)}, as it was "
+                    f"{name} {_text(value)}: {self.model.path} finds objects {_with(name, exported)}, as it was "
                     f"exported; {remedy}predict with --run"
                 )
         known = {name: value for name, value in own.items() if hasattr(asked, name)}
-        return knobs_of(BoxKnobs, known | plain, _who(self.model))
+        return knobs_of(BoxKnobs, known | self.own_threshold() | plain, _who(self.model), self.knobs())
 
     def knobs(self) -> tuple[str, ...]:
         return (THRESHOLD,)
@@ -184,6 +196,10 @@ def _who(model: ExportedModel) -> str:
 
 def _plain(value: Any) -> Any:
     return tuple(map(float, value)) if isinstance(value, Sequence) and not isinstance(value, str) else value
+
+
+def _with(name: str, exported: Any) -> str:
+    return f"without {name}" if exported is None else f"with {_text(exported)}"
 
 
 def _text(value: Any) -> str:

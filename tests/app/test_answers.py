@@ -10,6 +10,7 @@ from PIL import Image
 
 from lightning_seg.answers import BoxAnswer
 from lightning_seg.app.answers import answer, draw, legend_of, record_of, summary_of, write_files
+from lightning_seg.app.controls import chosen
 from lightning_seg.app.sources import Source, source_of
 from lightning_seg.errors import ConfigError
 from lightning_seg.plots.palette import class_palette
@@ -125,6 +126,36 @@ def test_of_an_exported_detector_only_the_threshold_is_asked(tmp_path: Path) -> 
 
     source = source_of(str(write_boxes(tmp_path / "model.onnx")))
     assert [control.name for control in source.controls] == ["threshold"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "options", "found"), [(0.35, {}, 2), (0.7, {"threshold": 0.7}, 1), (0.2, {"threshold": 0.2}, 3)]
+)
+def test_the_threshold_stands_where_the_file_has_it(
+    typed: float, options: dict[str, Any], found: int, tmp_path: Path, photo: Path
+) -> None:
+    pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    from tests.serving.onnx_files import SCORES, write_boxes
+
+    source = source_of(str(write_boxes(tmp_path / "model.onnx", threshold=0.35)))
+    (control,) = source.controls
+    assert (control.shown, chosen(source.controls, [typed])) == (0.35, options)
+    said = answer(source, photo, chosen(source.controls, [typed])).said
+    assert isinstance(said, DetectedPicture)
+    np.testing.assert_array_equal(np.array(said.scores, np.float32), SCORES[:found])
+
+
+def test_the_threshold_of_masks_stands_where_the_file_has_it(tmp_path: Path, photo: Path) -> None:
+    pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    from tests.serving.onnx_files import write_masks
+
+    two = ("no", "yes")
+    path = write_masks(tmp_path / "model.onnx", class_names=two, label_names=two, colors=(), threshold=0.02)
+    controls = {one.name: one for one in source_of(str(path)).controls}
+    assert controls["threshold"].shown == 0.02
+    assert "likelier" not in controls["threshold"].help
 
 
 WITHOUT_TORCH = """

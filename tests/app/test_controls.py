@@ -81,3 +81,40 @@ def test_ticked_numbers_are_sorted() -> None:
     values = [[4, 1] if control.name == "scales" else control.shown for control in controls]
     assert chosen(controls, values) == {"scales": (1.0, 4.0)}
     assert described({"scales": (1.0, 4.0), "tta": "d4"}) == "scales 1 4, tta d4"
+
+
+def test_a_slider_starts_where_the_model_stands() -> None:
+    control = by_name(BoxKnobs(threshold=0.25))["threshold"]
+    assert (control.shown, control.span) == (0.25, Span(0.01, 0.99, 0.01))
+    # None would be 0.25 as well.
+    assert control.help == "lowest probability of an object."
+    assert chosen([control], [0.25]) == {}
+    assert chosen([control], [0.55]) == {"threshold": 0.55}
+
+
+def test_a_setting_of_the_models_own_cannot_be_left_out() -> None:
+    control = by_name(MaskKnobs(threshold=0.02, tile=256))["threshold"]
+    assert (control.shown, control.span) == (0.02, Span(0.01, 0.99, 0.01))
+    assert control.help == "of two classes, the probability from which a pixel is the second one."
+    assert chosen([control], [0]) == {"threshold": 0.01}
+    tile = by_name(MaskKnobs(tile=256))["tile"]
+    assert (tile.shown, tile.span) == (256, Span(128, 1024, 128))
+
+
+@pytest.mark.parametrize(
+    ("threshold", "span"),
+    [(0.255, Span(0.01, 0.99, 0.001)), (0.005, Span(0.005, 0.99, 0.001)), (0.995, Span(0.01, 0.995, 0.001))],
+)
+def test_a_slider_can_stand_at_any_threshold(threshold: float, span: Span) -> None:
+    control = by_name(BoxKnobs(threshold=threshold))["threshold"]
+    assert control.span is not None
+    assert control.span == pytest.approx(span)
+    assert chosen([control], [control.shown]) == {}
+
+
+def test_names_and_numbers_start_as_the_models_do() -> None:
+    controls = by_name(BoxKnobs(scales=(2.2, 3.0), merge="nms", tta="hflip"))
+    assert controls["scales"].options[:4] == [1, 1.5, 2, 2.2]
+    assert [controls[name].shown for name in ("scales", "merge", "tta")] == [[2.2, 3.0], "nms", "hflip"]
+    assert controls["tta"].choices == ("hflip", "flips", "d4")
+    assert chosen(list(controls.values()), [control.shown for control in controls.values()]) == {}

@@ -328,6 +328,12 @@ def test_probabilities_are_written_where_the_task_keeps_them(pictures: Path, tmp
     np.testing.assert_array_equal(probs, np.arange(3)[:, None, None] == true_mask("b"))
 
 
+def test_probabilities_of_an_earlier_prediction_are_not_left(pictures: Path, tmp_path: Path) -> None:
+    predict(pictures, tmp_path / "out", Known(keep_probs=True))
+    predict(pictures, tmp_path / "out")
+    assert not [name for name in files_of(tmp_path / "out") if ".npy" in name]
+
+
 def test_equal_names_in_two_folders_do_not_overwrite_each_other(tmp_path: Path) -> None:
     for folder, grey in (("one", 0), ("two", 250)):
         write_picture(tmp_path / folder / "a.png", grey)

@@ -17,7 +17,7 @@ import sys
 class Guard:
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] in {forbidden}:
-            raise ImportError(f"{{name}} must not be imported")
+            raise ModuleNotFoundError(f"{{name}} must not be imported", name=name)
 
 sys.meta_path.insert(0, Guard())
 {script}

@@ -247,6 +247,7 @@ def test_values_are_read_as_those_of_a_run(flag: str, text: str, value: Any) -> 
         (["--trainer.devices", "2"], "--trainer.devices means nothing to an exported file; leave it out"),
         (["--data.batch_size=4"], "--data.batch_size means nothing to an exported file"),
         (["--config", "pets"], "--config is of a run, and --model names an exported file; give one of them"),
+        (["--model", "other.onnx"], "masks.onnx and other.onnx; give one"),
         (["--run", "runs/pets"], "--run is of a run, and --model names an exported file; give one of them"),
     ],
 )
@@ -283,9 +284,9 @@ def test_pictures_have_to_be_given(models: Path, mistake: Line) -> None:
             "none",
             "finds objects with fusion, as it was exported; export the run with --merge none, or predict",
         ),
-        ("--tta", "hflip", "finds objects with None, as it was exported; predict with --run"),
+        ("--tta", "hflip", "finds objects without tta, as it was exported; predict with --run"),
         ("--max_pixels", "9", "finds objects with 2000000, as it was exported; predict with --run"),
-        ("--tile", "64", "tile means nothing to"),
+        ("--mask_format", "own", "boxes.onnx, a model of boxes, which takes threshold"),
     ],
 )
 def test_a_detector_finds_objects_as_it_was_exported(
