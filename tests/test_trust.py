@@ -306,6 +306,47 @@ def test_who_types_a_place_or_trusts_a_config_is_obeyed(stranger: Path, greedy: 
     assert (greedy / "answers" / "predictions.csv").is_file()
 
 
+ADDED = {
+    "class": ["--trainer.callbacks+=DeviceStatsMonitor"],
+    "same class": ["--trainer.callbacks+=OnExceptionCheckpoint", "--trainer.callbacks.dirpath=mine"],
+    "argument": ["--trainer.profiler.filename=times"],
+    "config": ["--config", "mine.yaml"],
+}
+"""What a user types that says nothing about the places of the run's config."""
+
+
+@pytest.mark.parametrize("words", ADDED.values(), ids=ADDED)
+def test_what_is_typed_beside_them_does_not_free_the_places_of_a_stranger(
+    words: list[str], stranger: Path, greedy: Path, config: dict[str, Any], capfd: pytest.CaptureFixture[str]
+) -> None:
+    added = {"callbacks+": callback("DeviceStatsMonitor"), "profiler": {"init_args": {"filename": "times"}}}
+    Path("mine.yaml").write_text(yaml.safe_dump({"trainer": added}))
+    assert main(["predict", "--run", str(stranger), "--output", "asked", *words, *QUIET]) == 0
+    assert [path.name for path in greedy.iterdir()] == ["mine.ckpt"]
+    assert (greedy / "mine.ckpt").read_text() == "mine"
+    assert (Path("asked") / "predictions.csv").is_file()
+    said = capfd.readouterr().out
+    assert f"AdvancedProfiler writes into {stranger}, and not into {greedy} as the config of the run" in said
+
+
+@pytest.mark.parametrize("key", ["callbacks", "callbacks+"])
+def test_a_place_in_a_config_of_the_user_is_obeyed(
+    key: str, stranger: Path, greedy: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    mine = callback("lightning_seg.callbacks.LabelWriter", output="here") + callback(
+        "OnExceptionCheckpoint", dirpath="kept", filename="error"
+    )
+    profiler = callback("SimpleProfiler", dirpath="times", filename="out")[0]
+    Path("mine.yaml").write_text(yaml.safe_dump({"trainer": {key: mine, "profiler": profiler}}))
+    assert main(["predict", "--run", str(stranger), "--config", "mine.yaml", *QUIET]) == 0
+    assert Path("here/predictions.csv").is_file()
+    assert Path("times/predict-out.txt").is_file()
+    assert [path.name for path in greedy.iterdir()] == ["mine.ckpt"]
+    said = capfd.readouterr().out
+    assert "not into here" not in said
+    assert "not into times" not in said
+
+
 def test_the_documentation_names_every_argument_that_is_a_place() -> None:
     text = (Path(__file__).parents[1] / "docs" / "runs.md").read_text()
     section = text.partition("**Where it writes.**")[2].partition("\nIn Python, ")[0]

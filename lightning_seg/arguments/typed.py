@@ -92,6 +92,13 @@ class Typed(NamedTuple):
             held = dict(dotted(content)).get(f"{section}.{name}", held)
         return held
 
+    def texts_at(self, name: str) -> frozenset[str]:
+        """Every plain value, as text, that the user gives an argument, within it, or adds to it with ``+``."""
+        given = [*self.contents, *({flag.removeprefix("--"): value} for flag, value in self.flags)]
+        given += [{flag.removeprefix("--"): _plain(value)} for flag, value in self.flags]
+        values = (pair for content in given for pair in _values(content))
+        return frozenset(text for place, text in values if f"{place}.".startswith(f"{name}."))
+
     @property
     def classes(self) -> dict[str, str]:
         """Of the sections, by their names; later ones win, and what is typed wins over configs."""
@@ -113,6 +120,25 @@ class Typed(NamedTuple):
                 # What cannot be read the parser refuses.
                 with suppress(yaml.YAMLError):
                     yield from texts(yaml.safe_load(value))
+
+
+def _plain(value: str) -> Any:
+    # What cannot be read the parser refuses.
+    with suppress(yaml.YAMLError):
+        return yaml.safe_load(value)
+    return None
+
+
+def _values(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """Every plain value within one, as text, with the dotted name of its argument; those of a list have the list's."""
+    if isinstance(value, Mapping):
+        for key, held in value.items():
+            yield from _values(held, f"{name}.{key}".lstrip(".").replace("+", ""))
+    elif isinstance(value, list):
+        for held in value:
+            yield from _values(held, name)
+    else:
+        yield name, str(value)
 
 
 def _parts(word: str) -> list[str]:

@@ -76,7 +76,8 @@ class StochasticWeightAverage(WeightAverage):
         """The first epoch whose end counts."""
         if trainer.max_epochs is None or trainer.max_epochs < 1:
             raise ConfigError(f"swa {self.start} is a share of the epochs; set --trainer.max_epochs")
-        return int(trainer.max_epochs * self.start)
+        # 100 * 0.29 is 28.999999999999996.
+        return int(round(trainer.max_epochs * self.start, 9))
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         super().setup(trainer, pl_module, stage)
@@ -119,16 +120,16 @@ class StochasticWeightAverage(WeightAverage):
     def on_load_checkpoint(self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: Any) -> None:
         if trainer.state.fn != "fit":
             return
-        is_own = self.state_key in checkpoint.get("callbacks", {})
-        if TRAINED in checkpoint and is_own:
+        first = self.first_epoch(trainer)
+        if TRAINED not in checkpoint:
+            if checkpoint["epoch"] > first:
+                log.warning("the checkpoint has no averaged weights, so the mean begins with the epoch that comes next")
+        elif self.state_key in checkpoint.get("callbacks", {}) and checkpoint["epoch"] < first:
+            # The training was to be shorter when they were averaged.
+            reason = f"the checkpoint has averaged weights, and the mean of this training begins with epoch {first}"
+            self.begin_with_trained(trainer, pl_module, checkpoint, reason)
+        else:
             super().on_load_checkpoint(trainer, pl_module, checkpoint)
-        elif TRAINED in checkpoint:
-            log.warning(
-                "the checkpoint has weights that were averaged in another way; swa goes on from the trained ones"
-            )
-            pl_module.load_state_dict(checkpoint[TRAINED])
-        elif checkpoint["epoch"] > self.first_epoch(trainer):
-            log.warning("the checkpoint has no averaged weights, so the mean begins with the epoch that comes next")
 
 
 @contextmanager

@@ -184,8 +184,19 @@ class WeightAverage(WeightAveraging):
             return
         if TRAINED not in checkpoint:
             log.warning("the checkpoint has no averaged weights, so the average begins with its weights")
-            return
-        super().on_load_checkpoint(trainer, pl_module, checkpoint)
+            self._average_model = self.make_average(pl_module, trainer.strategy.root_device)
+        elif self.state_key not in checkpoint.get("callbacks", {}):
+            reason = "the checkpoint has weights that were averaged in another way"
+            self.begin_with_trained(trainer, pl_module, checkpoint, reason)
+        else:
+            super().on_load_checkpoint(trainer, pl_module, checkpoint)
+
+    def begin_with_trained(self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: Any, why: str) -> None:
+        """Go on from the trained weights beside the averages of a checkpoint; a new average begins."""
+        log.warning("%s; %s goes on from the trained ones", why, self.flag)
+        pl_module.load_state_dict(checkpoint[TRAINED])
+        # Where nothing is left to train, the module has the average in the end.
+        self._average_model = self.make_average(pl_module, trainer.strategy.root_device)
 
 
 def _check_trainer(trainer: pl.Trainer, flag: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.callbacks import ModelCheckpoint
 from torch import Tensor, nn
 from torch.optim.swa_utils import update_bn
 from torch.utils.data import DataLoader
@@ -18,7 +19,7 @@ from lightning_seg.callbacks.stochastic_weight_average import check_start
 from lightning_seg.checkpoints import check_checkpoint
 from lightning_seg.errors import ConfigError
 from lightning_seg.tasks.resuming import TRAINED
-from tests.callbacks.test_weight_average import OneWeight, train
+from tests.callbacks.test_weight_average import OneWeight, loader, train
 from tests.survival.resuming import assert_same_weights, checkpoints, fit, weights_of
 
 FOUR: dict[str, Any] = {"max_epochs": 4}
@@ -40,6 +41,48 @@ def test_the_mean_of_the_last_half_on_paper() -> None:
     module = OneWeight()
     train(module, StochasticWeightAverage(0.0), batches=2, max_epochs=4)
     assert module.validated == pytest.approx([8, (8 + 6) / 2, (8 + 6 + 4) / 3, 5])
+
+
+@pytest.mark.parametrize(("epochs", "start", "first"), [(100, 0.29, 29), (10, 0.75, 7), (4, 0.5, 2), (3, 0.9, 2)])
+def test_the_first_epoch_is_the_share_that_is_given(epochs: int, start: float, first: int) -> None:
+    trainer = pl.Trainer(**QUIET, max_epochs=epochs, enable_checkpointing=False)
+    assert StochasticWeightAverage(start).first_epoch(trainer) == first
+
+
+def two_epochs(folder: Path) -> Path:
+    """A checkpoint after two epochs of one step, which are averaged."""
+    last = ModelCheckpoint(dirpath=folder, filename="two", save_on_train_epoch_end=True)
+    average = StochasticWeightAverage(0.0)
+    train(OneWeight(), average, 1, max_epochs=2, enable_checkpointing=True, callbacks=[last])
+    return folder / "two.ckpt"
+
+
+def test_a_longer_training_begins_its_mean_anew_on_paper(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    # One step an epoch: 9 and 8, whose mean two epochs end with. Six go on with 7, 6, 5 and 4, and
+    # begin with 6: (6 + 5) / 2, (6 + 5 + 4) / 3.
+    path = two_epochs(tmp_path)
+    assert content(path)["state_dict"]["weight"] == (9 + 8) / 2
+    module = OneWeight()
+    trainer = pl.Trainer(**QUIET, max_epochs=6, enable_checkpointing=False, callbacks=[StochasticWeightAverage(0.5)])
+    trainer.fit(module, loader(1), loader(1), ckpt_path=path)
+    assert module.validated == [7, 6, (6 + 5) / 2, (6 + 5 + 4) / 3]
+    assert module.weight.item() == 5
+    assert "the mean of this training begins with epoch 3; swa goes on from the trained ones" in caplog.text
+
+
+def test_an_exponential_average_does_not_go_on_from_a_mean(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    # 9, 8 and their mean; then 7, which is all of the first step, and 6.
+    path = two_epochs(tmp_path)
+    module = OneWeight()
+    trainer = pl.Trainer(**QUIET, max_epochs=4, enable_checkpointing=False, callbacks=[WeightAverage(0.9)])
+    trainer.fit(module, loader(1), loader(1), ckpt_path=path)
+    assert module.validated == pytest.approx([7, 7 * 2 / 11 + 6 * 9 / 11])
+    assert "averaged in another way; ema goes on from the trained ones" in caplog.text
+    # With nothing left to train it has the trained weights, and not those of its beginning.
+    module = OneWeight()
+    trainer = pl.Trainer(**QUIET, max_epochs=2, enable_checkpointing=False, callbacks=[WeightAverage(0.9)])
+    trainer.fit(module, loader(1), loader(1), ckpt_path=path)
+    assert module.weight.item() == 8
 
 
 def test_accumulated_steps_count_once_an_epoch() -> None:
