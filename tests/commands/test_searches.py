@@ -151,6 +151,17 @@ def test_the_largest_batch_that_fits(flowers_root: Path, capsys: pytest.CaptureF
     assert [path.name for path in Path().iterdir()] == ["small.yaml"]
 
 
+def test_a_memory_that_two_do_not_fit_into_is_full(
+    flowers_root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.commands.test_searches.ROOM", 1)
+    config = str(write_small(flowers_root))
+    assert main(["batch-size-find", "--config", config, "--model", "tests.commands.test_searches.LittleMemory"]) == 0
+    said = capsys.readouterr().out
+    assert said.endswith("--data.batch_size 1\n")
+    assert "not full" not in said
+
+
 def test_where_the_memory_is_not_full_it_says_why(flowers_root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = str(write_small(flowers_root))
     assert main(["batch-size-find", "--config", config]) == 0
