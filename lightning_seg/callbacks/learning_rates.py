@@ -101,7 +101,7 @@ def _parts(optimizer: Optimizer, names: Mapping[torch.nn.Parameter, str]) -> lis
 def _modules(groups: Sequence[Sequence[str]], rates: Sequence[float]) -> list[str]:
     """The modules that groups are in, no deeper than it takes to tell their rates apart; nothing of a single rate."""
     above = len(_shared([name for group in groups for name in group]))
-    paths = [_shared(group)[above:] for group in groups]
+    paths = [path[above:] for path in _told_apart(groups, rates)]
     rest = REST if any(path[:1] == ["encoder"] for path in paths) else ""
     told = [""] * len(groups)
     for depth in range(1 + max(map(len, paths))):
@@ -109,6 +109,18 @@ def _modules(groups: Sequence[Sequence[str]], rates: Sequence[float]) -> list[st
         if len(set(zip(told, rates, strict=True))) == len(set(told)):
             break
     return told
+
+
+def _told_apart(groups: Sequence[Sequence[str]], rates: Sequence[float]) -> list[list[str]]:
+    """The modules around each group; the first parameter where others with another rate lie around the same ones."""
+    shared = [_shared(group) for group in groups]
+    found: dict[str, set[float]] = {}
+    for path, rate in zip(shared, rates, strict=True):
+        found.setdefault(".".join(path), set()).add(rate)
+    return [
+        group[0].split(".") if group and len(found[".".join(path)]) > 1 else path
+        for path, group in zip(shared, groups, strict=True)
+    ]
 
 
 def _shared(names: Sequence[str]) -> list[str]:

@@ -64,7 +64,7 @@ class RunRecord(pl.Callback):
         counts = {"parameters": sum(map(torch.numel, parameters)), "trainable_parameters": trainable}
         # A continued run has restored its weights by now.
         initial = {"initial_weights": weights_digest(pl_module)} if trainer.ckpt_path is None else {}
-        known = {**counts, **initial, **versions(), **_loss_is(pl_module)}
+        known = {**counts, **initial, **versions(), **loss_is(pl_module)}
         _add(trainer, {**known, **count_left_out(trainer), **self._weights_measured(trainer)})
         log_dir = trainer.log_dir
         if log_dir is not None and trainer.is_global_zero:
@@ -172,8 +172,8 @@ def _ended_early(trainer: pl.Trainer) -> bool:
     return not all_epochs and not 0 <= steps <= trainer.global_step
 
 
-def _loss_is(pl_module: pl.LightningModule) -> dict[str, str]:
-    """Which parts the loss has; nothing of losses of the user's own modules."""
+def loss_is(pl_module: pl.LightningModule) -> dict[str, str]:
+    """Which parts the loss has, by its key in ``metrics.json``; nothing of losses of the user's own modules."""
     losses_of = getattr(pl_module, "losses_of", None)
     weights = {} if losses_of is None else losses_of("train").weights
     parts = [name if weight == 1 else f"{weight:g} {name}" for name, weight in weights.items()]

@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from lightning_seg.callbacks.run_record import EMA
+from lightning_seg.callbacks.run_record import EMA, SWA
 from lightning_seg.card.facts import VERSION, RunFacts
 from lightning_seg.card.kinds import kind_of
 from lightning_seg.comparison.equality import as_typed
@@ -112,7 +112,9 @@ def _results(facts: RunFacts, compared: Sequence[str]) -> Iterator[str]:
 
 
 def _weights(facts: RunFacts) -> str:
-    decay = facts.metrics.get(EMA)
+    decay, start = facts.metrics.get(EMA), facts.metrics.get(SWA)
+    if start is not None:
+        return f" The weights are the mean of those after each of the last epochs (SWA, from {start} of the epochs on)."
     return "" if decay is None else f" The weights are an exponential moving average (decay {decay})."
 
 

@@ -17,7 +17,7 @@ from lightning_seg.yaml_files import read_yaml
 
 Values = dict[str, Any]
 SECTIONS = ("model", "data", "trainer")
-SINGLE = ("seed_everything", "early_stopping", "ema", "swa", "on_nan")
+SINGLE = ("seed_everything", "early_stopping", "ema", "swa", "on_nan", "plots")
 """Arguments outside of sections."""
 
 

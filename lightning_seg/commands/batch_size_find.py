@@ -38,7 +38,7 @@ def batch_size_find(most: int | None = None, fit: Sequence[str] = ()) -> None:
     found = largest_batch(lambda size: _try(training, size), highest, lambda trial: _tell(trial, tried))
     if found is None:
         raise ConfigError("not even one picture fits into the memory; give a smaller --data.image_size or network")
-    if tried[-1].fits:
+    if all(trial.fits for trial in tried):
         reason = "there are no more pictures" if highest == pictures else f"give a higher --most than {highest}"
         print(f"the memory was not full: {reason}")
     print("another batch size wants another rate: lightning-seg lr-find finds one")

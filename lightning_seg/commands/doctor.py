@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
+from traceback import walk_tb
 from typing import Any
 
 import pytorch_lightning as pl
@@ -11,7 +12,7 @@ import pytorch_lightning as pl
 from lightning_seg.arguments import Asked, Typed
 from lightning_seg.cli.building import build_task
 from lightning_seg.commands.data_flags import keep_data
-from lightning_seg.commands.parsing import run_function
+from lightning_seg.commands.parsing import build_arguments
 from lightning_seg.datamodules.base import DataModule
 from lightning_seg.datamodules.image_folder import ImageFolderDataModule
 from lightning_seg.doctor.advice.network import NO_NETWORK, Network
@@ -21,17 +22,19 @@ from lightning_seg.doctor.advice.suitability import check_numbers
 from lightning_seg.doctor.diagnosis import Diagnosis
 from lightning_seg.doctor.examination import LISTING, REFUSED, examine, hushed, opened_subject
 from lightning_seg.doctor.findings import Finding, worst_first
-from lightning_seg.doctor.own_data import as_known
+from lightning_seg.doctor.own_data import as_known, without_folder
+from lightning_seg.doctor.own_samples import LONGEST
 from lightning_seg.doctor.run.look import RunLook, examine_run
 from lightning_seg.doctor.subject import Subject
 from lightning_seg.doctor.telling.report import write_report
 from lightning_seg.doctor.telling.summary import summarize
 from lightning_seg.doctor.telling.terminal import describe, painted_verdict, style_of_terminal
-from lightning_seg.errors import ConfigError, DataError, RefusedError, UnhealthyError, UserError
-from lightning_seg.explaining import user_error
+from lightning_seg.errors import ConfigError, DataError, RefusedError, UnhealthyError, UserError, one_line
+from lightning_seg.explaining import causes, explain, user_error
 from lightning_seg.json_files import write_json
 from lightning_seg.numbers import check_number
 from lightning_seg.runs import find_run
+from lightning_seg.trust import find_class
 
 OF_FIT = ("data", "run")
 """Arguments of ``doctor`` that are flags of ``fit``, too."""
@@ -78,7 +81,7 @@ def doctor(
         found = [*refused, *unbuilt, *look.findings]
         diagnosis = _diagnose(subject, known, network, speed, found)
         diagnosis = diagnosis._replace(run=look.lines, curves=look.curves)
-        _tell(subject, diagnosis, output)
+        _tell(subject, diagnosis, output, known)
 
 
 def _look_at_run(run: str | None, data: DataModule[Any], subject: Subject, pictures: int) -> RunLook:
@@ -119,9 +122,9 @@ def _make(folder: Path) -> None:
         raise ConfigError(f"output {folder}: no folder can be made there ({error.strerror}); give another") from error
 
 
-def _write(folder: Path, subject: Subject, diagnosis: Diagnosis) -> None:
+def _write(folder: Path, subject: Subject, diagnosis: Diagnosis, data: DataModule[Any] | None) -> None:
     numbers, speed = diagnosis.numbers, diagnosis.speed
-    write_json(folder / FINDINGS, [finding.as_dict() for finding in diagnosis.findings])
+    write_json(folder / FINDINGS, without_folder([finding.as_dict() for finding in diagnosis.findings], data))
     write_json(folder / NUMBERS, {"numbers": numbers and numbers.as_dict(), "speed": speed and speed.as_dict()})
     size = write_report(folder / REPORT, subject, diagnosis)
     print(f"{folder / REPORT} ({size / 1e6:.1f} MB); all files of all findings are in {folder / FINDINGS}")
@@ -137,7 +140,7 @@ def run_flags(flags: Sequence[str]) -> None:
     try:
         fit = list(_for_fit(flags)) if _has_model(flags) else []
         with hushed(*LISTING):
-            run_function("doctor", doctor, prepare_flags(flags), flags, {"fit": fit})
+            doctor(**_build(flags), fit=fit)
     # The parser wraps what a datamodule says when it is built.
     except (Exception, RefusedError) as error:
         own = user_error(error)
@@ -149,12 +152,30 @@ def run_flags(flags: Sequence[str]) -> None:
         _tell(subject, diagnosis, given.get("--output"))
 
 
-def _tell(subject: Subject, diagnosis: Diagnosis, output: str | None) -> None:
+def _build(flags: Sequence[str]) -> dict[str, Any]:
+    """The arguments of ``doctor``; an error in the constructor of the user's own datamodule is one about the data."""
+    try:
+        return build_arguments("doctor", doctor, prepare_flags(flags), flags, {"fit": ()})
+    except Exception as error:
+        name = Typed.of(Asked.of(flags)).classes.get("data")
+        if name is None or find_class(name, "data") is not None or explain(error) is not None:
+            raise
+        own = next((cause for cause in causes(error) if not _is_of_parser(cause)), error)
+        raise DataError(f"{name}: {type(own).__name__}: {one_line(own)[:LONGEST]}") from error
+
+
+def _is_of_parser(error: BaseException) -> bool:
+    """Whether the parser has raised it, about the error of a constructor."""
+    frames = [frame.f_globals.get("__name__", "") for frame, _ in walk_tb(error.__traceback__)]
+    return bool(frames) and frames[-1].startswith("jsonargparse")
+
+
+def _tell(subject: Subject, diagnosis: Diagnosis, output: str | None, data: DataModule[Any] | None = None) -> None:
     style = style_of_terminal()
     print(describe(diagnosis, style))
     print(f"\n{painted_verdict(diagnosis, style)}")
     if output is not None:
-        _write(Path(output), subject, diagnosis)
+        _write(Path(output), subject, diagnosis, data)
     if diagnosis.is_ill:
         raise UnhealthyError(ILL)
 

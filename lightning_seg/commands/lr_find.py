@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 
+from lightning_seg.arguments import Asked, Typed
+from lightning_seg.callbacks.run_record import loss_is
 from lightning_seg.cli.building import Training, build_training
 from lightning_seg.commands.fit_flags import run_with_fit
 from lightning_seg.commands.outputs import checked_picture, save_picture
 from lightning_seg.errors import ConfigError
 from lightning_seg.numbers import check_number
 from lightning_seg.plots.learning_rates import draw_rates
+from lightning_seg.run_files import LOSS
 from lightning_seg.tuning import RateSweep, Sweep
 
 NO_FLAGS = ("fit",)
@@ -41,11 +44,14 @@ def lr_find(
         raise ConfigError(f"min_lr {min_lr:g} is not below max_lr {max_lr:g}; give a lower one")
     if steps < LEAST_STEPS:
         raise ConfigError(f"steps {steps} are too few; give {LEAST_STEPS} or more")
+    if Typed.of(Asked.of(fit)).flag("--plots") is not None:
+        raise ConfigError("plots says nothing here; --output lr_find.svg gives the picture another format")
     training = build_training(fit)
     sweep = sweep_rates(training, min_lr, max_lr, steps)
     suggested = sweep.steepest
     title = f"{type(training.task).__name__} on {type(training.data).__name__}"
-    save_picture(draw_rates(sweep.rates, sweep.losses, sweep.smoothed, suggested, sweep.lowest, title), path)
+    loss = loss_is(training.task).get(LOSS, "")
+    save_picture(draw_rates(sweep.rates, sweep.losses, sweep.smoothed, suggested, sweep.lowest, title, loss), path)
     ended = "" if len(sweep.rates) == steps else f"; the search ended at {sweep.rates[-1]:.2g}, where it has run away"
     print(
         f"the loss falls fastest at a rate of {sweep.suggestion:.2g}, and is lowest at "

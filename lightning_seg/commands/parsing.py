@@ -45,8 +45,19 @@ def run_function(
         typed: flags as the user has typed them, which errors are about.
         given: arguments that are no flags.
     """
+    function(**build_arguments(name, function, flags, typed, given), **given)
+
+
+def build_arguments(
+    name: str,
+    function: Callable[..., None],
+    flags: Sequence[str],
+    typed: Sequence[str],
+    given: Mapping[str, Any] = MappingProxyType({}),
+) -> dict[str, Any]:
+    """The arguments that ``run_function`` calls the function with, classes built; see there."""
     Parser.typed = typed
     parser = parser_of(name, function, given)
     arguments = parser.instantiate(parser.parse_args(list(flags)))
     arguments.pop("config", None)
-    function(**arguments, **given)
+    return dict(arguments)

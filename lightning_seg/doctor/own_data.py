@@ -1,6 +1,7 @@
 """The user's own datamodule as one of this package, so that its pictures can be looked at."""
 
 import logging
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -155,6 +156,19 @@ def as_known(data: pl.LightningDataModule) -> Iterator[DataModule[Any]]:
 def name_of(data: DataModule[Any]) -> str:
     """The user's class; empty for datamodules of this package, which are known by their folder."""
     return data.title if isinstance(data, _OwnData) else ""
+
+
+def without_folder(value: Any, data: DataModule[Any] | None) -> Any:
+    """Plain values in which samples that tell no ``path`` have no place in the folder that they lay in: their split
+    and number stay, ``train/000010.png``.
+    """
+    if not isinstance(data, _OwnData):
+        return value
+    if isinstance(value, Mapping):
+        return {without_folder(key, data): without_folder(held, data) for key, held in value.items()}
+    if isinstance(value, list):
+        return [without_folder(held, data) for held in value]
+    return value.replace(f"{data.folder}{os.sep}", "") if isinstance(value, str) else value
 
 
 def about_samples(data: DataModule[Any]) -> Iterator[Finding]:

@@ -20,7 +20,7 @@ OF_DATA = ("cache", "cache_dir", "num_workers", "persistent_workers", "start_met
 """Arguments of datamodules about how pictures are loaded."""
 FOLDER = "data"
 """Stands for a folder of the machine."""
-UNIMPORTANT = ("trainer.accelerator", "trainer.strategy", "run_folder", "ckpt_path", "weights_only")
+UNIMPORTANT = ("trainer.accelerator", "trainer.strategy", "run_folder", "ckpt_path", "weights_only", "plots")
 
 
 URL = re.compile(

@@ -7,12 +7,13 @@ from numpy.typing import NDArray
 
 from lightning_seg.plots.figures import new_figure
 from lightning_seg.plots.palette import BLUE, GREEN, VERMILLION
+from lightning_seg.plots.quantities import axis_label
 
 Numbers = NDArray[np.float64]
 
 
 def draw_rates(
-    rates: Numbers, losses: Numbers, smoothed: Numbers, suggested: int, lowest: int, title: str = ""
+    rates: Numbers, losses: Numbers, smoothed: Numbers, suggested: int, lowest: int, title: str = "", loss_is: str = ""
 ) -> Figure:
     """The losses of a sweep, with the suggestion and where the loss is lowest.
 
@@ -23,6 +24,7 @@ def draw_rates(
         suggested: the step whose rate is suggested.
         lowest: the step with the lowest smoothed loss.
         title: what was trained.
+        loss_is: the parts of the loss, see ``axis_label``.
     """
     figure = new_figure(6.4, 4.2)
     axis = figure.subplots()
@@ -41,7 +43,7 @@ def draw_rates(
     room = 0.15 * (high - low) or 1.0
     axis.set_ylim(low - room, high + room)
     axis.set_xlabel("learning rate (--model.lr)")
-    axis.set_ylabel("training loss of the next step")
+    axis.set_ylabel(f"training {axis_label('loss', loss_is)} of the next step")
     axis.set_title(title, fontsize=10)
     axis.grid(alpha=0.3)
     axis.legend(fontsize=8)

@@ -5,7 +5,7 @@ Source: Smith, "Cyclical Learning Rates for Training Neural Networks", 2017.
 
 from collections.abc import Sequence
 from functools import cached_property
-from math import isfinite
+from math import ceil, isfinite
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ DIVERGED = 4.0
 """A smoothed loss of this many times the lowest one ends the sweep."""
 MEMORY = 0.8
 """Share of what was before in the running mean that decides it."""
-CERTAIN = 4.0
+CERTAIN = 3.5
 """A fall of this many standard deviations of the smoothed loss is one."""
 ROUNDING = 1e-4
 """Share of a loss that is no difference."""
@@ -49,19 +49,24 @@ class Sweep:
         steps = np.arange(len(self.losses))
         # A loss that has run away would be seen long before it does.
         losses = np.minimum(self.losses, self.losses[: self.losses.argmin() + 1].max())
-        width = max(1.0, WIDTH * len(steps))
-        weights = np.exp(-0.5 * ((steps[:, None] - steps) / width) ** 2)
+        weights = np.exp(-0.5 * ((steps[:, None] - steps) / self._width) ** 2)
         means: Numbers = weights @ losses / weights.sum(axis=1)
         return means
+
+    @property
+    def _width(self) -> float:
+        """Steps of a standard deviation of the smoothing."""
+        return max(1.0, WIDTH * len(self.losses))
 
     @property
     def _noise(self) -> float:
         """Standard deviation of the smoothed loss, by how far single ones lie from it."""
         before = slice(self.lowest + 1)
         apart = self.losses[before] - self.smoothed[before]
-        # So many losses make a mean of the kernel.
-        together = 2 * np.sqrt(np.pi) * max(1.0, WIDTH * len(self.losses))
-        return float(np.sqrt(np.mean(apart**2) / together)) + ROUNDING * abs(float(self.smoothed[self.lowest]))
+        # So many losses make a mean of the kernel, which each of them draws towards itself.
+        together = 2 * np.sqrt(np.pi) * self._width
+        left = 1 - np.sqrt(2 / np.pi) / self._width + 1 / together
+        return float(np.sqrt(np.mean(apart**2) / left / together)) + ROUNDING * abs(float(self.smoothed[self.lowest]))
 
     @property
     def lowest(self) -> int:
@@ -73,7 +78,7 @@ class Sweep:
         """The step at which the loss falls fastest over the logarithm of the rate.
 
         Raises:
-            ConfigError: if it falls nowhere, or there are too few steps.
+            ConfigError: if it falls nowhere, or fastest at the edge, or there are too few steps.
         """
         span = f"{self.rates[0]:.2g} to {self.rates[-1]:.2g}" if len(self.rates) else "none"
         if len(self.rates) < LEAST:
@@ -81,13 +86,22 @@ class Sweep:
                 f"the loss is a number for {len(self.rates)} steps alone (rates {span}), and {LEAST} are needed; give "
                 "a lower --min_lr, or more --steps"
             )
-        until = self.smoothed[: self.lowest + 1]
-        if until.max() - until[-1] <= CERTAIN * self._noise:
+        # A mean at the edge hangs on few losses, and the first batches are no harder for their rate.
+        first = ceil(2 * self._width)
+        start = float(self.losses[:first].mean())
+        if min(start, float(self.smoothed[first])) - self.smoothed[self.lowest] <= CERTAIN * self._noise:
             raise ConfigError(
                 f"the loss falls nowhere with rates of {span} by more than it differs between batches; give other "
                 "--min_lr and --max_lr, or more --steps"
             )
-        return int(np.gradient(self.smoothed, np.log(self.rates))[: len(until)].argmin())
+        slopes = np.gradient(self.smoothed, np.log(self.rates))[first : max(first, self.lowest) + 1]
+        steepest = int(slopes.argmin())
+        if steepest == 0:
+            raise ConfigError(
+                f"the loss falls fastest at the lowest rates of {span}, so it may fall faster below them; give a lower "
+                "--min_lr, or more --steps"
+            )
+        return first + steepest
 
     @property
     def suggestion(self) -> float:

@@ -214,6 +214,18 @@ def test_layers_with_rates_of_their_own_are_told_by_their_names() -> None:
     assert told([torch.optim.SGD(groups)], names) == {"lr/encoder.0": 0.1, "lr/encoder.1": 0.2, "lr/head": 0.3}
 
 
+def test_layers_of_several_modules_are_told_by_their_first_parameter() -> None:
+    """As those of a vision transformer, whose last layer holds the norm behind the blocks."""
+    parts = ("cls_token", "patch.weight", "blocks.0.weight", "blocks.1.weight", "norm.weight")
+    named = [*(f"model.encoder.{part}" for part in parts), "model.head.weight"]
+    names = {nn.Parameter(torch.zeros(1)): name for name in named}
+    token, patch, first, last, norm, head = names
+    layers = (([token, patch], 0.1), ([first], 0.2), ([last, norm], 0.3), ([head], 0.4))
+    optimizer = torch.optim.SGD([{"params": parameters, "lr": rate} for parameters, rate in layers])
+    expected = {"lr/encoder.cls_token": 0.1, "lr/encoder.blocks.0": 0.2, "lr/encoder.blocks.1": 0.3}
+    assert told([optimizer], names) == {**expected, "lr/head": 0.4}
+
+
 def test_names_of_groups_and_several_optimizers_are_told() -> None:
     one, other = nn.Linear(2, 2), nn.Linear(2, 2)
     groups: list[dict[str, Any]] = [

@@ -27,7 +27,7 @@ def run(tmp_path: Path) -> Path:
     config["data"]["init_args"] |= {"root": HOME, "cache_dir": f"{HOME}/cache", "val_list": f"{HOME}/lists/val.txt"}
     config["trainer"] |= {"default_root_dir": f"{HOME}/runs", "precision": "32-true"}
     config["trainer"]["callbacks"] = [{"class_path": "ModelCheckpoint", "init_args": {"dirpath": f"{HOME}/kept"}}]
-    config |= {"run_folder": f"{HOME}/run", "ema": 0.99}
+    config |= {"run_folder": f"{HOME}/run", "ema": 0.99, "plots": "png"}
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     return folder
 
@@ -85,6 +85,8 @@ def test_no_place_of_the_machine_is_told_and_what_is_left_out_is(run: Path) -> N
     for name in ("data.root", "data.cache_dir", "data.val_list", "trainer.default_root_dir", "trainer.callbacks"):
         assert f"`{name}`" in left
     assert "| data.val_list | val.txt |" in text
+    # Which files of plots there are is nothing of the network's.
+    assert "plots" not in left
 
 
 def test_averaged_weights_and_exported_files_are_told(run: Path) -> None:
@@ -94,6 +96,14 @@ def test_averaged_weights_and_exported_files_are_told(run: Path) -> None:
     text = write(run)
     assert "exponential moving average (decay 0.99)" in text
     assert 'Predictor.from_file("model.onnx")("photo.jpg")' in text
+
+
+def test_a_mean_of_the_last_epochs_is_told(run: Path) -> None:
+    metrics = json.loads((run / "metrics.json").read_text())
+    (run / "metrics.json").write_text(json.dumps({**metrics, "ema": None, "swa": 0.75}))
+    text = write(run)
+    assert "The weights are the mean of those after each of the last epochs (SWA, from 0.75 of the epochs on)." in text
+    assert "exponential" not in text
 
 
 @pytest.mark.parametrize(

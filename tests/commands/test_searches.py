@@ -73,6 +73,12 @@ def test_a_rate_for_every_system(
     assert [path.name for path in Path().iterdir()] == ["lr_find.png"]
 
 
+def test_the_axis_of_the_picture_has_the_unit_of_the_loss(flowers_root: Path) -> None:
+    assert main(["lr-find", "--config", str(write_small(flowers_root)), *WIDE, "--output", "found.svg"]) == 0
+    # The labels of its axes are letters; cross-entropies are in nats.
+    assert "training loss (nats) of the next step" in Path("found.svg").read_text()
+
+
 def test_the_same_seed_finds_the_same_and_the_picture_lies_where_it_is_wanted(
     flowers_root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -111,6 +117,7 @@ def test_what_is_found_depends_on_nothing_that_the_training_would_do_later(
         (["--min_lr", "1", "--max_lr", "0.1"], "min_lr 1 is not below max_lr 0.1"),
         (["--min_lr", "0"], "min_lr 0.0 must be a finite number above 0"),
         (["--output", "found.txt"], "no picture can be written with suffix '.txt'"),
+        (["--plots", "svg"], "plots says nothing here; --output lr_find.svg gives the picture another format"),
         (["--model.lrr", "1"], "did you mean --model.lr?"),
         (["--max_lr", "1e-9", "--min_lr", "1e-12", "--steps", "20"], "the loss falls nowhere"),
     ],
@@ -149,6 +156,17 @@ def test_the_largest_batch_that_fits(flowers_root: Path, capsys: pytest.CaptureF
     ]
     assert said[-1] == "--data.batch_size 8"
     assert [path.name for path in Path().iterdir()] == ["small.yaml"]
+
+
+def test_a_memory_that_two_do_not_fit_into_is_full(
+    flowers_root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.commands.test_searches.ROOM", 1)
+    config = str(write_small(flowers_root))
+    assert main(["batch-size-find", "--config", config, "--model", "tests.commands.test_searches.LittleMemory"]) == 0
+    said = capsys.readouterr().out
+    assert said.endswith("--data.batch_size 1\n")
+    assert "not full" not in said
 
 
 def test_where_the_memory_is_not_full_it_says_why(flowers_root: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any
 
 import pytest
@@ -90,8 +91,25 @@ def test_samples_that_validate_and_train_are_found(
     code, findings, _ = look(tmp_path, monkeypatch, 10, "mask", ("ground", "disc"), workers)
     assert code == 1
     groups = findings["copies-between-splits"]["figures"]["groups"]
-    names = [sorted("/".join(Path(one["file"]).parts[-2:]) for one in group) for group in groups]
+    names = [sorted(one["file"] for one in group) for group in groups]
     assert sorted(names) == [["train/000010.png", "val/000000.png"], ["train/000011.png", "val/000001.png"]]
+    # Nothing of the folder where they were for a while.
+    assert gettempdir() + "/tmp" not in (tmp_path / "seen" / "findings.json").read_text()
+
+
+def test_an_error_in_the_constructor_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    code = "import pytorch_lightning as pl\nclass Own(pl.LightningDataModule):\n    def __init__(self):\n        "
+    (tmp_path / "own_failing.py").write_text(f"{code}self.number = {{}}['number']\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert main(["doctor", "--data", "own_failing.Own", "--output", "seen"]) == 1
+    (found,) = json.loads(Path("seen/findings.json").read_text())
+    assert (found["name"], found["detail"]) == ("dataset-refused", "own_failing.Own: KeyError: 'number'")
+    said = capfd.readouterr()
+    assert "own_failing.Own: KeyError: 'number'" in said.out
+    assert "Traceback" not in said.err
 
 
 def test_the_numbers_of_masks_that_lie_in_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

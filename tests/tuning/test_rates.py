@@ -1,5 +1,6 @@
 """A rate that grows from step to step: what is noted, and what follows, on cases whose answer is known."""
 
+from contextlib import suppress
 from math import log
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,35 @@ def test_what_has_run_away_is_no_part_of_it() -> None:
     assert len(sweep.rates) == 138
     assert log(sweep.suggestion, 10) == pytest.approx(-3, abs=0.051)
     assert sweep.smoothed.max() < 2.1
+
+
+@pytest.mark.parametrize("steps", [20, 40, 100])
+def test_a_harder_first_batch_is_no_fall(steps: int) -> None:
+    exponents = np.linspace(-6, 1, steps)
+    losses = np.where(np.arange(steps) == 0, 2.5, 2.0)
+    with pytest.raises(ConfigError, match="falls nowhere"):
+        _ = Sweep(list(10**exponents), list(losses)).suggestion
+    losses = losses - 1 / (1 + np.exp(-(exponents + 3) / 0.3)) + 3 * np.maximum(exponents, 0)
+    # Between the steps around the middle of the logistic step.
+    assert log(Sweep(list(10**exponents), list(losses)).suggestion, 10) == pytest.approx(-3, abs=7 / (steps - 1))
+
+
+@pytest.mark.parametrize("steps", [20, 40, 100])
+def test_a_fall_that_begins_below_the_lowest_rate_asks_for_lower_ones(steps: int) -> None:
+    exponents = np.linspace(-6, 1, steps)
+    losses = 2 - 1 / (1 + np.exp(-(exponents + 6) / 0.4)) + 3 * np.maximum(exponents, 0)
+    with pytest.raises(ConfigError, match=r"lowest rates of 1e-06 to 10, .* give a lower --min_lr, or more --steps"):
+        _ = Sweep(list(10**exponents), list(losses)).suggestion
+
+
+@pytest.mark.parametrize("steps", [20, 40, 100])
+def test_noise_is_hardly_ever_a_fall(steps: int) -> None:
+    rates = list(np.geomspace(1e-6, 10, steps))
+    found = 0
+    for seed in range(100):
+        with suppress(ConfigError):
+            found += Sweep(rates, list(np.random.default_rng(seed).normal(2, 0.1, steps))).suggestion > 0
+    assert found <= 20
 
 
 def test_groups_keep_their_ratios_and_schedules_have_no_say() -> None:
