@@ -16,8 +16,10 @@ import yaml
 from PIL import Image
 
 from lightning_seg.__main__ import main
-from lightning_seg.arguments import RunArguments
+from lightning_seg.arguments import Asked, RunArguments, Typed
+from lightning_seg.callbacks import MaskWriter
 from lightning_seg.class_arguments import types_of
+from lightning_seg.cli.places import stay_inside
 from lightning_seg.errors import ConfigError
 from lightning_seg.trust import AUGMENT, PLACES, check_config, find_class, names_foreign
 
@@ -345,6 +347,27 @@ def test_a_place_in_a_config_of_the_user_is_obeyed(
     said = capfd.readouterr().out
     assert "not into here" not in said
     assert "not into times" not in said
+
+
+@pytest.mark.parametrize(
+    ("words", "known", "counts"),
+    [
+        (["--trainer.callbacks.output=out"], "out", True),
+        (["--trainer.callbacks.output", "~/out"], "~/out", True),
+        (["--trainer.callbacks+", "{class_path: MaskWriter, init_args: {output: out}}"], "./out", True),
+        (["--trainer.callbacks.output=7"], "7", True),
+        (["--trainer.profiler.dirpath=out"], "out", False),
+        (["--trainer.callbacks.output"], ".", False),
+        (["--trainer.callbacks.output=~nobody-at-all"], "a\0b", False),
+        (["--trainer.callbacks_of.output=out"], "out", False),
+    ],
+)
+def test_only_the_texts_of_an_argument_are_its_places(words: list[str], known: str, counts: bool) -> None:
+    typed = Typed.of(Asked.of(["predict", *words]))
+    given = {"callbacks": [MaskWriter(Path(known).expanduser())], "profiler": None}
+    lines = stay_inside(given, typed, Path("run"), Path("asked"))
+    assert given["callbacks"][0].output == (Path(known).expanduser() if counts else Path("asked"))  # type: ignore[index]
+    assert len(lines) == (not counts)
 
 
 def test_the_documentation_names_every_argument_that_is_a_place() -> None:

@@ -6,6 +6,7 @@ the config.
 
 import inspect
 from collections.abc import Collection, Iterator
+from os.path import expanduser, realpath
 from pathlib import Path
 from typing import Any
 
@@ -79,4 +80,6 @@ def _is_typed(checkpoint: Callback, own: Collection[str]) -> bool:
 
 
 def _is_among(place: Any, own: Collection[str]) -> bool:
-    return Path(place).resolve() in {Path(text).expanduser().resolve() for text in own if "\0" not in text}
+    # An empty text would be the working folder, and a zero no path; Path refuses the home of somebody unknown.
+    texts = (expanduser(text) for text in own if text and "\0" not in text)  # noqa: PTH111
+    return "\0" not in str(place) and realpath(place) in set(map(realpath, texts))

@@ -23,9 +23,11 @@ from lightning_seg.arguments.own_flags import check_flags
 from lightning_seg.callbacks.hyper_parameters import arguments_of, plain_values
 from lightning_seg.callbacks.learning_rates import LearningRates, rates_of
 from lightning_seg.callbacks.measured_step import newest_step
+from lightning_seg.cli.sources import describe_sources
 from lightning_seg.commands.compare import formats_of
 from lightning_seg.errors import ConfigError
 from lightning_seg.models.mobilenetv2_unet import MobileNetV2UNet
+from lightning_seg.runs import find_run
 from lightning_seg.tasks.optimization import parameter_groups
 from tests.trainer.small_runs import write_small
 
@@ -273,6 +275,12 @@ def test_rates_of_cut_epochs_and_halves_are_logged_once(
 
 
 # Plots
+
+
+def test_formats_that_replace_those_of_a_run_are_told(runs: Path) -> None:
+    run = find_run(runs / "version_1")
+    *_, line = describe_sources(run, run.checkpoint("best"), {"plots": "png"}, continues=False)
+    assert "plots png instead of svg,pdf" in line
 
 
 def test_all_plots_of_a_run_have_the_formats_that_were_asked_for(runs: Path) -> None:
