@@ -126,6 +126,8 @@ def by_confusion(pictures: Iterable[L]) -> dict[tuple[str, str], list[L]]:
     return cells
 
 
-def _unsureness(picture: Labelled) -> float:
+def _unsureness(picture: Labelled) -> tuple[bool, float]:
+    """What is not known comes last."""
     probability = picture.probability
-    return 0.0 if probability is None or isnan(probability) else -probability
+    known = probability is not None and not isnan(probability)
+    return not known, -probability if known and probability is not None else 0.0

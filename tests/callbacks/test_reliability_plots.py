@@ -65,6 +65,6 @@ def test_the_figure_shows_counts_and_says_what_it_shows() -> None:
     assert [bar.get_x() + bar.get_width() / 2 for bar in bars(upper)] == pytest.approx([0.375, 0.625])
     assert [bar.get_height() for bar in bars(lower)] == [4, 1234]
     assert upper.lines[1].get_xdata().tolist() == pytest.approx([0.4, 0.7])  # type: ignore[union-attr]
-    assert lower.get_xlabel() == "confidence: probability of the predicted class"
-    assert (upper.get_ylabel(), lower.get_ylabel()) == ("share of right answers", "pictures")
+    assert lower.get_xlabel() == "confidence: probability of the predicted class (0 to 1)"
+    assert (upper.get_ylabel(), lower.get_ylabel()) == ("share of right answers (0 to 1)", "number of pictures")
     assert [text.get_text() for text in lower.texts] == ["4", "1.23k"]
