@@ -91,7 +91,9 @@ def _fused(boxes: Tensor, scores: Tensor, group: Tensor, overlap: float) -> tupl
 
     start = (torch.zeros((), dtype=torch.int64), torch.zeros_like(boxes), torch.zeros_like(scores))
     _, sums, weights = torch.while_loop(remains, joined, start)  # type: ignore[no-untyped-call]
-    return sums / _above_zero(weights)[:, None], weights > 0
+    # The mean of one window is that window, to the bit.
+    fused = torch.where((weights == scores)[:, None], boxes, sums / _above_zero(weights)[:, None])
+    return fused, weights > 0
 
 
 def _above_zero(numbers: Tensor) -> Tensor:

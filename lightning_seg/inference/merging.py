@@ -62,6 +62,7 @@ def _fuse(ordered: Boxes, label: int, overlap: float) -> Boxes:
     # Sums that grow window by window, as in an exported file: a window may lie in the middle of two clusters, and the
     # last bit decides between them.
     sums, weights, best = boxes[:0], scores[:0], scores[:0]
+    firsts: list[Tensor] = []
     for box, score in zip(boxes, scores, strict=True):
         overlaps = _shared(box, sums / weights[:, None])
         if len(overlaps) and overlaps.max() >= overlap:
@@ -69,10 +70,14 @@ def _fuse(ordered: Boxes, label: int, overlap: float) -> Boxes:
             sums[chosen] += score * box
             weights[chosen] += score
         else:
+            firsts.append(box)
             sums, weights, best = (
                 torch.cat([values, new[None]]) for values, new in ((sums, score * box), (weights, score), (best, score))
             )
-    return Boxes(sums / weights[:, None], best, torch.full((len(best),), label, dtype=torch.int64, device=best.device))
+    begun = torch.stack(firsts) if firsts else boxes[:0]
+    # The mean of one window is that window, to the bit.
+    fused = torch.where((weights == best)[:, None], begun, sums / weights[:, None])
+    return Boxes(fused, best, torch.full((len(best),), label, dtype=torch.int64, device=best.device))
 
 
 def _shared(box: Tensor, others: Tensor) -> Tensor:
